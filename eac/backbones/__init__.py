@@ -1,0 +1,1 @@
+"""Spatio-temporal networks; base.py is the contract, one file each."""

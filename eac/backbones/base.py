@@ -1,0 +1,49 @@
+"""The contract of a backbone: a network that knows no node by name."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eac.data.batch import Inputs
+from eac.data.graph import Graph
+from eac.typing import NodeSeries
+
+
+class Backbone(nn.Module, ABC):
+    """A spatio-temporal network in two halves, between which a strategy may change the features.
+
+    ``decode`` receives the inputs again because residuals add the *unprompted* readings.
+
+    Attributes:
+        window: Past steps in.
+        horizon: Future steps out.
+        hidden: Width of the features that ``encode`` returns.
+    """
+
+    window: int
+    horizon: int
+    hidden: int
+
+    @abstractmethod
+    def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
+        """Features of each node in each window."""
+
+    @abstractmethod
+    def decode(
+        self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
+    ) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts, in scaled units, from features and the unprompted readings."""
+
+    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
+        """The graph applied to a whole scaled series, where the first layer is linear in it.
+
+        A backbone that returns a series here receives its windows as ``Inputs.neighbour_x`` and
+        need not apply the graph to ``x`` again. None (the default) asks for nothing.
+        """
+        del series, graph
+        return None
+
+    def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+        """Both halves, with nothing between them."""
+        return self.decode(self.encode(inputs, graph), inputs)

@@ -1,0 +1,1 @@
+"""Numbers in, tensors out: graphs, periods, streams, their readers, windows and scaling."""

@@ -1,0 +1,54 @@
+"""What one batch holds: the inputs of a backbone, and the targets of the loss."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eac.data.graph import Graph
+from eac.data.scaling import Scaler
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a backbone sees of a batch.
+
+    Attributes:
+        x: Scaled readings of the window, 0 where missing.
+        neighbour_x: The graph applied to ``x``, when it was computed once for the whole series.
+        prompt: Added to ``x`` for every window of a node, in scaled units.
+        nodes: Row in the period of each node of the batch; None means all, in order.
+    """
+
+    x: Float[Tensor, "batch node window"]
+    neighbour_x: Float[Tensor, "batch node window"] | None = None
+    prompt: Float[Tensor, "node window"] | None = None
+    nodes: Int[Tensor, " node"] | None = None
+
+    @property
+    def prompted(self) -> Float[Tensor, "batch node window"]:
+        """``x`` with the prompt added."""
+        return self.x if self.prompt is None else self.x + self.prompt
+
+    def with_prompt(self, prompt: Float[Tensor, "node window"]) -> "Inputs":
+        """The same inputs with ``prompt`` added to whatever prompt there was."""
+        return replace(self, prompt=prompt if self.prompt is None else self.prompt + prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows with their targets, and the graph and scaling they live on.
+
+    Attributes:
+        inputs: Inputs of the backbone.
+        y: Raw targets, 0 where missing.
+        mask: True where a target was observed.
+        graph: Graph among the nodes of the batch.
+        scaler: Turns forecasts of the backbone into raw units.
+    """
+
+    inputs: Inputs
+    y: Float[Tensor, "batch node horizon"]
+    mask: Bool[Tensor, "batch node horizon"]
+    graph: Graph
+    scaler: Scaler

@@ -1,0 +1,136 @@
+"""The sensor graph of one period, in torch-geometric's conventions."""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch_geometric.utils import k_hop_subgraph, subgraph, to_dense_adj
+
+from eac.errors import StreamError
+from eac.typing import EdgeIndex, EdgeWeight, NodeIndex
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A weighted directed graph.
+
+    An edge runs from ``edge_index[0]`` (source) to ``edge_index[1]`` (target): the target listens
+    to the source. In a dense matrix this is ``A[target, source] = weight``.
+
+    Attributes:
+        num_nodes: Number of nodes, isolated ones included.
+        edge_index: Source row and target row of each edge, int64.
+        edge_weight: Non-negative weight of each edge, float32.
+
+    Example:
+        >>> graph = Graph.from_dense(torch.tensor([[0.0, 2.0], [0.0, 0.0]]))
+        >>> graph.edge_index.tolist()  # node 0 listens to node 1
+        [[1], [0]]
+    """
+
+    num_nodes: int
+    edge_index: EdgeIndex
+    edge_weight: EdgeWeight
+
+    @staticmethod
+    def from_dense(matrix: Float[Tensor, "node node"]) -> "Graph":
+        """Reads ``matrix[i, j]`` as the weight with which node i listens to node j."""
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+            raise StreamError(
+                f"an adjacency matrix must be square, got shape {tuple(matrix.shape)}. "
+                "Give one row and one column per node."
+            )
+        target, source = matrix.nonzero(as_tuple=True)
+        weight = matrix[target, source].to(torch.float32)
+        return Graph(matrix.shape[0], torch.stack([source, target]), weight)
+
+    @staticmethod
+    def empty(num_nodes: int) -> "Graph":
+        """A graph of isolated nodes."""
+        return Graph(num_nodes, torch.empty(2, 0, dtype=torch.long), torch.empty(0))
+
+    @property
+    def num_edges(self) -> int:
+        """Number of directed edges."""
+        return self.edge_index.shape[1]
+
+    def to_dense(self) -> Float[Tensor, "node node"]:
+        """The matrix ``A`` with ``A[target, source] = weight``, for tests and small graphs."""
+        flipped = self.edge_index.flip(0)
+        return to_dense_adj(flipped, edge_attr=self.edge_weight, max_num_nodes=self.num_nodes)[0]
+
+    def isolated(self) -> Bool[Tensor, " node"]:
+        """True for nodes that no edge touches, self loops aside."""
+        between = self.edge_index[:, self.edge_index[0] != self.edge_index[1]]
+        touched = torch.zeros(self.num_nodes, dtype=torch.bool, device=between.device)
+        touched[between.flatten()] = True
+        return ~touched
+
+    def subgraph(self, nodes: NodeIndex) -> "Graph":
+        """The graph among ``nodes``, relabelled to their positions in ``nodes`` (any order)."""
+        order = torch.argsort(nodes)
+        index, weight = subgraph(
+            nodes, self.edge_index, self.edge_weight, relabel_nodes=True, num_nodes=self.num_nodes
+        )
+        return Graph(len(nodes), order[index], weight)
+
+    def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> NodeIndex:
+        """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""
+        subset, *_ = k_hop_subgraph(nodes, num_hops, self.edge_index, num_nodes=self.num_nodes)
+        return subset
+
+    def permute(self, order: Int[Tensor, " node"]) -> "Graph":
+        """The same graph with its nodes listed in another order: row i is old row ``order[i]``."""
+        return self.subgraph(order)
+
+    def to(self, device: torch.device | str) -> "Graph":
+        """The graph on another device; itself when it is already there."""
+        if self.edge_index.device == torch.device(device):
+            return self
+        return Graph(self.num_nodes, self.edge_index.to(device), self.edge_weight.to(device))
+
+    @cached_property
+    def mean_weight(self) -> EdgeWeight:
+        """Edge weights divided by (sum of the target's weights + 1e-6), as published."""
+        total = self.edge_weight.new_zeros(self.num_nodes)
+        total = total.index_add(0, self.edge_index[1], self.edge_weight)
+        return self.edge_weight / (total[self.edge_index[1]] + 1e-6)
+
+    @cached_property
+    def mean_matrix(self) -> Tensor:
+        """The row-normalised adjacency as a sparse CSR matrix ``[target source]``."""
+        return _csr(self.edge_index.flip(0), self.mean_weight, self.num_nodes)
+
+    @cached_property
+    def mean_matrix_transposed(self) -> Tensor:
+        """Transpose of ``mean_matrix``, kept for the backward pass."""
+        return _csr(self.edge_index, self.mean_weight, self.num_nodes)
+
+
+def _csr(index: EdgeIndex, weight: EdgeWeight, num_nodes: int) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        matrix = torch.sparse_coo_tensor(index, weight, (num_nodes, num_nodes))
+        return matrix.coalesce().to_sparse_csr()
+
+
+def edges_by_id(
+    node_ids: Iterable[str], source: Iterable[str], target: Iterable[str], weight: Iterable[float]
+) -> Graph:
+    """Builds a graph from edges that name their nodes; unknown names raise ``StreamError``."""
+    row = {node: i for i, node in enumerate(node_ids)}
+    pairs = []
+    for position, (a, b) in enumerate(zip(source, target, strict=True)):
+        for end in (a, b):
+            if end not in row:
+                raise StreamError(
+                    f"edge in row {position} names node {end!r}, which is not in the list of "
+                    "nodes. Add the node or remove the edge."
+                )
+        pairs.append((row[a], row[b]))
+    index = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T.contiguous()
+    return Graph(len(row), index, torch.tensor(list(weight), dtype=torch.float32))

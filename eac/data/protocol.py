@@ -1,0 +1,33 @@
+"""How inputs are scaled and errors are counted."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ProtocolName: TypeAlias = Literal["strict", "published"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One set of rules for scaling, windows and errors.
+
+    Attributes:
+        name: The name used in configurations and records.
+        scale_by_part: Scale the inputs of each part (train, val, test) by its own statistics, as
+            the published code does, instead of by those of the training part.
+        scale_per_node: One mean and deviation per node instead of one for all.
+        scale_targets: Forecast in scaled units and scale back, instead of in raw units.
+        keep_last_window: The published code drops the last window of each part.
+        null_value: A target equal to this is left out of the errors (not of the loss).
+    """
+
+    name: ProtocolName
+    scale_by_part: bool
+    scale_per_node: bool
+    scale_targets: bool
+    keep_last_window: bool
+    null_value: float | None
+
+
+STRICT = Protocol("strict", False, True, True, True, None)
+PUBLISHED = Protocol("published", True, False, False, False, 0.0)
+PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}

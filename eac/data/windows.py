@@ -1,0 +1,68 @@
+"""Windows over a series: where they start, and how a batch of them is gathered.
+
+Nothing here ever materialises all windows; a window is two numbers, a start and a length.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from eac.errors import StreamError
+from eac.typing import Part
+
+
+@dataclass(frozen=True)
+class Split:
+    """Steps of a period that belong to each part, in order of time."""
+
+    train: range
+    val: range
+    test: range
+
+    @staticmethod
+    def by_fraction(num_steps: int, fractions: tuple[float, float]) -> "Split":
+        """Cuts ``num_steps`` after the training and the validation fraction; the rest is test.
+
+        Published: 60 % / 20 % / 20 %, cut points rounded down.
+        """
+        first = int(num_steps * fractions[0])
+        second = int(num_steps * (fractions[0] + fractions[1]))
+        return Split(range(first), range(first, second), range(second, num_steps))
+
+    def part(self, part: Part) -> range:
+        """The steps of one part."""
+        return {"train": self.train, "val": self.val, "test": self.test}[part]
+
+
+def window_starts(
+    steps: range, window: int, horizon: int, *, period: str, part: Part
+) -> Int[Tensor, " start"]:
+    """First steps of all windows that lie, inputs and targets, inside ``steps``; ascending.
+
+    Raises:
+        StreamError: If ``steps`` is too short for one window.
+    """
+    count = len(steps) - window - horizon + 1
+    if count < 1:
+        raise StreamError(
+            f"period {period!r}: the {part} part has {len(steps)} steps, but one window needs "
+            f"{window} + {horizon}. Give a longer period, a larger share of it, or a shorter "
+            "window or horizon."
+        )
+    return torch.arange(steps.start, steps.start + count)
+
+
+def gather(
+    series: Shaped[Tensor, "time node"], starts: Int[Tensor, " batch"], length: int
+) -> Shaped[Tensor, "batch node {length}"]:
+    """The ``length`` steps from each start on, for every node; a view on whole rows of time.
+
+    Example:
+        >>> gather(torch.arange(6.0).reshape(6, 1), torch.tensor([0, 3]), 2).tolist()
+        [[[0.0, 1.0]], [[3.0, 4.0]]]
+    """
+    steps = starts[:, None] + torch.arange(length, device=starts.device)
+    rows = series.index_select(0, steps.flatten())
+    return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Masked sums, horizon errors and naive baselines."""

@@ -1,0 +1,1 @@
+"""Who learns, from what, on which nodes; base.py is the contract, one file each."""

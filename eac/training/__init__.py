@@ -1,0 +1,1 @@
+"""The Lightning module, checkpoints and the loop over periods."""

@@ -1,0 +1,20 @@
+"""Axis words and tensor aliases shared by the whole package.
+
+Axes are singular and always in this order: ``batch``, then ``time`` (or ``window``, ``horizon``),
+then ``node`` and ``hidden``; batched tensors are ``batch node window``.
+"""
+
+from os import PathLike
+from typing import Literal, TypeAlias
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+StrPath: TypeAlias = str | PathLike[str]
+Part: TypeAlias = Literal["train", "val", "test"]
+
+NodeSeries: TypeAlias = Float[Tensor, "time node"]
+SeriesMask: TypeAlias = Bool[Tensor, "time node"]
+NodeIndex: TypeAlias = Int[Tensor, "chosen"]
+EdgeIndex: TypeAlias = Int[Tensor, "2 edge"]
+EdgeWeight: TypeAlias = Float[Tensor, "edge"]
