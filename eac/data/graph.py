@@ -72,11 +72,10 @@ class Graph:
 
     def subgraph(self, nodes: NodeIndex) -> "Graph":
         """The graph among ``nodes``, relabelled to their positions in ``nodes`` (any order)."""
-        order = torch.argsort(nodes)
-        index, weight = subgraph(
-            nodes, self.edge_index, self.edge_weight, relabel_nodes=True, num_nodes=self.num_nodes
-        )
-        return Graph(len(nodes), order[index], weight)
+        index, weight = subgraph(nodes, self.edge_index, self.edge_weight, num_nodes=self.num_nodes)
+        position = torch.zeros(self.num_nodes, dtype=torch.long, device=nodes.device)
+        position[nodes] = torch.arange(len(nodes), device=nodes.device)
+        return Graph(len(nodes), position[index], weight)
 
     def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> NodeIndex:
         """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""
@@ -114,7 +113,8 @@ class Graph:
 def _csr(index: EdgeIndex, weight: EdgeWeight, num_nodes: int) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        matrix = torch.sparse_coo_tensor(index, weight, (num_nodes, num_nodes))
+        size = (num_nodes, num_nodes)
+        matrix = torch.sparse_coo_tensor(index, weight, size, check_invariants=False)
         return matrix.coalesce().to_sparse_csr()
 
 
