@@ -1,0 +1,170 @@
+"""Masked errors by node and step of the horizon, as sums that are divided once."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eac.errors import CheckpointError
+from eac.record import Errors, HorizonTable, mean_or_none
+
+_SUMS = ("absolute", "squared", "relative", "relative_count", "target", "count")
+
+
+class HorizonErrors:
+    """Accumulates errors of forecasts; any group of nodes can be asked for afterwards.
+
+    Six float64 sums are kept for each node and step, on the device of the forecasts. A target
+    counts if its mask is True and it does not equal ``null_value`` exactly (in the targets' own
+    precision). Relative errors also leave out targets of 0.
+
+    Args:
+        num_nodes: Nodes in the period.
+        horizon: Steps forecast.
+        null_value: Targets equal to this are left out; 0 in the published protocol.
+
+    Example:
+        >>> errors = HorizonErrors(num_nodes=1, horizon=2)
+        >>> y = torch.tensor([[[10.0, 20.0]]])
+        >>> errors.update(y + torch.tensor([1.0, 3.0]), y, torch.ones(1, 1, 2, dtype=torch.bool))
+        >>> errors.summary().point["MAE"]
+        {'1': 1.0, '2': 3.0, 'mean': 2.0}
+        >>> errors.summary().cumulative["MAE"]
+        {'1': 1.0, '2': 2.0, 'avg': 1.5}
+    """
+
+    def __init__(self, num_nodes: int, horizon: int, null_value: float | None = None):
+        self.num_nodes = num_nodes
+        self.horizon = horizon
+        self.null_value = null_value
+        self._sums = torch.zeros(len(_SUMS), num_nodes, horizon, dtype=torch.float64)
+
+    def update(
+        self,
+        y_hat: Float[Tensor, "batch node horizon"],
+        y: Float[Tensor, "batch node horizon"],
+        mask: Bool[Tensor, "batch node horizon"],
+        nodes: Int[Tensor, " node"] | None = None,
+    ) -> None:
+        """Adds a batch of forecasts in raw units.
+
+        Args:
+            y_hat: Forecasts.
+            y: Targets, anything where ``mask`` is False.
+            mask: True where a target was observed.
+            nodes: Row of each node of the batch, each once; None means all rows in order.
+        """
+        observed = mask if self.null_value is None else mask & (y != self.null_value)
+        sums = _batch_sums(y_hat.detach(), y, observed)
+        self._sums = self._sums.to(sums.device)
+        if nodes is None:
+            self._sums += sums
+        else:
+            self._sums.index_add_(1, nodes, sums.double())
+
+    def merge(self, other: "HorizonErrors") -> None:
+        """Adds what another accumulator over the same nodes has seen."""
+        self._sums = self._sums + other.state().to(self._sums.device)
+
+    def reset(self) -> None:
+        """Forgets everything seen."""
+        self._sums = torch.zeros_like(self._sums)
+
+    def state(self) -> Float[Tensor, "sum node horizon"]:
+        """A copy of all sums; those of several processes may be added."""
+        return self._sums.clone()
+
+    def load_state(self, state: Float[Tensor, "sum node horizon"]) -> None:
+        """Replaces the sums by those that ``state`` gave.
+
+        Raises:
+            CheckpointError: If they are of another number of nodes or steps.
+        """
+        if state.shape != self._sums.shape:
+            raise CheckpointError(
+                f"sums of shape {tuple(state.shape)} do not fit {self.num_nodes} nodes and "
+                f"{self.horizon} steps. Load the state of the same period."
+            )
+        self._sums = state.to(dtype=torch.float64, copy=True)
+
+    def mae(
+        self, nodes: Int[Tensor, " chosen"] | Bool[Tensor, " node"] | None = None
+    ) -> Float[Tensor, ""]:
+        """MAE over all steps as a tensor on the device, for early stopping; NaN if unobserved."""
+        absolute, count = _absolute_and_count(self._chosen(nodes))
+        return absolute.sum() / count.sum()
+
+    def node_mae(self) -> Float[Tensor, " node"]:
+        """MAE of each node over all steps; NaN where nothing was observed."""
+        absolute, count = _absolute_and_count(self._sums)
+        return absolute.sum(-1) / count.sum(-1)
+
+    def summary(
+        self, nodes: Int[Tensor, " chosen"] | Bool[Tensor, " node"] | None = None
+    ) -> HorizonTable:
+        """All metrics at all horizons over some of the nodes.
+
+        Args:
+            nodes: Rows or a mask of the nodes to count; None means all.
+        """
+        by_step = self._chosen(nodes).sum(1)
+        point = _metrics(by_step.tolist())
+        cumulative = _metrics(by_step.cumsum(1).tolist())
+        return HorizonTable(_labelled(point, "mean"), _labelled(cumulative, "avg"))
+
+    def _chosen(
+        self, nodes: Int[Tensor, " chosen"] | Bool[Tensor, " node"] | None
+    ) -> Float[Tensor, "sum chosen horizon"]:
+        return self._sums if nodes is None else self._sums[:, nodes.to(self._sums.device)]
+
+
+def _batch_sums(
+    y_hat: Float[Tensor, "batch node horizon"],
+    y: Float[Tensor, "batch node horizon"],
+    observed: Bool[Tensor, "batch node horizon"],
+) -> Float[Tensor, "sum node horizon"]:
+    hidden = ~observed
+    error = (y_hat.to(y.dtype) - y).abs_().masked_fill_(hidden, 0.0)
+    target = y.abs().masked_fill_(hidden, 0.0)
+    counts = observed.sum(0, dtype=y.dtype)
+    absolute, target_sum = error.sum(0), target.sum(0)
+    nonzero = target != 0
+    target.masked_fill_(~nonzero, math.inf)
+    relative = (error / target).sum(0)
+    squared = error.square_().sum(0)
+    relative_count = nonzero.sum(0, dtype=y.dtype)
+    return torch.stack([absolute, squared, relative, relative_count, target_sum, counts])
+
+
+def _absolute_and_count(
+    sums: Float[Tensor, "sum node horizon"],
+) -> tuple[Float[Tensor, "node horizon"], Float[Tensor, "node horizon"]]:
+    return sums[_SUMS.index("absolute")], sums[_SUMS.index("count")]
+
+
+def _metrics(sums: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
+    total = dict(zip(_SUMS, sums, strict=True))
+    mean_square = _divide(total["squared"], total["count"])
+    return {
+        "MAE": _divide(total["absolute"], total["count"]),
+        "RMSE": [None if value is None else math.sqrt(value) for value in mean_square],
+        "MAPE": _divide(total["relative"], total["relative_count"], unit=100.0),
+        "WAPE": _divide(total["absolute"], total["target"], unit=100.0),
+    }
+
+
+def _divide(
+    total: Sequence[float], count: Sequence[float], unit: float = 1.0
+) -> list[float | None]:
+    values = [unit * a / b if b > 0 else None for a, b in zip(total, count, strict=True)]
+    return [value if value is not None and math.isfinite(value) else None for value in values]
+
+
+def _labelled(metrics: dict[str, list[float | None]], summary: str) -> Errors:
+    return {
+        name: {str(step): value for step, value in enumerate(values, start=1)}
+        | {summary: mean_or_none(values)}
+        for name, values in metrics.items()
+    }
