@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -9,7 +10,8 @@ from eac.backbones.base import Backbone
 from eac.data.batch import Inputs
 from eac.data.graph import Graph
 from eac.errors import ConfigError
-from eac.nn.message_passing import GraphLinear, propagate_nodes
+from eac.nn.fused import Block, band_matrix, channel_product, two_graph_layers
+from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
 
 Activation: TypeAlias = Literal["gelu", "relu"] | nn.Module
@@ -57,15 +59,22 @@ class STGNN(Backbone):
 
     def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
         """Features of the width of the window."""
-        x = inputs.prompted
-        hidden = self.gcn1(x, graph).relu()
-        return self.gcn2(self._convolve(hidden), graph)
+        if not _fusable(inputs.x):
+            hidden = self.gcn1(inputs.prompted, graph).relu()
+            return self.gcn2(self._convolve(hidden), graph)
+        x, neighbour_x = inputs.x.mT, inputs.neighbour_x
+        if neighbour_x is None:
+            neighbour_x = propagate(inputs.x, graph)
+        block = self._block(inputs.prompt, graph)
+        return two_graph_layers(x, neighbour_x.mT, block, graph).mT
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
     ) -> Float[Tensor, "batch node horizon"]:
         """Readout of the features plus the unprompted readings."""
-        return self.dropout(self.fc(self.activation(features + inputs.x)))
+        active = self.activation(features.mT + inputs.x.mT)
+        y_hat = channel_product(self.fc.weight, active) + self.fc.bias[:, None]
+        return self.dropout(y_hat).mT
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
         """The graph applied to a scaled series, 0 where missing."""
@@ -75,6 +84,27 @@ class STGNN(Backbone):
         self, x: Float[Tensor, "batch node channel"]
     ) -> Float[Tensor, "batch node channel"]:
         return self.tcn1(x.reshape(-1, 1, x.shape[-1])).view(x.shape)
+
+    def _block(self, prompt: Float[Tensor, "node window"] | None, graph: Graph) -> Block:
+        """The layers' weights with the prompt, the convolution and the biases folded in."""
+        first, second = self.gcn1, self.gcn2
+        neigh_in, self_in = first.weight_neigh.weight, first.weight_self.weight
+        bias_in = first.weight_neigh.bias[:, None].expand(-1, graph.num_nodes)
+        if prompt is not None:
+            shares = neigh_in @ propagate_nodes(prompt, graph).T + self_in @ prompt.T
+            bias_in = bias_in + shares
+        both = torch.cat([second.weight_neigh.weight, second.weight_self.weight])
+        constant = both.sum(1) * self.tcn1.bias
+        heard = propagate_nodes(both.new_ones(graph.num_nodes, 1), graph)[:, 0]
+        bias_out = torch.outer(constant[: self.window], heard)
+        bias_out = bias_out + (constant[self.window :] + second.weight_neigh.bias)[:, None]
+        folded = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
+        return Block(neigh_in, self_in, bias_in, folded, bias_out)
+
+
+def _fusable(x: Tensor) -> bool:
+    known = x.dtype in (torch.float32, torch.float64)
+    return known and not torch.is_autocast_enabled(x.device.type)
 
 
 def _activation(activation: Activation) -> nn.Module:

@@ -45,6 +45,7 @@ class Batch:
         mask: True where a target was observed.
         graph: Graph among the nodes of the batch.
         scaler: Turns forecasts of the backbone into raw units.
+        loss_nodes: Positions of the nodes that the loss counts; None means all.
     """
 
     inputs: Inputs
@@ -52,3 +53,4 @@ class Batch:
     mask: Bool[Tensor, "batch node horizon"]
     graph: Graph
     scaler: Scaler
+    loss_nodes: Int[Tensor, " chosen"] | None = None

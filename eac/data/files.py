@@ -1,0 +1,130 @@
+"""Reading the small files of a stream, with one clear message for whatever is wrong in them."""
+
+import csv
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from eac.errors import StreamError
+
+STREAM_FILE = "stream.yaml"
+TABLE_SUFFIXES = (".parquet", ".csv")
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts ``2`` before ``10``, numbers before text.
+
+    Example:
+        >>> sorted(["10", "2", "2b", "a"], key=natural_key)
+        ['2', '2b', '10', 'a']
+    """
+    parts = [part for part in re.split(r"(\d+)", name) if part]
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def require_file(path: Path, what: str) -> Path:
+    """``path`` when it is a file; otherwise an error that says ``what`` is missing."""
+    if not path.is_file():
+        raise StreamError(f"{what}: the file {path} is missing. Add it.")
+    return path
+
+
+def find_table(folder: Path, stem: str) -> Path | None:
+    """``<stem>.parquet`` or ``<stem>.csv`` of a folder, or None when it has neither."""
+    for suffix in TABLE_SUFFIXES:
+        if (folder / (stem + suffix)).is_file():
+            return folder / (stem + suffix)
+    return None
+
+
+def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
+    """The mapping in a YAML file; empty when there is no such file.
+
+    Keys that are not ``known`` are free notes, unless they are one slip away from a known key.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StreamError(f"{path} is not valid YAML: {error}") from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise StreamError(f"{path} must hold `key: value` lines, got {type(settings).__name__}.")
+    check_keys(path, settings, known)
+    return settings
+
+
+def check_keys(where: object, settings: Mapping[str, object], known: Sequence[str]) -> None:
+    """Raises ``StreamError`` for a key that looks like a misspelt ``known`` one."""
+    for key in settings:
+        nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
+        if key not in known and nearest:
+            raise StreamError(f"{where}: unknown key {key!r}. Did you mean {nearest[0]!r}?")
+
+
+def whole_number(path: Path, settings: Mapping[str, Any], key: str, default: int) -> int:
+    """A setting that must be a whole number."""
+    value = settings.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise StreamError(f"{path}: {key} is {value!r}. Give a whole number.")
+    return value
+
+
+def list_of(path: Path, settings: Mapping[str, Any], key: str) -> list[Any]:
+    """A setting that must be a list; empty when it is absent."""
+    value = settings.get(key) or []
+    if not isinstance(value, list):
+        raise StreamError(f"{path}: {key} is {value!r}. Give a list, one `- item` per line.")
+    return value
+
+
+def check_unique_names(path: Path, names: Sequence[str]) -> None:
+    """Raises ``StreamError`` when a period is listed twice."""
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise StreamError(f"{path}: period {name!r} is listed twice. List it once.")
+
+
+def read_table(path: Path, what: str, *, as_text: bool = False) -> pd.DataFrame:
+    """A CSV or Parquet file as a frame; ``as_text`` keeps every cell of a CSV a string."""
+    require_file(path, what)
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        _check_header(path, what)
+        if as_text:
+            return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        return pd.read_csv(path, low_memory=False)
+    except StreamError:
+        raise
+    except (ValueError, OSError) as error:
+        raise StreamError(f"{what}: {path} cannot be read: {error}") from error
+
+
+def require_columns(
+    frame: pd.DataFrame, columns: Iterable[str], what: str, path: Path | str
+) -> None:
+    """Raises ``StreamError`` naming the first column that is absent."""
+    for column in columns:
+        if column not in frame.columns:
+            found = ", ".join(map(str, frame.columns))
+            raise StreamError(f"{what}: {path} has no column {column!r}. It has: {found}.")
+
+
+def _check_header(path: Path, what: str) -> None:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        header = next(csv.reader(lines), [])
+    if not header:
+        raise StreamError(f"{what}: {path} is empty. Give a header line and one line per row.")
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
+            raise StreamError(f"{what}: {path} has column {column!r} twice. Give each id once.")
+        seen.add(column)

@@ -1,0 +1,189 @@
+"""Reader of a table folder: per period a wide series, a list of nodes and a list of edges."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.data import columns, files
+from eac.data.calendar import Calendar
+from eac.data.period import Period
+from eac.data.stream import GraphStream
+from eac.errors import StreamError
+from eac.typing import StrPath
+
+KNOWN_KEYS = (
+    "name",
+    "frequency",
+    "unit",
+    "source",
+    "periods",
+    "steps_per_day",
+    "days_per_week",
+)
+
+
+class TableStream(GraphStream):
+    """A folder with one sub-folder per period.
+
+    ``stream.yaml`` holds ``name``, ``frequency``, ``unit``, ``source``, ``periods`` and
+    ``days_per_week``, all optional. A period folder holds ``series.parquet`` (or ``series.csv``:
+    first column time stamps, then one column per node), ``nodes.csv`` (``node_id`` and, when
+    known, ``latitude``, ``longitude``) and ``edges.csv`` (``source``, ``target``, ``weight``).
+    Nodes are listed in the order of ``nodes.csv``; columns are matched to them by id.
+
+    Periods come in the order of ``periods``; folders it does not name but which hold a series
+    follow in natural order (2 before 10). The folder is looked at afresh whenever the names are
+    asked for, so a period may be added while a run is going on.
+
+    Raises:
+        StreamError: If a file is missing or anything in it does not fit; the message names
+            period, node and row.
+    """
+
+    def __init__(self, path: StrPath):
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise StreamError(f"{self.path} is not a folder. Give the folder of a stream.")
+        settings = self._settings()
+        self.name = str(settings.get("name") or self.path.resolve().name)
+        self.unit = str(settings.get("unit") or "")
+        self.source = str(settings.get("source") or "")
+        if not self.period_names:
+            raise StreamError(
+                f"stream {self.name!r}: {self.path} has no period. Add a folder with "
+                "series.parquet (or series.csv), nodes.csv and edges.csv."
+            )
+
+    @property
+    def period_names(self) -> Sequence[str]:
+        """Names of the period folders, in order of time, looked up now."""
+        listed = [
+            str(name) for name in files.list_of(self._yaml, self._settings(), "periods")
+        ]
+        files.check_unique_names(self._yaml, listed)
+        for name in listed:
+            if not (self.path / name).is_dir():
+                raise StreamError(
+                    f"period {name!r} is listed in {self._yaml}, but there is no folder "
+                    f"{self.path / name}. Add the folder or remove the name."
+                )
+        found = [
+            entry.name
+            for entry in self.path.iterdir()
+            if not entry.name.startswith((".", "_")) and files.find_table(entry, "series")
+        ]
+        return listed + sorted(set(found) - set(listed), key=files.natural_key)
+
+    def load(self, index: int) -> Period:
+        """Reads and validates one period."""
+        name = self.period_names[index]
+        what, folder = f"period {name!r}", self.path / name
+        nodes = _read_nodes(folder / "nodes.csv", what)
+        node_ids = tuple(nodes["node_id"])
+        frame = _match_columns(_read_series(folder, what), node_ids, what)
+        edges = files.read_table(folder / "edges.csv", what, as_text=True)
+        files.require_columns(
+            edges, ("source", "target", "weight"), what, folder / "edges.csv"
+        )
+        return Period(
+            name=name,
+            series=torch.from_numpy(columns.readings(frame, what)),
+            node_ids=node_ids,
+            graph=columns.edge_graph(edges, node_ids, what),
+            calendar=self._calendar(frame.index, what),
+            coordinates=_coordinates(nodes, what),
+        )
+
+    @property
+    def _yaml(self) -> Path:
+        return self.path / files.STREAM_FILE
+
+    def _settings(self) -> dict[str, Any]:
+        return files.read_settings(self._yaml, KNOWN_KEYS)
+
+    def _calendar(self, stamps: pd.DatetimeIndex, what: str) -> Calendar:
+        settings = self._settings()
+        declared = settings.get("frequency")
+        step = None if declared is None else columns.parse_frequency(declared, str(self._yaml))
+        days = files.whole_number(self._yaml, settings, "days_per_week", 7)
+        step = columns.regular_step(stamps, step, what, days_per_week=days)
+        calendar = columns.calendar_of(stamps[0], step, days)
+        wanted = files.whole_number(
+            self._yaml, settings, "steps_per_day", calendar.steps_per_day
+        )
+        if wanted != calendar.steps_per_day:
+            raise StreamError(
+                f"{what}: {self._yaml} says steps_per_day: {wanted}, but rows are {step} apart, "
+                f"which makes {calendar.steps_per_day}. Correct one of them."
+            )
+        return calendar
+
+
+def _read_series(folder: Path, what: str) -> pd.DataFrame:
+    path = files.find_table(folder, "series") or folder / "series.parquet"
+    frame = files.read_table(path, what)
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        if frame.shape[1] == 0:
+            raise StreamError(f"{what}: {path} has no columns. Give one column per node.")
+        clock = frame.columns[0]
+        frame = frame.set_index(columns.parse_stamps(frame[clock], what)).drop(columns=clock)
+    frame.columns = frame.columns.astype(str)
+    if len(frame) == 0 or frame.shape[1] == 0:
+        raise StreamError(
+            f"{what} is empty: {path} has {len(frame)} rows of {frame.shape[1]} nodes. "
+            "Fill it or remove the period."
+        )
+    return frame
+
+
+def _read_nodes(path: Path, what: str) -> pd.DataFrame:
+    nodes = files.read_table(path, what, as_text=True)
+    files.require_columns(nodes, ("node_id",), what, path)
+    empty = np.flatnonzero(nodes["node_id"] == "")
+    if len(empty):
+        raise StreamError(f"{what}: {path} has an empty node_id in row {empty[0]}. Fill it.")
+    twice = np.flatnonzero(nodes["node_id"].duplicated())
+    if len(twice):
+        raise StreamError(
+            f"{what}: node {nodes['node_id'].iloc[twice[0]]!r} is listed again in row "
+            f"{twice[0]} of {path}. Give each node once."
+        )
+    return nodes
+
+
+def _match_columns(
+    frame: pd.DataFrame, node_ids: tuple[str, ...], what: str
+) -> pd.DataFrame:
+    if tuple(frame.columns) == node_ids:
+        return frame
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise StreamError(f"{what}: the series has column {twice[0]!r} twice. Give it once.")
+    unlisted = [column for column in frame.columns if column not in set(node_ids)]
+    if unlisted:
+        raise StreamError(
+            f"{what}: {len(unlisted)} columns of the series are not in nodes.csv, first "
+            f"{unlisted[0]!r}. List the node or remove the column."
+        )
+    silent = [node for node in node_ids if node not in frame.columns]
+    if silent:
+        raise StreamError(
+            f"{what}: {len(silent)} nodes of nodes.csv have no column in the series, first "
+            f"{silent[0]!r}. Add the column (empty when there are no readings) or drop the node."
+        )
+    return frame[list(node_ids)]
+
+
+def _coordinates(nodes: pd.DataFrame, what: str) -> Float[Tensor, "node 2"] | None:
+    if not {"latitude", "longitude"} <= set(nodes.columns):
+        return None
+    named = nodes.set_index("node_id")[["latitude", "longitude"]]
+    pair = [columns.numeric_column(named[c], f"{what}: nodes.csv") for c in named.columns]
+    where = np.stack([column.to_numpy(dtype=np.float32) for column in pair], axis=1)
+    return None if np.isnan(where).all() else torch.from_numpy(where)

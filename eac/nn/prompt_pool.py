@@ -1,0 +1,172 @@
+"""The prompt pool: one vector per node, expanded for new nodes, compressed by its rank."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from eac.errors import CheckpointError, ConfigError
+
+INIT_RANGE = 0.1
+"""Prompts start from U(-0.1, 0.1), as published."""
+
+
+class PromptPool(nn.Module):
+    """Per-node prompts ``P = U V`` that grow by node id.
+
+    ``U`` (``node_factor``) has one row per node ever seen; ``V`` (``basis``) is shared. Without a
+    rank there is no ``V`` and ``P = U``. A node's first row depends on the seed and its id alone,
+    so the order in which nodes are listed changes nothing. Rows moved aside by ``settle`` (stored
+    in ``settled``) are never tuned again.
+
+    Args:
+        width: Values in one prompt.
+        rank: Columns of ``U``. The paper uses 6 (its sweep: 2 to 12); None keeps full prompts.
+        seed: Of the first values.
+
+    Example:
+        >>> pool = PromptPool(width=12, rank=6)
+        >>> pool.grow(["a", "b"])
+        2
+        >>> pool(pool.rows(["b", "a", "stranger"])).shape  # a stranger's prompt is zero
+        torch.Size([3, 12])
+    """
+
+    def __init__(self, width: int, rank: int | None = 6, *, seed: int = 0):
+        super().__init__()
+        if rank is not None and not 1 <= rank <= width:
+            raise ConfigError(
+                f"rank={rank} with prompts of width {width}: give a rank between 1 and the width, "
+                "or null for uncompressed prompts."
+            )
+        self.width = width
+        self._seed = seed
+        self._row_of: dict[str, int] = {}
+        columns = width if rank is None else rank
+        self.settled = nn.Parameter(torch.empty(0, columns), requires_grad=False)
+        self.node_factor = nn.Parameter(torch.empty(0, columns))
+        self.basis = None if rank is None else nn.Parameter(self._first_values(["basis"], rank))
+
+    @property
+    def node_ids(self) -> list[str]:
+        """Ids in order of their rows."""
+        return list(self._row_of)
+
+    @property
+    def rank(self) -> int | None:
+        """Columns of ``U``, or None for uncompressed prompts."""
+        return None if self.basis is None else self.basis.shape[0]
+
+    def grow(self, node_ids: Sequence[str]) -> int:
+        """Adds a row for each id not yet known and returns how many were added."""
+        unknown = [node for node in dict.fromkeys(node_ids) if node not in self._row_of]
+        if unknown:
+            first = len(self._row_of)
+            self._row_of.update({node: first + i for i, node in enumerate(unknown)})
+            fresh = self._first_values(unknown, 1)[:, : self.node_factor.shape[1]]
+            joined = torch.cat([self.node_factor.detach(), fresh.to(self.node_factor)])
+            self.node_factor = nn.Parameter(joined, self.node_factor.requires_grad)
+        return len(unknown)
+
+    def settle(self) -> None:
+        """Moves every row aside, so that only rows added from now on are tuned."""
+        self.settled = nn.Parameter(self._all_rows().detach(), requires_grad=False)
+        self.node_factor = nn.Parameter(self.node_factor.detach()[:0])
+
+    def rows(self, node_ids: Sequence[str]) -> Int[Tensor, " node"]:
+        """Row of each id; -1 for an id the pool does not know."""
+        return torch.tensor([self._row_of.get(node, -1) for node in node_ids], dtype=torch.long)
+
+    def forward(self, rows: Int[Tensor, " node"]) -> Float[Tensor, "node width"]:
+        """The prompts of the nodes in ``rows``; zero where the row is -1."""
+        factor = self._all_rows()
+        chosen = factor[rows.clamp_min(0)] if len(factor) else factor.new_zeros(len(rows), 1)
+        chosen = chosen * (rows >= 0)[:, None].to(factor.dtype)
+        if not len(factor):
+            return chosen.expand(-1, self.width)
+        return chosen if self.basis is None else chosen @ self.basis
+
+    @torch.no_grad()
+    def prompts(self) -> Float[Tensor, "node width"]:
+        """Every prompt, in order of rows."""
+        factor = self._all_rows()
+        return factor.clone() if self.basis is None else factor @ self.basis
+
+    @torch.no_grad()
+    def spectrum(self) -> Float[Tensor, " width"]:
+        """Singular values of ``U V``, largest first; their squares are the energy."""
+        return torch.linalg.svdvals(self.prompts())
+
+    @torch.no_grad()
+    def compress(self, *, rank: int | None = None, energy: float | None = None) -> int:
+        """Replaces ``U V`` by the closest product of a lower rank (truncated SVD, Eckart-Young).
+
+        Args:
+            rank: The new rank; or
+            energy: keep the smallest rank whose singular values hold this share of the energy.
+
+        Returns:
+            The new rank.
+        """
+        if (rank is None) == (energy is None):
+            raise ConfigError(f"compress(rank={rank}, energy={energy}): give one of the two.")
+        left, values, right = torch.linalg.svd(self.prompts(), full_matrices=False)
+        if energy is not None:
+            share = values.square().cumsum(0) / values.square().sum().clamp_min(1e-30)
+            rank = int((share < energy - 1e-9).sum()) + 1
+        rank = min(rank or 1, len(values))
+        if rank < 1:
+            raise ConfigError(f"compress(rank={rank}): give at least 1.")
+        root = values[:rank].sqrt()
+        factor, old = left[:, :rank] * root, len(self.settled)
+        self.settled = nn.Parameter(factor[:old], requires_grad=False)
+        self.node_factor = nn.Parameter(factor[old:], self.node_factor.requires_grad)
+        self.basis = nn.Parameter(root[:, None] * right[:rank])
+        return rank
+
+    def get_extra_state(self) -> dict[str, list[str]]:
+        """The node ids, in order of their rows."""
+        return {"node_ids": self.node_ids}
+
+    def set_extra_state(self, state: dict[str, list[str]]) -> None:
+        """Takes over the node ids; their number must fit the rows."""
+        ids = state["node_ids"]
+        if len(ids) != len(self.settled) + len(self.node_factor):
+            raise CheckpointError(
+                f"the saved prompt pool lists {len(ids)} node ids but holds "
+                f"{len(self.settled) + len(self.node_factor)} rows. The file is damaged."
+            )
+        self._row_of = {node: row for row, node in enumerate(ids)}
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        """Takes the saved sizes first: a pool is as large as what it loads."""
+        for name in ("settled", "node_factor", "basis"):
+            saved, own = state_dict.get(prefix + name), getattr(self, name)
+            if saved is not None and (own is None or own.shape != saved.shape):
+                trains = own is None or own.requires_grad
+                setattr(self, name, nn.Parameter(torch.empty_like(saved), requires_grad=trains))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _all_rows(self) -> Float[Tensor, "node column"]:
+        if not len(self.settled):
+            return self.node_factor
+        return torch.cat([self.settled, self.node_factor])
+
+    def _first_values(self, names: Sequence[str], per_name: int) -> Float[Tensor, "row width"]:
+        """U(-0.1, 0.1) from a hash of (seed, name): independent of any order."""
+        length = per_name * self.width * 4
+        raw = b"".join(_stream_of_bytes(f"{self._seed}:{name}", length) for name in names)
+        uniform = np.frombuffer(raw, dtype="<u4").astype(np.float64) / 2**32
+        values = torch.from_numpy((2 * uniform - 1) * INIT_RANGE).float()
+        return values.reshape(len(names) * per_name, self.width)
+
+
+def _stream_of_bytes(text: str, length: int) -> bytes:
+    blocks = (
+        blake2b(text.encode(), digest_size=64, salt=block.to_bytes(8, "little")).digest()
+        for block in range(-(-length // 64))
+    )
+    return b"".join(blocks)[:length]

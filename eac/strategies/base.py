@@ -1,0 +1,110 @@
+"""The contract of a strategy: what to start from, which nodes to learn on, what to freeze."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eac.backbones.base import Backbone
+from eac.data.batch import Inputs
+from eac.data.period import NodeChange, Period
+from eac.data.tensors import PeriodTensors
+from eac.data.windows import Split
+from eac.typing import NodeIndex
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodView:
+    """One period as a strategy may see it.
+
+    Attributes:
+        period: Ids, graph and raw series.
+        tensors: The same, scaled and filled, all nodes.
+        split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
+    """
+
+    period: Period
+    tensors: PeriodTensors
+    split: Split
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodContext:
+    """What a strategy knows when a period begins or ends: this period and the one before.
+
+    Attributes:
+        index: Position in the stream, from 0.
+        seed: For every random choice in this period.
+        current: The period at hand.
+        previous: The period before, or None at the start.
+        change: Ids kept, new, returned and gone.
+    """
+
+    index: int
+    seed: int
+    current: PeriodView
+    previous: PeriodView | None
+    change: NodeChange
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodPlan:
+    """What happens in one period.
+
+    Attributes:
+        train: False skips training; the period is only tested.
+        start: From the model as the last period left it, or from its first weights.
+        freeze_backbone: Train what the strategy owns, and nothing of the backbone.
+        loss_nodes: Rows of the period the loss counts; None means all.
+        graph_nodes: Rows of the period trained on as a subgraph; None means all.
+    """
+
+    train: bool = True
+    start: Literal["previous", "scratch"] = "previous"
+    freeze_backbone: bool = False
+    loss_nodes: NodeIndex | None = None
+    graph_nodes: NodeIndex | None = None
+
+
+class Strategy(nn.Module, ABC):
+    """Decides, period by period, who learns from what.
+
+    Only ``plan`` must be written. The hooks are called in this order: ``begin_period``, then for
+    each batch ``adapt_input``, ``adapt_features`` and (in training) ``penalty``, and at last
+    ``end_period``. Parameters and memories a strategy owns are saved with the model.
+    """
+
+    @abstractmethod
+    def plan(self, context: PeriodContext) -> PeriodPlan:
+        """What to do in this period; changes nothing."""
+
+    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Grows, freezes or estimates what this period needs, before training."""
+        del context, backbone
+
+    def select_nodes(self, node_ids: Sequence[str]) -> None:
+        """Points per-node state at the nodes of the period that comes next, by id."""
+        del node_ids
+
+    def adapt_input(self, inputs: Inputs) -> Inputs:
+        """Changes what the backbone sees."""
+        return inputs
+
+    def adapt_features(
+        self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
+    ) -> Float[Tensor, "batch node hidden"]:
+        """Changes the features between the two halves of the backbone."""
+        del inputs
+        return features
+
+    def penalty(self, backbone: Backbone) -> Float[Tensor, ""] | None:
+        """A term added to the training loss, or None."""
+        del backbone
+        return None
+
+    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Remembers what later periods need, after training."""
+        del context, backbone

@@ -1,0 +1,12 @@
+"""Online-ST-AN: keep training one model on all nodes."""
+
+from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+
+
+class OnlineAll(Strategy):
+    """Trains on from the last period, all nodes (Chen & Liang 2025, baseline Online-ST-AN)."""
+
+    def plan(self, context: PeriodContext) -> PeriodPlan:
+        """Trains everything, from where the last period ended."""
+        del context
+        return PeriodPlan()

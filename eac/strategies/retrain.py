@@ -1,0 +1,12 @@
+"""Retrain-ST: a new model for every period."""
+
+from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+
+
+class Retrain(Strategy):
+    """Trains from the first weights on each period's data (Chen & Liang 2025, baseline)."""
+
+    def plan(self, context: PeriodContext) -> PeriodPlan:
+        """Trains everything, from scratch."""
+        del context
+        return PeriodPlan(start="scratch")
