@@ -63,9 +63,7 @@ class TableStream(GraphStream):
     @property
     def period_names(self) -> Sequence[str]:
         """Names of the period folders, in order of time, looked up now."""
-        listed = [
-            str(name) for name in files.list_of(self._yaml, self._settings(), "periods")
-        ]
+        listed = [str(name) for name in files.list_of(self._yaml, self._settings(), "periods")]
         files.check_unique_names(self._yaml, listed)
         for name in listed:
             if not (self.path / name).is_dir():
@@ -88,9 +86,7 @@ class TableStream(GraphStream):
         node_ids = tuple(nodes["node_id"])
         frame = _match_columns(_read_series(folder, what), node_ids, what)
         edges = files.read_table(folder / "edges.csv", what, as_text=True)
-        files.require_columns(
-            edges, ("source", "target", "weight"), what, folder / "edges.csv"
-        )
+        files.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
             name=name,
             series=torch.from_numpy(columns.readings(frame, what)),
@@ -114,9 +110,7 @@ class TableStream(GraphStream):
         days = files.whole_number(self._yaml, settings, "days_per_week", 7)
         step = columns.regular_step(stamps, step, what, days_per_week=days)
         calendar = columns.calendar_of(stamps[0], step, days)
-        wanted = files.whole_number(
-            self._yaml, settings, "steps_per_day", calendar.steps_per_day
-        )
+        wanted = files.whole_number(self._yaml, settings, "steps_per_day", calendar.steps_per_day)
         if wanted != calendar.steps_per_day:
             raise StreamError(
                 f"{what}: {self._yaml} says steps_per_day: {wanted}, but rows are {step} apart, "
@@ -157,9 +151,7 @@ def _read_nodes(path: Path, what: str) -> pd.DataFrame:
     return nodes
 
 
-def _match_columns(
-    frame: pd.DataFrame, node_ids: tuple[str, ...], what: str
-) -> pd.DataFrame:
+def _match_columns(frame: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> pd.DataFrame:
     if tuple(frame.columns) == node_ids:
         return frame
     twice = frame.columns[frame.columns.duplicated()]

@@ -1,0 +1,40 @@
+"""Which layout a path is in."""
+
+from pathlib import Path
+
+from eac.data import files
+from eac.data.npz import SERIES_FOLDER, NpzStream
+from eac.data.stream import GraphStream
+from eac.data.table import TableStream
+from eac.errors import StreamError
+from eac.typing import StrPath
+
+LAYOUTS = """A stream is one of:
+  - a table folder: per period a folder with series.parquet (or .csv), nodes.csv and edges.csv
+  - the published layout: RawData/<k>.npz and graph/<k>_adj.npz
+  - a long frame: series.csv (or .parquet) with unique_id, ds, y, beside edges.csv with
+    source, target, weight"""
+
+
+def open_stream(path: StrPath) -> GraphStream:
+    """The stream at ``path``, in whichever of the three layouts it is.
+
+    Raises:
+        StreamError: If the path does not exist or is in none of the layouts.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StreamError(f"{path} does not exist. {LAYOUTS}")
+    if (path / SERIES_FOLDER).is_dir():
+        return NpzStream(path)
+    if _holds_periods(path):
+        return TableStream(path)
+    raise StreamError(f"{path} is not a stream. {LAYOUTS}")
+
+
+def _holds_periods(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    if (path / files.STREAM_FILE).is_file():
+        return True
+    return any(files.find_table(entry, "series") for entry in path.iterdir())
