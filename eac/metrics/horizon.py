@@ -11,6 +11,7 @@ from eac.errors import CheckpointError
 from eac.record import Errors, HorizonTable, mean_or_none
 
 _SUMS = ("absolute", "squared", "relative", "relative_count", "target", "count")
+_CACHED_ELEMENTS = 1 << 17
 
 
 class HorizonErrors:
@@ -125,17 +126,32 @@ def _batch_sums(
     y: Float[Tensor, "batch node horizon"],
     observed: Bool[Tensor, "batch node horizon"],
 ) -> Float[Tensor, "sum node horizon"]:
-    hidden = ~observed
-    error = (y_hat.to(y.dtype) - y).abs_().masked_fill_(hidden, 0.0)
-    target = y.abs().masked_fill_(hidden, 0.0)
-    counts = observed.sum(0, dtype=y.dtype)
+    if y.stride(1) < y.stride(2):  # targets gathered from a series have node as the fastest axis
+        swapped = (tensor.transpose(1, 2) for tensor in (y_hat, y, observed))
+        return _batch_sums(*swapped).transpose(1, 2)
+    windows = len(y) if y.is_cuda else max(1, _CACHED_ELEMENTS // max(1, y[:1].numel()))
+    chunks = zip(y_hat.split(windows), y.split(windows), observed.split(windows), strict=True)
+    sums = _chunk_sums(*next(chunks))
+    for chunk in chunks:
+        sums += _chunk_sums(*chunk)
+    return sums
+
+
+def _chunk_sums(
+    y_hat: Float[Tensor, "batch node horizon"],
+    y: Float[Tensor, "batch node horizon"],
+    observed: Bool[Tensor, "batch node horizon"],
+) -> Float[Tensor, "sum node horizon"]:
+    error = torch.where(observed, y - y_hat.to(y.dtype), 0.0).abs_()
+    target = torch.where(observed, y, 0.0).abs_()
     absolute, target_sum = error.sum(0), target.sum(0)
-    nonzero = target != 0
-    target.masked_fill_(~nonzero, math.inf)
-    relative = (error / target).sum(0)
+    count = observed.to(y.dtype).sum(0)
+    nonzero = target.sign()
+    relative_count = nonzero.sum(0)
+    divisor = target.add_(1.0 - nonzero)
+    relative = nonzero.mul_(error).div_(divisor).sum(0)
     squared = error.square_().sum(0)
-    relative_count = nonzero.sum(0, dtype=y.dtype)
-    return torch.stack([absolute, squared, relative, relative_count, target_sum, counts])
+    return torch.stack([absolute, squared, relative, relative_count, target_sum, count])
 
 
 def _absolute_and_count(
