@@ -1,0 +1,99 @@
+"""Naive forecasts, which any model worth its training must beat."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.data.calendar import Calendar
+from eac.data.windows import gather
+from eac.metrics.horizon import HorizonErrors
+from eac.typing import NodeSeries
+
+NAIVE = ("last", "day", "week")
+_CHUNK_ELEMENTS = 1 << 22
+
+
+def naive_errors(
+    series: NodeSeries,
+    starts: Int[Tensor, " batch"],
+    window: int,
+    horizon: int,
+    calendar: Calendar,
+    null_value: float | None = None,
+) -> dict[str, HorizonErrors]:
+    """Errors of the naive forecasts on the windows a model is tested on.
+
+    Args:
+        series: Raw readings of the whole period, NaN where missing.
+        starts: First step of each window.
+        window: Past steps in.
+        horizon: Future steps out.
+        calendar: Clock of the period.
+        null_value: Targets equal to this are left out, as for the model.
+
+    Returns:
+        One accumulator for each of "last", "day" and "week".
+    """
+    num_nodes = series.shape[1]
+    errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
+    mean = node_means(series[: int(starts.min())])
+    per_chunk = max(1, _CHUNK_ELEMENTS // (num_nodes * max(window, horizon)))
+    for chunk in starts.split(per_chunk):
+        y = gather(series, chunk + window, horizon)
+        last = last_observed(gather(series, chunk, window), mean)
+        day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
+        week = same_slot(series, chunk + window, last, horizon, calendar.steps_per_week)
+        for name, y_hat in zip(NAIVE, (last[..., None].expand_as(y), day, week), strict=True):
+            errors[name].update(y_hat, y, ~y.isnan())
+    return errors
+
+
+def node_means(history: NodeSeries) -> Float[Tensor, " node"]:
+    """Mean of each node's readings; without any, the mean over all nodes; without any, 0."""
+    overall = history.nanmean().nan_to_num(0.0)
+    means = history.nanmean(0)
+    return torch.where(means.isnan(), overall, means)
+
+
+def last_observed(
+    x: Float[Tensor, "batch node window"], otherwise: Float[Tensor, " node"]
+) -> Float[Tensor, "batch node"]:
+    """The latest reading of each window, or ``otherwise`` where a window holds none.
+
+    Example:
+        >>> x = torch.tensor([[[1.0, 2.0, torch.nan], [torch.nan] * 3]])
+        >>> last_observed(x, torch.tensor([7.0, 8.0])).tolist()
+        [[2.0, 8.0]]
+    """
+    last = x[..., 0]
+    for step in x.unbind(-1)[1:]:
+        last = torch.where(step.isnan(), last, step)
+    return torch.where(last.isnan(), otherwise, last)
+
+
+def same_slot(
+    series: NodeSeries,
+    first: Int[Tensor, " batch"],
+    otherwise: Float[Tensor, "batch node"],
+    horizon: int,
+    cycle: int,
+) -> Float[Tensor, "batch node {horizon}"]:
+    """The reading one cycle before each target, or as many cycles as make it already known.
+
+    Args:
+        series: Raw readings, NaN where missing.
+        first: The step of the first target of each window; everything before it is known.
+        otherwise: Forecast where that reading is missing or lies before the period.
+        horizon: Future steps out.
+        cycle: Steps in a day, or in a week.
+
+    Example:
+        >>> series = torch.arange(6.0)[:, None]
+        >>> same_slot(series, torch.tensor([4]), torch.zeros(1, 1), horizon=3, cycle=2).tolist()
+        [[[2.0, 3.0, 2.0]]]
+    """
+    ahead = torch.arange(horizon, device=series.device)
+    steps = first[:, None] + ahead - cycle * (ahead // cycle + 1)
+    rows = series.index_select(0, steps.clamp_min(0).flatten()).view(*steps.shape, -1)
+    usable = (steps >= 0)[..., None] & ~rows.isnan()
+    return torch.where(usable, rows, otherwise[:, None]).transpose(1, 2)
