@@ -99,7 +99,8 @@ class STGNN(Backbone):
         bias_out = torch.outer(constant[: self.window], heard)
         bias_out = bias_out + (constant[self.window :] + second.weight_neigh.bias)[:, None]
         folded = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
-        return Block(neigh_in, self_in, bias_in, folded, bias_out)
+        neigh_out, self_out = folded.split(self.window)
+        return Block(neigh_in, self_in, bias_in, neigh_out, self_out, bias_out)
 
 
 def _fusable(x: Tensor) -> bool:

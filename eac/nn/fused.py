@@ -1,9 +1,9 @@
 """The two graph layers of the published backbone as one step, exact and without detours.
 
-Written out, the block is ``out = A W_n h + W_s h + d`` with ``h = relu(V_n A x + V_s x + c)``.
-Three things make it cheap: ``A x`` may come ready made, ``A`` meets only the narrow ``W_n h``, and
-whatever is the same for every window of a node (prompt, biases) sits in ``c`` and ``d``, one
-column per node. Features are kept channel first, nodes last, as windows leave the series.
+Written out, the block is ``W_n (h A^T) + W_s h + d`` with ``h = relu(V_n (x A^T) + V_s x + c)``,
+features channel first and nodes last, as windows leave the series. Three things make it cheap:
+``x A^T`` may come ready made, ``A`` meets only the narrow ``W_n h``, and whatever is the same for
+every window of a node (prompt, biases) sits in ``c`` and ``d``, one column per node.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from eac.data.graph import Graph
 from eac.nn.message_passing import sparse_product
 
 CHUNK_BYTES = 1 << 20
+KEEP_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +29,21 @@ class Block:
         neigh_in: ``V_n``, applied to the neighbours' readings.
         self_in: ``V_s``, applied to the node's own readings.
         bias_in: ``c``, one column per node.
-        out: ``W_n`` above ``W_s``.
+        neigh_out: ``W_n``, applied to the neighbours' hidden features.
+        self_out: ``W_s``, applied to the node's own hidden features.
         bias_out: ``d``, one column per node.
     """
 
     neigh_in: Float[Tensor, "hidden window"]
     self_in: Float[Tensor, "hidden window"]
     bias_in: Float[Tensor, "hidden node"]
-    out: Float[Tensor, "two_width hidden"]
+    neigh_out: Float[Tensor, "width hidden"]
+    self_out: Float[Tensor, "width hidden"]
     bias_out: Float[Tensor, "width node"]
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All weights, in order."""
+        return tuple(vars(self).values())
 
 
 def two_graph_layers(
@@ -45,13 +52,13 @@ def two_graph_layers(
     block: Block,
     graph: Graph,
 ) -> Float[Tensor, "batch width node"]:
-    """Both layers for a batch of windows; the hidden layer is never kept.
+    """Both layers for a batch of windows, a cache-sized part of the batch at a time.
 
-    The backward pass computes the hidden layer again, a part of the batch at a time, and only the
-    gradients that are asked for: with frozen weights, that of the two biases.
+    The hidden layer is kept for the backward pass up to ``KEEP_BYTES`` and computed again beyond.
+    Only the gradients asked for are computed: with frozen weights, those of the two biases, whose
+    batch is summed on the spot.
     """
-    weights = (block.neigh_in, block.self_in, block.bias_in, block.out, block.bias_out)
-    return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *weights)
+    return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *block.tensors())
 
 
 def channel_product(
@@ -61,7 +68,7 @@ def channel_product(
     return torch.bmm(weight.expand(len(x), -1, -1), x)
 
 
-def band_matrix(kernel: Float[Tensor, " tap"], size: int) -> Float[Tensor, "size size"]:
+def band_matrix(kernel: Float[Tensor, " tap"], size: int) -> Float[Tensor, "{size} {size}"]:
     """The matrix of a one-channel convolution with zero padding, as torch correlates.
 
     Example:
@@ -79,67 +86,84 @@ def mean_over_neighbours(
 ) -> Float[Tensor, "batch channel node"]:
     """A sparse ``[node node]`` matrix applied to the last axis, outside of autograd."""
     rows = x.reshape(-1, x.shape[-1]).T
-    return sparse_product(matrix, rows).T.reshape(x.shape)
+    return sparse_product(matrix, rows).T.contiguous().view(x.shape)
 
 
 class _TwoGraphLayers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, graph: Graph, x: Tensor, neighbour_x: Tensor, *weights: Tensor) -> Tensor:
         block = Block(*weights)
-        ctx.graph = graph
-        ctx.save_for_backward(x, neighbour_x, *weights)
-        narrow = x.new_empty(len(x), len(block.out), x.shape[-1])
+        heard = x.new_empty(len(x), *block.bias_out.shape)
+        own = torch.empty_like(heard)
+        keep = _kept(x, block) if any(ctx.needs_input_grad) else None
         for part in _parts(x, block):
             hidden = _hidden(x[part], neighbour_x[part], block)
-            torch.bmm(block.out.expand(len(hidden), -1, -1), hidden, out=narrow[part])
-        width = len(block.bias_out)
-        total = mean_over_neighbours(narrow[:, :width], graph.mean_matrix)
-        return total.add_(narrow[:, width:]).add_(block.bias_out)
+            size = (len(hidden), -1, -1)
+            torch.bmm(block.neigh_out.expand(size), hidden, out=heard[part])
+            torch.baddbmm(block.bias_out, block.self_out.expand(size), hidden, out=own[part])
+            if keep is not None:
+                keep[part] = hidden
+        ctx.graph = graph
+        ctx.save_for_backward(x, neighbour_x, keep, *weights)
+        return own.add_(mean_over_neighbours(heard, graph.mean_matrix))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, neighbour_x, *weights = ctx.saved_tensors
+    def backward(ctx: Any, grad_own: Tensor) -> tuple[Tensor | None, ...]:
+        x, neighbour_x, keep, *weights = ctx.saved_tensors
         block = Block(*weights)
-        needs = ctx.needs_input_grad[1:]
-        transposed = ctx.graph.mean_matrix_transposed
-        grad_narrow = torch.cat([mean_over_neighbours(grad, transposed), grad], dim=1)
-        gradients = _Gradients(x, block, needs)
+        grad_own = grad_own.contiguous()
+        grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
+        sums = _Sums(x, block, ctx.needs_input_grad[1:])
         for part in _parts(x, block):
-            gradients.add(part, x[part], neighbour_x[part], grad_narrow[part])
-        bias_out = grad.sum(0) if needs[-1] else None
-        return None, *gradients.sums, bias_out
+            whole = (x, neighbour_x, grad_heard, grad_own)
+            kept = None if keep is None else keep[part]
+            sums.add(part, kept, *(tensor[part] for tensor in whole))
+        return None, *sums.gradients
 
 
-class _Gradients:
-    """Gradients of all but the last bias, summed over parts of the batch."""
+class _Sums:
+    """Gradients of what needs one, summed over parts of the batch."""
 
     def __init__(self, x: Tensor, block: Block, needs: tuple[bool, ...]):
         self._block = block
-        like = (x, x, block.neigh_in, block.self_in, block.bias_in, block.out)
-        self.sums = [
+        self.gradients = [
             torch.zeros_like(tensor) if need else None
-            for tensor, need in zip(like, needs, strict=False)
+            for tensor, need in zip((x, x, *block.tensors()), needs, strict=True)
         ]
 
-    def add(self, part: slice, x: Tensor, neighbour_x: Tensor, grad_narrow: Tensor) -> None:
+    def add(
+        self, part: slice, hidden: Tensor | None, x: Tensor, neighbour_x: Tensor, *above: Tensor
+    ) -> None:
+        """Adds the share of one part; ``above`` holds what arrives at ``W_n h`` and ``W_s h``."""
         block = self._block
-        grad_x, grad_neighbour_x, neigh_in, self_in, bias_in, out = self.sums
-        hidden = _hidden(x, neighbour_x, block)
-        if out is not None:
-            out += torch.bmm(grad_narrow, hidden.mT).sum(0)
-        grad = channel_product(block.out.T, grad_narrow)
+        heard, own = above
+        grad_x, grad_neighbour_x, *_, bias_out = self.gradients
+        _, _, neigh_in, self_in, bias_in, neigh_out, self_out, _ = self.gradients
+        hidden = _hidden(x, neighbour_x, block) if hidden is None else hidden
+        _add_outer(neigh_out, heard, hidden)
+        _add_outer(self_out, own, hidden)
+        _add_sum(bias_out, own)
+        grad = channel_product(block.neigh_out.T, heard)
+        grad.baddbmm_(block.self_out.T.expand(len(x), -1, -1), own)
         grad = torch.ops.aten.threshold_backward(grad, hidden, 0)
-        if bias_in is not None:
-            bias_in += grad.sum(0)
-        if neigh_in is not None:
-            neigh_in += torch.bmm(grad, neighbour_x.mT).sum(0)
-        if self_in is not None:
-            self_in += torch.bmm(grad, x.mT).sum(0)
+        _add_outer(neigh_in, grad, neighbour_x)
+        _add_outer(self_in, grad, x)
+        _add_sum(bias_in, grad)
         if grad_x is not None:
             grad_x[part] = channel_product(block.self_in.T, grad)
         if grad_neighbour_x is not None:
             grad_neighbour_x[part] = channel_product(block.neigh_in.T, grad)
+
+
+def _add_outer(total: Tensor | None, left: Tensor, right: Tensor) -> None:
+    if total is not None:
+        total += torch.bmm(left, right.mT).sum(0)
+
+
+def _add_sum(total: Tensor | None, grad: Tensor) -> None:
+    if total is not None:
+        total += grad.sum(0)
 
 
 def _hidden(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
@@ -148,9 +172,15 @@ def _hidden(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
     return hidden.baddbmm_(block.self_in.expand(size), x).relu_()
 
 
+def _kept(x: Tensor, block: Block) -> Tensor | None:
+    shape = (len(x), *block.bias_in.shape)
+    small = len(x) * block.bias_in.nbytes <= KEEP_BYTES
+    return x.new_empty(shape) if small else None
+
+
 def _parts(x: Tensor, block: Block) -> list[slice]:
     """Parts of the batch whose hidden layer stays in the cache of a core; all of it on a GPU."""
     if x.is_cuda:
         return [slice(None)]
-    step = max(1, CHUNK_BYTES * torch.get_num_threads() // (block.bias_in.nbytes))
+    step = max(1, CHUNK_BYTES * torch.get_num_threads() // block.bias_in.nbytes)
     return [slice(start, start + step) for start in range(0, len(x), step)]
