@@ -55,10 +55,6 @@ def test_importing_the_package_loads_nothing_heavy():
     assert _heavy_modules_after("import eac") == set()
 
 
-def test_records_are_read_without_torch_or_lightning():
-    assert _heavy_modules_after("import eac.record") <= {"pandas"}
-
-
 def test_wrong_shape_is_caught_while_testing():
     with pytest.raises(jaxtyping.TypeCheckError):
         Scaler.identity(3).transform(torch.zeros(2, 4, 3))
