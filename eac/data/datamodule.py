@@ -2,6 +2,7 @@
 
 import copy
 from typing import Protocol as Interface
+from typing import runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -17,7 +18,7 @@ from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
 from eac.data.sampler import StartBatches, Starts
 from eac.data.stream import GraphStream
-from eac.data.tensors import PeriodTensors, prepare
+from eac.data.tensors import PeriodTensors, PeriodView, prepare
 from eac.data.windows import Split, window_starts
 from eac.errors import ConfigError
 from eac.typing import NodeIndex, NodeSeries, Part, StrPath
@@ -25,6 +26,7 @@ from eac.typing import NodeIndex, NodeSeries, Part, StrPath
 Loader = DataLoader[Int[Tensor, " batch"]]
 
 
+@runtime_checkable
 class AppliesGraph(Interface):
     """Anything that can apply a graph to a whole series; every backbone can."""
 
@@ -118,6 +120,11 @@ class PeriodData(LightningDataModule):
                 self.period, self.split, self.protocol, window=self.window, horizon=self.horizon
             )
         return self._full
+
+    @property
+    def view(self) -> PeriodView:
+        """The period as strategies see it."""
+        return PeriodView(self.period, self.full, self.split)
 
     @property
     def learning(self) -> PeriodTensors:

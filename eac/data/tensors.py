@@ -100,6 +100,21 @@ class PeriodTensors:
         return replace(self, **moved)
 
 
+@dataclass(frozen=True, eq=False)
+class PeriodView:
+    """One period as a strategy may see it.
+
+    Attributes:
+        period: Ids, graph and raw series.
+        tensors: The same, scaled and filled, all nodes.
+        split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
+    """
+
+    period: Period
+    tensors: PeriodTensors
+    split: Split
+
+
 def prepare(
     period: Period, split: Split, protocol: Protocol, *, window: int, horizon: int
 ) -> PeriodTensors:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ class PromptPool(nn.Module):
     Args:
         width: Values in one prompt.
         rank: Columns of ``U``. The paper uses 6 (its sweep: 2 to 12); None keeps full prompts.
-        seed: Of the first values.
+        seed: Of the first values; None takes torch's own seed at this moment.
 
     Example:
         >>> pool = PromptPool(width=12, rank=6)
@@ -35,7 +36,7 @@ class PromptPool(nn.Module):
         torch.Size([3, 12])
     """
 
-    def __init__(self, width: int, rank: int | None = 6, *, seed: int = 0):
+    def __init__(self, width: int, rank: int | None = 6, *, seed: int | None = None):
         super().__init__()
         if rank is not None and not 1 <= rank <= width:
             raise ConfigError(
@@ -43,7 +44,7 @@ class PromptPool(nn.Module):
                 "or null for uncompressed prompts."
             )
         self.width = width
-        self._seed = seed
+        self._seed = torch.initial_seed() if seed is None else seed
         self._row_of: dict[str, int] = {}
         columns = width if rank is None else rank
         self.settled = nn.Parameter(torch.empty(0, columns), requires_grad=False)
@@ -72,9 +73,11 @@ class PromptPool(nn.Module):
         return len(unknown)
 
     def settle(self) -> None:
-        """Moves every row aside, so that only rows added from now on are tuned."""
+        """Moves every row aside and fixes ``V``: only rows added from now on are tuned."""
         self.settled = nn.Parameter(self._all_rows().detach(), requires_grad=False)
         self.node_factor = nn.Parameter(self.node_factor.detach()[:0])
+        if self.basis is not None:
+            self.basis.requires_grad_(False)
 
     def rows(self, node_ids: Sequence[str]) -> Int[Tensor, " node"]:
         """Row of each id; -1 for an id the pool does not know."""
@@ -127,12 +130,12 @@ class PromptPool(nn.Module):
         self.basis = nn.Parameter(root[:, None] * right[:rank])
         return rank
 
-    def get_extra_state(self) -> dict[str, list[str]]:
-        """The node ids, in order of their rows."""
-        return {"node_ids": self.node_ids}
+    def get_extra_state(self) -> dict[str, Any]:
+        """The node ids, in order of their rows, and the seed."""
+        return {"node_ids": self.node_ids, "seed": self._seed}
 
-    def set_extra_state(self, state: dict[str, list[str]]) -> None:
-        """Takes over the node ids; their number must fit the rows."""
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes over the node ids, whose number must fit the rows, and the seed."""
         ids = state["node_ids"]
         if len(ids) != len(self.settled) + len(self.node_factor):
             raise CheckpointError(
@@ -140,6 +143,7 @@ class PromptPool(nn.Module):
                 f"{len(self.settled) + len(self.node_factor)} rows. The file is damaged."
             )
         self._row_of = {node: row for row, node in enumerate(ids)}
+        self._seed = state["seed"]
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         """Takes the saved sizes first: a pool is as large as what it loads."""

@@ -10,25 +10,9 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batch import Inputs
-from eac.data.period import NodeChange, Period
-from eac.data.tensors import PeriodTensors
-from eac.data.windows import Split
+from eac.data.period import NodeChange
+from eac.data.tensors import PeriodView
 from eac.typing import NodeIndex
-
-
-@dataclass(frozen=True, eq=False)
-class PeriodView:
-    """One period as a strategy may see it.
-
-    Attributes:
-        period: Ids, graph and raw series.
-        tensors: The same, scaled and filled, all nodes.
-        split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
-    """
-
-    period: Period
-    tensors: PeriodTensors
-    split: Split
 
 
 @dataclass(frozen=True, eq=False)

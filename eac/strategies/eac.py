@@ -26,7 +26,7 @@ class EAC(Strategy):
             expansion.
         freeze_backbone: False trains the backbone in every period too: node prompts alone.
         window: Width of a prompt; the past steps of the backbone.
-        seed: Of the first values of prompts.
+        seed: Of the first values of prompts; null takes the seed of the run.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class EAC(Strategy):
         expand: bool = True,
         freeze_backbone: bool = True,
         window: int = 12,
-        seed: int = 0,
+        seed: int | None = None,
     ):
         super().__init__()
         self.tune = tune

@@ -1,0 +1,78 @@
+"""Callbacks that make a period repeatable and resumable."""
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+import torch
+
+
+class SeedEveryEpoch(Callback):
+    """Seeds torch at the start of each epoch, so that a repeated epoch is the same epoch.
+
+    Args:
+        seed: Of the period.
+    """
+
+    def __init__(self, seed: int):
+        self._seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seeds from the period's seed and the epoch."""
+        del pl_module
+        torch.manual_seed((self._seed * 1_000_003 + trainer.current_epoch) % 2**63)
+
+
+class StopWhereStopped(Callback):
+    """Ends a resumed fit at once when early stopping had ended it before the interruption."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Looks at the restored patience of every early stopping."""
+        del pl_module
+        for callback in trainer.callbacks:
+            if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
+                trainer.should_stop = True
+
+
+class PeriodCheckpoint(ModelCheckpoint):
+    """Keeps ``best.ckpt`` (lowest validation MAE) and ``last.ckpt`` of one period.
+
+    Args:
+        dirpath: Directory of the period.
+    """
+
+    def __init__(self, dirpath: str):
+        super().__init__(
+            dirpath=dirpath,
+            filename="best",
+            monitor="val/MAE",
+            mode="min",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+
+class CountEpochs(Callback):
+    """Notes the epoch of the best validation, also across an interruption."""
+
+    def __init__(self):
+        self.epochs = 0
+        self.best_epoch: int | None = None
+        self.best_value: float | None = None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compares this epoch's validation with the best so far."""
+        del pl_module
+        value = float(trainer.callback_metrics["val/MAE"])
+        if self.best_value is None or value < self.best_value:
+            self.best_epoch, self.best_value = trainer.current_epoch, value
+        self.epochs = trainer.current_epoch + 1
+
+    def state_dict(self) -> dict[str, float | int | None]:
+        """What was noted."""
+        noted = ("epochs", "best_epoch", "best_value")
+        return {name: getattr(self, name) for name in noted}
+
+    def load_state_dict(self, state_dict: dict[str, float | int | None]) -> None:
+        """Takes up what was noted before the interruption."""
+        vars(self).update(state_dict)

@@ -1,0 +1,209 @@
+"""The Lightning module: a backbone and a strategy, trained on the batches of one period."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from eac.backbones.base import Backbone
+from eac.data.batch import Batch, Inputs
+from eac.data.graph import Graph
+from eac.data.period import NodeChange
+from eac.data.datamodule import PeriodData
+from eac.metrics.horizon import HorizonErrors
+from eac.metrics.losses import MSE, Loss
+from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+
+OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[[Optimizer], LRScheduler]
+
+
+def adamw(parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
+    """AdamW with the published learning rate, 0.03, and torch's weight decay, 0.01."""
+    return torch.optim.AdamW(parameters, lr=0.03)
+
+
+class Forecaster(LightningModule):
+    """Forecasts with ``backbone``, learns as ``strategy`` says.
+
+    Args:
+        backbone: The spatio-temporal network.
+        strategy: Who learns from what, period by period.
+        optimizer: Built for each period from what requires a gradient then.
+        lr_scheduler: Built on that optimizer, stepped after each epoch; None keeps the rate.
+        loss: In scaled units, over observed targets (published: MSE on raw targets).
+        null_value: Targets equal to this are left out of the errors; None leaves it to the
+            protocol of the data.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        strategy: Strategy,
+        *,
+        optimizer: OptimizerFactory = adamw,
+        lr_scheduler: SchedulerFactory | None = None,
+        loss: Loss | None = None,
+        null_value: float | None = None,
+    ):
+        super().__init__()
+        self.backbone = backbone
+        self.strategy = strategy
+        self.loss = loss or MSE()
+        self.null_value = null_value
+        self._optimizer = optimizer
+        self._lr_scheduler = lr_scheduler
+        self._errors: HorizonErrors | None = None
+        self._loss_sum: Tensor | None = None
+        self._begun = False
+
+
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in raw units."""
+        return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
+
+    def scaled_forecast(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in the units of the backbone."""
+        inputs = self.strategy.adapt_input(inputs)
+        features = self.backbone.encode(inputs, graph)
+        features = self.strategy.adapt_features(features, inputs)
+        return self.backbone.decode(features, inputs)
+
+    @torch.no_grad()
+    def forecast(
+        self, x: Float[Tensor, "batch node window"], graph: Graph
+    ) -> Float[Tensor, "batch node horizon"]:
+        """What the model makes of windows that are already scaled, as published models take them.
+
+        The nodes are those last selected, in the same order.
+        """
+        return self.scaled_forecast(Inputs(x), graph)
+
+
+
+    def begin_period(self, context: PeriodContext) -> PeriodPlan:
+        """Lets the strategy plan and prepare the period, and freezes what it says."""
+        plan = self.strategy.plan(context)
+        self.strategy.begin_period(context, self.backbone)
+        self.strategy.select_nodes(context.current.period.node_ids)
+        self.backbone.requires_grad_(not plan.freeze_backbone)
+        self._begun = True
+        return plan
+
+    def setup(self, stage: str) -> None:
+        """Prepares a period that no runner prepared, and applies the graph once to its series."""
+        del stage
+        data = self.period_data
+        if not self._begun:
+            node_ids = data.period.node_ids
+            change = NodeChange.between(node_ids, (), set())
+            self.begin_period(PeriodContext(0, data.seed, data.view, None, change))
+        data.apply_graph_once(self.backbone)
+
+    @property
+    def period_data(self) -> PeriodData:
+        """The data module of the period at hand."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PeriodData):
+            raise TypeError("Forecaster trains on PeriodData; pass datamodule=PeriodData(...).")
+        return data
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over what requires a gradient now."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        optimizer = self._optimizer(trainable)
+        if self._lr_scheduler is None:
+            return optimizer
+        return [optimizer], [self._lr_scheduler(optimizer)]
+
+
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
+        """Loss over the nodes of the plan, plus the strategy's penalty."""
+        del batch_idx
+        y_hat = self.scaled_forecast(batch.inputs, batch.graph)
+        y, mask = batch.scaler.scale_target(batch.y), batch.mask
+        if batch.loss_nodes is not None:
+            y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
+        loss = self.loss(y_hat, y, mask)
+        penalty = self.strategy.penalty(self.backbone)
+        loss = loss if penalty is None else loss + penalty
+        self._loss_sum = loss.detach() + (0.0 if self._loss_sum is None else self._loss_sum)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the mean loss of the epoch."""
+        if self._loss_sum is not None:
+            self.log("train/loss", self._loss_sum / self.trainer.num_training_batches)
+        self._loss_sum = None
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts counting errors afresh."""
+        self._errors = self._new_errors()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts errors on the nodes that are learned on."""
+        del batch_idx
+        self._count(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the mean absolute error over all steps, which early stopping watches."""
+        self.log("val/MAE", self.errors.mae(), prog_bar=True)
+
+    def on_test_epoch_start(self) -> None:
+        """Starts counting errors afresh."""
+        self._errors = self._new_errors()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts errors of all nodes, per node and horizon."""
+        del batch_idx
+        self._count(batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the errors over all nodes."""
+        self.log("test/MAE", self.errors.mae())
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in raw units."""
+        del batch_idx
+        return self(batch)
+
+    @property
+    def errors(self) -> HorizonErrors:
+        """Errors counted in the last validation or test."""
+        if self._errors is None:
+            raise RuntimeError("no errors were counted yet; validate or test first.")
+        return self._errors
+
+    def _new_errors(self) -> HorizonErrors:
+        data = self.period_data
+        null = data.protocol.null_value if self.null_value is None else self.null_value
+        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=null)
+
+    def _count(self, batch: Batch) -> None:
+        y_hat, y, mask, nodes = self(batch), batch.y, batch.mask, batch.inputs.nodes
+        if batch.loss_nodes is not None:
+            y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
+            nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
+        self.errors.update(y_hat, y, mask, nodes=nodes)
+
+
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """Trainable and total number of parameters."""
+        total = sum(p.numel() for p in self.parameters())
+        return sum(p.numel() for p in self.parameters() if p.requires_grad), total
+
+    def print_trainable_parameters(self) -> None:
+        """Prints trainable and total parameters, in the words PEFT users know."""
+        trainable, total = self.parameter_counts()
+        print(
+            f"trainable params: {trainable:,} || all params: {total:,} || "
+            f"trainable%: {100 * trainable / max(total, 1):.4f}"
+        )

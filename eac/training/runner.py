@@ -1,0 +1,287 @@
+"""The loop over the periods of a stream: plan, train, test, remember, record, go on."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, seed_everything
+
+from eac.data.datamodule import PeriodData
+from eac.data.period import NodeChange
+from eac.errors import RunError
+from eac.metrics.baselines import naive_errors
+from eac.metrics.horizon import HorizonErrors
+from eac.record import (
+    PERIOD_FILE,
+    RUN_FILE,
+    HorizonTable,
+    NodeCounts,
+    PeriodRecord,
+    RunRecord,
+    SensorErrors,
+    read_period,
+    read_run,
+    write_period,
+    write_run,
+)
+from eac.strategies.base import PeriodContext
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.checkpoint import SavedState, load_state, save_state
+from eac.training.forecaster import Forecaster
+from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
+from eac.typing import StrPath
+
+log = logging.getLogger("eac")
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """What the loop carries from one period to the next."""
+
+    previous: PeriodData | None = None
+    seen: frozenset[str] = frozenset()
+
+    def change(self, data: PeriodData) -> NodeChange:
+        before = () if self.previous is None else self.previous.period.node_ids
+        return NodeChange.between(data.period.node_ids, before, set(self.seen))
+
+    def after(self, data: PeriodData) -> "_Memory":
+        return _Memory(data, self.seen.union(data.period.node_ids))
+
+
+class StreamRunner:
+    """Runs a forecaster over a stream, one ordinary Lightning run per period.
+
+    A period is done when its ``metrics.json`` exists, which is written last; done periods are
+    restored, an interrupted one is continued, and periods that appeared since are trained.
+
+    Args:
+        forecaster: The model, as built; its first weights are those of period 0.
+        data: Settings of windows and protocol, on the stream to run; its seed is the run's.
+        run_dir: Where everything is written.
+        make_trainer: Makes the Trainer of each period.
+        config: Text of the resolved configuration, kept as ``config.yaml``.
+
+    Raises:
+        RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
+
+    Example:
+        ``StreamRunner(Forecaster(STGNN(), EAC()), PeriodData(path), run_dir="runs/x").run()``
+    """
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        data: PeriodData,
+        *,
+        run_dir: StrPath,
+        make_trainer: TrainerFactory | None = None,
+        config: str | None = None,
+    ):
+        self.forecaster = forecaster
+        self.data = data
+        self.run_dir = Path(run_dir)
+        self._make_trainer = make_trainer or DefaultTrainer()
+        self._config = _describe(forecaster, data) if config is None else config
+        self._first_state = SavedState.of(forecaster)
+        self._memory = _Memory()
+        self._next = 0
+
+    def run(self) -> RunRecord:
+        """Trains and tests every period that is not done, and returns the whole record."""
+        quiet_lightning()
+        if self._next == 0:
+            self._open()
+        while self._next < len(self.data.stream):
+            data = self.data.for_period(self._next)
+            directory = self._directory(data)
+            if (directory / PERIOD_FILE).is_file():
+                self._check_done(data, directory)
+            else:
+                self._run_period(data, directory)
+            self._memory = self._memory.after(data)
+            self._next += 1
+        write_run(self.run_dir, read_run(self.run_dir))
+        return read_run(self.run_dir)
+
+    def _open(self) -> None:
+        """Creates the run directory, or checks that it holds this very run."""
+        path = self.run_dir / "config.yaml"
+        if path.is_file() and path.read_text(encoding="utf-8") != self._config:
+            raise RunError(
+                f"{self.run_dir} holds a run with other settings (see its config.yaml). Give "
+                "another run directory, or continue that run with: eac run --resume "
+                f"{self.run_dir}"
+            )
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._config, encoding="utf-8")
+        if not (self.run_dir / RUN_FILE).is_file():
+            write_run(self.run_dir, self._header())
+        done = read_run(self.run_dir).periods
+        names = list(self.data.stream.period_names)
+        if [period.name for period in done] != names[: len(done)]:
+            raise RunError(
+                f"{self.run_dir} was trained on the periods {[p.name for p in done]}, but the "
+                f"stream now begins with {names[: len(done)]}. Restore the stream, or start a new "
+                "run directory."
+            )
+
+    def _check_done(self, data: PeriodData, directory: Path) -> None:
+        record = read_period(directory)
+        if record.fingerprint != data.period.fingerprint():
+            raise RunError(
+                f"period {data.period.name!r} changed since {directory} was trained on it. "
+                "Restore its data, or start a new run directory."
+            )
+        after = self._next + 1
+        following = self.data.for_period(after) if after < len(self.data.stream) else None
+        if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
+            load_state(directory).restore(self.forecaster)
+            self.forecaster.strategy.select_nodes(data.period.node_ids)
+
+    def _run_period(self, data: PeriodData, directory: Path) -> None:
+        seed = data.seed * 1009 + data.index
+        seed_everything(seed, workers=True, verbose=False)
+        directory.mkdir(parents=True, exist_ok=True)
+        model, change = self.forecaster, self._memory.change(data)
+        before = self._memory.previous
+        context = PeriodContext(
+            data.index, seed, data.view, None if before is None else before.view, change
+        )
+        if model.strategy.plan(context).start == "scratch":
+            self._first_state.restore(model)
+        plan = model.begin_period(context)
+        data.learn_on(plan.graph_nodes, plan.loss_nodes)
+        counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
+        log.info(
+            "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
+            data.period.name,
+            data.period.num_nodes,
+            *(len(ids) for ids in vars(change).values()),
+            *counts,
+        )
+        watch, seconds = CountEpochs(), 0.0
+        callbacks = (SeedEveryEpoch(seed), StopWhereStopped(), watch)
+        if plan.train:
+            seconds = self._fit(data, directory, callbacks)
+        trainer = self._make_trainer(directory, ())
+        trainer.test(model, datamodule=data, verbose=False)
+        model.strategy.end_period(context, model.backbone)
+        record = self._record(data, change, counts, seconds, watch)
+        self._save(data, directory, record)
+
+    def _fit(self, data: PeriodData, directory: Path, callbacks: tuple[Callback, ...]) -> float:
+        """Trains, leaves the best weights in the model and returns the seconds it took."""
+        begin = time.perf_counter()
+        last = directory / "last.ckpt"
+        checkpoint = PeriodCheckpoint(str(directory))
+        trainer = self._make_trainer(directory, (*callbacks, checkpoint))
+        resume = str(last) if last.is_file() else None
+        trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
+        best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
+        self.forecaster.load_state_dict(best["state_dict"])
+        return time.perf_counter() - begin
+
+    def _record(
+        self,
+        data: PeriodData,
+        change: NodeChange,
+        counts: tuple[int, int],
+        seconds: float,
+        watch: CountEpochs,
+    ) -> PeriodRecord:
+        errors, period = self.forecaster.errors, data.period
+        return PeriodRecord(
+            name=period.name,
+            num_nodes=period.num_nodes,
+            nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
+            trainable_parameters=counts[0],
+            total_parameters=counts[1],
+            fit_seconds=round(seconds, 3),
+            epochs=watch.epochs,
+            best_epoch=watch.best_epoch,
+            val_metric=watch.best_value,
+            groups=_groups(errors, period.node_ids, change),
+            baselines=_baselines(data, errors.null_value),
+            fingerprint=period.fingerprint(),
+            strategy=type(self.forecaster.strategy).__name__,
+            backbone=type(self.forecaster.backbone).__name__,
+            sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
+        )
+
+    def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
+        """Writes state and card, then the record that says the period is done."""
+        base = self._directory(self.data.for_period(0)) if data.index > 0 else None
+        scaler = data.full.scaler
+        card = {
+            "period": record.name,
+            "node_ids": list(data.period.node_ids),
+            "scaler": {"mean": scaler.mean.tolist(), "scale": scaler.scale.tolist()},
+            "metrics": record.errors.to_json(),
+        }
+        save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
+        write_period(directory, record)
+        for name in ("best.ckpt", "last.ckpt"):
+            (directory / name).unlink(missing_ok=True)
+
+    def _directory(self, data: PeriodData) -> Path:
+        name = self.data.stream.period_names[data.index]
+        return self.run_dir / f"period-{data.index:02d}-{name}"
+
+    def _header(self) -> RunRecord:
+        import lightning
+        import torch_geometric
+
+        import eac
+
+        stream, null = self.data.stream, self.forecaster.null_value
+        return RunRecord(
+            stream=stream.name,
+            unit=stream.unit,
+            source=stream.source,
+            protocol=self.data.protocol.name,
+            seed=self.data.seed,
+            null_value=self.data.protocol.null_value if null is None else null,
+            versions={
+                "eac": eac.__version__,
+                "torch": torch.__version__,
+                "torch-geometric": torch_geometric.__version__,
+                "lightning": lightning.__version__,
+            },
+        )
+
+
+def _groups(
+    errors: HorizonErrors, node_ids: tuple[str, ...], change: NodeChange
+) -> dict[str, HorizonTable]:
+    groups = {"all": errors.summary()}
+    for name in ("kept", "new", "returned"):
+        members = set(getattr(change, name))
+        if members:
+            groups[name] = errors.summary(torch.tensor([node in members for node in node_ids]))
+    return groups
+
+
+def _baselines(data: PeriodData, null_value: float | None) -> dict[str, HorizonTable]:
+    errors = naive_errors(
+        data.period.series,
+        data.starts("test"),
+        window=data.window,
+        horizon=data.horizon,
+        calendar=data.period.calendar,
+        null_value=null_value,
+    )
+    return {name: sums.summary() for name, sums in errors.items()}
+
+
+def _describe(forecaster: Forecaster, data: PeriodData) -> str:
+    """Settings of a run that was started from Python, as YAML."""
+    return (
+        f"stream: {data.stream.name}\nprotocol: {data.protocol.name}\nseed: {data.seed}\n"
+        f"window: {data.window}\nhorizon: {data.horizon}\nbatch_size: {data.batch_size}\n"
+        f"fractions: {list(data.fractions)}\n"
+        f"backbone: {type(forecaster.backbone).__name__}\n"
+        f"strategy: {type(forecaster.strategy).__name__}\n"
+    )
