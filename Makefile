@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO   := runs/demo
 
-.PHONY: setup demo test test-slow check format clean
+.PHONY: setup demo test test-slow check lint types layers format clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -27,10 +27,16 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
-check: $(STAMP)
+check: lint types layers
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+layers: $(STAMP)
 	$(BIN)/lint-imports
 
 format: $(STAMP)
