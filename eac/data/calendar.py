@@ -47,8 +47,10 @@ class Calendar:
         if step <= pd.Timedelta(0):
             raise StreamError(f"the time between two steps is {step}; give a positive frequency.")
         steps_per_day = max(1, round(DAY / step))
-        slot_of_day = int((start - start.normalize()) / DAY * steps_per_day)
-        return Calendar(steps_per_day, 7, start.weekday() * steps_per_day + slot_of_day, start, step)
+        slot_of_day = (start - start.normalize()) * steps_per_day // DAY
+        return Calendar(
+            steps_per_day, 7, start.weekday() * steps_per_day + slot_of_day, start, step
+        )
 
     @property
     def steps_per_week(self) -> int:

@@ -4,11 +4,14 @@ from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
+from torch import Tensor
 
 from eac.data.calendar import Calendar
+from eac.data.files import MISSING
 from eac.data.graph import Graph, edges_by_id
 from eac.errors import StreamError
 
@@ -18,15 +21,22 @@ HINT_CLOCK = "Where clocks change between summer and winter, store UTC."
 
 def parse_frequency(text: object, what: str) -> pd.Timedelta:
     """A positive, fixed time step such as ``1h``, ``15min`` or ``D``."""
+    wrong = f"{what}: frequency {text!r} is not a fixed time step. Give one such as 5min, 1h or 1D."
     try:
-        step = pd.Timedelta(to_offset(str(text)))
+        offset = to_offset(str(text))
     except ValueError as error:
-        raise StreamError(
-            f"{what}: frequency {text!r} is not a fixed time step. Give one such as 5min, 1h or 1D."
-        ) from error
+        raise StreamError(wrong) from error
+    if not is_fixed(offset):
+        raise StreamError(wrong)
+    step = pd.Timestamp(0) + offset - pd.Timestamp(0)
     if step <= pd.Timedelta(0):
         raise StreamError(f"{what}: frequency {text!r} is not positive.")
     return step
+
+
+def is_fixed(offset: pd.offsets.BaseOffset) -> bool:
+    """True for steps of equal length (hours, days), False for months, years and weekdays."""
+    return isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
 
 
 def parse_stamps(values: pd.Series | pd.Index, what: str) -> pd.DatetimeIndex:
@@ -58,7 +68,7 @@ def regular_step(
         what: Begins the message of an error.
         days_per_week: 5 when Saturdays and Sundays were cut out.
     """
-    gaps = np.diff(_clock(stamps, days_per_week, what))
+    gaps = np.diff(_clock(stamps, days_per_week, what)).astype("timedelta64[ns]")
     back = np.flatnonzero(gaps <= np.timedelta64(0))
     if len(back):
         kind = "repeats" if gaps[back[0]] == np.timedelta64(0) else "comes before"
@@ -67,16 +77,15 @@ def regular_step(
             f"{what}: time stamp {stamps[row]} in row {row} {kind} {stamps[row - 1]} in row "
             f"{row - 1}. Sort the rows and give each time stamp once. {HINT_CLOCK}"
         )
-    declared = step is not None
-    if step is None:
-        step = _most_frequent(gaps, what)
+    kind = "usual" if step is None else "declared"
+    step = most_frequent(gaps, what) if step is None else step
     odd = np.flatnonzero(gaps != step.to_numpy())
     if len(odd):
-        row = odd[0] + 1
+        row, gap = odd[0] + 1, pd.Timedelta(int(gaps[odd[0]]), unit="ns")
         raise StreamError(
             f"{what}: {stamps[row - 1]} in row {row - 1} and {stamps[row]} in row {row} are "
-            f"{pd.Timedelta(gaps[odd[0]])} apart, but the {'declared' if declared else 'usual'} "
-            f"step is {step}. Insert the missing rows with empty cells. {HINT_CLOCK}"
+            f"{gap} apart, but the {kind} step is {step}. "
+            f"Insert the missing rows with empty cells. {HINT_CLOCK}"
         )
     return step
 
@@ -97,7 +106,8 @@ def _clock(stamps: pd.DatetimeIndex, days_per_week: int, what: str) -> ndarray:
     return (moments - (moments - monday).days // 7 * pd.Timedelta(days=2)).to_numpy()
 
 
-def _most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
+def most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
+    """The gap between two time stamps that occurs most often."""
     if len(gaps) == 0:
         raise StreamError(f"{what}: a single time stamp has no step. Declare the frequency.")
     values, counts = np.unique(gaps, return_counts=True)
@@ -108,8 +118,8 @@ def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -
     """A column as numbers, empty cells as NaN; text raises ``StreamError``."""
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
-    numbers = pd.to_numeric(values.replace(r"^\s*$", np.nan, regex=True), errors="coerce")
-    empty = values.isna() | values.astype(str).str.strip().eq("")
+    numbers = pd.to_numeric(values, errors="coerce")
+    empty = values.isna() | values.astype(str).str.strip().isin(MISSING)
     bad = np.flatnonzero(numbers.isna() & ~empty)
     if len(bad):
         whose = f"values of node {node!r}" if node is not None else f"values of {values.name!r}"
@@ -160,3 +170,16 @@ def calendar_of(start: pd.Timestamp, step: pd.Timedelta, days_per_week: int) -> 
     if days_per_week == 7:
         return calendar
     return Calendar(calendar.steps_per_day, days_per_week, calendar.start_slot)
+
+
+def coordinates(
+    nodes: pd.DataFrame | None, node_ids: tuple[str, ...], what: str
+) -> Float[Tensor, "node 2"] | None:
+    """Latitude and longitude of the nodes, or None where no node has any."""
+    names = ["latitude", "longitude"]
+    if nodes is None or not set(names) <= set(nodes.columns):
+        return None
+    named = nodes.set_index(nodes["node_id"].astype(str))[names].reindex(list(node_ids))
+    pair = [numeric_column(named[name], f"{what}: nodes") for name in names]
+    where = np.stack([column.to_numpy(dtype=np.float32) for column in pair], axis=1)
+    return None if np.isnan(where).all() else torch.from_numpy(where)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import yaml
 
 from eac.errors import StreamError
 
 STREAM_FILE = "stream.yaml"
 TABLE_SUFFIXES = (".parquet", ".csv")
+MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-nan")
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -92,20 +94,53 @@ def check_unique_names(path: Path, names: Sequence[str]) -> None:
             raise StreamError(f"{path}: period {name!r} is listed twice. List it once.")
 
 
-def read_table(path: Path, what: str, *, as_text: bool = False) -> pd.DataFrame:
-    """A CSV or Parquet file as a frame; ``as_text`` keeps every cell of a CSV a string."""
+def read_table(path: Path, what: str, **csv_options: Any) -> pd.DataFrame:
+    """A CSV or Parquet file as a frame; ``csv_options`` go to ``pandas.read_csv``."""
     require_file(path, what)
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         _check_header(path, what)
-        if as_text:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-        return pd.read_csv(path, low_memory=False)
+        return pd.read_csv(path, **(csv_options or {"low_memory": False}))
     except StreamError:
         raise
     except (ValueError, OSError) as error:
         raise StreamError(f"{what}: {path} cannot be read: {error}") from error
+
+
+def read_text(path: Path, what: str) -> pd.DataFrame:
+    """A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive."""
+    return read_table(path, what, dtype=str, keep_default_na=False, skipinitialspace=True)
+
+
+def read_long(path: Path, what: str) -> pd.DataFrame:
+    """A long frame ``unique_id, ds, y`` whose ids stay text."""
+    text = dict.fromkeys(("unique_id", "period"), str)
+    return read_table(path, what, dtype=text, keep_default_na=False, na_values={"y": MISSING})
+
+
+def read_nodes(path: Path, what: str) -> pd.DataFrame:
+    """The list of nodes, one id per row, none empty or repeated."""
+    nodes = read_text(path, what)
+    require_columns(nodes, ("node_id",), what, path)
+    empty = (nodes["node_id"] == "").to_numpy().nonzero()[0]
+    if len(empty):
+        raise StreamError(f"{what}: {path} has an empty node_id in row {empty[0]}. Fill it.")
+    twice = nodes["node_id"].duplicated().to_numpy().nonzero()[0]
+    if len(twice):
+        raise StreamError(
+            f"{what}: node {nodes['node_id'].iloc[twice[0]]!r} is listed again in row "
+            f"{twice[0]} of {path}. Give each node once."
+        )
+    return nodes
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a CSV or Parquet file, without reading its rows."""
+    if path.suffix == ".parquet":
+        return pq.read_schema(path).names
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        return next(csv.reader(lines), [])
 
 
 def require_columns(
@@ -119,8 +154,7 @@ def require_columns(
 
 
 def _check_header(path: Path, what: str) -> None:
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        header = next(csv.reader(lines), [])
+    header = column_names(path)
     if not header:
         raise StreamError(f"{what}: {path} is empty. Give a header line and one line per row.")
     seen: set[str] = set()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from eac.data import files
+from eac.data.frame import read_frame_stream
 from eac.data.npz import SERIES_FOLDER, NpzStream
 from eac.data.stream import GraphStream
 from eac.data.table import TableStream
@@ -29,11 +30,24 @@ def open_stream(path: StrPath) -> GraphStream:
         return NpzStream(path)
     if _holds_periods(path):
         return TableStream(path)
+    if _is_long(path):
+        return read_frame_stream(path)
+    if files.find_table(path, "series"):
+        raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
     raise StreamError(f"{path} is not a stream. {LAYOUTS}")
+
+
+def _is_long(path: Path) -> bool:
+    series = files.find_table(path, "series") if path.is_dir() else path
+    if series is None or series.suffix not in files.TABLE_SUFFIXES:
+        return False
+    return not path.is_dir() or "unique_id" in files.column_names(series)
 
 
 def _holds_periods(path: Path) -> bool:
     if not path.is_dir():
+        return False
+    if files.find_table(path, "series"):
         return False
     if (path / files.STREAM_FILE).is_file():
         return True

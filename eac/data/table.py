@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from eac.data import columns, files
 from eac.data.calendar import Calendar
@@ -82,18 +79,18 @@ class TableStream(GraphStream):
         """Reads and validates one period."""
         name = self.period_names[index]
         what, folder = f"period {name!r}", self.path / name
-        nodes = _read_nodes(folder / "nodes.csv", what)
+        nodes = files.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
         frame = _match_columns(_read_series(folder, what), node_ids, what)
-        edges = files.read_table(folder / "edges.csv", what, as_text=True)
+        edges = files.read_text(folder / "edges.csv", what)
         files.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
             name=name,
             series=torch.from_numpy(columns.readings(frame, what)),
             node_ids=node_ids,
             graph=columns.edge_graph(edges, node_ids, what),
-            calendar=self._calendar(frame.index, what),
-            coordinates=_coordinates(nodes, what),
+            calendar=self._calendar(pd.DatetimeIndex(frame.index), what),
+            coordinates=columns.coordinates(nodes, node_ids, what),
         )
 
     @property
@@ -136,21 +133,6 @@ def _read_series(folder: Path, what: str) -> pd.DataFrame:
     return frame
 
 
-def _read_nodes(path: Path, what: str) -> pd.DataFrame:
-    nodes = files.read_table(path, what, as_text=True)
-    files.require_columns(nodes, ("node_id",), what, path)
-    empty = np.flatnonzero(nodes["node_id"] == "")
-    if len(empty):
-        raise StreamError(f"{what}: {path} has an empty node_id in row {empty[0]}. Fill it.")
-    twice = np.flatnonzero(nodes["node_id"].duplicated())
-    if len(twice):
-        raise StreamError(
-            f"{what}: node {nodes['node_id'].iloc[twice[0]]!r} is listed again in row "
-            f"{twice[0]} of {path}. Give each node once."
-        )
-    return nodes
-
-
 def _match_columns(frame: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> pd.DataFrame:
     if tuple(frame.columns) == node_ids:
         return frame
@@ -170,12 +152,3 @@ def _match_columns(frame: pd.DataFrame, node_ids: tuple[str, ...], what: str) ->
             f"{silent[0]!r}. Add the column (empty when there are no readings) or drop the node."
         )
     return frame[list(node_ids)]
-
-
-def _coordinates(nodes: pd.DataFrame, what: str) -> Float[Tensor, "node 2"] | None:
-    if not {"latitude", "longitude"} <= set(nodes.columns):
-        return None
-    named = nodes.set_index("node_id")[["latitude", "longitude"]]
-    pair = [columns.numeric_column(named[c], f"{what}: nodes.csv") for c in named.columns]
-    where = np.stack([column.to_numpy(dtype=np.float32) for column in pair], axis=1)
-    return None if np.isnan(where).all() else torch.from_numpy(where)

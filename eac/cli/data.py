@@ -1,0 +1,156 @@
+"""`eac data`: check, describe and convert streams."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eac.data.convert import Layout, convert
+from eac.data.describe import PeriodSummary, summaries
+from eac.data.open import LAYOUTS, open_stream
+from eac.data.stream import GraphStream
+from eac.errors import EACError
+
+WIDTH_OF_FILES = 160
+LEN_DATE = len("2024-01-31")
+PERIOD_HEADS = (
+    *("period", "nodes", "kept", "new", "returned", "gone"),
+    *("steps", "missing", "edges", "isolated", "first", "last"),
+)
+READING_HEADS = ("period", "mean", "std", "min", "max", "zero")
+
+
+def main(argv: list[str]) -> int:
+    """Runs one `eac data` command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except EACError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac data",
+        description="Check, describe and convert streams.",
+        epilog=LAYOUTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="validate every period and print a table of them")
+    check.add_argument("path", help="folder or file of the stream")
+    check.add_argument("--window", type=int, default=12, help="past steps in (default: 12)")
+    check.add_argument("--horizon", type=int, default=12, help="future steps out (default: 12)")
+    check.set_defaults(run=_check)
+    describe = commands.add_parser("describe", help="print what a stream holds")
+    describe.add_argument("path", help="folder or file of the stream")
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.set_defaults(run=_describe)
+    change = commands.add_parser("convert", help="write a stream in another layout")
+    change.add_argument("path", help="folder or file of the stream")
+    change.add_argument("destination", help="new folder; must not exist")
+    change.add_argument("--to", required=True, choices=get_args(Layout), help="layout to write")
+    change.set_defaults(run=_convert)
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    done: list[PeriodSummary] = []
+    try:
+        for period in summaries(stream, window=arguments.window, horizon=arguments.horizon):
+            done.append(period)
+    finally:
+        if done:
+            _print_periods(stream, done)
+            _print_warnings(done)
+    warnings = sum(len(period.warnings) for period in done)
+    print(f"{_count(len(done), 'period')} valid, {_count(warnings, 'warning')}")
+    return 0
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    periods = list(summaries(stream))
+    about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
+    if arguments.json:
+        rows = [dataclasses.asdict(period) for period in periods]
+        print(json.dumps(about | {"periods": rows}, indent=2, ensure_ascii=False))
+        return 0
+    for key, value in about.items():
+        if value:
+            print(f"{key}: {value}")
+    _print_periods(stream, periods)
+    _print_readings(stream, periods)
+    _print_warnings(periods)
+    return 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    destination = convert(stream, arguments.destination, arguments.to)
+    print(f"wrote {_count(len(stream), 'period')} to {destination}")
+    return 0
+
+
+def _print_periods(stream: GraphStream, periods: list[PeriodSummary]) -> None:
+    rows = [
+        (
+            *(period.name, period.num_nodes, period.kept, period.new, period.returned),
+            *(period.gone, period.num_steps, f"{period.missing_share:.1%}", period.num_edges),
+            *(period.num_isolated, period.first, period.last),
+        )
+        for period in periods
+    ]
+    _print_table(f"Periods of {stream.name}", PERIOD_HEADS, rows)
+
+
+def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
+    rows = [
+        (
+            *(period.name, _number(period.mean), _number(period.std), _number(period.low)),
+            *(_number(period.high), _percent(period.zero_share)),
+        )
+        for period in periods
+    ]
+    title = f"Readings{f' in {stream.unit}' if stream.unit else ''}"
+    _print_table(title, READING_HEADS, rows)
+
+
+def _print_warnings(periods: list[PeriodSummary]) -> None:
+    for period in periods:
+        for warning in period.warnings:
+            print(f"warning: period {period.name!r}: {warning}")
+
+
+def _print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
+    for head in heads:
+        if head in ("first", "last"):
+            table.add_column(head, min_width=LEN_DATE)
+        else:
+            table.add_column(head, justify="left" if head == "period" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    Console(width=width).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
