@@ -1,7 +1,5 @@
 """The published backbone: two graph layers around a convolution along the channels."""
 
-from typing import Literal, TypeAlias
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,8 +11,6 @@ from eac.errors import ConfigError
 from eac.nn.fused import Block, band_matrix, channel_product, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
-
-Activation: TypeAlias = Literal["gelu", "relu"] | nn.Module
 
 
 class STGNN(Backbone):
@@ -43,7 +39,7 @@ class STGNN(Backbone):
         *,
         hidden: int = 64,
         kernel_size: int = 3,
-        activation: Activation = "gelu",
+        activation: str | nn.Module = "gelu",
         dropout: float = 0.0,
     ):
         super().__init__()
@@ -108,7 +104,7 @@ def _fusable(x: Tensor) -> bool:
     return known and not torch.is_autocast_enabled(x.device.type)
 
 
-def _activation(activation: Activation) -> nn.Module:
+def _activation(activation: str | nn.Module) -> nn.Module:
     if isinstance(activation, nn.Module):
         return activation
     known: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}

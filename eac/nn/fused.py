@@ -18,7 +18,6 @@ from eac.data.graph import Graph
 from eac.nn.message_passing import sparse_product
 
 CHUNK_BYTES = 1 << 20
-KEEP_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +53,9 @@ def two_graph_layers(
 ) -> Float[Tensor, "batch width node"]:
     """Both layers for a batch of windows, a cache-sized part of the batch at a time.
 
-    The hidden layer is kept for the backward pass up to ``KEEP_BYTES`` and computed again beyond.
-    Only the gradients asked for are computed: with frozen weights, those of the two biases, whose
-    batch is summed on the spot.
+    The hidden layer is not kept: to compute it again is as fast as to write and read it. Only the
+    gradients asked for are computed: with frozen weights, those of the two biases, whose batch is
+    summed on the spot.
     """
     return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *block.tensors())
 
@@ -95,30 +94,26 @@ class _TwoGraphLayers(torch.autograd.Function):
         block = Block(*weights)
         heard = x.new_empty(len(x), *block.bias_out.shape)
         own = torch.empty_like(heard)
-        keep = _kept(x, block) if any(ctx.needs_input_grad) else None
         for part in _parts(x, block):
             hidden = _hidden(x[part], neighbour_x[part], block)
             size = (len(hidden), -1, -1)
             torch.bmm(block.neigh_out.expand(size), hidden, out=heard[part])
             torch.baddbmm(block.bias_out, block.self_out.expand(size), hidden, out=own[part])
-            if keep is not None:
-                keep[part] = hidden
         ctx.graph = graph
-        ctx.save_for_backward(x, neighbour_x, keep, *weights)
+        ctx.save_for_backward(x, neighbour_x, *weights)
         return own.add_(mean_over_neighbours(heard, graph.mean_matrix))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_own: Tensor) -> tuple[Tensor | None, ...]:
-        x, neighbour_x, keep, *weights = ctx.saved_tensors
+        x, neighbour_x, *weights = ctx.saved_tensors
         block = Block(*weights)
         grad_own = grad_own.contiguous()
         grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
         sums = _Sums(x, block, ctx.needs_input_grad[1:])
         for part in _parts(x, block):
             whole = (x, neighbour_x, grad_heard, grad_own)
-            kept = None if keep is None else keep[part]
-            sums.add(part, kept, *(tensor[part] for tensor in whole))
+            sums.add(part, *(tensor[part] for tensor in whole))
         return None, *sums.gradients
 
 
@@ -132,15 +127,12 @@ class _Sums:
             for tensor, need in zip((x, x, *block.tensors()), needs, strict=True)
         ]
 
-    def add(
-        self, part: slice, hidden: Tensor | None, x: Tensor, neighbour_x: Tensor, *above: Tensor
-    ) -> None:
-        """Adds the share of one part; ``above`` holds what arrives at ``W_n h`` and ``W_s h``."""
+    def add(self, part: slice, x: Tensor, neighbour_x: Tensor, heard: Tensor, own: Tensor) -> None:
+        """Adds the share of one part; ``heard`` and ``own`` are what arrives at both outputs."""
         block = self._block
-        heard, own = above
         grad_x, grad_neighbour_x, *_, bias_out = self.gradients
         _, _, neigh_in, self_in, bias_in, neigh_out, self_out, _ = self.gradients
-        hidden = _hidden(x, neighbour_x, block) if hidden is None else hidden
+        hidden = _hidden(x, neighbour_x, block)
         _add_outer(neigh_out, heard, hidden)
         _add_outer(self_out, own, hidden)
         _add_sum(bias_out, own)
@@ -170,12 +162,6 @@ def _hidden(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
     size = (len(x), -1, -1)
     hidden = torch.baddbmm(block.bias_in, block.neigh_in.expand(size), neighbour_x)
     return hidden.baddbmm_(block.self_in.expand(size), x).relu_()
-
-
-def _kept(x: Tensor, block: Block) -> Tensor | None:
-    shape = (len(x), *block.bias_in.shape)
-    small = len(x) * block.bias_in.nbytes <= KEEP_BYTES
-    return x.new_empty(shape) if small else None
 
 
 def _parts(x: Tensor, block: Block) -> list[slice]:
