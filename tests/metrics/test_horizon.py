@@ -43,13 +43,15 @@ def _numpy_metrics(y_hat, y, keep) -> dict[str, float]:
 def _assert_equals_numpy(table: HorizonTable, y_hat, y, keep) -> None:
     horizon = y.shape[-1]
     point = [_numpy_metrics(y_hat[..., h], y[..., h], keep[..., h]) for h in range(horizon)]
-    upto = [_numpy_metrics(y_hat[..., :h], y[..., :h], keep[..., :h]) for h in range(1, 1 + horizon)]
+    upto = [
+        _numpy_metrics(y_hat[..., :h], y[..., :h], keep[..., :h]) for h in range(1, 1 + horizon)
+    ]
     for metric in ("MAE", "RMSE", "MAPE", "WAPE"):
         expected = {str(h + 1): point[h][metric] for h in range(horizon)}
-        expected["mean"] = np.mean([values[metric] for values in point])
+        expected["mean"] = float(np.mean([values[metric] for values in point]))
         assert table.point[metric] == pytest.approx(expected, rel=1e-5)
         expected = {str(h + 1): upto[h][metric] for h in range(horizon)}
-        expected["avg"] = np.mean([values[metric] for values in upto])
+        expected["avg"] = float(np.mean([values[metric] for values in upto]))
         assert table.cumulative[metric] == pytest.approx(expected, rel=1e-5)
 
 

@@ -1,0 +1,154 @@
+"""`eac report` on run directories written by hand."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eac.cli.report import main
+from eac.record import (
+    METRICS,
+    HorizonTable,
+    NodeCounts,
+    PeriodRecord,
+    RunRecord,
+    write_period,
+    write_run,
+)
+
+
+def _table(value: float | None) -> HorizonTable:
+    steps: dict[str, float | None] = {str(step): value for step in range(1, 13)}
+    return HorizonTable(
+        {metric: steps | {"mean": value} for metric in METRICS},
+        {metric: steps | {"avg": value} for metric in METRICS},
+    )
+
+
+def _period(name: str, value: float | None) -> PeriodRecord:
+    return PeriodRecord(
+        name=name,
+        num_nodes=5,
+        nodes=NodeCounts(kept=3, new=2, gone=1),
+        trainable_parameters=4321,
+        total_parameters=7310,
+        fit_seconds=2.5,
+        epochs=7,
+        best_epoch=None,
+        val_metric=None,
+        groups={"all": _table(value), "kept": _table(41.5), "new": _table(43.5)},
+        baselines={"last": _table(60.0), "day": _table(50.0), "week": _table(30.0)},
+        strategy="EAC",
+        backbone="STGNN",
+        notes=("the [red] note",),
+    )
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    run = RunRecord("bergen", "veh/h", "the roads administration", "published", 42, 0.0)
+    write_run(tmp_path, run)
+    write_period(tmp_path / "period-00-2020", _period("2020", 40.0))
+    write_period(tmp_path / "period-01-2021[b]", _period("2021[b]", 44.0))
+    (tmp_path / "period-02-2022").mkdir()
+    return tmp_path
+
+
+def test_text_shows_each_finished_period_beside_the_naive_forecasts(run_dir, capsys):
+    assert main([str(run_dir)]) == 0
+    text = capsys.readouterr().out
+    assert "bergen, EAC on STGNN, protocol published, seed 42, targets of 0 left out" in text
+    assert "Data: the roads administration" in text
+    assert "Period 2020: 5 nodes (3 kept, 2 new, 1 gone)" in text
+    assert "Period 2021[b]" in text
+    assert "Period 2022" not in text
+    assert "the [red] note" in text
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "MAE [veh/h] @3 @6 @12 mean <=3 <=6 <=12 avg" in rows
+    assert "EAC" + " 40.00" * 8 in rows
+    assert "new nodes (2)" + " 43.50" * 8 in rows
+    assert "same slot a week ago" + " 30.00" * 8 in rows
+    assert rows[rows.index("Mean over 2 periods") + 4] == "EAC" + " 42.00" * 8
+    assert "2020 5 4,321 7,310 2.5 7 -" in rows
+    assert "EAC is better than the last value: MAE 42.00 against 60.00 (30.0 % lower)" in text
+    assert "EAC is WORSE than the same slot a week ago: MAE 42.00 against 30.00" in text
+
+
+def test_no_line_is_wider_than_the_page(run_dir, capsys):
+    main([str(run_dir)])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 120
+
+
+def test_json_is_one_document_with_means_periods_and_baselines(run_dir, capsys):
+    assert main([str(run_dir), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["mean"]["cumulative"]["MAE"] == {"3": 42.0, "6": 42.0, "12": 42.0, "avg": 42.0}
+    assert [period["num_nodes"] for period in content["periods"]] == [5, 5]
+    assert content["baselines"]["day"]["point"]["WAPE"]["mean"] == 50.0
+
+
+def test_markdown_shows_the_chosen_metric_and_escapes_bars(run_dir, capsys):
+    write_period(run_dir / "period-03-x", _period("a|b", 40.0))
+    assert main([str(run_dir), "--markdown", "--metric", "MAPE"]) == 0
+    text = capsys.readouterr().out
+    assert "| MAPE [%] | @3 | @6 | @12 | mean | &lt;=3 | &lt;=6 | &lt;=12 | avg |" in text
+    assert "## Period a\\|b: 5 nodes" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in tables} == {10, 8}
+
+
+def test_csv_holds_every_error_once(run_dir, capsys):
+    assert main([str(run_dir), "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    per_table = 2 * len(METRICS) * 13
+    assert len(rows) == per_table * (2 * 6 + 4)
+    chosen = [
+        row["value"]
+        for row in rows
+        if (row["period"], row["forecast"], row["kind"]) == ("mean", "EAC", "cumulative")
+        and (row["metric"], row["horizon"]) == ("MAE", "avg")
+    ]
+    assert chosen == ["42.0"]
+
+
+def test_a_run_in_which_nothing_was_observed_is_still_reported(run_dir, capsys):
+    for index, name in enumerate(("2020", "2021[b]")):
+        empty = replace(_period(name, None), baselines={})
+        write_period(run_dir / f"period-{index:02d}-{name}", empty)
+    assert main([str(run_dir)]) == 0
+    assert "EAC" + " -" * 8 in " ".join(capsys.readouterr().out.split())
+    assert main([str(run_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"]["point"]["MAE"]["mean"] is None
+
+
+def test_a_directory_without_a_run_gets_one_sentence_with_what_to_do(tmp_path, capsys):
+    for path in (tmp_path, tmp_path / "absent", Path(__file__)):
+        assert main([str(path)]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("error: ")
+        assert "--run.dir" in captured.err
+        assert captured.err.count("\n") == 1
+
+
+def test_a_damaged_period_is_named(run_dir, capsys):
+    (run_dir / "period-01-2021[b]" / "metrics.json").write_text("{", encoding="utf-8")
+    assert main([str(run_dir)]) == 1
+    assert "period-01-2021[b]" in capsys.readouterr().err
+
+
+def test_reporting_imports_neither_torch_nor_lightning(run_dir, repository):
+    code = (
+        "import sys\nfrom eac.cli.report import main\n"
+        f"assert main([{str(run_dir)!r}, '--json']) == 0\n"
+        "print({'torch', 'lightning', 'pandas'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "set()"
