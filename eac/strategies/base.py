@@ -56,14 +56,18 @@ class PeriodPlan:
 class Strategy(nn.Module, ABC):
     """Decides, period by period, who learns from what.
 
-    Only ``plan`` must be written. The hooks are called in this order: ``begin_period``, then for
-    each batch ``adapt_input``, ``adapt_features`` and (in training) ``penalty``, and at last
-    ``end_period``. Parameters and memories a strategy owns are saved with the model.
+    Only ``plan`` must be written. The hooks are called in this order: ``attach`` once; for each
+    period ``begin_period`` and ``select_nodes``; for each batch ``adapt_input``,
+    ``adapt_features`` and (in training) ``penalty``; and at last ``end_period``. Parameters and memories a strategy owns are saved with the model.
     """
 
     @abstractmethod
     def plan(self, context: PeriodContext) -> PeriodPlan:
         """What to do in this period; changes nothing."""
+
+    def attach(self, backbone: Backbone) -> None:
+        """Builds, once, what the strategy owns in the sizes of the backbone."""
+        del backbone
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Grows, freezes or estimates what this period needs, before training."""

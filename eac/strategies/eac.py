@@ -25,7 +25,6 @@ class EAC(Strategy):
         expand: False leaves new nodes without a prompt of their own: the ablation without
             expansion.
         freeze_backbone: False trains the backbone in every period too: node prompts alone.
-        window: Width of a prompt; the past steps of the backbone.
         seed: Of the first values of prompts; null takes the seed of the run.
     """
 
@@ -36,15 +35,19 @@ class EAC(Strategy):
         *,
         expand: bool = True,
         freeze_backbone: bool = True,
-        window: int = 12,
         seed: int | None = None,
     ):
         super().__init__()
+        self.rank = rank
         self.tune = tune
         self.expand = expand
         self.freeze_backbone = freeze_backbone
-        self.pool = PromptPool(window, rank, seed=seed)
+        self.seed = seed
         self.register_buffer("rows", torch.empty(0, dtype=torch.long), persistent=False)
+
+    def attach(self, backbone: Backbone) -> None:
+        """An empty pool of prompts as wide as the window."""
+        self.pool = PromptPool(backbone.window, self.rank, seed=self.seed)
 
     def plan(self, context: PeriodContext) -> PeriodPlan:
         """Everything in period 0; prompts later."""

@@ -54,6 +54,7 @@ class Forecaster(LightningModule):
         super().__init__()
         self.backbone = backbone
         self.strategy = strategy
+        strategy.attach(backbone)
         self.loss = loss or MSE()
         self.null_value = null_value
         self._optimizer = optimizer

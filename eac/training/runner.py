@@ -89,6 +89,11 @@ class StreamRunner:
         self._memory = _Memory()
         self._next = 0
 
+    @property
+    def position(self) -> int:
+        """Position in the stream of the next period to run."""
+        return self._next
+
     def run(self) -> RunRecord:
         """Trains and tests every period that is not done, and returns the whole record."""
         quiet_lightning()

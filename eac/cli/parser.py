@@ -1,0 +1,63 @@
+"""The parser of configurations, whose errors are one sentence and name the nearest right key."""
+
+import re
+import sys
+from difflib import get_close_matches
+from typing import NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+_WRONG_KEY = re.compile(
+    r"unrecognized arguments: --(?P<flag>[\w.]+)"
+    r"|Group '(?P<group>[\w.]+)' does not accept option '(?P<option>[\w.]+)'"
+    r"|Key '(?P<key>[\w.]+)' is not expected"
+    r"|(?:import path string|Expected a path but|class_path '?)[: ]*(?P<name>[A-Za-z_]\w*)\b"
+)
+
+
+class SuggestingParser(LightningArgumentParser):
+    """Exact keys only; a key that does not exist is answered with the nearest one that does."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Prints the message, without the usage of two hundred options, and exits with 2."""
+        del ex
+        hint = "" if "Did you mean" in message else self._hint(message)
+        print(f"{self.prog}: error: {message.strip()}{hint}", file=sys.stderr)
+        raise SystemExit(2)
+
+    def _hint(self, message: str) -> str:
+        wrong = _WRONG_KEY.search(message)
+        if wrong is None:
+            return ""
+        parts = wrong.groupdict()
+        if parts["name"]:
+            near = get_close_matches(parts["name"], _class_names(), n=1, cutoff=0.4)
+        else:
+            prefix = f"{parts['group']}." if parts["group"] else ""
+            near = self._near(prefix + (parts["flag"] or parts["option"] or parts["key"] or ""))
+        return f". Did you mean {near[0]!r}?" if near else ""
+
+    def _near(self, key: str) -> list[str]:
+        known = {action.dest for action in self._actions if action.dest}
+        near = get_close_matches(key, known, n=1)
+        while not near and "." in key:
+            key = key.rsplit(".", 1)[0]
+            near = [] if key in known else get_close_matches(key, known, n=1)
+        return near
+
+
+def _class_names() -> list[str]:
+    from eac.backbones.base import Backbone
+    from eac.data.stream import GraphStream
+    from eac.metrics.losses import Loss
+    from eac.strategies.base import Strategy
+
+    return [c.__name__ for base in (Backbone, GraphStream, Loss, Strategy) for c in _below(base)]
+
+
+def _below(base: type) -> list[type]:
+    direct = base.__subclasses__()
+    return direct + [deeper for c in direct for deeper in _below(c)]

@@ -1,0 +1,144 @@
+"""LightningCLI for streams: ``eac run`` over all periods, ``eac fit`` and the like on one."""
+
+import copy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
+
+from eac.cli.discovery import import_extension_points
+from eac.cli.parser import SuggestingParser
+from eac.data.datamodule import PeriodData
+from eac.data.protocol import ProtocolName
+from eac.data.stream import GraphStream
+from eac.training.checkpoint import AtomicCheckpointIO
+from eac.training.forecaster import Forecaster
+
+TRAINER_DEFAULTS = {
+    "max_epochs": 100,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 1_000_000,
+    "enable_model_summary": False,
+}
+PUBLISHED_PATIENCE = 6
+
+
+class StreamCLI(LightningCLI):
+    """The ordinary LightningCLI with a stream, a protocol, and short flags for both.
+
+    Args:
+        args: Command line arguments.
+        run: True for Lightning's own subcommands on one period; False to only build the model
+            and the data, for a runner that makes one Trainer per period.
+    """
+
+    def __init__(self, args: Sequence[str], *, run: bool):
+        import_extension_points()
+        self._one_period = run
+        super().__init__(
+            Forecaster,
+            PeriodData,
+            args=list(args),
+            run=run,
+            parser_class=SuggestingParser,
+            parser_kwargs={"prog": "eac" if run else "eac run", "description": DESCRIPTION},
+            trainer_defaults=TRAINER_DEFAULTS,
+            seed_everything_default=42,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds short flags for what every run names, linked to where they are used."""
+        parser.add_argument(
+            "--stream", type=str | GraphStream, required=True, help="Path of a stream, or a class."
+        )
+        parser.add_argument(
+            "--protocol", type=ProtocolName, default="strict", help="How errors are counted."
+        )
+        parser.add_argument(
+            "--metrics.null_value",
+            type=float | None,
+            default=None,
+            help="Targets equal to this are left out of the errors; null: as the protocol says.",
+        )
+        parser.link_arguments("stream", "data.stream")
+        parser.link_arguments("protocol", "data.protocol")
+        parser.link_arguments("seed_everything", "data.seed")
+        parser.link_arguments("metrics.null_value", "model.null_value")
+        parser.link_arguments("data.window", "model.backbone.init_args.window")
+        parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")
+        if not self._one_period:
+            _add_run_arguments(parser)
+
+    def instantiate_trainer(self, **kwargs) -> Trainer | None:
+        """Lightning's Trainer for one period; a runner makes its own for each."""
+        return super().instantiate_trainer(**kwargs) if self._one_period else None
+
+    def resolved_config(self) -> str:
+        """The whole configuration as YAML, without the ``run`` group."""
+        config = self.config.clone()
+        config.pop("run", None)
+        return self.parser.dump(config, skip_check=True)
+
+    def make_trainer(self, directory: Path, callbacks: Sequence[Callback]) -> Trainer:
+        """A fresh Trainer from the ``trainer`` group, with fresh callbacks and loggers."""
+        parser = SuggestingParser()
+        parser.add_lightning_class_args(Trainer, "trainer")
+        group = copy.deepcopy(self.config["trainer"])
+        for logger in _as_list(group.get("logger")):
+            if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", ()):
+                logger.init_args.save_dir = str(directory)
+        made = dict(parser.instantiate_classes(Namespace(trainer=group))["trainer"])
+        made["callbacks"] = [*_with_defaults(_as_list(made["callbacks"]), made), *callbacks]
+        if made["logger"] in (None, True):
+            made["logger"] = CSVLogger(directory, name="log", version="")
+        made["plugins"] = [*_as_list(made["plugins"]), AtomicCheckpointIO()]
+        made["default_root_dir"] = directory
+        return Trainer(**made)
+
+
+DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
+
+
+def _add_run_arguments(parser: LightningArgumentParser) -> None:
+    parser.add_argument(
+        "--run.dir", type=str, required=True, help="Directory that receives everything."
+    )
+    parser.add_argument(
+        "--run.watch",
+        type=bool,
+        default=False,
+        help="Keep running and train each period as it appears (also: --watch).",
+    )
+    parser.add_argument(
+        "--run.watch_interval", type=float, default=10.0, help="Seconds between two looks."
+    )
+    parser.add_argument(
+        "--run.watch_timeout",
+        type=float | None,
+        default=None,
+        help="Stop watching after this many seconds without a new period; null: never.",
+    )
+
+
+def _as_list(value: object) -> list:
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _with_defaults(callbacks: list[Callback], trainer: dict) -> list[Callback]:
+    """The callbacks of the configuration; early stopping and a progress bar where none is named."""
+    if not any(isinstance(callback, EarlyStopping) for callback in callbacks):
+        callbacks = [*callbacks, EarlyStopping("val/MAE", patience=PUBLISHED_PATIENCE)]
+    has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    if trainer["enable_progress_bar"] is None and not has_bar:
+        trainer["enable_progress_bar"] = sys.stderr.isatty()
+        callbacks = [*callbacks, RichProgressBar()] if sys.stderr.isatty() else callbacks
+    return callbacks
