@@ -1,6 +1,6 @@
 """What drives the simulated traffic of one period: land use, weekly rhythm, drift and works."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -77,7 +77,7 @@ class _CityOfPeriod:
     def business(self) -> Float64[np.ndarray, " section"]:
         """Share of the land in use for work rather than homes."""
         chance = self.rng(11).beta(1.5, 4.0, self.network.num_sections)
-        return np.clip(np.exp(-((self.network.to_town / 2.0) ** 2)) + chance, 0, 1)
+        return np.clip(np.exp(-((self.network.to_town / 2.0) ** 2)) + chance, 0, 0.95)
 
     def rng(self, *purpose: int) -> np.random.Generator:
         return random_generator(self.plan.seed, *purpose)
@@ -87,15 +87,15 @@ class _CityOfPeriod:
         morning, evening = (self._turning(side, works) for side in (1.0, -1.0))
         exits = self._exits()
         demand = self._demand(0)
-        cells = Cells(self.network.down, self.network.up, np.zeros(0, np.float32))
+        up = self.network.up
         peak = np.maximum(
-            free_flow(cells, weekly_profiles(24)[:, 8] @ demand, self._turning(1.0), exits[0]),
-            free_flow(cells, weekly_profiles(24)[:, 17] @ demand, self._turning(-1.0), exits[1]),
+            free_flow(up, weekly_profiles(24)[:, 8] @ demand, self._turning(1.0), exits[0]),
+            free_flow(up, weekly_profiles(24)[:, 17] @ demand, self._turning(-1.0), exits[1]),
         )
         capacity = self._capacity(peak) * np.where(works, _WORKS_CAPACITY, 1)
         return City(
             self.network,
-            replace(cells, capacity=capacity.astype(np.float32)),
+            Cells(self.network.down, up, capacity.astype(np.float32)),
             self._demand(self.period),
             self._demand(self.period + 1),
             morning,

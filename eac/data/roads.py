@@ -98,7 +98,7 @@ def links_within_two_turns(
 
 
 def _present(
-    source: Int[np.ndarray, " link"], target: Int[np.ndarray, " link"], size: int
+    source: Int[np.ndarray, " turn"], target: Int[np.ndarray, " turn"], size: int
 ) -> Int[np.ndarray, "2 link"]:
     return np.stack([source, target])[:, target < size]
 

@@ -112,7 +112,7 @@ def transmit(cells: Cells, load: Load, now: Conditions) -> tuple[Load, Flow]:
 
 
 def free_flow(
-    cells: Cells,
+    up: Int[np.ndarray, "turn section"],
     demand: Float32[np.ndarray, " section"],
     turning: Float32[np.ndarray, "turn section"],
     exit_share: Float32[np.ndarray, " section"],
@@ -123,7 +123,7 @@ def free_flow(
     """
     flow = demand
     for _ in range(_EQUILIBRIUM_ROUNDS):
-        flow = demand + _into_section(turning * (flow * (1 - exit_share)), cells.up)
+        flow = demand + _into_section(turning * (flow * (1 - exit_share)), up)
     return flow
 
 

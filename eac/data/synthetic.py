@@ -107,7 +107,6 @@ class SyntheticStream(GraphStream):
         [(20, 48), (22, 48)]
     """
 
-    unit = "vehicles/step"
     source = "simulated with the cell transmission model; no real traffic"
 
     def __init__(
@@ -126,13 +125,14 @@ class SyntheticStream(GraphStream):
         drift: float = 0.5,
         variability: float = 0.15,
         incidents: float = 0.02,
-        noise: float = 1.0,
+        noise: float = 0.7,
         missing: float = 0.0,
         shuffle: bool = False,
         seed: int = 0,
         name: str = "synthetic",
     ):
-        _check_counts(num_nodes=num_nodes, num_periods=num_periods, steps=steps_per_period)
+        _check_counts(num_nodes=num_nodes, num_periods=num_periods, substeps=substeps or 1)
+        _check_counts(steps_per_period=steps_per_period)
         _check_range(0, math.inf, growth=growth, drift=drift, noise=noise, seed=seed)
         _check_range(0, math.inf, variability=variability, incidents=incidents)
         _check_range(0, 0.9, shrink=shrink, missing=missing)
@@ -143,6 +143,7 @@ class SyntheticStream(GraphStream):
                 f"steps_per_day={steps_per_day} does not divide 86400; try 24 or 288."
             )
         self.name = name
+        self.unit = f"vehicles/{1440 / steps_per_day:g}min"
         self._count = num_periods
         self._steps = steps_per_period
         self._step = DAY / steps_per_day
@@ -173,7 +174,7 @@ class SyntheticStream(GraphStream):
         sensors = self._members.sensors(index)
         if self._shuffle:
             sensors = random_generator(self._seed, 21, index).permutation(sensors)
-        sections = sensor_sections(self._seed, self._sensor_share, sensors.max() + 1)[sensors]
+        sections = sensor_sections(self._seed, self._sensor_share, int(sensors.max()) + 1)[sensors]
         series = self._simulate(index, city, sections)
         observe(series, self._noise, random_generator(self._seed, 22, index))
         drop_readings(series, self._missing, self._step, random_generator(self._seed, 23, index))
@@ -194,7 +195,7 @@ class SyntheticStream(GraphStream):
     def _city(self, index: int) -> City:
         known = self._members.num_known(index)
         last = sensor_sections(self._seed, self._sensor_share, known)[-1]
-        return self._plan.city(index, last + 1)
+        return self._plan.city(index, int(last) + 1)
 
     def _simulate(
         self, index: int, city: City, sections: Int[np.ndarray, " node"]
@@ -231,8 +232,8 @@ class SyntheticStream(GraphStream):
         self, city: City, progress: float, day: int
     ) -> Float32[np.ndarray, "profile section"]:
         rng = random_generator(self._seed, 25, day)
-        level = np.exp(0.5 * self._variability * rng.standard_normal())
-        local = neighbourhood_factor(city.network.position, rng, 0.5 * self._variability)
+        level = np.exp(0.8 * self._variability * rng.standard_normal())
+        local = neighbourhood_factor(city.network.position, rng, 0.8 * self._variability)
         usual = city.demand_start + (city.demand_end - city.demand_start) * np.float32(progress)
         return usual * local * np.float32(level)
 
