@@ -1,6 +1,6 @@
 """Makes the sample stream in ``datasets/sample``; the same settings always give the same values.
 
-    python scripts/make_sample.py [FOLDER]
+Usage: ``python scripts/make_sample.py [FOLDER]``
 """
 
 import argparse

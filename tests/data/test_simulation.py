@@ -150,7 +150,8 @@ def test_the_queue_behind_an_incident_grows_upstream_and_starves_what_lies_ahead
     free = straight_on(cells, demand)
     blocked = Conditions(demand, free.turning, free.exit_share, f32(1, 1, 1, 1, 1, 0.2, 1, 1))
     jammed_since = {}
-    for tick in range(40):
+    load, flow = transmit(cells, load, blocked)
+    for tick in range(1, 40):
         load, flow = transmit(cells, load, blocked)
         for section in np.flatnonzero(load.vehicles > 1.5 * cells.capacity):
             jammed_since.setdefault(int(section), tick)
