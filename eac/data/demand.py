@@ -53,7 +53,7 @@ class CityPlan:
         seed: Seed of everything built.
         ticks_per_day: Ticks of the simulation in a day.
         drift: 0 keeps roads and demand as they are. 1 changes the demand of a section by about a
-            third per period, half of it together with its neighbourhood, shifts the choice of
+            third per period, most of it together with its neighbourhood, shifts the choice of
             turns, and puts one section in 25 under works: less than half its capacity and few who
             choose it.
     """

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 WAVE_RATIO = 0.25
-"""Speed of the backward wave over free speed, about 20 km/h over 80 km/h."""
+"""Speed of the backward wave over free speed, such as 15 km/h over 60 km/h."""
 
 _EQUILIBRIUM_ROUNDS = 60
 
