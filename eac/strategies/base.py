@@ -62,8 +62,8 @@ class Strategy(nn.Module, ABC):
     """
 
     @abstractmethod
-    def plan(self, context: PeriodContext) -> PeriodPlan:
-        """What to do in this period; changes nothing."""
+    def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
+        """What to do in this period; reads the backbone as the last one left it, changes nothing."""
 
     def attach(self, backbone: Backbone) -> None:
         """Builds, once, what the strategy owns in the sizes of the backbone."""

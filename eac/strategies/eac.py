@@ -49,8 +49,9 @@ class EAC(Strategy):
         """An empty pool of prompts as wide as the window."""
         self.pool = PromptPool(backbone.window, self.rank, seed=self.seed)
 
-    def plan(self, context: PeriodContext) -> PeriodPlan:
+    def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Everything in period 0; prompts later."""
+        del backbone
         later = context.index > 0
         nothing_new = later and self.tune == "new" and not (self.expand and context.change.new)
         return PeriodPlan(

@@ -1,12 +1,13 @@
 """Retrain-ST: a new model for every period."""
 
+from eac.backbones.base import Backbone
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
 
 class Retrain(Strategy):
     """Trains from the first weights on each period's data (Chen & Liang 2025, baseline)."""
 
-    def plan(self, context: PeriodContext) -> PeriodPlan:
+    def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Trains everything, from scratch."""
-        del context
+        del context, backbone
         return PeriodPlan(start="scratch")

@@ -88,14 +88,16 @@ class Forecaster(LightningModule):
 
 
 
-    def begin_period(self, context: PeriodContext) -> PeriodPlan:
-        """Lets the strategy plan and prepare the period, and freezes what it says."""
-        plan = self.strategy.plan(context)
+    def plan_period(self, context: PeriodContext) -> PeriodPlan:
+        """What the strategy says is to happen in the period; changes nothing."""
+        return self.strategy.plan(context, self.backbone)
+
+    def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
+        """Lets the strategy prepare the period, and freezes what the plan says."""
         self.strategy.begin_period(context, self.backbone)
         self.strategy.select_nodes(context.current.period.node_ids)
         self.backbone.requires_grad_(not plan.freeze_backbone)
         self._begun = True
-        return plan
 
     def setup(self, stage: str) -> None:
         """Prepares a period that no runner prepared, and applies the graph once to its series."""
@@ -104,7 +106,8 @@ class Forecaster(LightningModule):
         if not self._begun:
             node_ids = data.period.node_ids
             change = NodeChange.between(node_ids, (), set())
-            self.begin_period(PeriodContext(0, data.seed, data.view, None, change))
+            context = PeriodContext(0, data.seed, data.view, None, change)
+            self.begin_period(context, self.plan_period(context))
         data.apply_graph_once(self.backbone)
 
     @property

@@ -155,9 +155,10 @@ class StreamRunner:
         context = PeriodContext(
             data.index, seed, data.view, None if before is None else before.view, change
         )
-        if model.strategy.plan(context).start == "scratch":
+        plan = model.plan_period(context)
+        if plan.start == "scratch":
             self._first_state.restore(model)
-        plan = model.begin_period(context)
+        model.begin_period(context, plan)
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         log.info(
