@@ -23,7 +23,8 @@ class Calendar:
         step: Time between two steps, when there are real time stamps.
 
     Example:
-        >>> Calendar.from_timestamps(pd.Timestamp("2024-01-02 03:00"), pd.Timedelta("1h")).start_slot
+        >>> tuesday = pd.Timestamp("2024-01-02 03:00")
+        >>> Calendar.from_timestamps(tuesday, pd.Timedelta("1h")).start_slot
         27
     """
 

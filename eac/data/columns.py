@@ -95,7 +95,7 @@ def _clock(stamps: pd.DatetimeIndex, days_per_week: int, what: str) -> ndarray:
     moments = moments.as_unit("ns")
     if days_per_week == 7:
         return moments.to_numpy()
-    weekend = np.flatnonzero(stamps.weekday >= 5)
+    weekend = np.flatnonzero(stamps.day_of_week >= 5)
     if days_per_week != 5 or len(weekend):
         where = f"; row {weekend[0]} is {stamps[weekend[0]]}" if len(weekend) else ""
         raise StreamError(
