@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eac.data.context import Clock
 from eac.data.graph import Graph
 from eac.data.scaling import Scaler
 
@@ -18,12 +19,21 @@ class Inputs:
         neighbour_x: The graph applied to ``x``, when it was computed once for the whole series.
         prompt: Added to ``x`` for every window of a node, in scaled units.
         nodes: Row in the period of each node of the batch; None means all, in order.
+        observed: True where a reading of the window is present.
+        clock: Slot of day and day of week of the window's and the forecast's steps.
+        history: Scaled readings at the window's and the forecast's steps, each lag before them,
+            0 where unknown.
+        history_observed: True where a reading of ``history`` is known.
     """
 
     x: Float[Tensor, "batch node window"]
     neighbour_x: Float[Tensor, "batch node window"] | None = None
     prompt: Float[Tensor, "node window"] | None = None
     nodes: Int[Tensor, " node"] | None = None
+    observed: Bool[Tensor, "batch node window"] | None = None
+    clock: Clock | None = None
+    history: Float[Tensor, "batch node lag span"] | None = None
+    history_observed: Bool[Tensor, "batch node lag span"] | None = None
 
     @property
     def prompted(self) -> Float[Tensor, "batch node window"]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
+from eac.data.context import lag_steps, readings_before
 from eac.data.graph import Graph
 from eac.data.open import open_stream
 from eac.data.period import Period
@@ -50,6 +51,8 @@ class PeriodData(LightningDataModule):
         eval_batch_size: Windows in a batch of validation or test.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
+        lags: Seasonal history for backbones that use it, such as ``[1d, 1w]``: the readings a day
+            and a week before each step, reaching back over the period's beginning by node id.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows.
     """
@@ -65,6 +68,7 @@ class PeriodData(LightningDataModule):
         eval_batch_size: int = 64,
         train_fraction: float = 0.6,
         val_fraction: float = 0.2,
+        lags: list[str] | None = None,
         protocol: ProtocolName = "strict",
         seed: int = 0,
     ):
@@ -82,6 +86,7 @@ class PeriodData(LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.fractions = (train_fraction, val_fraction)
+        self.lags = list(lags or ())
         self.protocol = PROTOCOLS[protocol]
         self.seed = seed
         self._period: Period | None = None
@@ -116,8 +121,15 @@ class PeriodData(LightningDataModule):
     def full(self) -> PeriodTensors:
         """All nodes of the period."""
         if self._full is None:
+            lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             self._full = prepare(
-                self.period, self.split, self.protocol, window=self.window, horizon=self.horizon
+                self.period,
+                self.split,
+                self.protocol,
+                window=self.window,
+                horizon=self.horizon,
+                before=readings_before(self.stream, self.index, max(lags)) if lags else None,
+                lags=lags,
             )
         return self._full
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from eac.data.batch import Batch, Inputs
+from eac.data.calendar import Calendar
+from eac.data.context import Clock
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.protocol import Protocol
@@ -20,6 +22,9 @@ from eac.typing import NodeIndex, NodeSeries, SeriesMask
 class PeriodTensors:
     """Everything a batch is gathered from; lives on one device.
 
+    The series begin ``lead`` steps before the period, with what earlier periods measured of its
+    nodes; steps are counted from the beginning of the period all the same.
+
     Attributes:
         x: Scaled readings, 0 where missing.
         y: Raw readings, 0 where missing.
@@ -28,6 +33,9 @@ class PeriodTensors:
         scaler: Turns forecasts into raw units.
         window: Past steps of a batch.
         horizon: Future steps of a batch.
+        calendar: Clock of the period's first step.
+        lead: Steps before the period's first step.
+        lags: Steps back at which history is gathered; none gathers no history.
         neighbour_x: The graph applied to ``x``, when the backbone can use it.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
@@ -40,26 +48,43 @@ class PeriodTensors:
     scaler: Scaler
     window: int
     horizon: int
+    calendar: Calendar
+    lead: int = 0
+    lags: tuple[int, ...] = ()
     neighbour_x: NodeSeries | None = None
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
 
     def batch(self, starts: Int[Tensor, " batch"]) -> Batch:
         """The windows that begin at ``starts``, with their targets."""
-        after = starts + self.window
+        at = starts + self.lead
         near = self.neighbour_x
+        inputs = Inputs(
+            x=gather(self.x, at, self.window),
+            neighbour_x=None if near is None else gather(near, at, self.window),
+            nodes=self.nodes,
+            observed=gather(self.observed, at, self.window),
+            clock=Clock.at(self.calendar, starts, self.window + self.horizon),
+            history=self._history(self.x, at),
+            history_observed=self._history(self.observed, at),
+        )
         return Batch(
-            inputs=Inputs(
-                x=gather(self.x, starts, self.window),
-                neighbour_x=None if near is None else gather(near, starts, self.window),
-                nodes=self.nodes,
-            ),
-            y=gather(self.y, after, self.horizon),
-            mask=gather(self.observed, after, self.horizon),
+            inputs=inputs,
+            y=gather(self.y, at + self.window, self.horizon),
+            mask=gather(self.observed, at + self.window, self.horizon),
             graph=self.graph,
             scaler=self.scaler,
             loss_nodes=self.loss_nodes,
         )
+
+    def _history(
+        self, series: Shaped[Tensor, "time node"], at: Int[Tensor, " batch"]
+    ) -> Shaped[Tensor, "batch node lag span"] | None:
+        """The window's and the forecast's steps, each lag before them."""
+        if not self.lags:
+            return None
+        span = self.window + self.horizon
+        return torch.stack([gather(series, at - lag, span) for lag in self.lags], dim=2)
 
     def subset(self, nodes: NodeIndex, loss_nodes: NodeIndex | None) -> "PeriodTensors":
         """The subgraph on ``nodes``, with a loss over ``loss_nodes``; both are rows of the period.
@@ -116,18 +141,41 @@ class PeriodView:
 
 
 def prepare(
-    period: Period, split: Split, protocol: Protocol, *, window: int, horizon: int
+    period: Period,
+    split: Split,
+    protocol: Protocol,
+    *,
+    window: int,
+    horizon: int,
+    before: NodeSeries | None = None,
+    lags: tuple[int, ...] = (),
 ) -> PeriodTensors:
-    """Scales a period as the protocol says and fills what is missing."""
-    target_scaler, x = _scale(period.series, split, protocol, window, horizon)
+    """Scales a period as the protocol says and fills what is missing.
+
+    Args:
+        period: The period.
+        split: Its parts; only the training part is looked at where the protocol is strict.
+        protocol: How to scale.
+        window: Past steps in.
+        horizon: Future steps out.
+        before: What earlier periods measured of the nodes, at least the largest lag long.
+        lags: Steps back at which history is gathered.
+    """
+    scaler, x = _scale(period.series, split, protocol, window, horizon)
+    raw = period.series
+    if before is not None:
+        x, raw = torch.cat([scaler.transform(before), x]), torch.cat([before, raw])
     return PeriodTensors(
         x=x.nan_to_num(0.0),
-        y=period.series.nan_to_num(0.0),
-        observed=~period.series.isnan(),
+        y=raw.nan_to_num(0.0),
+        observed=~raw.isnan(),
         graph=period.graph,
-        scaler=target_scaler if protocol.scale_targets else Scaler.identity(period.num_nodes),
+        scaler=scaler if protocol.scale_targets else Scaler.identity(period.num_nodes),
         window=window,
         horizon=horizon,
+        calendar=period.calendar,
+        lead=0 if before is None else len(before),
+        lags=lags,
     )
 
 
