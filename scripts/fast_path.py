@@ -1,0 +1,87 @@
+"""The package's own pieces, driven step by step as the dense reference is."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.backbones.stgnn import STGNN
+from eac.data.batch import Batch
+from eac.data.npz import NpzStream
+from eac.data.protocol import PUBLISHED
+from eac.data.sampler import StartBatches
+from eac.data.tensors import prepare
+from eac.data.windows import Split, window_starts
+from eac.metrics.horizon import HorizonErrors
+from eac.metrics.losses import MSE
+from eac.nn.prompt_pool import PromptPool
+
+WINDOW = HORIZON = 12
+
+
+class FastPath:
+    """Training and evaluation with the package, on the layout folder ``data``."""
+
+    def __init__(self, data: Path, batch_size: int):
+        period = NpzStream(data)[0]
+        split = Split.by_fraction(period.num_steps, (0.6, 0.2))
+        self.model = STGNN(WINDOW, HORIZON)
+        tensors = prepare(period, split, PUBLISHED, window=WINDOW, horizon=HORIZON)
+        self.tensors = tensors.with_neighbours(self.model.neighbour_series)
+        train, test = (
+            window_starts(steps, WINDOW, HORIZON, period=period.name, part=part)[:-1]
+            for part, steps in (("train", split.train), ("test", split.test))
+        )
+        self.train, self.test = train, test
+        self.sampler = StartBatches(len(train), batch_size, seed=0)
+        self.pool = PromptPool(WINDOW, rank=6)
+        self.pool.grow(period.node_ids)
+        self.rows = self.pool.rows(period.node_ids)
+        self.loss = MSE()
+        self.batch_size = batch_size
+        self._batches: Iterator[Tensor] = iter(())
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes over the weights of the dense reference."""
+        with torch.no_grad():
+            self.pool.node_factor.copy_(weights["U"])
+            self.pool.basis.copy_(weights["V"])
+        self.model.load_state_dict({k: v for k, v in weights.items() if k not in ("U", "V")})
+
+    def start(self, *, frozen: bool) -> None:
+        """Freezes or frees the backbone and makes a new optimizer."""
+        self.model.requires_grad_(not frozen)
+        parameters = (*self.model.parameters(), *self.pool.parameters())
+        self.optimizer = torch.optim.AdamW([p for p in parameters if p.requires_grad], lr=0.01)
+
+    def train_step(self) -> None:
+        """Gathers one shuffled batch and learns from it."""
+        starts = next(self._batches, None)
+        if starts is None:
+            self._batches = iter(self.sampler)
+            starts = next(self._batches)
+        batch = self.tensors.batch(self.train[starts])
+        loss = self.loss(self._forecast(batch), batch.y, batch.mask)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def evaluate(self, num_batches: int) -> None:
+        """Forecasts and their errors on the first test batches."""
+        errors = HorizonErrors(self.tensors.graph.num_nodes, HORIZON, null_value=0.0)
+        for starts in self.test.split(self.batch_size)[:num_batches]:
+            batch = self.tensors.batch(starts)
+            errors.update(self._forecast(batch), batch.y, batch.mask)
+        errors.summary()
+
+    def first_forecast(self) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts of the first test batch."""
+        with torch.no_grad():
+            return self._forecast(self.tensors.batch(self.test[: self.batch_size]))
+
+    def _forecast(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+        inputs = batch.inputs.with_prompt(self.pool(self.rows))
+        return batch.scaler.inverse(self.model(inputs, batch.graph))
