@@ -77,7 +77,7 @@ class Graph:
         position[nodes] = torch.arange(len(nodes), device=nodes.device)
         return Graph(len(nodes), position[index], weight)
 
-    def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> NodeIndex:
+    def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> Int[Tensor, " reached"]:
         """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""
         subset, *_ = k_hop_subgraph(nodes, num_hops, self.edge_index, num_nodes=self.num_nodes)
         return subset

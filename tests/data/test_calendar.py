@@ -1,0 +1,76 @@
+"""Slots of the day and days of the week, against the datetime of the standard library."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eac.data.calendar import Calendar
+from eac.errors import StreamError
+
+MINUTES = (1, 5, 7.2, 10, 15, 60, 360, 1440)
+
+
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)),
+    st.sampled_from(MINUTES),
+    st.integers(0, 500),
+)
+def test_slots_and_days_agree_with_the_clock(day, minutes, number):
+    step = timedelta(minutes=minutes)
+    midnight = datetime(day.year, day.month, day.day)
+    start = midnight + number % int(timedelta(days=1) / step) * step
+    calendar = Calendar.from_timestamps(pd.Timestamp(start), pd.Timedelta(step))
+    steps = torch.arange(50)
+    real = [start + int(i) * step for i in steps]
+
+    slots = [round((t - datetime(t.year, t.month, t.day)) / step) for t in real]
+    assert calendar.slot_of_day(steps).tolist() == slots
+    assert calendar.day_of_week(steps).tolist() == [t.weekday() for t in real]
+
+
+def test_every_minute_of_a_day_has_its_own_slot():
+    minute = pd.Timedelta(minutes=1)
+    midnight = pd.Timestamp("2024-01-01")
+    slots = [
+        Calendar.from_timestamps(midnight + i * minute, minute).start_slot for i in range(1440)
+    ]
+
+    assert slots == list(range(1440))
+
+
+def test_a_start_between_two_slots_belongs_to_the_slot_that_has_begun():
+    half_past = pd.Timestamp("2024-01-01 03:30")
+
+    assert Calendar.from_timestamps(half_past, pd.Timedelta("1h")).start_slot == 3
+
+
+def test_a_week_of_five_days_repeats_after_five():
+    calendar = Calendar(steps_per_day=2, days_per_week=5, start_slot=9)
+
+    assert calendar.steps_per_week == 10
+    assert calendar.slot_of_day(torch.arange(3)).tolist() == [1, 0, 1]
+    assert calendar.day_of_week(torch.arange(3)).tolist() == [4, 0, 0]
+
+
+def test_time_stamps_follow_the_step_when_there_is_real_time():
+    calendar = Calendar.from_timestamps(pd.Timestamp("2024-02-28 23:00"), pd.Timedelta("1h"))
+    stamps = calendar.timestamps(2)
+
+    assert stamps is not None
+    assert list(stamps) == [pd.Timestamp("2024-02-28 23:00"), pd.Timestamp("2024-02-29 00:00")]
+    assert Calendar(24).timestamps(2) is None
+
+
+@pytest.mark.parametrize("wrong", [{"steps_per_day": 0}, {"days_per_week": 0}, {"start_slot": -1}])
+def test_an_impossible_clock_is_refused(wrong):
+    with pytest.raises(StreamError, match="at least"):
+        Calendar(**({"steps_per_day": 24} | wrong))
+
+
+def test_a_step_that_is_not_positive_is_refused():
+    with pytest.raises(StreamError, match="positive frequency"):
+        Calendar.from_timestamps(pd.Timestamp("2024-01-01"), pd.Timedelta(0))
