@@ -8,7 +8,7 @@ from eac.backbones.base import Backbone
 from eac.data.batch import Inputs
 from eac.data.graph import Graph
 from eac.errors import ConfigError
-from eac.nn.fused import Block, band_matrix, channel_product, two_graph_layers
+from eac.nn.fused import Block, band_matrix, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
 
@@ -69,7 +69,9 @@ class STGNN(Backbone):
     ) -> Float[Tensor, "batch node horizon"]:
         """Readout of the features plus the unprompted readings."""
         active = self.activation(features.mT + inputs.x.mT)
-        y_hat = channel_product(self.fc.weight, active) + self.fc.bias[:, None]
+        y_hat = torch.baddbmm(
+            self.fc.bias[:, None], self.fc.weight.expand(len(active), -1, -1), active
+        )
         return self.dropout(y_hat).mT
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
@@ -82,21 +84,20 @@ class STGNN(Backbone):
         return self.tcn1(x.reshape(-1, 1, x.shape[-1])).view(x.shape)
 
     def _block(self, prompt: Float[Tensor, "node window"] | None, graph: Graph) -> Block:
-        """The layers' weights with the prompt, the convolution and the biases folded in."""
+        """The layers' weights with the convolution and the biases folded in."""
         first, second = self.gcn1, self.gcn2
-        neigh_in, self_in = first.weight_neigh.weight, first.weight_self.weight
-        bias_in = first.weight_neigh.bias[:, None].expand(-1, graph.num_nodes)
-        if prompt is not None:
-            shares = neigh_in @ propagate_nodes(prompt, graph).T + self_in @ prompt.T
-            bias_in = bias_in + shares
+        neigh = first.weight_neigh
+        inward = torch.cat([neigh.weight, first.weight_self.weight, neigh.bias[:, None]], dim=1)
+        if prompt is None:
+            shift = inward.new_zeros(2 * self.window, graph.num_nodes)
+        else:
+            shift = torch.cat([propagate_nodes(prompt, graph).T, prompt.T])
         both = torch.cat([second.weight_neigh.weight, second.weight_self.weight])
-        constant = both.sum(1) * self.tcn1.bias
-        heard = propagate_nodes(both.new_ones(graph.num_nodes, 1), graph)[:, 0]
-        bias_out = torch.outer(constant[: self.window], heard)
-        bias_out = bias_out + (constant[self.window :] + second.weight_neigh.bias)[:, None]
-        folded = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
-        neigh_out, self_out = folded.split(self.window)
-        return Block(neigh_in, self_in, bias_in, neigh_out, self_out, bias_out)
+        outward = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
+        heard, own = (both.sum(1) * self.tcn1.bias).chunk(2)
+        share = propagate_nodes(both.new_ones(graph.num_nodes, 1), graph)[:, 0]
+        constant = torch.outer(heard, share) + (own + second.weight_neigh.bias)[:, None]
+        return Block(inward, shift, outward, constant)
 
 
 def _fusable(x: Tensor) -> bool:

@@ -1,9 +1,10 @@
 """The two graph layers of the published backbone as one step, exact and without detours.
 
-Written out, the block is ``W_n (h A^T) + W_s h + d`` with ``h = relu(V_n (x A^T) + V_s x + c)``,
-features channel first and nodes last, as windows leave the series. Three things make it cheap:
-``x A^T`` may come ready made, ``A`` meets only the narrow ``W_n h``, and whatever is the same for
-every window of a node (prompt, biases) sits in ``c`` and ``d``, one column per node.
+Written out, the block is ``W_n (h A^T) + W_s h + d`` with
+``h = relu(V_n (x A^T + p A^T) + V_s (x + p) + b)``, features channel first and nodes last, as
+windows leave the series. Three things make it cheap: ``x A^T`` may come ready made, ``A`` meets
+only the narrow ``W_n h``, and whatever is the same for every window of a node (the prompt ``p``,
+the constants ``d``) is one column per node.
 """
 
 from dataclasses import dataclass
@@ -22,27 +23,23 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The weights of two graph layers, each share on its own.
+    """The weights of two graph layers.
 
     Attributes:
-        neigh_in: ``V_n``, applied to the neighbours' readings.
-        self_in: ``V_s``, applied to the node's own readings.
-        bias_in: ``c``, one column per node.
-        neigh_out: ``W_n``, applied to the neighbours' hidden features.
-        self_out: ``W_s``, applied to the node's own hidden features.
-        bias_out: ``d``, one column per node.
+        inward: ``V_n``, ``V_s`` and ``b`` side by side.
+        shift: ``p A^T`` above ``p``.
+        outward: ``W_n`` above ``W_s``.
+        constant: ``d``.
     """
 
-    neigh_in: Float[Tensor, "hidden window"]
-    self_in: Float[Tensor, "hidden window"]
-    bias_in: Float[Tensor, "hidden node"]
-    neigh_out: Float[Tensor, "width hidden"]
-    self_out: Float[Tensor, "width hidden"]
-    bias_out: Float[Tensor, "width node"]
+    inward: Float[Tensor, "hidden inputs"]
+    shift: Float[Tensor, "two_windows node"]
+    outward: Float[Tensor, "two_widths hidden"]
+    constant: Float[Tensor, "width node"]
 
     def tensors(self) -> tuple[Tensor, ...]:
         """All weights, in order."""
-        return tuple(vars(self).values())
+        return self.inward, self.shift, self.outward, self.constant
 
 
 def two_graph_layers(
@@ -54,8 +51,8 @@ def two_graph_layers(
     """Both layers for a batch of windows, a cache-sized part of the batch at a time.
 
     The hidden layer is not kept: to compute it again is as fast as to write and read it. Only the
-    gradients asked for are computed: with frozen weights, those of the two biases, whose batch is
-    summed on the spot.
+    gradients asked for are computed: with frozen weights, those of the columns per node, whose
+    batch is summed on the spot.
     """
     return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *block.tensors())
 
@@ -92,15 +89,16 @@ class _TwoGraphLayers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, graph: Graph, x: Tensor, neighbour_x: Tensor, *weights: Tensor) -> Tensor:
         block = Block(*weights)
-        heard = x.new_empty(len(x), *block.bias_out.shape)
-        own = torch.empty_like(heard)
-        for part in _parts(x, block):
-            hidden = _hidden(x[part], neighbour_x[part], block)
-            size = (len(hidden), -1, -1)
-            torch.bmm(block.neigh_out.expand(size), hidden, out=heard[part])
-            torch.baddbmm(block.bias_out, block.self_out.expand(size), hidden, out=own[part])
         ctx.graph = graph
         ctx.save_for_backward(x, neighbour_x, *weights)
+        heard = x.new_empty(len(x), *block.constant.shape)
+        own = torch.empty_like(heard)
+        to_heard, to_own = block.outward.chunk(2)
+        for part in _parts(x, block):
+            hidden = _hidden(_together(x[part], neighbour_x[part], block), block)
+            size = (len(hidden), -1, -1)
+            torch.bmm(to_heard.expand(size), hidden, out=heard[part])
+            torch.baddbmm(block.constant, to_own.expand(size), hidden, out=own[part])
         return own.add_(mean_over_neighbours(heard, graph.mean_matrix))
 
     @staticmethod
@@ -110,63 +108,68 @@ class _TwoGraphLayers(torch.autograd.Function):
         block = Block(*weights)
         grad_own = grad_own.contiguous()
         grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
-        sums = _Sums(x, block, ctx.needs_input_grad[1:])
+        gradients = _Gradients(x, block, ctx.needs_input_grad[1:])
         for part in _parts(x, block):
-            whole = (x, neighbour_x, grad_heard, grad_own)
-            sums.add(part, *(tensor[part] for tensor in whole))
-        return None, *sums.gradients
+            together = _together(x[part], neighbour_x[part], block)
+            above = torch.cat([grad_heard[part], grad_own[part]], dim=1)
+            gradients.add(part, together, above)
+        return None, *gradients.finish(grad_own)
 
 
-class _Sums:
+class _Gradients:
     """Gradients of what needs one, summed over parts of the batch."""
 
     def __init__(self, x: Tensor, block: Block, needs: tuple[bool, ...]):
-        self._block = block
-        self.gradients = [
-            torch.zeros_like(tensor) if need else None
-            for tensor, need in zip((x, x, *block.tensors()), needs, strict=True)
-        ]
+        self._block, self._needs = block, needs
+        self._readings = x.new_empty(len(x), *block.shift.shape) if any(needs[:2]) else None
+        self._inward = torch.zeros_like(block.inward) if needs[2] else None
+        self._columns = x.new_zeros(len(block.inward), x.shape[-1]) if needs[3] else None
+        self._outward = torch.zeros_like(block.outward) if needs[4] else None
 
-    def add(self, part: slice, x: Tensor, neighbour_x: Tensor, heard: Tensor, own: Tensor) -> None:
-        """Adds the share of one part; ``heard`` and ``own`` are what arrives at both outputs."""
+    def add(self, part: slice, together: Tensor, above: Tensor) -> None:
+        """Adds the share of one part; ``above`` is what arrives at both outputs."""
         block = self._block
-        grad_x, grad_neighbour_x, *_, bias_out = self.gradients
-        _, _, neigh_in, self_in, bias_in, neigh_out, self_out, _ = self.gradients
-        hidden = _hidden(x, neighbour_x, block)
-        _add_outer(neigh_out, heard, hidden)
-        _add_outer(self_out, own, hidden)
-        _add_sum(bias_out, own)
-        grad = channel_product(block.neigh_out.T, heard)
-        grad.baddbmm_(block.self_out.T.expand(len(x), -1, -1), own)
+        hidden = _hidden(together, block)
+        if self._outward is not None:
+            self._outward += torch.bmm(above, hidden.mT).sum(0)
+        grad = channel_product(block.outward.T, above)
         grad = torch.ops.aten.threshold_backward(grad, hidden, 0)
-        _add_outer(neigh_in, grad, neighbour_x)
-        _add_outer(self_in, grad, x)
-        _add_sum(bias_in, grad)
-        if grad_x is not None:
-            grad_x[part] = channel_product(block.self_in.T, grad)
-        if grad_neighbour_x is not None:
-            grad_neighbour_x[part] = channel_product(block.neigh_in.T, grad)
+        if self._inward is not None:
+            self._inward += torch.bmm(grad, together.mT).sum(0)
+        if self._columns is not None:
+            self._columns += grad.sum(0)
+        if self._readings is not None:
+            self._readings[part] = channel_product(block.inward[:, :-1].T, grad)
+
+    def finish(self, grad_own: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of the inputs; the prompt's share is taken once per node."""
+        x = neighbour_x = shift = None
+        if self._readings is not None:
+            neighbour_x, x = self._readings.chunk(2, dim=1)
+        if self._columns is not None:
+            shift = self._block.inward[:, :-1].T @ self._columns
+        constant = grad_own.sum(0) if self._needs[5] else None
+        return x, neighbour_x, self._inward, shift, self._outward, constant
 
 
-def _add_outer(total: Tensor | None, left: Tensor, right: Tensor) -> None:
-    if total is not None:
-        total += torch.bmm(left, right.mT).sum(0)
+def _together(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
+    """Neighbours' and own readings, prompted, and a row of ones for the bias."""
+    window = x.shape[1]
+    rows = x.new_empty(len(x), 2 * window + 1, x.shape[2])
+    torch.add(neighbour_x, block.shift[:window], out=rows[:, :window])
+    torch.add(x, block.shift[window:], out=rows[:, window:-1])
+    rows[:, -1] = 1
+    return rows
 
 
-def _add_sum(total: Tensor | None, grad: Tensor) -> None:
-    if total is not None:
-        total += grad.sum(0)
-
-
-def _hidden(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
-    size = (len(x), -1, -1)
-    hidden = torch.baddbmm(block.bias_in, block.neigh_in.expand(size), neighbour_x)
-    return hidden.baddbmm_(block.self_in.expand(size), x).relu_()
+def _hidden(together: Tensor, block: Block) -> Tensor:
+    return channel_product(block.inward, together).relu_()
 
 
 def _parts(x: Tensor, block: Block) -> list[slice]:
     """Parts of the batch whose hidden layer stays in the cache of a core; all of it on a GPU."""
     if x.is_cuda:
         return [slice(None)]
-    step = max(1, CHUNK_BYTES * torch.get_num_threads() // block.bias_in.nbytes)
+    hidden_bytes = len(block.inward) * x.shape[-1] * x.element_size()
+    step = max(1, CHUNK_BYTES * torch.get_num_threads() // hidden_bytes)
     return [slice(start, start + step) for start in range(0, len(x), step)]
