@@ -9,7 +9,7 @@ from eac.data.windows import gather
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries
 
-NAIVE = ("last", "day", "week")
+NAIVE = ("last", "day", "week", "average")
 _CHUNK_ELEMENTS = 1 << 22
 
 
@@ -32,18 +32,21 @@ def naive_errors(
         null_value: Targets equal to this are left out, as for the model.
 
     Returns:
-        One accumulator for each of "last", "day" and "week".
+        One accumulator for each of "last", "day", "week" and "average".
     """
     num_nodes = series.shape[1]
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
-    mean = node_means(series[: int(starts.min())])
+    history = series[: int(starts.min())]
+    mean, by_slot = node_means(history), slot_means(history, calendar.steps_per_week)
     per_chunk = max(1, _CHUNK_ELEMENTS // (num_nodes * max(window, horizon)))
     for chunk in starts.split(per_chunk):
         y = gather(series, chunk + window, horizon)
         last = last_observed(gather(series, chunk, window), mean)
         day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
         week = same_slot(series, chunk + window, last, horizon, calendar.steps_per_week)
-        for name, y_hat in zip(NAIVE, (last[..., None].expand_as(y), day, week), strict=True):
+        average = of_slot(by_slot, chunk + window, last, horizon)
+        forecasts = (last[..., None].expand_as(y), day, week, average)
+        for name, y_hat in zip(NAIVE, forecasts, strict=True):
             errors[name].update(y_hat, y, ~y.isnan())
     return errors
 
@@ -97,3 +100,36 @@ def same_slot(
     rows = series.index_select(0, steps.clamp_min(0).flatten()).view(*steps.shape, -1)
     usable = (steps >= 0)[..., None] & ~rows.isnan()
     return torch.where(usable, rows, otherwise[:, None]).transpose(1, 2)
+
+
+def slot_means(history: NodeSeries, cycle: int) -> Float[Tensor, "{cycle} node"]:
+    """Mean reading of each node in each slot of the cycle; NaN where a slot holds none.
+
+    Example:
+        >>> slot_means(torch.tensor([[1.0], [2.0], [5.0]]), cycle=2).tolist()
+        [[3.0], [2.0]]
+    """
+    slots = torch.arange(len(history), device=history.device) % cycle
+    empty = history.new_zeros(cycle, history.shape[1], dtype=torch.float64)
+    sums = empty.index_add(0, slots, history.nan_to_num(0.0).double())
+    counts = empty.index_add(0, slots, (~history.isnan()).double())
+    return (sums / counts).to(history.dtype)
+
+
+def of_slot(
+    by_slot: Float[Tensor, "cycle node"],
+    first: Int[Tensor, " batch"],
+    otherwise: Float[Tensor, "batch node"],
+    horizon: int,
+) -> Float[Tensor, "batch node {horizon}"]:
+    """The value of each target's slot of the cycle, or ``otherwise`` where that is missing.
+
+    Args:
+        by_slot: One value per slot and node, as ``slot_means`` gives.
+        first: The step of the first target of each window.
+        otherwise: Forecast where the slot has no value.
+        horizon: Future steps out.
+    """
+    steps = first[:, None] + torch.arange(horizon, device=first.device)
+    rows = by_slot.index_select(0, (steps % len(by_slot)).flatten()).view(*steps.shape, -1)
+    return torch.where(rows.isnan(), otherwise[:, None], rows).transpose(1, 2)

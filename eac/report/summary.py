@@ -20,6 +20,7 @@ BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
     "week": "same slot a week ago",
+    "average": "historical average by slot",
 }
 
 
@@ -71,7 +72,7 @@ class Comparison:
     """A model beside one naive forecast, by the mean MAE over periods and steps.
 
     Attributes:
-        baseline: "last", "day" or "week".
+        baseline: "last", "day", "week" or "average".
         model: Error of the model.
         naive: Error of the naive forecast, over the same periods.
         wins: Periods in which the model's error is the lower one.
