@@ -128,9 +128,8 @@ class FrameStream(GraphStream):
         return np.asarray(since // self._step)
 
     def _check_pairs(self, rows: ndarray, cell: ndarray, what: str) -> None:
-        twice = np.flatnonzero(pd.Index(cell).duplicated())
-        if len(twice):
-            row = rows[twice[0]]
+        if np.bincount(cell).max() > 1:
+            row = rows[np.argmax(pd.Index(cell).duplicated())]
             raise StreamError(
                 f"{what}: node {self._ids[self._node[row]]!r} has time stamp "
                 f"{self._stamps[row]} again in row {row}. Give each pair of unique_id and ds once."
@@ -182,10 +181,7 @@ def _edge_file(series: Path, in_folder: bool) -> Path:
 def _factorise(
     ids: pd.Series, nodes: pd.DataFrame | None, what: str
 ) -> tuple[tuple[str, ...], ndarray]:
-    empty = np.flatnonzero(ids.isna() | (ids.astype(str) == ""))
-    if len(empty):
-        raise StreamError(f"{what}: unique_id is empty in row {empty[0]}. Fill it.")
-    code, found = pd.factorize(ids.astype(str))
+    code, found = _codes(ids, what)
     if nodes is None:
         return tuple(found), code
     files.require_columns(nodes, ("node_id",), what, "the node frame")
@@ -194,15 +190,29 @@ def _factorise(
         raise StreamError(f"{what}: node {listed[listed.duplicated()][0]!r} is listed twice.")
     place = listed.get_indexer(pd.Index(found))
     if (place < 0).any():
-        unknown = found[np.flatnonzero(place < 0)[0]]
+        unknown = found[int(np.argmax(place < 0))]
         raise StreamError(f"{what}: node {unknown!r} is not in the list of nodes. Add it.")
     return tuple(listed), place[code]
 
 
 def _values(frame: pd.DataFrame, what: str) -> ndarray:
-    labelled = frame["y"].set_axis("node " + frame["unique_id"].astype(str), axis=0)
+    y = frame["y"]
+    if not pd.api.types.is_numeric_dtype(y.dtype):
+        labelled = y.set_axis("node " + frame["unique_id"].astype(str), axis=0)
+        y = columns.numeric_column(labelled, what)
     with np.errstate(over="ignore"):
-        return columns.numeric_column(labelled, what).to_numpy(dtype=np.float32, na_value=np.nan)
+        return y.to_numpy(dtype=np.float32, na_value=np.nan)
+
+
+def _codes(labels: pd.Series, what: str) -> tuple[ndarray, list[str]]:
+    """A number for each row, and the labels the numbers stand for, in order of appearance."""
+    code, found = pd.factorize(labels)
+    merged, names = pd.factorize(pd.Index(found).astype(str))
+    code = np.append(merged, -1)[code]
+    empty = np.flatnonzero((code < 0) | np.isin(code, np.flatnonzero(names == "")))
+    if len(empty):
+        raise StreamError(f"{what}: {labels.name} is empty in row {empty[0]}. Fill it.")
+    return code, [str(name) for name in names]
 
 
 def _cut(
@@ -221,13 +231,10 @@ def _cut(
 def _cut_by_column(
     labels: pd.Series, stamps: pd.DatetimeIndex, what: str
 ) -> tuple[list[str], ndarray]:
-    empty = np.flatnonzero(labels.isna() | (labels.astype(str) == ""))
-    if len(empty):
-        raise StreamError(f"{what}: column {labels.name!r} is empty in row {empty[0]}. Fill it.")
-    code, names = pd.factorize(labels.astype(str))
+    code, names = _codes(labels, what)
     first = pd.Series(stamps).groupby(code).min().to_numpy()
     order = np.argsort(first, kind="stable")
-    return [str(names[i]) for i in order], np.argsort(order)[code]
+    return [names[i] for i in order], np.argsort(order)[code]
 
 
 def _starts(

@@ -137,7 +137,7 @@ class NpzStream(GraphStream):
                 f"{what}: the series has {nodes} nodes, but {path} has shape {matrix.shape}. "
                 f"Give one row and one column per node.{swapped}"
             )
-        return Graph.from_dense(torch.from_numpy(matrix))
+        return Graph.from_dense(torch.from_numpy(matrix.astype(np.float32)))
 
     def _node_ids(self, name: str, count: int) -> tuple[str, ...]:
         own = files.list_of(self._yaml, self._entries().get(name, {}), "node_ids")
@@ -205,7 +205,7 @@ def _read_array(path: Path, what: str) -> ndarray:
             array = archive["x"]
     except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
         raise StreamError(f"{what}: {path} cannot be read as .npz: {error}") from error
-    if not np.issubdtype(array.dtype, np.number):
+    if array.dtype.kind not in "biuf":
         raise StreamError(f"{what}: x in {path} holds {array.dtype}. Give numbers.")
     return array
 

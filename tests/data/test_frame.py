@@ -160,6 +160,7 @@ def test_an_empty_frame_is_refused(long_frame, edge_frame):
 
 def test_an_empty_id_is_named(long_frame, edge_frame):
     refused(long_frame.assign(unique_id=[None, *"aaaaaaa"]), edge_frame, "empty in row 0")
+    refused(long_frame.assign(unique_id=None), edge_frame, "empty in row 0")
 
 
 def test_a_period_that_is_neither_column_nor_offset_is_refused(long_frame, edge_frame):

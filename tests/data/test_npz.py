@@ -40,6 +40,13 @@ def test_a_row_of_the_adjacency_listens_to_its_columns(npz_folder):
     assert graph.edge_weight.tolist() == [2.0]
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float16])
+def test_an_adjacency_of_any_kind_of_number_is_read(npz_folder, dtype):
+    write(npz_folder / "graph", "9_adj", np.array([[0, 1], [0, 0]], dtype=dtype))
+
+    assert NpzStream(npz_folder)[0].graph.edge_weight.tolist() == [1.0]
+
+
 def test_files_follow_in_natural_order(npz_folder):
     assert list(NpzStream(npz_folder).period_names) == ["9", "10"]
 
