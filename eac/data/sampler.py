@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 
-class StartBatches(Sampler[list[int]]):
+class StartBatches(Sampler[Tensor]):
     """Yields index batches over ``num_windows`` windows.
 
     The order of an epoch depends on ``seed`` and the epoch alone, so that an interrupted epoch
@@ -34,6 +34,8 @@ class StartBatches(Sampler[list[int]]):
         return -(-self._num_windows // self._batch_size)
 
     def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
+        # A generator, so that the order is chosen when the first batch is asked for: a resumed
+        # Lightning fit makes the iterator before it sets the epoch.
         if self._seed is None:
             order = torch.arange(self._num_windows)
         else:
@@ -41,7 +43,7 @@ class StartBatches(Sampler[list[int]]):
             order = torch.randperm(
                 self._num_windows, generator=torch.Generator().manual_seed(mixed)
             )
-        return iter(order.split(self._batch_size))
+        yield from order.split(self._batch_size)
 
 
 class Starts(Dataset[Tensor]):

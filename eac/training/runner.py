@@ -2,17 +2,16 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch import Trainer, seed_everything
 
 from eac.data.datamodule import PeriodData
 from eac.data.period import NodeChange
 from eac.errors import RunError
 from eac.metrics.baselines import naive_errors
-from eac.metrics.horizon import HorizonErrors
 from eac.record import (
     PERIOD_FILE,
     RUN_FILE,
@@ -30,6 +29,7 @@ from eac.strategies.base import PeriodContext
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
+from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
@@ -63,6 +63,8 @@ class StreamRunner:
         run_dir: Where everything is written.
         make_trainer: Makes the Trainer of each period.
         config: Text of the resolved configuration, kept as ``config.yaml``.
+        test_past: Also test on all earlier periods after each one, and on each one before training
+            on it: what transfer and forgetting are computed from.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -79,6 +81,7 @@ class StreamRunner:
         run_dir: StrPath,
         make_trainer: TrainerFactory | None = None,
         config: str | None = None,
+        test_past: bool = False,
     ):
         self.forecaster = forecaster
         self.data = data
@@ -86,6 +89,7 @@ class StreamRunner:
         self._make_trainer = make_trainer or DefaultTrainer()
         self._config = _describe(forecaster, data) if config is None else config
         self._first_state = SavedState.of(forecaster)
+        self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         self._memory = _Memory()
         self._next = 0
 
@@ -106,6 +110,8 @@ class StreamRunner:
                 self._check_done(data, directory)
             else:
                 self._run_period(data, directory)
+            if self._tester is not None:
+                self._tester.remember(self._memory.change(data))
             self._memory = self._memory.after(data)
             self._next += 1
         write_run(self.run_dir, read_run(self.run_dir))
@@ -144,16 +150,16 @@ class StreamRunner:
         following = self.data.for_period(after) if after < len(self.data.stream) else None
         if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
             load_state(directory).restore(self.forecaster)
-            self.forecaster.strategy.select_nodes(data.period.node_ids)
+            self.forecaster.select_nodes(data.period.node_ids)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
-        seed = data.seed * 1009 + data.index
-        seed_everything(seed, workers=True, verbose=False)
         directory.mkdir(parents=True, exist_ok=True)
-        model, change = self.forecaster, self._memory.change(data)
-        before = self._memory.previous
+        model, change, tester = self.forecaster, self._memory.change(data), self._tester
+        before = {} if tester is None else tester.before(data, change, directory)
+        seed, previous = data.seed * 1009 + data.index, self._memory.previous
+        seed_everything(seed, workers=True, verbose=False)
         context = PeriodContext(
-            data.index, seed, data.view, None if before is None else before.view, change
+            data.index, seed, data.view, None if previous is None else previous.view, change
         )
         plan = model.plan_period(context)
         if plan.start == "scratch":
@@ -170,20 +176,20 @@ class StreamRunner:
         )
         watch, seconds = CountEpochs(), 0.0
         callbacks = (SeedEveryEpoch(seed), StopWhereStopped(), watch)
+        trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
-            seconds = self._fit(data, directory, callbacks)
-        trainer = self._make_trainer(directory, ())
+            seconds = self._fit(trainer, data, directory)
         trainer.test(model, datamodule=data, verbose=False)
-        model.strategy.end_period(context, model.backbone)
         record = self._record(data, change, counts, seconds, watch)
+        if tester is not None:
+            record = replace(record, before=before, past=tester.past(data, directory))
+        model.strategy.end_period(context, model.backbone)
         self._save(data, directory, record)
 
-    def _fit(self, data: PeriodData, directory: Path, callbacks: tuple[Callback, ...]) -> float:
+    def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> float:
         """Trains, leaves the best weights in the model and returns the seconds it took."""
         begin = time.perf_counter()
         last = directory / "last.ckpt"
-        checkpoint = PeriodCheckpoint(str(directory))
-        trainer = self._make_trainer(directory, (*callbacks, checkpoint))
         resume = str(last) if last.is_file() else None
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
         best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
@@ -209,7 +215,7 @@ class StreamRunner:
             epochs=watch.epochs,
             best_epoch=watch.best_epoch,
             val_metric=watch.best_value,
-            groups=_groups(errors, period.node_ids, change),
+            groups=by_group(errors, period.node_ids, change),
             baselines=_baselines(data, errors.null_value),
             fingerprint=period.fingerprint(),
             strategy=type(self.forecaster.strategy).__name__,
@@ -257,17 +263,6 @@ class StreamRunner:
                 "lightning": lightning.__version__,
             },
         )
-
-
-def _groups(
-    errors: HorizonErrors, node_ids: tuple[str, ...], change: NodeChange
-) -> dict[str, HorizonTable]:
-    groups = {"all": errors.summary()}
-    for name in ("kept", "new", "returned"):
-        members = set(getattr(change, name))
-        if members:
-            groups[name] = errors.summary(torch.tensor([node in members for node in node_ids]))
-    return groups
 
 
 def _baselines(data: PeriodData, null_value: float | None) -> dict[str, HorizonTable]:

@@ -1,5 +1,6 @@
 """How the Trainer of one period is made; never shared between periods."""
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class DefaultTrainer:
             devices=1,
             max_epochs=self.max_epochs,
             callbacks=[EarlyStopping("val/MAE", patience=self.patience), *callbacks],
-            logger=CSVLogger(directory, name="log", version=""),
+            logger=CSVLogger(directory, name="log"),
             plugins=[AtomicCheckpointIO()],
             num_sanity_val_steps=0,
             log_every_n_steps=10**9,
@@ -48,7 +49,9 @@ class DefaultTrainer:
 
 
 def quiet_lightning() -> None:
-    """Hides Lightning's hints that do not apply when batches are gathered without workers."""
+    """Hides Lightning's notices, and its hints that do not apply without loader workers."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for text in (
         ".*does not have many workers.*",
         ".*The number of training batches.*is smaller than the logging interval.*",
