@@ -19,11 +19,23 @@ class Backbone(nn.Module, ABC):
         window: Past steps in.
         horizon: Future steps out.
         hidden: Width of the features that ``encode`` returns.
+        hops: Edges between a node and the farthest node it hears; None if it may hear them all.
     """
 
     window: int
     horizon: int
     hidden: int
+    hops: int | None = None
+
+    @property
+    def prompt_width(self) -> int:
+        """Width of a node's prompt, as ``encode`` finds it in ``Inputs.prompt``.
+
+        By default the window: the prompt is added to the readings. A backbone that keeps a place
+        of its own for what is particular to a node says here how wide that place is, and fills it
+        with zeros where no strategy gives a prompt.
+        """
+        return self.window
 
     @abstractmethod
     def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:

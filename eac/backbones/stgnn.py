@@ -32,6 +32,8 @@ class STGNN(Backbone):
         ConfigError: If ``kernel_size`` is even or the activation is unknown.
     """
 
+    hops = 2
+
     def __init__(
         self,
         window: int = 12,

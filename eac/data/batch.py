@@ -17,7 +17,8 @@ class Inputs:
     Attributes:
         x: Scaled readings of the window, 0 where missing.
         neighbour_x: The graph applied to ``x``, when it was computed once for the whole series.
-        prompt: Added to ``x`` for every window of a node, in scaled units.
+        prompt: One vector per node, for every window: added to ``x``, in scaled units, or of the
+            width and meaning that the backbone gives it.
         nodes: Row in the period of each node of the batch; None means all, in order.
         observed: True where a reading of the window is present.
         clock: Slot of day and day of week of the window's and the forecast's steps.
@@ -28,7 +29,7 @@ class Inputs:
 
     x: Float[Tensor, "batch node window"]
     neighbour_x: Float[Tensor, "batch node window"] | None = None
-    prompt: Float[Tensor, "node window"] | None = None
+    prompt: Float[Tensor, "node width"] | None = None
     nodes: Int[Tensor, " node"] | None = None
     observed: Bool[Tensor, "batch node window"] | None = None
     clock: Clock | None = None
@@ -40,7 +41,11 @@ class Inputs:
         """``x`` with the prompt added."""
         return self.x if self.prompt is None else self.x + self.prompt
 
-    def with_prompt(self, prompt: Float[Tensor, "node window"]) -> "Inputs":
+    def prompt_or_zeros(self, width: int) -> Float[Tensor, "node width"]:
+        """The prompt, or zeros of this width where there is none."""
+        return self.x.new_zeros(self.x.shape[1], width) if self.prompt is None else self.prompt
+
+    def with_prompt(self, prompt: Float[Tensor, "node width"]) -> "Inputs":
         """The same inputs with ``prompt`` added to whatever prompt there was."""
         return replace(self, prompt=prompt if self.prompt is None else self.prompt + prompt)
 
@@ -55,6 +60,7 @@ class Batch:
         mask: True where a target was observed.
         graph: Graph among the nodes of the batch.
         scaler: Turns forecasts of the backbone into raw units.
+        starts: Step of the period at which each window begins.
         loss_nodes: Positions of the nodes that the loss counts; None means all.
     """
 
@@ -63,4 +69,5 @@ class Batch:
     mask: Bool[Tensor, "batch node horizon"]
     graph: Graph
     scaler: Scaler
+    starts: Int[Tensor, " batch"]
     loss_nodes: Int[Tensor, " chosen"] | None = None

@@ -93,6 +93,11 @@ class Graph:
         return Graph(self.num_nodes, self.edge_index.to(device), self.edge_weight.to(device))
 
     @cached_property
+    def reverse(self) -> "Graph":
+        """The graph with every edge turned round."""
+        return Graph(self.num_nodes, self.edge_index.flip(0), self.edge_weight)
+
+    @cached_property
     def mean_weight(self) -> EdgeWeight:
         """Edge weights divided by (sum of the target's weights + 1e-6), as published."""
         total = self.edge_weight.new_zeros(self.num_nodes)

@@ -46,8 +46,8 @@ class EAC(Strategy):
         self.register_buffer("rows", torch.empty(0, dtype=torch.long), persistent=False)
 
     def attach(self, backbone: Backbone) -> None:
-        """An empty pool of prompts as wide as the window."""
-        self.pool = PromptPool(backbone.window, self.rank, seed=self.seed)
+        """An empty pool of prompts as wide as the backbone takes them."""
+        self.pool = PromptPool(backbone.prompt_width, self.rank, seed=self.seed)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Everything in period 0; prompts later."""
@@ -73,6 +73,6 @@ class EAC(Strategy):
         self.rows = self.pool.rows(node_ids).to(self.rows.device)
 
     def adapt_input(self, inputs: Inputs) -> Inputs:
-        """Adds each node's prompt to its window."""
+        """Gives each node its prompt."""
         rows = self.rows if inputs.nodes is None else self.rows[inputs.nodes]
         return inputs.with_prompt(self.pool(rows))
