@@ -57,6 +57,10 @@ class HorizonTable:
         )
 
 
+Groups: TypeAlias = dict[str, HorizonTable]
+"""Errors by group of nodes; "all" is always among them."""
+
+
 @dataclass(frozen=True)
 class NodeCounts:
     """How many nodes of a period are kept, new, returned and gone."""
@@ -97,6 +101,10 @@ class PeriodRecord:
         backbone: Class name of the backbone.
         notes: Remarks for the reader of a report.
         sensors: Error of each node, when kept.
+        before: Test errors, by group, before training on this period: of the model as the
+            "previous" period left it, and of one "untrained"; empty unless asked for.
+        past: Test errors after training on this period, by the name of an earlier period and by
+            group, nodes being kept, new or returned as they were then; empty unless asked for.
     """
 
     name: str
@@ -115,6 +123,8 @@ class PeriodRecord:
     backbone: str = ""
     notes: tuple[str, ...] = ()
     sensors: SensorErrors | None = None
+    before: dict[str, Groups] = field(default_factory=dict)
+    past: dict[str, Groups] = field(default_factory=dict)
 
     def __post_init__(self):
         if "all" not in self.groups:
@@ -134,7 +144,9 @@ class PeriodRecord:
         content["nodes"] = dict(vars(self.nodes))
         content["val_metric"] = _finite_or_none(self.val_metric)
         for name in ("groups", "baselines"):
-            content[name] = {key: table.to_json() for key, table in content[name].items()}
+            content[name] = _tables_to_json(content[name])
+        for name in ("before", "past"):
+            content[name] = {key: _tables_to_json(tables) for key, tables in content[name].items()}
         content["notes"] = list(self.notes)
         if self.sensors is not None:
             mae = [_finite_or_none(value) for value in self.sensors.mae]
@@ -167,6 +179,8 @@ class PeriodRecord:
             backbone=source.take("backbone", str),
             notes=tuple(source.take("notes", list)),
             sensors=_sensors(source),
+            before=_transfer(source, "before"),
+            past=_transfer(source, "past"),
         )
 
 
@@ -315,6 +329,17 @@ def _tables(source: Fields, require: str | None = None) -> dict[str, HorizonTabl
         name: HorizonTable.from_json(table, f"{source.where}.{name}")
         for name, table in source.content.items()
     }
+
+
+def _tables_to_json(tables: Groups) -> dict[str, Any]:
+    return {name: table.to_json() for name, table in tables.items()}
+
+
+def _transfer(source: Fields, key: str) -> dict[str, Groups]:
+    if key not in source.content:  # records written before transfer was measured
+        return {}
+    inner = source.inner(key)
+    return {name: _tables(inner.inner(name), require="all") for name in inner.content}
 
 
 def _sensors(source: Fields) -> SensorErrors | None:

@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> int:
         run_dir=settings["dir"],
         make_trainer=cli.make_trainer,
         config=cli.resolved_config(),
+        test_past=settings["test_past"],
     )
     runner.run()
     if settings["watch"]:

@@ -97,7 +97,7 @@ class StreamCLI(LightningCLI):
         made = dict(parser.instantiate_classes(Namespace(trainer=group))["trainer"])
         made["callbacks"] = [*_with_defaults(_as_list(made["callbacks"]), made), *callbacks]
         if made["logger"] in (None, True):
-            made["logger"] = CSVLogger(directory, name="log", version="")
+            made["logger"] = CSVLogger(directory, name="log")
         made["plugins"] = [*_as_list(made["plugins"]), AtomicCheckpointIO()]
         made["default_root_dir"] = directory
         return Trainer(**made)
@@ -109,6 +109,12 @@ DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and dr
 def _add_run_arguments(parser: LightningArgumentParser) -> None:
     parser.add_argument(
         "--run.dir", type=str, required=True, help="Directory that receives everything."
+    )
+    parser.add_argument(
+        "--run.test_past",
+        type=bool,
+        default=False,
+        help="Also test on every earlier period, and on each before training: the transfer matrix.",
     )
     parser.add_argument(
         "--run.watch",

@@ -1,6 +1,6 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -99,6 +99,11 @@ class Forecaster(LightningModule):
         self.backbone.requires_grad_(not plan.freeze_backbone)
         self._begun = True
 
+    def select_nodes(self, node_ids: Sequence[str]) -> None:
+        """Points a model that has learned already at the nodes of another period, by id."""
+        self.strategy.select_nodes(node_ids)
+        self._begun = True
+
     def setup(self, stage: str) -> None:
         """Prepares a period that no runner prepared, and applies the graph once to its series."""
         del stage
@@ -154,29 +159,34 @@ class Forecaster(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on."""
         del batch_idx
-        self._count(batch)
+        self._count(batch, self(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean absolute error over all steps, which early stopping watches."""
         self.log("val/MAE", self.errors.mae(), prog_bar=True)
 
     def on_test_epoch_start(self) -> None:
-        """Starts counting errors afresh."""
+        """Starts counting errors, and learning from them, afresh."""
         self._errors = self._new_errors()
+        self.strategy.begin_forecasts()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors of all nodes, per node and horizon."""
         del batch_idx
-        self._count(batch)
+        self._count(batch, self.strategy.adapt_forecast(self(batch), batch))
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
         self.log("test/MAE", self.errors.mae())
 
+    def on_predict_epoch_start(self) -> None:
+        """Starts learning from earlier forecasts afresh."""
+        self.strategy.begin_forecasts()
+
     def predict_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts in raw units."""
+        """Forecasts in raw units, those of a test."""
         del batch_idx
-        return self(batch)
+        return self.strategy.adapt_forecast(self(batch), batch)
 
     @property
     def errors(self) -> HorizonErrors:
@@ -190,8 +200,8 @@ class Forecaster(LightningModule):
         null = data.protocol.null_value if self.null_value is None else self.null_value
         return HorizonErrors(data.period.num_nodes, data.horizon, null_value=null)
 
-    def _count(self, batch: Batch) -> None:
-        y_hat, y, mask, nodes = self(batch), batch.y, batch.mask, batch.inputs.nodes
+    def _count(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
+        y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
         if batch.loss_nodes is not None:
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
             nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
