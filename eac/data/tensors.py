@@ -74,6 +74,7 @@ class PeriodTensors:
             mask=gather(self.observed, at + self.window, self.horizon),
             graph=self.graph,
             scaler=self.scaler,
+            starts=starts,
             loss_nodes=self.loss_nodes,
         )
 

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
+from eac.data.batch import Batch, Inputs
+from eac.data.graph import Graph
 from eac.data.period import NodeChange
 from eac.data.tensors import PeriodView
 from eac.typing import NodeIndex
@@ -52,18 +53,27 @@ class PeriodPlan:
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
 
+    @staticmethod
+    def on_subgraph(graph: Graph, nodes: NodeIndex, num_hops: int) -> "PeriodPlan":
+        """Learn on ``nodes``, in the subgraph of all they hear from; skip where there are none."""
+        if not len(nodes):
+            return PeriodPlan(train=False)
+        return PeriodPlan(loss_nodes=nodes, graph_nodes=graph.k_hop_subgraph(nodes, num_hops))
+
 
 class Strategy(nn.Module, ABC):
     """Decides, period by period, who learns from what.
 
     Only ``plan`` must be written. The hooks are called in this order: ``attach`` once; for each
-    period ``begin_period`` and ``select_nodes``; for each batch ``adapt_input``,
-    ``adapt_features`` and (in training) ``penalty``; and at last ``end_period``. Parameters and memories a strategy owns are saved with the model.
+    period ``plan``, ``begin_period`` and ``select_nodes``; for each batch ``adapt_input``,
+    ``adapt_features`` and (in training) ``penalty``; before each test ``begin_forecasts`` and for
+    each of its batches ``adapt_forecast``; and at last ``end_period``. Parameters and memories a
+    strategy owns are saved with the model.
     """
 
     @abstractmethod
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
-        """What to do in this period; reads the backbone as the last one left it, changes nothing."""
+        """What to do in this period; may read the backbone as it is now, changes nothing."""
 
     def attach(self, backbone: Backbone) -> None:
         """Builds, once, what the strategy owns in the sizes of the backbone."""
@@ -92,6 +102,20 @@ class Strategy(nn.Module, ABC):
         """A term added to the training loss, or None."""
         del backbone
         return None
+
+    def begin_forecasts(self) -> None:
+        """Forgets what earlier tests taught; forecasts come in order of time from here on."""
+
+    def adapt_forecast(
+        self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch
+    ) -> Float[Tensor, "batch node horizon"]:
+        """Changes forecasts of a test, in raw units, before they are counted.
+
+        This alone of the hooks sees targets, and must not look ahead: a target may change only
+        forecasts made at its step or later.
+        """
+        del batch
+        return y_hat
 
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""
