@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
     settings = parse(arguments)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        helper = Worker(bench_worker.serve_machine, settings.threads)
+        helper = Worker(bench_worker.serve_machine, settings.threads, settings.clock)
         num_edges = helper.ask("write_stream", data, settings.nodes, settings.steps)
         machine = helper.ask("machine")
         helper.stop()

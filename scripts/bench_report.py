@@ -20,7 +20,7 @@ them from single samples and multiplies by the dense adjacency. Same run, same w
 batches; medians of interleaved repeats. Forecasts of the two differ by {apart:.1e} (relative).
 
 {nodes} nodes, {steps} steps, {edges} edges, batch {batch}; AdamW, squared error.
-{processor}; {threads} threads, {clock} clock; {versions}; {date}.
+{processor}; {threads} thread(s), {clock} clock; {versions}; {date}.
 
     python scripts/bench.py {arguments}
 

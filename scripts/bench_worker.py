@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Clock: TypeAlias = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def serve(
@@ -23,7 +24,7 @@ def serve(
     make = getattr(importlib.import_module(module), name)
     idle = peak_mebibytes()
     path = make(data, batch_size)
-    tick = {"wall": time.perf_counter, "cpu": time.process_time}[clock]
+    tick = CLOCKS[clock]
     mode = ""
     while (question := pipe.recv()) is not None:
         task, *rest = question
@@ -44,12 +45,12 @@ def serve(
             pipe.send(path.load({key: torch.from_numpy(v.copy()) for key, v in rest[0].items()}))
 
 
-def serve_machine(pipe: Connection, threads: int) -> None:
+def serve_machine(pipe: Connection, threads: int, clock: str) -> None:
     """Writes the stream and measures the machine."""
     import torch
 
     torch.set_num_threads(threads)
-    answers = {"write_stream": _write_stream, "machine": _machine}
+    answers = {"write_stream": _write_stream, "machine": partial(_machine, CLOCKS[clock])}
     while (question := pipe.recv()) is not None:
         pipe.send(answers[question[0]](*question[1:]))
 
@@ -85,7 +86,7 @@ def _write_stream(folder: Path, num_nodes: int, num_steps: int) -> int:
     return period.graph.num_edges
 
 
-def _machine() -> dict[str, Any]:
+def _machine(tick: Clock) -> dict[str, Any]:
     """Name of the processor, versions, and the rates of a large product and a large copy."""
     import platform
 
@@ -93,8 +94,8 @@ def _machine() -> dict[str, Any]:
 
     a, b = torch.randn(2, 2048, 2048).unbind()
     source, target = torch.ones(1 << 26), torch.ones(1 << 26)
-    product = min(_seconds(lambda: torch.mm(a, b)) for _ in range(7))
-    copy = min(_seconds(lambda: target.copy_(source)) for _ in range(7))
+    product = min(_seconds(lambda: torch.mm(a, b), tick) for _ in range(7))
+    copy = min(_seconds(lambda: target.copy_(source), tick) for _ in range(7))
     return {
         "processor": _processor(),
         "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
@@ -103,7 +104,7 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _seconds(work: Callable[[], object], tick: Clock = time.perf_counter) -> float:
+def _seconds(work: Callable[[], object], tick: Clock) -> float:
     begin = tick()
     work()
     return tick() - begin

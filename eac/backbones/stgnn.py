@@ -96,7 +96,7 @@ class STGNN(Backbone):
             shift = torch.cat([propagate_nodes(prompt, graph).T, prompt.T])
         both = torch.cat([second.weight_neigh.weight, second.weight_self.weight])
         outward = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
-        heard, own = (both.sum(1) * self.tcn1.bias).chunk(2)
+        heard, own = (both.sum(1) * self.tcn1.get_parameter("bias")).chunk(2)
         share = propagate_nodes(both.new_ones(graph.num_nodes, 1), graph)[:, 0]
         constant = torch.outer(heard, share) + (own + second.weight_neigh.bias)[:, None]
         return Block(inward, shift, outward, constant)

@@ -103,10 +103,12 @@ class _TwoGraphLayers(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_own: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] once_differentiable hides ctx
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
         x, neighbour_x, *weights = ctx.saved_tensors
         block = Block(*weights)
-        grad_own = grad_own.contiguous()
+        grad_own = grad_outputs[0].contiguous()
         grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
         gradients = _Gradients(x, block, ctx.needs_input_grad[1:])
         for part in _parts(x, block):
