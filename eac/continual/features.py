@@ -1,0 +1,125 @@
+"""What a model makes of the training part of a period, a chunk of windows at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from eac.data.batch import Batch, Inputs
+from eac.data.graph import Graph
+from eac.data.tensors import PeriodView
+from eac.data.windows import gather, window_starts
+from eac.typing import NodeSeries
+
+CHUNK = 64
+"""Windows computed at once."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """The part of a backbone that is read here."""
+
+    def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
+        """Features of each node in each window."""
+        ...
+
+    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
+        """The graph applied to a whole scaled series, or None."""
+        ...
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Switches dropout and the like off inside the block, and back as they were."""
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def training_starts(view: PeriodView) -> Int[Tensor, " window"]:
+    """First steps of all windows of the training part."""
+    window, horizon = view.tensors.window, view.tensors.horizon
+    name = view.period.name
+    return window_starts(view.split.train, window, horizon, period=name, part="train")
+
+
+def last_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
+    """Windows of the last week of the training part that follow each other without overlap.
+
+    The last one ends a horizon before the training part does, so that its targets are inside.
+    """
+    starts = training_starts(view)
+    window = view.tensors.window
+    wanted = max(1, view.period.calendar.steps_per_week // window)
+    return starts.flip(0)[::window][:wanted].flip(0)
+
+
+def batches(
+    view: PeriodView, encoder: Encoder, starts: Int[Tensor, " window"], *, size: int = CHUNK
+) -> Iterator[Batch]:
+    """The windows at ``starts`` in order of time, on the device of the encoder.
+
+    The graph is always applied afresh, so that the result does not depend on what ran before.
+    """
+    device = _device(encoder)
+    tensors = view.tensors.to(device).with_neighbours(encoder.neighbour_series)
+    for chunk in starts.split(size):
+        yield tensors.batch(chunk.to(device))
+
+
+@torch.no_grad()
+def last_week_features(
+    view: PeriodView, encoder: Encoder
+) -> tuple[Float[Tensor, "sample node hidden"], Bool[Tensor, "sample node"]]:
+    """Features of the last week of training, and in which windows a node was read at all.
+
+    Features as wide as the window have the readings added, which is where the residual of the
+    published backbone adds them.
+    """
+    starts = last_week_starts(view)
+    chunks = []
+    for batch in batches(view, encoder, starts):
+        features = encoder.encode(batch.inputs, batch.graph)
+        if features.shape[-1] == batch.inputs.x.shape[-1]:
+            features = features + batch.inputs.x
+        chunks.append(features.cpu())
+    observed = gather(view.tensors.observed.cpu(), starts, view.tensors.window)
+    return torch.cat(chunks), observed.any(-1)
+
+
+def last_week_readings(view: PeriodView) -> Float[Tensor, "step node"]:
+    """Raw readings of the last week of the training part, NaN where missing."""
+    steps = view.split.train
+    first = max(steps.start, steps.stop - view.period.calendar.steps_per_week)
+    return view.period.series[first : steps.stop]
+
+
+def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
+    """Mean scaled reading of each slot of the day in the training part.
+
+    A slot without readings takes the mean of the node; a node without any is NaN throughout.
+    """
+    steps, calendar = view.split.train, view.period.calendar
+    readings = view.tensors.x[steps.start : steps.stop].cpu()
+    observed = view.tensors.observed[steps.start : steps.stop].cpu().to(readings.dtype)
+    slot = calendar.slot_of_day(torch.arange(steps.start, steps.stop))
+    nothing = readings.new_zeros(calendar.steps_per_day, readings.shape[1])
+    count = nothing.index_add(0, slot, observed)
+    total = nothing.index_add(0, slot, readings * observed)
+    mean = total.sum(0) / count.sum(0)
+    return torch.where(count > 0, total / count.clamp_min(1), mean).T
+
+
+def _device(encoder: Encoder) -> torch.device:
+    if isinstance(encoder, nn.Module):
+        for parameter in encoder.parameters():
+            return parameter.device
+    return torch.device("cpu")

@@ -1,0 +1,49 @@
+"""Elastic weight consolidation on the training windows of a period."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eac.backbones.base import Backbone
+from eac.continual.features import batches, evaluating, training_starts
+from eac.continual.fisher import EWC, diagonal_fisher
+from eac.data.batch import Batch
+from eac.data.tensors import PeriodView
+from eac.metrics.losses import MSE
+
+
+class Halves(nn.Module):
+    """A backbone and what a strategy does to its features, as one module that forecasts.
+
+    Args:
+        backbone: The network.
+        between: Changes the features, given nothing else; None leaves them as they are.
+    """
+
+    def __init__(self, backbone: Backbone, between: nn.Module | None = None):
+        super().__init__()
+        self.backbone = backbone
+        self.between = nn.Identity() if between is None else between
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in scaled units."""
+        features = self.between(self.backbone.encode(batch.inputs, batch.graph))
+        return self.backbone.decode(features, batch.inputs)
+
+
+def consolidate(ewc: EWC, model: Halves, held: Sequence[nn.Parameter], view: PeriodView) -> None:
+    """Holds parameters as they are now, by their Fisher information on the training windows.
+
+    The published codes of TrafficStream and STKEC take the data of the period that begins, not of
+    the one the weights come from, and so does this.
+    """
+    with evaluating(model):
+        losses = _losses(model, batches(view, model.backbone, training_starts(view)))
+        ewc.consolidate(held, diagonal_fisher(held, losses))
+
+
+def _losses(model: Halves, windows: Iterable[Batch]) -> Iterator[Float[Tensor, ""]]:
+    loss = MSE()
+    for batch in windows:
+        yield loss(model(batch), batch.scaler.scale_target(batch.y), batch.mask)

@@ -1,0 +1,94 @@
+"""TrafficStream: new, drifted and replayed nodes, and elastic weight consolidation."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.backbones.base import Backbone
+from eac.continual.drift import feature_drift, spread_to
+from eac.continual.features import evaluating, last_week_features
+from eac.continual.fisher import EWC
+from eac.continual.selection import (
+    highest,
+    joined_rows,
+    lowest,
+    random_scores,
+    shared_rows,
+    union,
+    without,
+)
+from eac.data.tensors import PeriodView
+from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.consolidation import Halves, consolidate
+
+
+class TrafficStream(Strategy):
+    """Learns on new, drifted and replayed nodes (Chen, Wang & Xie, IJCAI 2021).
+
+    Drift of a node: over the channels of the old model's features, the sum of the Jensen-Shannon
+    distances between their histograms in the last week of training of the previous and of this
+    period. Nodes that return are learned on like new ones. The penalty holds the old weights by
+    their Fisher information on the training windows of *this* period, as the published code does.
+
+    Args:
+        drifted: Share of all nodes, those that drifted most (published: 0.05).
+        replayed: Share of all nodes that is replayed (published: 0.05).
+        replay: Replay the nodes that drifted least (``stable``), or ``random`` ones.
+        num_hops: Reach of the subgraph around the chosen nodes (published: 2).
+        ewc: Weight of the penalty (published: 1e-4).
+    """
+
+    def __init__(
+        self,
+        *,
+        drifted: float = 0.05,
+        replayed: float = 0.05,
+        replay: Literal["stable", "random"] = "stable",
+        num_hops: int = 2,
+        ewc: float = 1e-4,
+    ):
+        super().__init__()
+        self.drifted = drifted
+        self.replayed = replayed
+        self.replay = replay
+        self.num_hops = num_hops
+        self._weight = ewc
+
+    def attach(self, backbone: Backbone) -> None:
+        """Room for the old weights and their importance."""
+        self.ewc = EWC.over(backbone.parameters(), self._weight)
+
+    def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
+        """Everything in the first period; later the chosen nodes."""
+        if context.previous is None:
+            return PeriodPlan()
+        period = context.current.period
+        drift = drift_scores(context.previous, context.current, backbone)
+        drifted = highest(drift, self.drifted)
+        left = without(drift, drifted)
+        left = random_scores(left, context.seed) if self.replay == "random" else left
+        chosen = union(joined_rows(period, context.change), drifted, lowest(left, self.replayed))
+        return PeriodPlan.on_subgraph(period.graph, chosen, self.num_hops)
+
+    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Holds the old weights from the second period on."""
+        if context.previous is not None:
+            held = list(backbone.parameters())
+            consolidate(self.ewc, Halves(backbone), held, context.current)
+
+    def penalty(self, backbone: Backbone) -> Float[Tensor, ""]:
+        """Weighted distance from the old weights; 0 in the first period."""
+        return self.ewc.penalty(backbone.parameters())
+
+
+def drift_scores(
+    previous: PeriodView, current: PeriodView, backbone: Backbone
+) -> Float[Tensor, " node"]:
+    """Drift of the features of each node of the current period; NaN where it was absent before."""
+    before, now = shared_rows(previous.period.node_ids, current.period.node_ids)
+    with evaluating(backbone):
+        old, old_present = last_week_features(previous, backbone)
+        new, new_present = last_week_features(current, backbone)
+    scores = feature_drift(old[:, before], old_present[:, before], new[:, now], new_present[:, now])
+    return spread_to(scores, now, current.period.num_nodes)
