@@ -1,5 +1,8 @@
 """Sparse message passing: the row-normalised graph applied to node features."""
 
+from abc import ABC, abstractmethod
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -53,7 +56,23 @@ def sparse_product(matrix: Tensor, x: Float[Tensor, "node hidden"]) -> Float[Ten
         return total.to(x.dtype)
 
 
-class GraphLinear(nn.Module):
+class GraphLayer(nn.Module, ABC):
+    """A linear layer on a graph, built from the widths of what goes in and what comes out.
+
+    Attributes:
+        hops: Edges over which it hears.
+    """
+
+    hops: int
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, "batch node width"], graph: Graph
+    ) -> Float[Tensor, "batch node out"]:
+        """Features of every node, from its own and those of the nodes around it."""
+
+
+class GraphLinear(GraphLayer):
     """``W_n (A x) + b + W_s x``: a node's neighbours and the node itself, each through a matrix.
 
     The graph is applied on the narrower side of ``W_n``.
@@ -62,6 +81,8 @@ class GraphLinear(nn.Module):
         width: Features in.
         out: Features out.
     """
+
+    hops = 1
 
     def __init__(self, width: int, out: int):
         super().__init__()
@@ -81,11 +102,13 @@ class GraphLinear(nn.Module):
 
 class _MeanPropagation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, graph: Graph) -> Tensor:
+    def forward(ctx: Any, x: Tensor, graph: Graph) -> Tensor:
         ctx.graph = graph
         return sparse_product(graph.mean_matrix, x)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        return sparse_product(ctx.graph.mean_matrix_transposed, grad), None
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] once_differentiable hides ctx
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor, None]:
+        return sparse_product(ctx.graph.mean_matrix_transposed, grad_outputs[0]), None
