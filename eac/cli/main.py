@@ -10,6 +10,7 @@ from eac.errors import EACError
 COMMANDS = {
     "run": ("eac.cli.run", "train and test a whole stream, period after period"),
     "report": ("eac.cli.report", "tables of a finished or running run"),
+    "benchmark": ("eac.cli.benchmark", "compare strategies on streams: a grid of runs, one table"),
     "data": ("eac.cli.data", "check, describe or convert a stream"),
     "fit": ("eac.cli.one_period", "train on one period (LightningCLI)"),
     "validate": ("eac.cli.one_period", "validate on one period (LightningCLI)"),

@@ -1,0 +1,72 @@
+"""What the page of a benchmark says, put together from its cells and its diary."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from eac.benchmark.config import Benchmark
+from eac.benchmark.grid import Cell, read_result
+from eac.benchmark.session import Session
+from eac.record import RunRecord, read_run
+from eac.report.benchmark_page import Page
+from eac.report.benchmark_tables import TableView
+
+NOT_OURS = "The data belong to their publishers and do not ship with the project."
+
+
+def page_of(
+    benchmark: Benchmark, frame: pd.DataFrame, cells: Sequence[Cell], diary: Sequence[Session]
+) -> Page:
+    """Everything the tables and the page need."""
+    results = [(cell, read_result(cell)) for cell in cells]
+    runs = {c.stream: read_run(c.directory) for c, r in results if r is not None and r.done}
+    failures = [
+        f"{cell.name}: {result.error.strip().splitlines()[-1]}"
+        for cell, result in results
+        if result is not None and not result.done
+    ]
+    sources = [f"{name}: {run.source or 'source not named'}" for name, run in runs.items()]
+    done = sum(result is not None and result.done for _, result in results)
+    facts = _facts(benchmark, next(iter(runs.values())), diary)
+    return Page(
+        title=benchmark.name,
+        frame=frame,
+        views=_views(benchmark),
+        published=benchmark.published,
+        facts=[f"cells: {done} of {len(cells)} finished", *facts],
+        failures=failures,
+        sources=[*sources, NOT_OURS],
+    )
+
+
+def _views(benchmark: Benchmark) -> list[TableView]:
+    shown = benchmark.tables
+    return [
+        TableView(
+            stream=stream.name,
+            metric=metric,
+            kind=shown.kind,
+            steps=shown.steps,
+            summary=shown.summary,
+            num_seeds=len(benchmark.seeds),
+            datasets=stream.published,
+            methods={choice.name: choice.published for choice in benchmark.strategies},
+        )
+        for metric in shown.metrics
+        for stream in benchmark.streams
+    ]
+
+
+def _facts(benchmark: Benchmark, run: RunRecord, diary: Sequence[Session]) -> list[str]:
+    facts = [f"command: `{command}`" for command in dict.fromkeys(s.command for s in diary)]
+    facts.append(f"seeds: {', '.join(map(str, benchmark.seeds))}")
+    settings = [f"{key}={value}" for key, value in benchmark.options.items()]
+    if settings:
+        facts.append(f"settings of every run: {', '.join(settings)}")
+    facts.append("versions: " + ", ".join(f"{k} {v}" for k, v in run.versions.items()))
+    if diary:
+        seconds = sum(session.seconds for session in diary)
+        count = "1 session" if len(diary) == 1 else f"{len(diary)} sessions"
+        workers = ", ".join(sorted({f"{s.workers} at a time ({s.executor})" for s in diary}))
+        facts.append(f"wall time: {seconds:,.0f} s in {count}; cells {workers}")
+    return facts

@@ -1,0 +1,108 @@
+"""All errors of a grid as one tidy table, one value per row."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eac.benchmark.grid import Cell, CellResult, read_result
+from eac.record import Groups, HorizonTable, PeriodRecord, RunRecord, read_run
+
+RESULTS_FILE = "results.parquet"
+UNTRAINED = "(untrained)"
+"""Stands in the column "after" for a model with its first weights."""
+
+WHERE = ("strategy", "backbone", "stream", "seed", "period", "after", "group")
+WHAT = ("kind", "metric", "horizon", "value")
+COST = (
+    "trainable_parameters",
+    "total_parameters",
+    "fit_seconds",
+    "epochs",
+    "cell_seconds",
+    "peak_memory_mib",
+)
+
+
+def collect(cells: Sequence[Cell]) -> pd.DataFrame:
+    """Every error of every finished cell, and of the naive forecasts once for each stream.
+
+    Columns: ``strategy backbone stream seed`` say which cell; ``period`` was tested, ``after``
+    was the last to be trained on (equal to ``period`` in an ordinary test, "(untrained)" before
+    any); ``group kind metric horizon value``; and the cost of training the period named by
+    ``after``, and of the whole cell. A naive forecast has no seed and no cost.
+    """
+    rows: list[tuple[Any, ...]] = []
+    streams: set[str] = set()
+    for cell in cells:
+        result = read_result(cell)
+        if result is None or not result.done:
+            continue
+        run = read_run(cell.directory)
+        rows.extend(_run_rows(cell, result, run))
+        if cell.stream not in streams:
+            streams.add(cell.stream)
+            rows.extend(_naive_rows(cell.stream, run))
+    frame = pd.DataFrame(rows, columns=[*WHERE, *WHAT, *COST])
+    texts = [name for name in (*WHERE, *WHAT[:3]) if name != "seed"]
+    integers = ("seed", "trainable_parameters", "total_parameters", "epochs")
+    return frame.astype({**dict.fromkeys(texts, "category"), **dict.fromkeys(integers, "Int64")})
+
+
+def write_results(frame: pd.DataFrame, out: Path) -> Path:
+    """Writes ``results.parquet``, whole or not at all."""
+    target = out / RESULTS_FILE
+    partial = target.with_suffix(".partial")
+    frame.to_parquet(partial, index=False)
+    os.replace(partial, target)
+    return target
+
+
+def _run_rows(cell: Cell, result: CellResult, run: RunRecord) -> Iterator[tuple[Any, ...]]:
+    which = (cell.strategy, cell.backbone or run.periods[-1].backbone, cell.stream, cell.seed)
+    whole = (result.seconds, result.peak_memory_mib)
+    previous = UNTRAINED
+    for period in run.periods:
+        cost = (*_cost(period), *whole)
+        tests = {
+            (period.name, period.name): period.groups,
+            **{(name, period.name): groups for name, groups in period.past.items()},
+        }
+        for (tested, after), groups in tests.items():
+            yield from _rows((*which, tested, after), groups, cost)
+        for name, groups in period.before.items():
+            after = previous if name == "previous" else UNTRAINED
+            yield from _rows((*which, period.name, after), groups, (*[None] * 4, *whole))
+        previous = period.name
+
+
+def _naive_rows(stream: str, run: RunRecord) -> Iterator[tuple[Any, ...]]:
+    for period in run.periods:
+        for name, table in period.baselines.items():
+            where = (f"naive: {name}", "", stream, None, period.name, period.name)
+            yield from _rows(where, {"all": table}, (None,) * len(COST))
+
+
+def _cost(period: PeriodRecord) -> tuple[Any, ...]:
+    return (
+        period.trainable_parameters,
+        period.total_parameters,
+        period.fit_seconds,
+        period.epochs,
+    )
+
+
+def _rows(where: tuple[Any, ...], groups: Groups, cost: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    cost = tuple(cost)
+    for group, table in groups.items():
+        for what in _values(table):
+            yield (*where, group, *what, *cost)
+
+
+def _values(table: HorizonTable) -> Iterator[tuple[str, str, str, float]]:
+    for kind, errors in (("point", table.point), ("cumulative", table.cumulative)):
+        for metric, by_horizon in errors.items():
+            for horizon, value in by_horizon.items():
+                yield kind, metric, horizon, float("nan") if value is None else value
