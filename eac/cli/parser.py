@@ -1,5 +1,7 @@
 """The parser of configurations, whose errors are one sentence and name the nearest right key."""
 
+import importlib
+import inspect
 import re
 import sys
 from difflib import get_close_matches
@@ -14,6 +16,8 @@ _WRONG_KEY = re.compile(
     r"|(?:import path string|Expected a path but|class_path '?)[: ]*(?P<name>[A-Za-z_]\w*)\b"
 )
 
+_WRONG_SETTING = re.compile(r"class_path '(?P<path>[\w.]+)'.*Option '(?P<setting>\w+)'", re.DOTALL)
+
 
 class SuggestingParser(LightningArgumentParser):
     """Exact keys only; a key that does not exist is answered with the nearest one that does."""
@@ -22,13 +26,21 @@ class SuggestingParser(LightningArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Prints the message, without the usage of two hundred options, and exits with 2."""
-        del ex
+        """Prints the message, without the usage of two hundred options, and exits with 2.
+
+        Parsers of nested classes raise instead; the outer one prints what they raised.
+        """
+        if not self.exit_on_error:
+            super().error(message, ex)
         hint = "" if "Did you mean" in message else self._hint(message)
         print(f"{self.prog}: error: {message.strip()}{hint}", file=sys.stderr)
         raise SystemExit(2)
 
     def _hint(self, message: str) -> str:
+        setting = _WRONG_SETTING.search(message)
+        if setting is not None:
+            near = get_close_matches(setting["setting"], _settings(setting["path"]), n=1)
+            return f". Did you mean {near[0]!r}?" if near else ""
         wrong = _WRONG_KEY.search(message)
         if wrong is None:
             return ""
@@ -47,6 +59,11 @@ class SuggestingParser(LightningArgumentParser):
             key = key.rsplit(".", 1)[0]
             near = [] if key in known else get_close_matches(key, known, n=1)
         return near
+
+
+def _settings(class_path: str) -> list[str]:
+    module, _, name = class_path.rpartition(".")
+    return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
 
 
 def _class_names() -> list[str]:

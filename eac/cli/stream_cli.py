@@ -18,6 +18,7 @@ from eac.data.protocol import ProtocolName
 from eac.data.stream import GraphStream
 from eac.training.checkpoint import AtomicCheckpointIO
 from eac.training.forecaster import Forecaster
+from eac.training.trainers import quiet_lightning
 
 TRAINER_DEFAULTS = {
     "max_epochs": 100,
@@ -39,6 +40,7 @@ class StreamCLI(LightningCLI):
 
     def __init__(self, args: Sequence[str], *, run: bool):
         import_extension_points()
+        quiet_lightning()
         self._one_period = run
         super().__init__(
             Forecaster,

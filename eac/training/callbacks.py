@@ -1,9 +1,10 @@
 """Callbacks that make a period repeatable and resumable."""
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+import time
 
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 
 class SeedEveryEpoch(Callback):
@@ -28,7 +29,7 @@ class StopWhereStopped(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Looks at the restored patience of every early stopping."""
         del pl_module
-        for callback in trainer.callbacks:
+        for callback in trainer.early_stopping_callbacks:
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
@@ -53,24 +54,33 @@ class PeriodCheckpoint(ModelCheckpoint):
 
 
 class CountEpochs(Callback):
-    """Notes the epoch of the best validation, also across an interruption."""
+    """Notes epochs, seconds and the best validation, also across an interruption."""
 
     def __init__(self):
         self.epochs = 0
+        self.seconds = 0.0
+        self._begin = time.perf_counter()
         self.best_epoch: int | None = None
         self.best_value: float | None = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compares this epoch's validation with the best so far."""
         del pl_module
+        now = time.perf_counter()
+        self.seconds, self._begin = self.seconds + now - self._begin, now
         value = float(trainer.callback_metrics["val/MAE"])
         if self.best_value is None or value < self.best_value:
             self.best_epoch, self.best_value = trainer.current_epoch, value
         self.epochs = trainer.current_epoch + 1
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
+        del trainer, pl_module
+        self._begin = time.perf_counter()
+
     def state_dict(self) -> dict[str, float | int | None]:
         """What was noted."""
-        noted = ("epochs", "best_epoch", "best_value")
+        noted = ("epochs", "seconds", "best_epoch", "best_value")
         return {name: getattr(self, name) for name in noted}
 
     def load_state_dict(self, state_dict: dict[str, float | int | None]) -> None:

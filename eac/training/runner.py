@@ -1,7 +1,6 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -174,34 +173,31 @@ class StreamRunner:
             *(len(ids) for ids in vars(change).values()),
             *counts,
         )
-        watch, seconds = CountEpochs(), 0.0
+        watch = CountEpochs()
         callbacks = (SeedEveryEpoch(seed), StopWhereStopped(), watch)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
-            seconds = self._fit(trainer, data, directory)
+            self._fit(trainer, data, directory)
         trainer.test(model, datamodule=data, verbose=False)
-        record = self._record(data, change, counts, seconds, watch)
+        record = self._record(data, change, counts, watch)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         self._save(data, directory, record)
 
-    def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> float:
-        """Trains, leaves the best weights in the model and returns the seconds it took."""
-        begin = time.perf_counter()
+    def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
+        """Trains, from an interruption on if there was one, and keeps the best weights."""
         last = directory / "last.ckpt"
         resume = str(last) if last.is_file() else None
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
         best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
         self.forecaster.load_state_dict(best["state_dict"])
-        return time.perf_counter() - begin
 
     def _record(
         self,
         data: PeriodData,
         change: NodeChange,
         counts: tuple[int, int],
-        seconds: float,
         watch: CountEpochs,
     ) -> PeriodRecord:
         errors, period = self.forecaster.errors, data.period
@@ -211,7 +207,7 @@ class StreamRunner:
             nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
             trainable_parameters=counts[0],
             total_parameters=counts[1],
-            fit_seconds=round(seconds, 3),
+            fit_seconds=round(watch.seconds, 3),
             epochs=watch.epochs,
             best_epoch=watch.best_epoch,
             val_metric=watch.best_value,
