@@ -15,6 +15,6 @@ Part: TypeAlias = Literal["train", "val", "test"]
 
 NodeSeries: TypeAlias = Float[Tensor, "time node"]
 SeriesMask: TypeAlias = Bool[Tensor, "time node"]
-NodeIndex: TypeAlias = Int[Tensor, " chosen"]
+NodeIndex: TypeAlias = Int[Tensor, " _"]
 EdgeIndex: TypeAlias = Int[Tensor, "2 edge"]
 EdgeWeight: TypeAlias = Float[Tensor, " edge"]
