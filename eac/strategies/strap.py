@@ -11,7 +11,6 @@ from eac.data.windows import window_starts
 from eac.errors import ConfigError
 from eac.nn.retrieval import PatternLibrary
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.typing import NodeIndex
 
 CANDIDATES = 4
 """Windows drawn for each one stored, of which those with the most readings are kept."""
@@ -35,14 +34,15 @@ class STRAP(Strategy):
 
     Args:
         own: Share of a window's own features; the rest is retrieved (paper: 0.7).
-        patterns: Windows stored per period; nothing is dropped later.
+        patterns: Windows stored per period; nothing is dropped later, and a step takes time in
+            proportion to all that is stored.
         matches: Stored patterns that answer one query.
 
     Raises:
         ConfigError: If ``own`` is not between 0 and 1 or nothing would be stored or retrieved.
     """
 
-    def __init__(self, own: float = 0.7, *, patterns: int = 128, matches: int = 5):
+    def __init__(self, own: float = 0.7, *, patterns: int = 32, matches: int = 5):
         super().__init__()
         if not 0 <= own <= 1 or patterns < 1 or matches < 1:
             raise ConfigError(
@@ -101,7 +101,7 @@ class STRAP(Strategy):
 
 def _draw(
     starts: Int[Tensor, " window"], node_ids: tuple[str, ...], count: int, seed: int
-) -> tuple[Int[Tensor, " drawn"], NodeIndex]:
+) -> tuple[Int[Tensor, " drawn"], Int[Tensor, " drawn"]]:
     """Start and row of random windows, the same whatever the order in which nodes are listed."""
     generator = torch.Generator().manual_seed(seed)
     by_name = torch.tensor(sorted(range(len(node_ids)), key=node_ids.__getitem__))
@@ -112,8 +112,8 @@ def _draw(
 
 
 def _most_observed(
-    tensors: PeriodTensors, starts: Int[Tensor, " drawn"], nodes: NodeIndex, count: int
-) -> tuple[Int[Tensor, " drawn"], NodeIndex]:
+    tensors: PeriodTensors, starts: Int[Tensor, " drawn"], nodes: Int[Tensor, " drawn"], count: int
+) -> tuple[Int[Tensor, " kept"], Int[Tensor, " kept"]]:
     """The ``count`` windows with the most readings, first drawn first."""
     steps = starts[:, None] + tensors.lead + torch.arange(tensors.window, device=starts.device)
     readings = tensors.observed[steps, nodes[:, None]].sum(-1)
