@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from eac.errors import ConfigError
-from eac.typing import StrPath
+from eac.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
 

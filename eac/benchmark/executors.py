@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, final
 
-from eac.benchmark.grid import Cell, Entry
+from eac.benchmark.grid import Cell, EntryPoint
 from eac.benchmark.worker import run_cell
 from eac.errors import ConfigError
 
@@ -21,12 +21,12 @@ class Executor(ABC):
     """Runs cells, each in a process of its own, so that none can bring down the others."""
 
     @abstractmethod
-    def run(self, cells: Sequence[Cell], entry: Entry) -> Iterator[tuple[Cell, str]]:
+    def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
         """Runs every cell and yields each as it ends.
 
         Args:
             cells: What to run.
-            entry: Runs one stream; a function that a process can import.
+            entry: Runs one stream.
 
         Yields:
             The cell, and what killed its process, or "" when it ended by itself.
@@ -51,7 +51,7 @@ class LocalExecutor(Executor):
         self.workers = workers or num_cores()
         self.threads = threads
 
-    def run(self, cells: Sequence[Cell], entry: Entry) -> Iterator[tuple[Cell, str]]:
+    def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
         """Starts the next cell whenever a process ends."""
         context = _context(entry)
         left, running = list(reversed(cells)), dict[int, tuple[BaseProcess, Cell]]()
@@ -88,7 +88,7 @@ class RayExecutor(Executor):
         self.address = address
         self.threads = threads
 
-    def run(self, cells: Sequence[Cell], entry: Entry) -> Iterator[tuple[Cell, str]]:
+    def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
         """Hands every cell to Ray; a process ends with its cell."""
         ray = _import_ray()
         count = str(self.threads)
@@ -111,11 +111,11 @@ def num_cores() -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-def _context(entry: Entry) -> Any:
+def _context(entry: EntryPoint) -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([run_cell.__module__, entry.__module__])
+    context.set_forkserver_preload([run_cell.__module__, entry.module])
     return context
 
 

@@ -1,12 +1,13 @@
 """The cells of a benchmark, what became of each, and running those that are left."""
 
+import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from eac.benchmark.config import Benchmark, Choice, StreamChoice
 from eac.errors import ConfigError, RunError
@@ -16,8 +17,25 @@ CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
 CELL_FORMAT = "eac.cell"
 
-Entry: TypeAlias = Callable[[list[str]], int]
-"""Runs one stream from the arguments of ``eac run`` and returns the exit status."""
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A function that runs one stream from the arguments of ``eac run``; returns the exit status.
+
+    It is imported only where it is called, so that the process that watches over a grid stays
+    small.
+
+    Attributes:
+        module: Where the function is.
+        function: Its name.
+    """
+
+    module: str
+    function: str = "main"
+
+    def __call__(self, arguments: list[str]) -> int:
+        """Imports the function and calls it."""
+        return getattr(importlib.import_module(self.module), self.function)(arguments)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from eac.benchmark.grid import (
     LOG_FILE,
     Cell,
     CellResult,
-    Entry,
+    EntryPoint,
     left_to_run,
     read_result,
     tail,
@@ -61,7 +61,7 @@ class Session:
 def run_grid(
     cells: Sequence[Cell],
     executor: Executor,
-    entry: Entry,
+    entry: EntryPoint,
     *,
     out: Path,
     command: str,

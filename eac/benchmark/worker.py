@@ -8,12 +8,12 @@ import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 
-from eac.benchmark.grid import LOG_FILE, Cell, CellResult, Entry, tail, write_result
+from eac.benchmark.grid import LOG_FILE, Cell, CellResult, EntryPoint, tail, write_result
 
 KIB_PER_MIB = 1024
 
 
-def run_cell(cell: Cell, entry: Entry) -> None:
+def run_cell(cell: Cell, entry: EntryPoint) -> None:
     """Runs the cell and writes what became of it beside what it printed.
 
     Args:
@@ -41,7 +41,7 @@ def peak_memory_mib() -> float | None:
     return round(peak / (KIB_PER_MIB**2 if sys.platform == "darwin" else KIB_PER_MIB), 1)
 
 
-def _attempt(arguments: list[str], entry: Entry) -> tuple[bool, str]:
+def _attempt(arguments: list[str], entry: EntryPoint) -> tuple[bool, str]:
     """Whether it failed, and why if more than the log is known."""
     try:
         return entry(arguments) != 0, ""

@@ -1,7 +1,6 @@
 """``eac benchmark``: strategies x backbones x streams x seeds, and their tables."""
 
 import argparse
-import importlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,14 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from eac.benchmark.config import Benchmark, read_benchmark
 from eac.benchmark.executors import Executor, LocalExecutor, RayExecutor
-from eac.benchmark.grid import Cell, CellResult, Entry, cells_of, left_to_run, read_result
+from eac.benchmark.grid import Cell, CellResult, EntryPoint, cells_of, left_to_run, read_result
 from eac.benchmark.page import page_of
 from eac.benchmark.results import collect, write_results
 from eac.benchmark.session import read_diary, run_grid
 from eac.errors import ConfigError, RunError
 from eac.report.benchmark_page import write_page, write_tables
 
-RUN_COMMAND = "eac.cli.run"
+RUN_ENTRY = EntryPoint("eac.cli.run")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,7 +55,7 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
 
         executor = _executor(arguments)
         command = shlex.join(["eac", "benchmark", *arguments.given])
-        run_grid(cells, executor, _entry(), out=out, command=command, on_end=on_end)
+        run_grid(cells, executor, RUN_ENTRY, out=out, command=command, on_end=on_end)
 
 
 def _tables(
@@ -88,11 +87,6 @@ def _executor(arguments: argparse.Namespace) -> Executor:
     if arguments.executor == "ray":
         return RayExecutor(arguments.workers, arguments.address, arguments.threads)
     return LocalExecutor(arguments.workers, arguments.threads)
-
-
-def _entry() -> Entry:
-    """The function behind ``eac run``, found without importing it into this process's start."""
-    return importlib.import_module(RUN_COMMAND).main
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,5 +25,5 @@ def wilcoxon_p(ours: Sequence[float], best: Sequence[float]) -> float | None:
     difference = difference[np.isfinite(difference)]
     if not difference.any():
         return None
-    _, p = wilcoxon(difference)
-    return float(p)
+    result: Any = wilcoxon(difference)
+    return float(result.pvalue)

@@ -1,0 +1,113 @@
+"""Runs that take no training: they write a run directory whose errors follow from the seed."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from eac.benchmark.config import Benchmark, Choice, StreamChoice
+from eac.benchmark.executors import LocalExecutor
+from eac.benchmark.grid import Cell, EntryPoint, cells_of
+from eac.benchmark.session import run_grid
+from eac.errors import RunError
+from eac.record import (
+    METRICS,
+    HorizonTable,
+    NodeCounts,
+    PeriodRecord,
+    RunRecord,
+    write_period,
+    write_run,
+)
+
+ENTRY = EntryPoint("tests.benchmark.fake_runs", "fake_run")
+PERIODS = ("a", "b", "c")
+
+
+def fake_run(arguments: list[str]) -> int:
+    """Writes a finished run, or fails as its arguments say."""
+    given = dict(text.removeprefix("--").split("=", 1) for text in arguments)
+    directory = Path(given["run.dir"])
+    with (directory.parents[3] / "calls.txt").open("a") as file:
+        file.write(f"{directory.parents[0].name}/{directory.name}\n")
+    time.sleep(float(given.get("sleep", "0")))
+    how = given.get("fail", "")
+    if how == "error":
+        raise RunError("the stream is made of cheese")
+    if how == "exit":
+        sys.stderr.write("error: no such key\n")
+        raise SystemExit(2)
+    if how == "kill":
+        os.kill(os.getpid(), 9)
+    _write(directory, float(given["error"]), int(given["seed_everything"]))
+    return 0
+
+
+def table(value: float) -> HorizonTable:
+    """The same error at all of 12 steps."""
+    steps: dict[str, float | None] = {str(step): value for step in range(1, 13)}
+    return HorizonTable(
+        {metric: steps | {"mean": value} for metric in METRICS},
+        {metric: steps | {"avg": value} for metric in METRICS},
+    )
+
+
+def _write(directory: Path, error: float, seed: int) -> None:
+    write_run(directory, RunRecord("fake", "mm", "nowhere", "strict", seed, versions={"eac": "0"}))
+    for index, name in enumerate(PERIODS):
+        value = error + seed + index
+        before = {"untrained": {"all": table(100.0)}}
+        if index:
+            before["previous"] = {"all": table(value + 5)}
+        record = PeriodRecord(
+            name=name,
+            num_nodes=2,
+            nodes=NodeCounts(new=2),
+            trainable_parameters=50 if index else 200,
+            total_parameters=200,
+            fit_seconds=1.5,
+            epochs=2,
+            best_epoch=1,
+            val_metric=1.0,
+            groups={"all": table(value)},
+            baselines={"last": table(30.0), "week": table(12.5)},
+            strategy="Fake",
+            backbone="Net",
+            before=before,
+            # period a was learned with error + seed and loses 2 with every later period
+            past={
+                n: {"all": table(error + seed + i + 2.0 * (index - i))}
+                for i, n in enumerate(PERIODS[:index])
+            },
+        )
+        write_period(directory / f"period-{index:02d}-{name}", record)
+
+
+def grid(out: Path, *, sleep: float = 0.0, fail: str = "") -> list[Cell]:
+    """Three strategies on one stream with two seeds; the second strategy may fail."""
+    strategies = (
+        Choice("Good", options={"error": 10.0}),
+        Choice("Odd", options={"error": 20.0, **({"fail": fail} if fail else {})}),
+        Choice("Bad", options={"error": 40.0}),
+    )
+    stream = StreamChoice("fake", Path("nowhere"))
+    benchmark = Benchmark("fakes", (1, 2), (stream,), strategies, options={"sleep": sleep})
+    return cells_of(benchmark, out)
+
+
+def drive(out: Path, *, sleep: float = 0.0, fail: str = "", workers: int = 2) -> list[str]:
+    """Runs the grid and returns the names of the cells that ended, in that order."""
+    ended = []
+    run_grid(
+        grid(out, sleep=sleep, fail=fail),
+        LocalExecutor(workers),
+        ENTRY,
+        out=out,
+        command="eac benchmark",
+        on_end=lambda cell, result: ended.append(cell.name),
+    )
+    return ended
+
+
+if __name__ == "__main__":
+    drive(Path(sys.argv[1]), sleep=float(sys.argv[2]))

@@ -1,0 +1,98 @@
+"""`eac benchmark` from the command line."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from eac.benchmark.grid import EntryPoint
+from eac.cli import benchmark
+from eac.cli.main import main
+
+FAKE = """
+name: fakes
+seeds: [1, 2]
+streams: [{name: fake, path: nowhere}]
+strategies:
+  - {name: Good, set: {error: 10.0}}
+  - {name: Odd, set: {error: 20.0, fail: FAIL}}
+tables: {kind: cumulative}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    fake = EntryPoint("tests.benchmark.fake_runs", "fake_run")
+    monkeypatch.setattr(benchmark, "RUN_ENTRY", fake)
+    path = tmp_path / "fakes.yaml"
+    path.write_text(FAKE)
+    return path
+
+
+def test_a_grid_leaves_results_tables_and_a_page(config, tmp_path, capsys):
+    config.write_text(FAKE.replace(", fail: FAIL", ""))
+    out, docs = tmp_path / "out", tmp_path / "docs" / "results.md"
+    assert main(["benchmark", "-c", str(config), "--out", str(out), "--docs", str(docs)]) == 0
+    assert "4 cells, 0 of them done already" in capsys.readouterr().out
+    frame = pd.read_parquet(out / "results.parquet")
+    chosen = frame[(frame.strategy == "Good") & (frame.period == "c") & (frame.after == "c")]
+    chosen = chosen[(chosen.metric == "MAE") & (chosen.kind == "point") & (chosen.horizon == "6")]
+    assert chosen[["seed", "value"]].to_numpy().tolist() == [[1, 13.0], [2, 14.0]]
+    page = docs.read_text()
+    # errors of Good: 11, 12, 13 and 12, 13, 14
+    assert "| Good | Net | 12.50 ± 0.71 | 12.50 ± 0.71 |" in page.replace("**", "")[:2000]
+    assert "last value" in page
+    assert f"command: `eac benchmark -c {config} --out {out} --docs {docs}`" in page
+    assert "seeds: 1, 2" in page
+    assert "wall time: " in page
+    # Good, seed 1: R = [[11, 17, .], [13, 12, 18], [15, 14, 13]], untrained 100
+    # backward (11 - 15 + 12 - 14) / 2, forward (83 + 82) / 2, forgetting (4 + 2) / 2
+    assert "-3.00 ± 0.00" in page
+    assert "82.00 ± 0.71" in page
+    assert {p.name for p in out.glob("tables.*")} == {"tables.md", "tables.tex", "tables.csv"}
+
+
+def test_failed_cells_are_named_and_the_others_make_a_table(config, tmp_path, capsys):
+    config.write_text(FAKE.replace("FAIL", "error"))
+    out = tmp_path / "out"
+    assert main(["benchmark", "-c", str(config), "--out", str(out)]) == 1
+    printed = capsys.readouterr()
+    assert "FAILED: RunError: the stream is made of cheese" in printed.out.replace("\n", " ")
+    assert "failed: Odd, fake, seed 1" in printed.err
+    assert "Good" in (out / "tables.md").read_text()
+
+
+def test_tables_alone_run_nothing(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["benchmark", "-c", str(config), "--out", str(out)]
+    assert main([*arguments, "--tables-only"]) == 1
+    assert "no cell in" in capsys.readouterr().err
+    assert main([*arguments, "--only", "Good", "--seeds", "1"]) == 0
+    (out / "tables.md").unlink()
+    assert main([*arguments, "--only", "Good", "--tables-only"]) == 0
+    assert (out / "tables.md").is_file()
+    assert len((out / "calls.txt").read_text().split()) == 1
+
+
+def test_settings_must_be_pairs(config, tmp_path, capsys):
+    assert main(["benchmark", "-c", str(config), "--out", str(tmp_path), "--set", "x"]) == 1
+    assert "--set x: give it as NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_real_strategies_on_the_sample_stream(tmp_path, repository, capsys):
+    config = tmp_path / "real.yaml"
+    recipes = repository / "configs" / "recipes"
+    config.write_text(
+        f"streams: [{{name: sample, path: {repository / 'datasets' / 'sample'}}}]\n"
+        "set: {trainer.max_epochs: 1, run.test_past: true}\n"
+        "strategies:\n"
+        f"  - {{name: EAC, config: {recipes / 'eac.yaml'}}}\n"
+        f"  - {{name: Nothing, config: {recipes / 'eac.yaml'}, set: {{model.strategy: Nope}}}}\n"
+    )
+    assert main(["benchmark", "-c", str(config), "--out", str(tmp_path / "out")]) == 1
+    assert "failed: Nothing, sample, seed 42" in capsys.readouterr().err
+    text = (tmp_path / "out" / "tables.md").read_text()
+    assert "| EAC | STGNN |" in text
+    assert "historical average by slot" in text
+    assert "forgetting, returned" in text
