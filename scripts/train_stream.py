@@ -15,7 +15,7 @@ from eac.training.trainers import DefaultTrainer
 
 def main() -> None:
     """Reads the arguments, runs the stream and prints the mean error of each period."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train EAC on a stream.")
     parser.add_argument("stream", help="folder of a stream, in any layout eac reads")
     parser.add_argument("run_dir", help="directory that receives everything")
     parser.add_argument("--max_epochs", type=int, default=100)

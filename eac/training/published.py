@@ -8,7 +8,6 @@ from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
 from eac.errors import CheckpointError
-from eac.strategies.base import Strategy
 from eac.strategies.eac import EAC
 from eac.strategies.stkec import STKEC
 from eac.strategies.traffic_stream import TrafficStream
@@ -56,7 +55,7 @@ def _eac(weights: dict[str, Tensor]) -> tuple[Forecaster, int]:
     strategy.pool.grow([str(row) for row in range(len(factor))])
     with torch.no_grad():
         strategy.pool.node_factor.copy_(factor)
-        strategy.pool.basis.copy_(basis)
+        strategy.pool.basis = torch.nn.Parameter(basis.clone())
     return forecaster, len(factor)
 
 

@@ -167,7 +167,8 @@ class StreamRunner:
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         log.info(
-            "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
+            "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), "
+            "%d of %d parameters train",
             data.period.name,
             data.period.num_nodes,
             *(len(ids) for ids in vars(change).values()),

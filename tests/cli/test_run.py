@@ -100,7 +100,9 @@ def test_watch_trains_a_period_once_it_is_whole(run, tmp_path, stream_path):
     kept = yaml.safe_load((stream_path / "stream.yaml").read_text())
     for path in late:
         path.rename(held / path.name)
-    (stream_path / "stream.yaml").write_text(yaml.safe_dump(kept | {"periods": kept["periods"][:2]}))
+    (stream_path / "stream.yaml").write_text(
+        yaml.safe_dump(kept | {"periods": kept["periods"][:2]})
+    )
     run(tmp_path / "a")
     assert len(read_run(tmp_path / "a").periods) == 2
     for path in late:
@@ -120,7 +122,9 @@ def test_watch_trains_a_period_once_it_is_whole(run, tmp_path, stream_path):
         (["--protocol", "publishd"], "published"),
     ],
 )
-def test_a_misspelt_setting_fails_at_once_and_names_the_nearest(run, tmp_path, capsys, wrong, right):
+def test_a_misspelt_setting_fails_at_once_and_names_the_nearest(
+    run, tmp_path, capsys, wrong, right
+):
     with pytest.raises(SystemExit, match="2"):
         run(tmp_path / "a", *wrong)
     error = capsys.readouterr().err
@@ -148,7 +152,9 @@ def test_a_missing_stream_is_one_sentence(run, tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_lightning_commands_work_on_one_period(repository, monkeypatch, stream_path, tmp_path, capsys):
+def test_lightning_commands_work_on_one_period(
+    repository, monkeypatch, stream_path, tmp_path, capsys
+):
     monkeypatch.chdir(repository)
     fixed = ["-c", EAC, "--stream", str(stream_path), "--data.period", "1", *SMALL[2:]]
     out = ["--trainer.default_root_dir", str(tmp_path), "--trainer.enable_progress_bar", "false"]

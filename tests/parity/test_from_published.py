@@ -53,7 +53,7 @@ def test_weights_of_another_model_are_refused():
     with pytest.raises(CheckpointError, match="stkec"):
         eac.from_published(weights, method="stkec")
     del weights["fc.bias"]
-    with pytest.raises(CheckpointError, match="fc.bias"):
+    with pytest.raises(CheckpointError, match=r"fc\.bias"):
         eac.from_published(weights)
 
 

@@ -26,7 +26,7 @@ from tests.streams import CHURN, tiny_period, tiny_stream
 EPOCHS = 3
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill at an epoch's end."""
 
 
@@ -38,7 +38,7 @@ class KillAfter(Callback):
 
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == self._epoch:
-            raise Killed
+            raise KilledError
 
 
 def make_runner(
@@ -97,7 +97,7 @@ def test_two_runs_with_one_seed_are_equal_bit_for_bit(tmp_path):
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, strategy, epoch):
     whole = make_runner(tmp_path / "whole", strategy=strategy()).run()
     killed = make_runner(tmp_path / "cut", strategy=strategy(), extra=(KillAfter(epoch),))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         killed.run()
     assert (tmp_path / "cut" / "period-00-p0" / "last.ckpt").is_file()
     resumed = make_runner(tmp_path / "cut", strategy=strategy()).run()
@@ -109,9 +109,9 @@ def test_resuming_after_early_stopping_trains_no_further_epoch(tmp_path):
 
     class KillAtTest(Callback):
         def on_test_start(self, trainer, pl_module):
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         make_runner(tmp_path / "cut", patience=1, extra=(KillAtTest(),)).run()
     assert numbers(make_runner(tmp_path / "cut", patience=1).run()) == numbers(whole)
 
