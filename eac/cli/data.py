@@ -5,6 +5,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import get_args
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from eac.data.convert import Layout, convert
 from eac.data.describe import PeriodSummary, summaries
+from eac.data.expect import check_expected
 from eac.data.open import LAYOUTS, open_stream
 from eac.data.stream import GraphStream
 from eac.errors import EACError
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("path", help="folder or file of the stream")
     check.add_argument("--window", type=int, default=12, help="past steps in (default: 12)")
     check.add_argument("--horizon", type=int, default=12, help="future steps out (default: 12)")
+    check.add_argument("--expect", type=Path, help="YAML file that says what the stream must hold")
     check.set_defaults(run=_check)
     describe = commands.add_parser("describe", help="print what a stream holds")
     describe.add_argument("path", help="folder or file of the stream")
@@ -72,6 +75,8 @@ def _check(arguments: argparse.Namespace) -> int:
         if done:
             _print_periods(stream, done)
             _print_warnings(done)
+    if arguments.expect:
+        print(f"{_count(check_expected(arguments.expect, stream, done), 'fact')} as expected")
     warnings = sum(len(period.warnings) for period in done)
     print(f"{_count(len(done), 'period')} valid, {_count(warnings, 'warning')}")
     return 0

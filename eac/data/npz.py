@@ -2,16 +2,16 @@
 
 import zipfile
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from eac.data import columns, files
+from eac.data import files
 from eac.data.calendar import Calendar
 from eac.data.graph import Graph
 from eac.data.period import Period
@@ -28,6 +28,7 @@ KNOWN_KEYS = (
     "periods",
     "steps_per_day",
     "days_per_week",
+    "first_steps",
     "start",
     "frequency",
     "node_ids",
@@ -43,7 +44,8 @@ class NpzStream(GraphStream):
     node j. Nodes are only ever appended, so a node's id is its column number as text.
 
     An optional ``stream.yaml`` gives ``name``, ``unit``, ``source``, ``steps_per_day`` (288 when
-    absent: the five-minute steps of PEMS), ``days_per_week``, ``node_ids`` and ``periods``, whose
+    absent: the five-minute steps of PEMS), ``days_per_week``, ``first_steps`` (how many steps of
+    each period to use, all when absent), ``node_ids`` and ``periods``, whose
     entries hold ``name`` (the ``k`` above) and ``start_slot`` (the slot of the first step, counted
     from slot 0 of the first day of a week), or ``start`` (a time stamp) where ``frequency`` is
     given. A period that says neither counts on from the end of the period before it.
@@ -122,7 +124,17 @@ class NpzStream(GraphStream):
                 f"{what}: x has shape {array.shape}. Give [time node], or [time node 1]."
             )
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array, dtype=np.float32)
+            return np.ascontiguousarray(array[: self._first_steps], dtype=np.float32)
+
+    @property
+    def _first_steps(self) -> int | None:
+        steps = self._settings().get("first_steps")
+        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            raise StreamError(
+                f"{self._yaml}: first_steps is {steps!r}. Give a positive whole number, or leave "
+                "it out to use all."
+            )
+        return steps
 
     def _read_graph(self, name: str, series_shape: tuple[int, ...]) -> Graph:
         what = f"period {name!r}"
@@ -155,6 +167,8 @@ class NpzStream(GraphStream):
         settings = self._settings()
         days = files.whole_number(self._yaml, settings, "days_per_week", 7)
         if "frequency" in settings:
+            from eac.data import columns  # and with it pandas, which the slots do not need
+
             step = columns.parse_frequency(settings["frequency"], str(self._yaml))
             return columns.calendar_of(self._start(index, step), step, days)
         slots = files.whole_number(self._yaml, settings, "steps_per_day", 288)
@@ -170,7 +184,7 @@ class NpzStream(GraphStream):
                 steps += _num_steps(self._series_file(names[position - 1]))
         return steps
 
-    def _start(self, index: int, step: pd.Timedelta) -> pd.Timestamp:
+    def _start(self, index: int, step: timedelta) -> datetime:
         names, entries, steps = self.period_names, self._entries(), 0
         for position in range(index, -1, -1):
             start = entries.get(names[position], {}).get("start")
@@ -185,9 +199,11 @@ class NpzStream(GraphStream):
             "for each period."
         )
 
-    def _stamp(self, value: object) -> pd.Timestamp:
+    def _stamp(self, value: object) -> datetime:
+        from pandas import Timestamp
+
         try:
-            return pd.Timestamp(str(value))
+            return Timestamp(str(value))
         except ValueError as error:
             raise StreamError(
                 f"{self._yaml}: start {value!r} is not a time stamp. Give one such as "

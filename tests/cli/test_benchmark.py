@@ -45,8 +45,8 @@ def test_a_grid_leaves_results_tables_and_a_page(config, tmp_path, capsys):
     assert f"command: `eac benchmark -c {config} --out {out} --docs {docs}`" in page
     assert "seeds: 1, 2" in page
     assert "wall time: " in page
-    # Good, seed 1: R = [[11, 17, .], [13, 12, 18], [15, 14, 13]], untrained 100
-    # backward (11 - 15 + 12 - 14) / 2, forward (83 + 82) / 2, forgetting (4 + 2) / 2
+    # Good, seed 1: R has rows 11 17 -, 13 12 18 and 15 14 13; untrained 100. So backward is the
+    # mean of -4 and -2, forward that of 83 and 82, forgetting that of 4 and 2.
     assert "-3.00 ± 0.00" in page
     assert "82.00 ± 0.71" in page
     assert {p.name for p in out.glob("tables.*")} == {"tables.md", "tables.tex", "tables.csv"}

@@ -216,3 +216,12 @@ def test_both_layouts_of_one_source_agree(shared_path):
         assert torch.equal(filled.series[present], raw.series[present])
         assert torch.equal(filled.graph.to_dense(), raw.graph.to_dense())
         assert filled.missing_share == 0
+
+
+def test_only_the_first_steps_are_used_when_the_description_says_so(npz_folder):
+    whole = NpzStream(npz_folder)[1].series
+    settings(npz_folder, "first_steps: 3\n")
+    assert torch.equal(NpzStream(npz_folder)[1].series, whole[:3])
+
+    settings(npz_folder, "first_steps: some\n")
+    assert "first_steps is 'some'. Give a positive whole number" in complaint(npz_folder)
