@@ -1,13 +1,35 @@
 """Every class below an extension point of the package, built as small as it can be."""
 
 import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from eac.backbones.base import Backbone
+from eac.backbones.universal import GRAPH_LAYERS, TEMPORAL_OPERATORS, Universal
 from eac.cli.discovery import import_extension_points
 from eac.strategies.base import Strategy
 from eac.strategies.eac import EAC
 
-WINDOW, HORIZON, HIDDEN = 6, 3, 8
+WINDOW, HORIZON = 6, 3
+SMALL = {
+    "hidden": 8,
+    "adaptive": 4,
+    "skip": 8,
+    "readout": 8,
+    "feed_forward": 8,
+    "num_layers": 1,
+}
+"""Sizes given to a backbone whose constructor has an argument of that name."""
+
+VARIANTS: dict[type[Backbone], tuple[dict[str, Any], ...]] = {
+    Universal: tuple(
+        {"graph_layer": graph_layer, "temporal": temporal}
+        for graph_layer in GRAPH_LAYERS
+        for temporal in TEMPORAL_OPERATORS
+    )
+}
+"""Settings that make another network of a backbone, each held to the contract."""
 
 
 def concrete(base: type) -> list[type]:
@@ -16,10 +38,21 @@ def concrete(base: type) -> list[type]:
     return sorted(_concrete(base), key=lambda c: c.__name__)
 
 
-def small_backbone(cls: type[Backbone]) -> Backbone:
+def small_backbone(cls: type[Backbone], **settings: Any) -> Backbone:
     """A backbone for short windows, narrow where its constructor allows it."""
     known = inspect.signature(cls).parameters
-    return cls(window=WINDOW, horizon=HORIZON, **{"hidden": HIDDEN} if "hidden" in known else {})
+    small = {name: size for name, size in SMALL.items() if name in known}
+    return cls(window=WINDOW, horizon=HORIZON, **small | settings)
+
+
+def backbone_makers() -> dict[str, Callable[[], Backbone]]:
+    """Makers of every discovered backbone, in all its variants, by a name for the test."""
+    makers = {}
+    for cls in concrete(Backbone):
+        for settings in VARIANTS.get(cls, ({},)):
+            name = "-".join([cls.__name__, *(value.__name__ for value in settings.values())])
+            makers[name] = partial(small_backbone, cls, **settings)
+    return makers
 
 
 def default_strategy(cls: type[Strategy]) -> Strategy:
