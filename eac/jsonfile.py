@@ -14,10 +14,10 @@ Kinds: TypeAlias = type | tuple[type, ...]
 FORMAT_VERSION = 1
 
 
-def write_json(path: StrPath, value: object) -> None:
+def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> None:
     """Writes ``value`` so that the file is either the old one or the whole new one."""
     target = Path(path)
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:

@@ -80,7 +80,7 @@ def summaries(
     for period, change in node_changes(stream):
         if window is not None:
             check_length(period, window, horizon)
-        yield _summary(period, change, _overlap(before, period))
+        yield summarize(period, change, before)
         before = period
 
 
@@ -103,7 +103,14 @@ def longest_gaps(missing: Bool[Tensor, "time node"]) -> Int[Tensor, " node"]:
     return (step - seen).amax(dim=0)
 
 
-def _summary(period: Period, change: NodeChange, notes: tuple[str, ...]) -> PeriodSummary:
+def summarize(period: Period, change: NodeChange, before: Period | None) -> PeriodSummary:
+    """Sums up one period.
+
+    Args:
+        period: The period.
+        change: Its nodes, by how they relate to the periods before.
+        before: The period before it, to see whether they overlap in time.
+    """
     first, last = _ends(period)
     present = period.series[~period.series.isnan()].numpy()
     some = present.size > 0
@@ -125,7 +132,7 @@ def _summary(period: Period, change: NodeChange, notes: tuple[str, ...]) -> Peri
         low=float(present.min()) if some else None,
         high=float(present.max()) if some else None,
         zero_share=float((present == 0).mean()) if some else None,
-        warnings=(*notes, *_suspicious(period)),
+        warnings=(*_overlap(before, period), *_suspicious(period)),
     )
 
 

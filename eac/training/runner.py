@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.data.datamodule import PeriodData
 from eac.data.period import NodeChange
+from eac.details import write_details
 from eac.errors import RunError
 from eac.metrics.baselines import naive_errors
 from eac.record import (
@@ -28,6 +29,7 @@ from eac.strategies.base import PeriodContext
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
+from eac.training.report_data import collect_details
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
@@ -184,6 +186,8 @@ class StreamRunner:
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
+        before_it = None if previous is None else previous.period
+        write_details(directory, collect_details(model, data, record, change, before_it))
         self._save(data, directory, record)
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:

@@ -1,0 +1,256 @@
+"""What the page of a run needs of a period and the records lack; bounded for any network."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.continual.features import evaluating
+from eac.data.batch import Batch
+from eac.data.datamodule import PeriodData
+from eac.data.describe import longest_gaps, summarize
+from eac.data.period import NodeChange, Period
+from eac.details import (
+    Dispersion,
+    PeriodDetails,
+    Quality,
+    SensorMap,
+    SensorTrace,
+    Traces,
+    Values,
+)
+from eac.metrics.baselines import same_slot
+from eac.nn.prompt_pool import PromptPool
+from eac.record import PeriodRecord
+from eac.training.checkpoint import SavedState
+from eac.training.forecaster import Forecaster
+
+MAP_NODES = 2000
+MAP_EDGES = 6000
+SENSORS = 4
+"""Traces of this many of the worst and of this many of the best sensors."""
+ORIGINS = 288
+LEADS = 24
+NODE_WINDOWS = 8_000_000
+"""Windows x nodes that are forecast once more; a large network gets shorter traces."""
+NODE_WINDOWS_AT_ONCE = 1 << 17
+DIGITS = 5
+
+
+def collect_details(
+    model: Forecaster,
+    data: PeriodData,
+    record: PeriodRecord,
+    change: NodeChange,
+    before: Period | None,
+) -> PeriodDetails:
+    """Describes the period just tested, and leaves the model as it was.
+
+    Args:
+        model: The model, after the test.
+        data: The period.
+        record: What was measured in it.
+        change: Its nodes, by how they relate to the periods before.
+        before: The period before it.
+    """
+    ranked = _ranked(record)
+    count = min(SENSORS, math.ceil(len(ranked) / 2))
+    worst, best = ranked.flip(0)[:count], ranked[: len(ranked) - count][:SENSORS]
+    forecasts, dispersion = _forecast(model, data, torch.cat([worst, best]))
+    pools = [module for module in model.modules() if isinstance(module, PromptPool)]
+    spectrum = tuple(_rounded(pools[0].spectrum())) if pools and pools[0].node_ids else None
+    return PeriodDetails(
+        name=data.period.name,
+        quality=_quality(data.period, change, before),
+        map=_map(data.period, ranked),
+        traces=_traces(data, forecasts, worst, best),
+        spectrum=None if spectrum is None else tuple(v or 0.0 for v in spectrum),
+        dispersion=dispersion,
+    )
+
+
+def _ranked(record: PeriodRecord) -> Int[Tensor, " measured"]:
+    """Rows of the sensors with an error, smallest first."""
+    errors = () if record.sensors is None else record.sensors.mae
+    node_mae = torch.tensor([math.nan if error is None else error for error in errors])
+    measured = node_mae.isfinite().nonzero().flatten()
+    return measured[node_mae[measured].argsort(stable=True)]
+
+
+def _forecast(
+    model: Forecaster, data: PeriodData, rows: Int[Tensor, " chosen"]
+) -> tuple[Float[Tensor, "origin chosen horizon"], Dispersion]:
+    """Forecasts of some sensors at the last origins of the test, and all sensors' features.
+
+    Windows come in order of time from the first that the bound allows, since a strategy may learn
+    from them; only the last ones are kept.
+    """
+    starts, num_nodes = data.starts("test"), data.period.num_nodes
+    starts = starts[-max(1, NODE_WINDOWS // num_nodes) :]
+    kept = _num_origins(data, len(starts))
+    forecasts, total = [], torch.zeros(num_nodes, model.backbone.hidden, dtype=torch.float64)
+    with _undisturbed(model):
+        for batch in _batches(model, data, starts):
+            inputs = model.strategy.adapt_input(batch.inputs)
+            features = model.backbone.encode(inputs, batch.graph)
+            features = model.strategy.adapt_features(features, inputs)
+            scaled = model.backbone.decode(features, inputs)
+            y_hat = model.strategy.adapt_forecast(batch.scaler.inverse(scaled), batch)
+            forecasts = [*forecasts, y_hat[:, rows].cpu()][-kept:]
+            total += features.double().sum(0).cpu()
+    return torch.cat(forecasts)[-kept:], _dispersion(total / len(starts))
+
+
+def _num_origins(data: PeriodData, available: int) -> int:
+    return min(data.period.calendar.steps_per_week, ORIGINS, available)
+
+
+def _batches(
+    model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
+) -> Iterator[Batch]:
+    tensors = data.full.to(model.device).with_neighbours(model.backbone.neighbour_series)
+    size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
+    for chunk in starts.split(size):
+        yield tensors.batch(chunk.to(model.device))
+
+
+@contextmanager
+def _undisturbed(model: Forecaster) -> Iterator[None]:
+    """Puts back everything that forecasting may change: state, modes and randomness."""
+    state = SavedState.of(model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(model):
+        model.strategy.begin_forecasts()
+        yield
+    state.restore(model)
+
+
+def _dispersion(features: Float[Tensor, "node hidden"]) -> Dispersion:
+    centre = features.mean(0)
+    within = (features - centre).square().sum(1).mean().item()
+    return Dispersion(tuple(v or 0.0 for v in _rounded(centre)), within)
+
+
+def _traces(
+    data: PeriodData,
+    forecasts: Float[Tensor, "origin chosen horizon"],
+    worst: Int[Tensor, " worst"],
+    best: Int[Tensor, " best"],
+) -> Traces:
+    clock, num_origins = data.period.calendar, len(forecasts)
+    first = int(data.starts("test")[-num_origins]) + data.window
+    leads = _leads(data.horizon)
+    sensors = _sensors(data, forecasts[..., [lead - 1 for lead in leads]], [*worst, *best], first)
+    seconds = None if clock.step is None else clock.step.total_seconds()
+    start = None
+    if clock.start is not None and clock.step is not None:
+        start = (clock.start + first * clock.step).isoformat()
+    return Traces(
+        start, seconds, first, leads, tuple(sensors[: len(worst)]), tuple(sensors[len(worst) :])
+    )
+
+
+def _sensors(
+    data: PeriodData,
+    forecasts: Float[Tensor, "origin chosen lead"],
+    rows: Sequence[Int[Tensor, ""]],
+    first: int,
+) -> list[SensorTrace]:
+    series, period = data.period.series, data.period
+    last = min(first + len(forecasts) + data.horizon - 1, len(series))
+    steps = torch.arange(first, last)
+    unknown = torch.full((len(steps), len(rows)), torch.nan)
+    chosen = series[:, torch.tensor([int(row) for row in rows], dtype=torch.long)]
+    week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
+    return [
+        SensorTrace(
+            node_id=period.node_ids[int(row)],
+            truth=tuple(_rounded(chosen[first:last, i])),
+            week=tuple(_rounded(week[:, i])),
+            forecast=tuple(tuple(_rounded(values)) for values in forecasts[:, i]),
+        )
+        for i, row in enumerate(rows)
+    ]
+
+
+def _leads(horizon: int) -> tuple[int, ...]:
+    if horizon <= LEADS:
+        return tuple(range(1, horizon + 1))
+    return tuple(sorted({round(1 + i * (horizon - 1) / (LEADS - 1)) for i in range(LEADS)}))
+
+
+def _map(period: Period, ranked: Int[Tensor, " measured"]) -> SensorMap:
+    rows = _map_rows(period, ranked)
+    graph = period.graph.subgraph(rows)
+    pairs = graph.edge_index.sort(0).values
+    apart = pairs[0] != pairs[1]
+    pairs, weight = pairs[:, apart], graph.edge_weight[apart]
+    pairs = pairs[:, weight.argsort(descending=True, stable=True)[: 2 * MAP_EDGES]]
+    unique = torch.unique(pairs, dim=1)[:, :MAP_EDGES]
+    where = None
+    if period.coordinates is not None and period.coordinates[rows].isfinite().all():
+        where = tuple((round(x, 6), round(y, 6)) for y, x in period.coordinates[rows].tolist())
+    return SensorMap(
+        node_ids=tuple(period.node_ids[row] for row in rows.tolist()),
+        positions=where,
+        edges=tuple((a, b) for a, b in unique.T.tolist()),
+        num_nodes=period.num_nodes,
+    )
+
+
+def _map_rows(period: Period, ranked: Int[Tensor, " measured"]) -> Int[Tensor, " shown"]:
+    """All sensors; of a large network the whole range of errors, or a few neighbourhoods."""
+    if period.num_nodes <= MAP_NODES:
+        return torch.arange(period.num_nodes)
+    some = ranked if len(ranked) else torch.arange(period.num_nodes)
+    if period.coordinates is not None:
+        spread = torch.linspace(0, len(some) - 1, min(MAP_NODES, len(some))).round().long()
+        return some[spread].unique()
+    seeds = torch.cat([some[-SENSORS:], some[:SENSORS]]).unique()
+    return _neighbourhoods(period, seeds)
+
+
+def _neighbourhoods(period: Period, seeds: Int[Tensor, " seed"]) -> Int[Tensor, " shown"]:
+    source, target = period.graph.edge_index
+    chosen = torch.zeros(period.num_nodes, dtype=torch.bool)
+    chosen[seeds] = True
+    while (room := MAP_NODES - int(chosen.sum())) > 0:
+        ends = torch.cat([source[chosen[target]], target[chosen[source]]]).unique()
+        fresh = ends[~chosen[ends]][:room]
+        if not len(fresh):
+            break
+        chosen[fresh] = True
+    return chosen.nonzero().flatten()
+
+
+def _quality(period: Period, change: NodeChange, before: Period | None) -> Quality:
+    summary = summarize(period, change, before)
+    missing = period.series.isnan()
+    silent = missing.all(0)
+    filled = torch.where(missing, -torch.inf, period.series).amax(0)
+    constant = (filled == torch.where(missing, torch.inf, period.series).amin(0)) & ~silent
+    return Quality(
+        num_steps=summary.num_steps,
+        num_edges=summary.num_edges,
+        num_isolated=summary.num_isolated,
+        first=summary.first,
+        last=summary.last,
+        missing_share=summary.missing_share,
+        zero_share=summary.zero_share,
+        low=summary.low,
+        mean=summary.mean,
+        high=summary.high,
+        longest_gap=int(longest_gaps(missing).masked_fill(silent, 0).max()),
+        num_silent=int(silent.sum()),
+        num_constant=int(constant.sum()),
+        warnings=summary.warnings,
+    )
+
+
+def _rounded(values: Float[Tensor, " any"]) -> Values:
+    """Five significant digits, all that a page can show; None where there is no number."""
+    return tuple(
+        float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()
+    )
