@@ -23,7 +23,8 @@ class Choice:
         config: YAML files, later ones over earlier ones.
         options: Single settings, by their dotted name.
         backbones: Names of the backbones it runs on; empty means all.
-        published: Names of the same method in the published numbers.
+        published: Names of the same method in the published numbers; of a backbone, what follows
+            the name of the strategy in them.
     """
 
     name: str
@@ -48,6 +49,16 @@ class StreamChoice:
     path: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     published: tuple[str, ...] = ()
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is more in the folder than the description of its data."""
+        if not self.path.is_dir():
+            return self.path.is_file()
+        return any(entry.name not in _DESCRIPTIONS for entry in self.path.iterdir())
+
+
+_DESCRIPTIONS = ("card.md", "stream.yaml", "expected.yaml")
 
 
 @dataclass(frozen=True)
@@ -101,22 +112,23 @@ class Benchmark:
         seeds: Sequence[int] = (),
         streams: Mapping[str, str] | None = None,
         strategies: Sequence[str] = (),
+        on: Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> "Benchmark":
-        """The same benchmark with other seeds, paths, settings, or only some strategies.
+        """The same benchmark with other seeds, paths, settings, or only some strategies or streams.
 
         Raises:
             ConfigError: If a stream or strategy is named that the benchmark does not have.
         """
         paths = dict(streams or {})
-        _check_names("stream", paths, [stream.name for stream in self.streams])
+        _check_names("stream", [*paths, *on], [stream.name for stream in self.streams])
         _check_names("strategy", strategies, [choice.name for choice in self.strategies])
         moved = [replace(s, path=Path(paths.get(s.name, s.path))) for s in self.streams]
         chosen = [c for c in self.strategies if not strategies or c.name in strategies]
         return replace(
             self,
             seeds=tuple(seeds) or self.seeds,
-            streams=tuple(moved),
+            streams=tuple(stream for stream in moved if not on or stream.name in on),
             strategies=tuple(chosen),
             options={**self.options, **(options or {})},
         )
@@ -234,7 +246,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(entry) for entry in entries)
 
 
-def _check_names(what: str, given: Sequence[str] | Mapping[str, str], known: list[str]) -> None:
+def _check_names(what: str, given: Sequence[str], known: list[str]) -> None:
     for name in given:
         if name not in known:
             raise ConfigError(f"there is no {what} {name!r}. Known: {', '.join(known)}.")

@@ -32,7 +32,7 @@ def page_of(
         title=benchmark.name,
         frame=frame,
         views=_views(benchmark),
-        published=benchmark.published,
+        published=[path for path in benchmark.published if path.is_file()],
         facts=[f"cells: {done} of {len(cells)} finished", *facts],
         failures=failures,
         sources=[*sources, NOT_OURS],
@@ -50,11 +50,22 @@ def _views(benchmark: Benchmark) -> list[TableView]:
             summary=shown.summary,
             num_seeds=len(benchmark.seeds),
             datasets=stream.published,
-            methods={choice.name: choice.published for choice in benchmark.strategies},
+            methods=_published_names(benchmark),
         )
         for metric in shown.metrics
         for stream in benchmark.streams
     ]
+
+
+def _published_names(benchmark: Benchmark) -> dict[tuple[str, str], tuple[str, ...]]:
+    """A method's name, followed by that of the backbone where it has one of its own."""
+    return {
+        (strategy.name, backbone.name): tuple(
+            name + ending for name in strategy.published for ending in backbone.published or ("",)
+        )
+        for strategy in benchmark.strategies
+        for backbone in benchmark.backbones
+    }
 
 
 def _facts(benchmark: Benchmark, run: RunRecord, diary: Sequence[Session]) -> list[str]:
@@ -63,6 +74,7 @@ def _facts(benchmark: Benchmark, run: RunRecord, diary: Sequence[Session]) -> li
     settings = [f"{key}={value}" for key, value in benchmark.options.items()]
     if settings:
         facts.append(f"settings of every run: {', '.join(settings)}")
+    facts += [f"published numbers not at hand: {p}" for p in benchmark.published if not p.is_file()]
     facts.append("versions: " + ", ".join(f"{k} {v}" for k, v in run.versions.items()))
     if diary:
         seconds = sum(session.seconds for session in diary)

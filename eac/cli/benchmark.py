@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ RUN_ENTRY = EntryPoint("eac.cli.run")
 def main(argv: Sequence[str]) -> int:
     """Runs what is left of a grid and writes its tables; 1 when a cell failed."""
     arguments = _parser().parse_args(list(argv), argparse.Namespace(given=list(argv)))
-    benchmark = _benchmark(arguments)
     out, console = Path(arguments.out), Console()
+    benchmark = _with_data(_benchmark(arguments), console)
     cells = cells_of(benchmark, out)
     if not arguments.tables_only:
         _run(cells, arguments, out, console)
@@ -79,8 +80,22 @@ def _benchmark(arguments: argparse.Namespace) -> Benchmark:
         seeds=arguments.seeds,
         streams=_pairs("--stream", arguments.stream),
         strategies=arguments.only,
+        on=arguments.on,
         options={k: yaml.safe_load(v) for k, v in _pairs("--set", arguments.set).items()},
     )
+
+
+def _with_data(benchmark: Benchmark, console: Console) -> Benchmark:
+    """The benchmark on the streams whose data are there; the others are named."""
+    absent = [stream for stream in benchmark.streams if not stream.is_present]
+    for stream in absent:
+        console.print(f"left out: {stream.name}, whose data are not in {stream.path}")
+    if len(absent) == len(benchmark.streams):
+        raise ConfigError(
+            "there are no data for any stream of the benchmark. Fetch them as their card says, or "
+            "give --stream NAME=PATH."
+        )
+    return replace(benchmark, streams=tuple(s for s in benchmark.streams if s.is_present))
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:
@@ -114,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--address", help="address of a Ray cluster, such as auto (default: this machine)")
     add("--seeds", type=int, nargs="+", default=[], help="seeds instead of those of the file")
     add("--only", nargs="+", default=[], metavar="STRATEGY", help="only these strategies")
+    add("--on", nargs="+", default=[], metavar="STREAM", help="only these streams")
     add("--stream", action="append", default=[], metavar="NAME=PATH", help="where a stream is")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run")
     add("--tables-only", action="store_true", help="make the tables of what is there")

@@ -27,7 +27,8 @@ class TableView:
         summary: Key of the mean over steps, "mean" or "avg".
         num_seeds: Seeds that each row should have.
         datasets: Names of the stream in the published numbers.
-        methods: Names of each strategy in the published numbers.
+        methods: Names in the published numbers of each strategy and backbone; of each strategy
+            on its own backbone with "" for the backbone.
     """
 
     stream: str
@@ -37,7 +38,7 @@ class TableView:
     summary: str
     num_seeds: int
     datasets: tuple[str, ...] = ()
-    methods: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,8 @@ def _published(rows: list[Row], view: TableView, published: pd.DataFrame | None)
         published_text(
             published,
             view.datasets,
-            view.methods.get(row.strategy, ()),
+            view.methods.get((row.strategy, row.backbone))
+            or view.methods.get((row.strategy, ""), ()),
             metric=view.metric,
             horizon="Avg",
         )

@@ -12,7 +12,7 @@ from eac.cli.main import main
 FAKE = """
 name: fakes
 seeds: [1, 2]
-streams: [{name: fake, path: nowhere}]
+streams: [{name: fake, path: data}, {name: absent, path: nowhere}]
 strategies:
   - {name: Good, set: {error: 10.0}}
   - {name: Odd, set: {error: 20.0, fail: FAIL}}
@@ -26,6 +26,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(benchmark, "RUN_ENTRY", fake)
     path = tmp_path / "fakes.yaml"
     path.write_text(FAKE)
+    (tmp_path / "data" / "RawData").mkdir(parents=True)
     return path
 
 
@@ -72,6 +73,14 @@ def test_tables_alone_run_nothing(config, tmp_path, capsys):
     assert main([*arguments, "--only", "Good", "--tables-only"]) == 0
     assert (out / "tables.md").is_file()
     assert len((out / "calls.txt").read_text().split()) == 1
+
+
+def test_streams_without_data_are_named_and_left_out(config, tmp_path, capsys):
+    arguments = ["benchmark", "-c", str(config), "--out", str(tmp_path / "out"), "--only", "Good"]
+    assert main([*arguments, "--seeds", "1"]) == 0
+    assert "left out: absent, whose data are not in" in capsys.readouterr().out
+    assert main([*arguments, "--on", "absent"]) == 1
+    assert "Fetch them as their card says" in capsys.readouterr().err
 
 
 def test_settings_must_be_pairs(config, tmp_path, capsys):

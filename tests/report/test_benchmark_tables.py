@@ -95,7 +95,7 @@ def test_published_numbers_stand_beside_the_strategies_they_belong_to(frame, tmp
         "S-1,other,mean,Avg,MAE,1.0,x\nS-1,steady_x,2011,Avg,MAE,7.0,x\n"
     )
     view = TableView(
-        "s", "MAE", "point", ("3",), "mean", 2, ("S-1",), {"Steady": ("steady_x", "steady_y")}
+        "s", "MAE", "point", ("3",), "mean", 2, ("S-1",), {("Steady", ""): ("steady_x", "steady_y")}
     )
     texts = _texts(error_table(frame, view, read_published([path])))
     assert texts["Steady"][3] == "13.50 ± 0.25"
