@@ -121,9 +121,13 @@ class NodeAdam:
         height = mean / (1 - first**steps)[:, None]
         width = (square / (1 - second**steps)[:, None]).sqrt() + EPSILON
         setting = self.setting - learning_rate * height / width
-        pairs = ((setting, self.setting), (mean, self.mean), (square, self.square))
-        moved = (torch.where(active[:, None], new, old) for new, old in pairs)
-        return NodeAdam(*moved, torch.where(active, steps, self.steps))
+        moves = active[:, None]
+        return NodeAdam(
+            setting=torch.where(moves, setting, self.setting),
+            mean=torch.where(moves, mean, self.mean),
+            square=torch.where(moves, square, self.square),
+            steps=torch.where(active, steps, self.steps),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,5 @@
 """Low-rank layers that are added one after the other, of which only the last is trained."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -59,11 +57,11 @@ class LowRankStack(nn.Module):
         down = torch.cat([self.settled_down, self.down])
         return F.linear(F.linear(x, down), torch.cat([self.settled_up, self.up], 1))
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         """Takes the saved sizes first: a stack is as high as what it loads."""
         for name in ("settled_down", "settled_up", "down", "up"):
             saved, own = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and own.shape != saved.shape:
                 sized = nn.Parameter(own.new_empty(saved.shape), own.requires_grad)
                 setattr(self, name, sized)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

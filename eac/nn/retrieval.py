@@ -1,7 +1,5 @@
 """A library of patterns, looked up by the cosine of their keys."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -60,10 +58,10 @@ class PatternLibrary(nn.Module):
         )
         return answers.view(*query.shape[:-1], flat.shape[1])
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         """Takes the saved sizes first: a library is as large as what it loads."""
         for name in ("keys", "values"):
             saved = state_dict.get(prefix + name)
             if saved is not None:
                 setattr(self, name, getattr(self, name).new_empty(saved.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

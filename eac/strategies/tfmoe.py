@@ -1,6 +1,7 @@
 """TFMoE: experts chosen by how well their autoencoder explains a window."""
 
 import copy
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -101,12 +102,12 @@ class TFMoE(Strategy):
     ) -> Float[Tensor, "batch node hidden"]:
         """Adds what the experts say, each as far as the window is its own."""
         pairs = [v(inputs.x, inputs.observed, sample=self.training) for v in self.autoencoders]
-        errors = torch.stack([error for error, _ in pairs], -1)
+        errors, divergences = (torch.stack(values, -1) for values in zip(*pairs, strict=True))
         if self.training:
-            self._reconstruction = mixture_loss(torch.stack([sum(pair) for pair in pairs], -1))
+            self._reconstruction = mixture_loss(errors + divergences)
         share = gate(errors.detach())
-        said = (p(features) * share[..., [k]] for k, p in enumerate(self.predictors))
-        return features + sum(said)
+        said = [p(features) * share[..., [k]] for k, p in enumerate(self.predictors)]
+        return features + torch.stack(said).sum(0)
 
     def penalty(self, backbone: Backbone) -> Float[Tensor, ""] | None:
         """The autoencoders' loss on the batch, and later what keeps them as they were."""
@@ -129,12 +130,13 @@ class TFMoE(Strategy):
         to the same windows, and the present autoencoder is trained on them.
         """
         losses = []
-        for now, before in zip(self.autoencoders, self.remembered, strict=True):
+        both = zip(self.autoencoders, self.remembered, strict=True)
+        for now, before in cast("list[tuple[WindowVAE, WindowVAE]]", list(both)):
             like = next(now.parameters())
-            code = torch.randn(self.replay_windows, self.latent, device=like.device)
-            drawn = before.decode(code.to(like))
+            code = torch.randn(self.replay_windows, self.latent, device=like.device).to(like)
+            drawn = before.decode(code)
             error, divergence = now(drawn, sample=True)
-            losses.append(F.mse_loss(now.decode(code.to(like)), drawn))
+            losses.append(F.mse_loss(now.decode(code), drawn))
             losses.append((error + divergence).mean())
         return torch.stack(losses).sum() / self.experts
 

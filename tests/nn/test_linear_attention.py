@@ -66,11 +66,12 @@ def test_scale_and_key_steer_the_block():
 def test_without_a_bank_the_block_is_one_of_gate_one_scale_zero_and_no_key():
     block, features = ContextBlock(2).eval(), torch.tensor([[[1.0, -1.0], [-1.0, 1.0]]])
     with torch.no_grad():
-        for p in block.parameters():
-            p.zero_()
-        for layer in (block.value[0], block.out[0]):
-            layer.weight.copy_(torch.eye(2))
-        block.value[0].bias.fill_(1.0)
+        named = dict(block.named_parameters())
+        for parameter in named.values():
+            parameter.zero_()
+        for name in ("value.0.weight", "out.0.weight"):
+            named[name].copy_(torch.eye(2))
+        named["value.0.bias"].fill_(1.0)
     # already normalised; value = relu(x + 1) = (2, 0), (0, 2); equal keys: their mean is (1, 1)
     expected = features + 1.0
     torch.testing.assert_close(block(features), expected, rtol=1e-4, atol=1e-4)

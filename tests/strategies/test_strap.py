@@ -14,6 +14,11 @@ from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import CHURN, tiny_period, tiny_stream
 
 
+def strategy_of(model: Forecaster) -> STRAP:
+    assert isinstance(model.strategy, STRAP)
+    return model.strategy
+
+
 def model_with(**settings):
     torch.manual_seed(0)
     return Forecaster(STGNN(), STRAP(patterns=6, matches=2, **settings))
@@ -23,12 +28,12 @@ def after_period_0(stream, **settings):
     model = model_with(**settings)
     context = next(contexts(stream))
     begin(model, context)
-    model.strategy.end_period(context, model.backbone)
+    strategy_of(model).end_period(context, model.backbone)
     return model, context
 
 
 def test_features_are_seven_tenths_own_and_three_tenths_retrieved():
-    strategy = model_with().strategy
+    strategy = strategy_of(model_with())
     strategy.temporal.add(torch.ones(1, 12), torch.full((1, 12), 10.0))
     strategy.spatiotemporal.add(torch.ones(1, 12), torch.full((1, 12), 30.0))
     features = torch.full((2, 3, 12), 100.0)
@@ -38,7 +43,7 @@ def test_features_are_seven_tenths_own_and_three_tenths_retrieved():
 
 def test_an_empty_library_changes_nothing():
     features = torch.randn(2, 3, 12)
-    strategy = model_with().strategy
+    strategy = strategy_of(model_with())
     assert strategy.adapt_features(features, Inputs(torch.randn(2, 3, 12))) is features
 
 
@@ -50,9 +55,9 @@ def test_what_is_stored_are_windows_of_the_training_part_with_their_features():
     windows = batch.inputs.x.reshape(-1, 12)
     features = model.backbone.eval().encode(batch.inputs, batch.graph).reshape(-1, 12)
     unit = torch.nn.functional.normalize(windows)
-    found = torch.cdist(model.strategy.temporal.keys, unit).argmin(1)
-    torch.testing.assert_close(model.strategy.temporal.keys, unit[found])
-    torch.testing.assert_close(model.strategy.temporal.values, features[found].detach())
+    found = torch.cdist(strategy_of(model).temporal.keys, unit).argmin(1)
+    torch.testing.assert_close(strategy_of(model).temporal.keys, unit[found])
+    torch.testing.assert_close(strategy_of(model).temporal.values, features[found].detach())
 
 
 def test_windows_with_all_their_readings_are_preferred():
@@ -63,13 +68,13 @@ def test_windows_with_all_their_readings_are_preferred():
     model, context = after_period_0(gappy)
     whole = context.current.tensors.x[:, 1].unfold(0, 12, 1)
     unit = torch.nn.functional.normalize(whole)
-    nearest = torch.cdist(model.strategy.temporal.keys, unit).min(1).values
+    nearest = torch.cdist(strategy_of(model).temporal.keys, unit).min(1).values
     assert nearest.max() < 1e-3
 
 
 def test_the_order_of_nodes_does_not_change_what_is_stored():
     stored = [
-        after_period_0(MemoryStream([period], name="one"))[0].strategy.temporal
+        strategy_of(after_period_0(MemoryStream([period], name="one"))[0]).temporal
         for period in (
             tiny_period("p", "abcd"),
             tiny_period("p", "abcd").permute(torch.tensor([2, 3, 1, 0])),
@@ -81,13 +86,16 @@ def test_the_order_of_nodes_does_not_change_what_is_stored():
 
 def test_the_library_grows_by_period_and_is_taken_up_by_a_fresh_model():
     model, fresh = model_with(), model_with()
-    for context in contexts(tiny_stream(missing=True)):
+    periods = list(contexts(tiny_stream(missing=True)))
+    for context in periods:
         begin(model, context)
         shake(model)
-        model.strategy.end_period(context, model.backbone)
-    assert len(model.strategy.temporal) == len(model.strategy.spatiotemporal) == 6 * len(CHURN)
+        strategy_of(model).end_period(context, model.backbone)
+    assert (
+        len(strategy_of(model).temporal) == len(strategy_of(model).spatiotemporal) == 6 * len(CHURN)
+    )
     SavedState.of(model).restore(fresh)
-    assert torch.equal(forecasts(fresh, context), forecasts(model, context))
+    assert torch.equal(forecasts(fresh, periods[-1]), forecasts(model, periods[-1]))
 
 
 def test_settings_without_meaning_are_refused():
