@@ -1,6 +1,7 @@
 """A small stream whose nodes join, leave, return and change places, with gaps."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from eac.backbones.stgnn import STGNN
 from eac.data.calendar import Calendar
 from eac.data.datamodule import PeriodData
 from eac.data.graph import Graph
-from eac.data.period import NodeChange, Period
+from eac.data.period import Period
 from eac.data.stream import MemoryStream, node_changes
 from eac.strategies.base import PeriodContext
 from eac.training.checkpoint import SavedState
@@ -27,7 +28,7 @@ WINDOW, HORIZON = 4, 2
 def chain(ids):
     """Neighbours in the alphabet listen to each other."""
     order = sorted(ids)
-    pairs = list(zip(order, order[1:], strict=False))
+    pairs = list(pairwise(order))
     pairs += [(b, a) for a, b in pairs]
     index = torch.tensor([[ids.index(a) for a, _ in pairs], [ids.index(b) for _, b in pairs]])
     return Graph(len(ids), index, torch.ones(len(pairs)))
@@ -114,9 +115,3 @@ def empty_node():
         return MemoryStream(periods)
 
     return silence
-
-
-@pytest.fixture
-def no_change():
-    """Nothing joins or leaves."""
-    return NodeChange(kept=tuple(PERIODS["first"]), new=(), returned=(), gone=())
