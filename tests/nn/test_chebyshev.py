@@ -47,9 +47,9 @@ def test_on_a_graph_of_equal_degrees_it_equals_torch_geometric():
     ring = torch.roll(torch.eye(8), 1, 0) + torch.roll(torch.eye(8), -1, 0)
     graph, layer, x = Graph.from_dense(ring), ChebyshevLinear(3, 5), torch.randn(2, 8, 3)
     peer = ChebConv(3, 5, K=3)
-    for own, other in zip([layer.first, *layer.later], peer.lins, strict=True):
-        other.weight.data = own.weight.data
-    peer.bias.data = layer.first.bias.data
+    own = [layer.first.weight, *(linear.weight for linear in layer.later)]
+    state = {f"lins.{k}.weight": weight for k, weight in enumerate(own)}
+    peer.load_state_dict(state | {"bias": layer.first.bias}, strict=True)
     expected = peer(x, graph.edge_index, graph.edge_weight, lambda_max=torch.tensor(2.0))
     torch.testing.assert_close(layer(x, graph), expected, rtol=1e-4, atol=1e-5)
 

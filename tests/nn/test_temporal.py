@@ -29,9 +29,8 @@ def test_the_lstm_hears_the_past_alone():
 
 def test_the_convolution_sums_a_step_and_its_neighbours():
     layer = ConvOverTime(1)
-    with torch.no_grad():
-        layer.conv.weight.copy_(torch.tensor([[[1.0, 10.0, 100.0]]]))
-        layer.conv.bias.zero_()
+    weight = torch.tensor([[[1.0, 10.0, 100.0]]])
+    layer.conv.load_state_dict({"weight": weight, "bias": torch.zeros(1)})
     x = torch.tensor([[[1.0], [2.0], [3.0]]])
     assert layer(x).flatten().tolist() == [210.0, 321.0, 32.0]
 
