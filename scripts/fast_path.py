@@ -63,7 +63,8 @@ class FastPath:
             self._batches = iter(self.sampler)
             starts = next(self._batches)
         batch = self.tensors.batch(self.train[starts])
-        loss = self.loss(self._forecast(batch), batch.y, batch.mask)
+        mask = None if batch.complete else batch.mask
+        loss = self.loss(self._forecast(batch), batch.y, mask)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -12,6 +12,8 @@ from eac.nn.fused import Block, band_matrix, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
 
+SERIES_CHUNK = 1 << 19
+
 
 class STGNN(Backbone):
     """The backbone that EAC, TrafficStream and STKEC share; 3,308 parameters at its defaults.
@@ -77,8 +79,12 @@ class STGNN(Backbone):
         return self.dropout(y_hat).mT
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
-        """The graph applied to a scaled series, 0 where missing."""
-        return propagate_nodes(series.T, graph).T.contiguous()
+        """The graph applied to a scaled series, 0 where missing; some steps at a time."""
+        heard = torch.empty_like(series)
+        steps = max(1, SERIES_CHUNK // max(1, series.shape[1]))
+        for part, out in zip(series.split(steps), heard.split(steps), strict=True):
+            out.copy_(propagate_nodes(part.T, graph).T)
+        return heard
 
     def _convolve(
         self, x: Float[Tensor, "batch node channel"]

@@ -25,6 +25,7 @@ class Inputs:
         history: Scaled readings at the window's and the forecast's steps, each lag before them,
             0 where unknown.
         history_observed: True where a reading of ``history`` is known.
+        neighbour_history: The graph applied to ``history``, where it is to ``x``.
     """
 
     x: Float[Tensor, "batch node window"]
@@ -35,6 +36,7 @@ class Inputs:
     clock: Clock | None = None
     history: Float[Tensor, "batch node lag span"] | None = None
     history_observed: Bool[Tensor, "batch node lag span"] | None = None
+    neighbour_history: Float[Tensor, "batch node lag span"] | None = None
 
     @property
     def prompted(self) -> Float[Tensor, "batch node window"]:
@@ -62,6 +64,7 @@ class Batch:
         scaler: Turns forecasts of the backbone into raw units.
         starts: Step of the period at which each window begins.
         loss_nodes: Positions of the nodes that the loss counts; None means all.
+        complete: True when every target is known to be observed, and the mask can be skipped.
     """
 
     inputs: Inputs
@@ -71,3 +74,4 @@ class Batch:
     scaler: Scaler
     starts: Int[Tensor, " batch"]
     loss_nodes: Int[Tensor, " chosen"] | None = None
+    complete: bool = False

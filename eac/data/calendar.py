@@ -1,14 +1,14 @@
 """Which slot of the day and which day of the week a step is."""
 
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 
-import pandas as pd
 from jaxtyping import Int
 from torch import Tensor
 
 from eac.errors import StreamError
 
-DAY = pd.Timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Calendar:
         step: Time between two steps, when there are real time stamps.
 
     Example:
-        >>> tuesday = pd.Timestamp("2024-01-02 03:00")
-        >>> Calendar.from_timestamps(tuesday, pd.Timedelta("1h")).start_slot
+        >>> tuesday = datetime(2024, 1, 2, hour=3)
+        >>> Calendar.from_timestamps(tuesday, timedelta(hours=1)).start_slot
         27
     """
 
     steps_per_day: int
     days_per_week: int = 7
     start_slot: int = 0
-    start: pd.Timestamp | None = None
-    step: pd.Timedelta | None = None
+    start: datetime | None = None
+    step: timedelta | None = None
 
     def __post_init__(self):
         if self.steps_per_day < 1 or self.days_per_week < 1 or self.start_slot < 0:
@@ -43,12 +43,13 @@ class Calendar:
             )
 
     @staticmethod
-    def from_timestamps(start: pd.Timestamp, step: pd.Timedelta) -> "Calendar":
+    def from_timestamps(start: datetime, step: timedelta) -> "Calendar":
         """A seven-day calendar from real time; steps longer than a day count as one slot a day."""
-        if step <= pd.Timedelta(0):
+        if step <= timedelta(0):
             raise StreamError(f"the time between two steps is {step}; give a positive frequency.")
         steps_per_day = max(1, round(DAY / step))
-        slot_of_day = (start - start.normalize()) * steps_per_day // DAY
+        midnight = datetime.combine(start.date(), time(), start.tzinfo)
+        slot_of_day = (start - midnight) * steps_per_day // DAY
         return Calendar(
             steps_per_day, 7, start.weekday() * steps_per_day + slot_of_day, start, step
         )
@@ -66,8 +67,8 @@ class Calendar:
         """Day of the week of each step, from 0 (Monday, with real time stamps)."""
         return (steps + self.start_slot) // self.steps_per_day % self.days_per_week
 
-    def timestamps(self, num_steps: int) -> pd.DatetimeIndex | None:
-        """The time stamps of the first ``num_steps`` steps, or None without real time."""
+    def time_of(self, step: int) -> datetime | None:
+        """The time stamp of one step, or None without real time."""
         if self.start is None or self.step is None:
             return None
-        return pd.date_range(self.start, periods=num_steps, freq=self.step)
+        return self.start + step * self.step

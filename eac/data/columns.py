@@ -11,8 +11,8 @@ from pandas.tseries.frequencies import to_offset
 from torch import Tensor
 
 from eac.data.calendar import Calendar
-from eac.data.files import MISSING
 from eac.data.graph import Graph, edges_by_id
+from eac.data.tabular import MISSING
 from eac.errors import StreamError
 
 HINT_MISSING = "Give missing readings as empty cells or NaN."
@@ -159,7 +159,8 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
             f"{row}. Give each edge once, with one weight."
         )
     try:
-        return edges_by_id(node_ids, source, target, weight)
+        ends = (names.to_numpy(dtype=object) for names in (source, target))
+        return edges_by_id(node_ids, *ends, weight.to_numpy(dtype=np.float64))
     except StreamError as error:
         raise StreamError(f"{what}: {error}") from error
 

@@ -54,9 +54,8 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
 def stamps_of(period: Period) -> pd.DatetimeIndex:
     """The time stamps of a period; invented from Monday 2000-01-03 when it has none."""
     clock = period.calendar
-    real = clock.timestamps(period.num_steps)
-    if real is not None:
-        return real
+    if clock.start is not None and clock.step is not None:
+        return pd.date_range(clock.start, periods=period.num_steps, freq=clock.step)
     if clock.days_per_week not in (WORK_DAYS, 7):
         raise StreamError(
             f"period {period.name!r}: a week of {clock.days_per_week} days has no time stamps. "
@@ -67,7 +66,9 @@ def stamps_of(period: Period) -> pd.DatetimeIndex:
     if clock.days_per_week == WORK_DAYS:
         day = day // WORK_DAYS * 7 + day % WORK_DAYS
     return pd.DatetimeIndex(
-        MONDAY + pd.to_timedelta(day, unit="D") + slot_of_day * (DAY / clock.steps_per_day)
+        MONDAY
+        + pd.to_timedelta(day, unit="D")
+        + slot_of_day * (pd.Timedelta(DAY) / clock.steps_per_day)
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
 
-from eac.data import columns, files
+from eac.data import columns, files, tabular
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.stream import GraphStream
@@ -66,8 +66,8 @@ class FrameStream(GraphStream):
     ):
         self.name = name
         what = f"stream {name!r}"
-        files.require_columns(frame, ("unique_id", "ds", "y"), what, "the frame")
-        files.require_columns(edges, ("source", "target", "weight"), what, "the edge frame")
+        tabular.require_columns(frame, ("unique_id", "ds", "y"), what, "the frame")
+        tabular.require_columns(edges, ("source", "target", "weight"), what, "the edge frame")
         if len(frame) == 0:
             raise StreamError(f"{what} is empty: the frame has no row.")
         self._ids, self._node = _factorise(frame["unique_id"], nodes, what)
@@ -154,15 +154,15 @@ def read_frame_stream(path: StrPath) -> FrameStream:
     series = (files.find_table(path, "series") or path) if path.is_dir() else path
     what = f"stream {series}"
     settings = files.read_settings(folder / files.STREAM_FILE, KNOWN_KEYS) if path.is_dir() else {}
-    frame = files.read_long(series, what)
+    frame = tabular.read_long(series, what)
     edges = _edge_file(series, path.is_dir())
     nodes = folder / "nodes.csv"
     stream = FrameStream(
         frame,
-        files.read_text(edges, what),
+        tabular.read_text(edges, what),
         period=settings.get("period", "period" if "period" in frame.columns else None),
         frequency=settings.get("frequency"),
-        nodes=files.read_nodes(nodes, what) if path.is_dir() and nodes.is_file() else None,
+        nodes=tabular.read_nodes(nodes, what) if path.is_dir() and nodes.is_file() else None,
         name=str(settings.get("name") or (path.resolve().name if path.is_dir() else path.stem)),
     )
     stream.unit = str(settings.get("unit") or "")
@@ -184,7 +184,7 @@ def _factorise(
     code, found = _codes(ids, what)
     if nodes is None:
         return tuple(found), code
-    files.require_columns(nodes, ("node_id",), what, "the node frame")
+    tabular.require_columns(nodes, ("node_id",), what, "the node frame")
     listed = pd.Index(nodes["node_id"].astype(str))
     if listed.has_duplicates:
         raise StreamError(f"{what}: node {listed[listed.duplicated()][0]!r} is listed twice.")

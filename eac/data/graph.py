@@ -1,14 +1,18 @@
-"""The sensor graph of one period, in torch-geometric's conventions."""
+"""The sensor graph of one period, in torch-geometric's conventions.
+
+torch-geometric is imported where it is first used: it is 160 MiB that most processes do not need.
+"""
 
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
-from torch_geometric.utils import k_hop_subgraph, subgraph, to_dense_adj
 
 from eac.errors import StreamError
 from eac.typing import EdgeIndex, EdgeWeight, NodeIndex
@@ -60,6 +64,8 @@ class Graph:
 
     def to_dense(self) -> Float[Tensor, "node node"]:
         """The matrix ``A`` with ``A[target, source] = weight``, for tests and small graphs."""
+        from torch_geometric.utils import to_dense_adj
+
         flipped = self.edge_index.flip(0)
         return to_dense_adj(flipped, edge_attr=self.edge_weight, max_num_nodes=self.num_nodes)[0]
 
@@ -72,6 +78,8 @@ class Graph:
 
     def subgraph(self, nodes: NodeIndex) -> "Graph":
         """The graph among ``nodes``, relabelled to their positions in ``nodes`` (any order)."""
+        from torch_geometric.utils import subgraph
+
         index, weight = subgraph(nodes, self.edge_index, self.edge_weight, num_nodes=self.num_nodes)
         position = torch.zeros(self.num_nodes, dtype=torch.long, device=nodes.device)
         position[nodes] = torch.arange(len(nodes), device=nodes.device)
@@ -79,6 +87,8 @@ class Graph:
 
     def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> Int[Tensor, " reached"]:
         """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""
+        from torch_geometric.utils import k_hop_subgraph
+
         subset, *_ = k_hop_subgraph(nodes, num_hops, self.edge_index, num_nodes=self.num_nodes)
         return subset
 
@@ -128,14 +138,19 @@ def edges_by_id(
 ) -> Graph:
     """Builds a graph from edges that name their nodes; unknown names raise ``StreamError``."""
     row = {node: i for i, node in enumerate(node_ids)}
-    pairs = []
-    for position, (a, b) in enumerate(zip(source, target, strict=True)):
-        for end in (a, b):
-            if end not in row:
-                raise StreamError(
-                    f"edge in row {position} names node {end!r}, which is not in the list of "
-                    "nodes. Add the node or remove the edge."
-                )
-        pairs.append((row[a], row[b]))
-    index = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T.contiguous()
-    return Graph(len(row), index, torch.tensor(list(weight), dtype=torch.float32))
+    source, target = list(source), list(target)
+    pairs = np.stack([_rows(row, source), _rows(row, target)])
+    unknown = np.flatnonzero((pairs < 0).any(axis=0))
+    if len(unknown):
+        first = unknown[0]
+        name = source[first] if pairs[0, first] < 0 else target[first]
+        raise StreamError(
+            f"edge in row {first} names node {name!r}, which is not in the list of "
+            "nodes. Add the node or remove the edge."
+        )
+    weights = torch.from_numpy(np.fromiter(weight, np.float32))
+    return Graph(len(row), torch.from_numpy(pairs), weights)
+
+
+def _rows(row: dict[str, int], names: list[str]) -> Int[ndarray, " edge"]:
+    return np.fromiter((row.get(name, -1) for name in names), np.int64, len(names))

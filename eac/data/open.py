@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eac.data import files
+from eac.data import files, tabular
 from eac.data.frame import read_frame_stream
 from eac.data.npz import SERIES_FOLDER, NpzStream
 from eac.data.stream import GraphStream
@@ -41,7 +41,7 @@ def _is_long(path: Path) -> bool:
     series = files.find_table(path, "series") if path.is_dir() else path
     if series is None or series.suffix not in files.TABLE_SUFFIXES:
         return False
-    return not path.is_dir() or "unique_id" in files.column_names(series)
+    return not path.is_dir() or "unique_id" in tabular.column_names(series)
 
 
 def _holds_periods(path: Path) -> bool:

@@ -13,6 +13,8 @@ from eac.data.graph import Graph
 from eac.errors import StreamError
 from eac.typing import NodeSeries
 
+_CHUNK_ELEMENTS = 1 << 20
+
 
 @dataclass(frozen=True, eq=False)
 class Period:
@@ -57,7 +59,9 @@ class Period:
     @property
     def missing_share(self) -> float:
         """Share of readings that are NaN, between 0 and 1."""
-        return self.series.isnan().sum().item() / self.series.numel()
+        rows = max(1, _CHUNK_ELEMENTS // self.num_nodes)
+        missing = sum(int(part.isnan().sum()) for part in self.series.split(rows))
+        return missing / self.series.numel()
 
     def permute(self, order: Int[Tensor, " node"]) -> "Period":
         """The same period with its nodes listed in another order."""
@@ -79,7 +83,7 @@ class Period:
             self.graph.edge_index[:, order],
             self.graph.edge_weight[order],
         ):
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -154,12 +158,15 @@ def _check_edges(period: Period) -> None:
 
 
 def _check_values(period: Period) -> None:
-    bad = period.series.isinf()
-    if bad.any():
-        step, node = bad.nonzero()[0].tolist()
-        stamps = period.calendar.timestamps(step + 1)
-        when = f"row {step}" if stamps is None else f"row {step} ({stamps[step]})"
+    rows = max(1, _CHUNK_ELEMENTS // period.num_nodes)
+    counts = [int(part.isinf().sum()) for part in period.series.split(rows)]
+    if sum(counts):
+        chunk = next(i for i, count in enumerate(counts) if count)
+        first = period.series[chunk * rows : (chunk + 1) * rows].isinf().nonzero()[0]
+        step, node = int(first[0]) + chunk * rows, int(first[1])
+        stamp = period.calendar.time_of(step)
+        when = f"row {step}" if stamp is None else f"row {step} ({stamp})"
         raise StreamError(
-            f"period {period.name!r}: {int(bad.sum())} readings are infinite, first of node "
+            f"period {period.name!r}: {sum(counts)} readings are infinite, first of node "
             f"{period.node_ids[node]!r} in {when}. Give missing readings as empty cells or NaN."
         )

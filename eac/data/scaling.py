@@ -8,6 +8,8 @@ from torch import Tensor
 
 from eac.typing import NodeIndex, NodeSeries
 
+_CHUNK_ELEMENTS = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
@@ -16,39 +18,45 @@ class Scaler:
     Attributes:
         mean: In raw units, one value per node.
         scale: In raw units, positive, one value per node.
+        trivial: True when mean is 0 and scale 1 everywhere; batches are then passed through.
     """
 
     mean: Float[Tensor, " node"]
     scale: Float[Tensor, " node"]
+    trivial: bool = False
 
     @staticmethod
     def identity(num_nodes: int) -> "Scaler":
         """The map that changes nothing."""
-        return Scaler(torch.zeros(num_nodes), torch.ones(num_nodes))
+        return Scaler(torch.zeros(num_nodes), torch.ones(num_nodes), trivial=True)
 
     def transform(self, series: NodeSeries) -> NodeSeries:
         """Raw to scaled units; missing readings stay NaN."""
-        return (series - self.mean) / self.scale
+        return (series - self.mean).div_(self.scale)
 
     def inverse(
         self, forecast: Float[Tensor, "batch node horizon"]
     ) -> Float[Tensor, "batch node horizon"]:
         """Scaled to raw units."""
+        if self.trivial:
+            return forecast
         return torch.addcmul(self.mean[:, None], forecast, self.scale[:, None])
 
     def scale_target(
         self, target: Float[Tensor, "batch node horizon"]
     ) -> Float[Tensor, "batch node horizon"]:
         """Raw to scaled units, for batches of targets."""
+        if self.trivial:
+            return target
         return (target - self.mean[:, None]) / self.scale[:, None]
 
     def subset(self, nodes: NodeIndex) -> "Scaler":
         """The same map for some of the nodes."""
-        return Scaler(self.mean[nodes], self.scale[nodes])
+        return Scaler(self.mean[nodes], self.scale[nodes], self.trivial)
 
     def to(self, device: torch.device | str) -> "Scaler":
         """The same map on another device."""
-        return Scaler(self.mean.to(device), self.scale.to(device))
+        return Scaler(self.mean.to(device), self.scale.to(device), self.trivial)
 
 
 def fit_scaler(
@@ -71,19 +79,29 @@ def fit_scaler(
         min_readings: A day of hourly readings by default.
     """
     weight = torch.ones(len(series)) if step_weight is None else step_weight
-    present = (~series.isnan()).double() * weight.double()[:, None]
-    values = series.double().nan_to_num(0.0)
-    count = present.sum(0)
-    total = (values * present).sum(0)
-    mean_all = total.sum() / count.sum().clamp_min(1)
-    centred = (values - mean_all) * (present > 0)
-    var_all = (centred.square() * present).sum() / count.sum().clamp_min(1)
-    mean, variance = mean_all.expand_as(total), var_all.expand_as(total)
+    columns = max(1, _CHUNK_ELEMENTS // len(series))
+    parts = [_statistics(part, weight.double()[:, None]) for part in series.split(columns, dim=1)]
+    readings, count, own, own_variance = torch.cat(parts, dim=1)
+    everything = count.sum().clamp_min(1)
+    mean_all = (own * count).sum() / everything
+    var_all = ((own_variance + (own - mean_all).square()) * count).sum() / everything
+    mean, variance = mean_all.expand_as(own), var_all.expand_as(own)
     if per_node:
-        own = total / count.clamp_min(1)
-        own_variance = ((values - own).square() * present).sum(0) / count.clamp_min(1)
-        enough = (series.isnan().logical_not().sum(0)) >= min_readings
+        enough = readings >= min_readings
         mean, variance = torch.where(enough, own, mean), torch.where(enough, own_variance, variance)
     scale = variance.sqrt()
     scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
     return Scaler(mean.float(), scale.float())
+
+
+def _statistics(
+    series: NodeSeries, weight: Float[Tensor, "time 1"]
+) -> Float[Tensor, "statistic node"]:
+    """Readings, their weight, mean and variance of each node, in float64."""
+    missing = series.isnan()
+    weight = weight.masked_fill(missing, 0.0)
+    values = series.double().masked_fill_(missing, 0.0)
+    count = weight.sum(0)
+    mean = (values * weight).sum(0) / count.clamp_min(1)
+    variance = values.sub_(mean).square_().mul_(weight).sum(0) / count.clamp_min(1)
+    return torch.stack([(~missing).sum(0).double(), count, mean, variance])

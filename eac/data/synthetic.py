@@ -146,7 +146,7 @@ class SyntheticStream(GraphStream):
         self.unit = f"vehicles/{1440 / steps_per_day:g}min"
         self._count = num_periods
         self._steps = steps_per_period
-        self._step = DAY / steps_per_day
+        self._step = pd.Timedelta(DAY) / steps_per_day
         self._start = pd.Timestamp(start)
         self._substeps = substeps or math.ceil(24 * 60 / steps_per_day / _LONGEST_TICK)
         self._ticks_per_day = steps_per_day * self._substeps

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from eac.data import columns, files
+from eac.data import columns, files, tabular
 from eac.data.calendar import Calendar
 from eac.data.period import Period
 from eac.data.stream import GraphStream
@@ -79,11 +79,11 @@ class TableStream(GraphStream):
         """Reads and validates one period."""
         name = self.period_names[index]
         what, folder = f"period {name!r}", self.path / name
-        nodes = files.read_nodes(folder / "nodes.csv", what)
+        nodes = tabular.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
         frame = _match_columns(_read_series(folder, what), node_ids, what)
-        edges = files.read_text(folder / "edges.csv", what)
-        files.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
+        edges = tabular.read_text(folder / "edges.csv", what)
+        tabular.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
             name=name,
             series=torch.from_numpy(columns.readings(frame, what)),
@@ -118,7 +118,7 @@ class TableStream(GraphStream):
 
 def _read_series(folder: Path, what: str) -> pd.DataFrame:
     path = files.find_table(folder, "series") or folder / "series.parquet"
-    frame = files.read_table(path, what)
+    frame = tabular.read_table(path, what)
     if not isinstance(frame.index, pd.DatetimeIndex):
         if frame.shape[1] == 0:
             raise StreamError(f"{what}: {path} has no columns. Give one column per node.")

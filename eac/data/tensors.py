@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from eac.data.batch import Batch, Inputs
 from eac.data.calendar import Calendar
-from eac.data.context import Clock
+from eac.data.context import Clock, Lag
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.protocol import Protocol
@@ -35,10 +35,11 @@ class PeriodTensors:
         horizon: Future steps of a batch.
         calendar: Clock of the period's first step.
         lead: Steps before the period's first step.
-        lags: Steps back at which history is gathered; none gathers no history.
+        lags: Where history is gathered; none gathers no history.
         neighbour_x: The graph applied to ``x``, when the backbone can use it.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
+        complete: True when no reading is missing.
     """
 
     x: NodeSeries
@@ -50,42 +51,63 @@ class PeriodTensors:
     horizon: int
     calendar: Calendar
     lead: int = 0
-    lags: tuple[int, ...] = ()
+    lags: tuple[Lag, ...] = ()
     neighbour_x: NodeSeries | None = None
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
+    complete: bool = False
 
-    def batch(self, starts: Int[Tensor, " batch"]) -> Batch:
-        """The windows that begin at ``starts``, with their targets."""
+    def batch(
+        self, starts: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None = None
+    ) -> Batch:
+        """The windows that begin at ``starts``, with their targets.
+
+        With ``days``, each window is disguised as one of so many days later in the week: its
+        clock says so, and its weekly history is that of the other weekday.
+        """
         at = starts + self.lead
         near = self.neighbour_x
         inputs = Inputs(
             x=gather(self.x, at, self.window),
             neighbour_x=None if near is None else gather(near, at, self.window),
             nodes=self.nodes,
-            observed=gather(self.observed, at, self.window),
-            clock=Clock.at(self.calendar, starts, self.window + self.horizon),
-            history=self._history(self.x, at),
-            history_observed=self._history(self.observed, at),
+            observed=self._present(at, self.window),
+            clock=Clock.at(self.calendar, starts, self.window + self.horizon, days),
+            history=self._history(self.x, at, days),
+            history_observed=self._history(self.observed, at, days),
+            neighbour_history=None if near is None else self._history(near, at, days),
         )
         return Batch(
             inputs=inputs,
             y=gather(self.y, at + self.window, self.horizon),
-            mask=gather(self.observed, at + self.window, self.horizon),
+            mask=self._present(at + self.window, self.horizon),
             graph=self.graph,
             scaler=self.scaler,
             starts=starts,
             loss_nodes=self.loss_nodes,
+            complete=self.complete,
         )
 
+    def _present(
+        self, at: Int[Tensor, " batch"], length: int
+    ) -> Bool[Tensor, "batch node {length}"]:
+        if self.complete:
+            return self.observed[:1, :1, None].expand(len(at), self.x.shape[1], length)
+        return gather(self.observed, at, length)
+
     def _history(
-        self, series: Shaped[Tensor, "time node"], at: Int[Tensor, " batch"]
+        self,
+        series: Shaped[Tensor, "time node"],
+        at: Int[Tensor, " batch"],
+        days: Int[Tensor, " batch"] | None,
     ) -> Shaped[Tensor, "batch node lag span"] | None:
         """The window's and the forecast's steps, each lag before them."""
         if not self.lags:
             return None
-        span = self.window + self.horizon
-        return torch.stack([gather(series, at - lag, span) for lag in self.lags], dim=2)
+        span, day = self.window + self.horizon, self.calendar.steps_per_day
+        shift = 0 if days is None else days * day
+        before = [at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags]
+        return torch.stack([gather(series, steps, span) for steps in before], dim=2)
 
     def subset(self, nodes: NodeIndex, loss_nodes: NodeIndex | None) -> "PeriodTensors":
         """The subgraph on ``nodes``, with a loss over ``loss_nodes``; both are rows of the period.
@@ -149,7 +171,7 @@ def prepare(
     window: int,
     horizon: int,
     before: NodeSeries | None = None,
-    lags: tuple[int, ...] = (),
+    lags: tuple[Lag, ...] = (),
 ) -> PeriodTensors:
     """Scales a period as the protocol says and fills what is missing.
 
@@ -160,16 +182,18 @@ def prepare(
         window: Past steps in.
         horizon: Future steps out.
         before: What earlier periods measured of the nodes, at least the largest lag long.
-        lags: Steps back at which history is gathered.
+        lags: Where history is gathered.
     """
     scaler, x = _scale(period.series, split, protocol, window, horizon)
     raw = period.series
     if before is not None:
         x, raw = torch.cat([scaler.transform(before), x]), torch.cat([before, raw])
+    observed = raw.isnan().logical_not_()
+    complete = bool(observed.all())
     return PeriodTensors(
-        x=x.nan_to_num(0.0),
-        y=raw.nan_to_num(0.0),
-        observed=~raw.isnan(),
+        x=x if complete else x.nan_to_num_(0.0),
+        y=raw if complete else raw.nan_to_num(0.0),
+        observed=observed[:1, :1].expand_as(raw) if complete else observed,
         graph=period.graph,
         scaler=scaler if protocol.scale_targets else Scaler.identity(period.num_nodes),
         window=window,
@@ -177,23 +201,25 @@ def prepare(
         calendar=period.calendar,
         lead=0 if before is None else len(before),
         lags=lags,
+        complete=complete,
     )
 
 
 def _scale(
     series: NodeSeries, split: Split, protocol: Protocol, window: int, horizon: int
 ) -> tuple[Scaler, NodeSeries]:
+    """The scaler of the training part, and a new series scaled as the protocol says."""
     train = series[split.train.start : split.train.stop]
     scaler = fit_scaler(train, per_node=protocol.scale_per_node)
     if not protocol.scale_by_part:
         return scaler, scaler.transform(series)
-    pieces = []
+    scaled = torch.empty_like(series)
     for part in (split.train, split.val, split.test):
-        piece = series[part.start : part.stop]
-        weight = _windows_per_step(len(piece), window, horizon)
-        own = fit_scaler(piece, per_node=protocol.scale_per_node, step_weight=weight)
-        pieces.append(own.transform(piece))
-    return scaler, torch.cat(pieces)
+        steps = slice(part.start, part.stop)
+        weight = _windows_per_step(len(part), window, horizon)
+        own = fit_scaler(series[steps], per_node=protocol.scale_per_node, step_weight=weight)
+        torch.sub(series[steps], own.mean, out=scaled[steps]).div_(own.scale)
+    return scaler, scaled
 
 
 def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor, " time"]:

@@ -46,7 +46,7 @@ class HorizonErrors:
         self,
         y_hat: Float[Tensor, "batch node horizon"],
         y: Float[Tensor, "batch node horizon"],
-        mask: Bool[Tensor, "batch node horizon"],
+        mask: Bool[Tensor, "batch node horizon"] | None = None,
         nodes: Int[Tensor, " node"] | None = None,
     ) -> None:
         """Adds a batch of forecasts in raw units.
@@ -54,10 +54,13 @@ class HorizonErrors:
         Args:
             y_hat: Forecasts.
             y: Targets, anything where ``mask`` is False.
-            mask: True where a target was observed.
+            mask: True where a target was observed; None means everywhere.
             nodes: Row of each node of the batch, each once; None means all rows in order.
         """
-        observed = mask if self.null_value is None else mask & (y != self.null_value)
+        observed = torch.ones_like(y, dtype=torch.bool) if mask is None else mask
+        if self.null_value is not None:
+            present = y != self.null_value
+            observed = present if mask is None else present.logical_and_(mask)
         sums = _batch_sums(y_hat.detach(), y, observed)
         self._sums = self._sums.to(sums.device)
         if nodes is None:

@@ -17,9 +17,11 @@ class Loss(nn.Module, ABC):
         self,
         y_hat: Float[Tensor, "batch node horizon"],
         y: Float[Tensor, "batch node horizon"],
-        mask: Bool[Tensor, "batch node horizon"],
+        mask: Bool[Tensor, "batch node horizon"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Sum of the errors where ``mask`` is true, divided by their number."""
+        """Sum of the errors where ``mask`` is true (None: everywhere), divided by their number."""
+        if mask is None:
+            return self.error(y_hat - y).mean()
         weight = mask.to(y_hat.dtype)
         return (self.error((y_hat - y) * weight)).sum() / weight.sum().clamp_min(1)
 

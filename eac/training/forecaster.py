@@ -1,6 +1,6 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,9 +12,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
 from eac.data.batch import Batch, Inputs
+from eac.data.datamodule import PeriodData
 from eac.data.graph import Graph
 from eac.data.period import NodeChange
-from eac.data.datamodule import PeriodData
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
@@ -63,8 +63,6 @@ class Forecaster(LightningModule):
         self._loss_sum: Tensor | None = None
         self._begun = False
 
-
-
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units."""
         return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
@@ -85,8 +83,6 @@ class Forecaster(LightningModule):
         The nodes are those last selected, in the same order.
         """
         return self.scaled_forecast(Inputs(x), graph)
-
-
 
     def plan_period(self, context: PeriodContext) -> PeriodPlan:
         """What the strategy says is to happen in the period; changes nothing."""
@@ -131,8 +127,6 @@ class Forecaster(LightningModule):
             return optimizer
         return [optimizer], [self._lr_scheduler(optimizer)]
 
-
-
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss over the nodes of the plan, plus the strategy's penalty."""
         del batch_idx
@@ -140,7 +134,7 @@ class Forecaster(LightningModule):
         y, mask = batch.scaler.scale_target(batch.y), batch.mask
         if batch.loss_nodes is not None:
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
-        loss = self.loss(y_hat, y, mask)
+        loss = self.loss(y_hat, y, None if batch.complete else mask)
         penalty = self.strategy.penalty(self.backbone)
         loss = loss if penalty is None else loss + penalty
         self._loss_sum = loss.detach() + (0.0 if self._loss_sum is None else self._loss_sum)
@@ -206,8 +200,6 @@ class Forecaster(LightningModule):
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
             nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
         self.errors.update(y_hat, y, mask, nodes=nodes)
-
-
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""

@@ -57,12 +57,10 @@ def test_a_week_of_five_days_repeats_after_five():
 
 
 def test_time_stamps_follow_the_step_when_there_is_real_time():
-    calendar = Calendar.from_timestamps(pd.Timestamp("2024-02-28 23:00"), pd.Timedelta("1h"))
-    stamps = calendar.timestamps(2)
+    calendar = Calendar.from_timestamps(datetime(2024, 2, 28, 23), timedelta(hours=1))
 
-    assert stamps is not None
-    assert list(stamps) == [pd.Timestamp("2024-02-28 23:00"), pd.Timestamp("2024-02-29 00:00")]
-    assert Calendar(24).timestamps(2) is None
+    assert calendar.time_of(1) == datetime(2024, 2, 29)
+    assert Calendar(24).time_of(1) is None
 
 
 @pytest.mark.parametrize("wrong", [{"steps_per_day": 0}, {"days_per_week": 0}, {"start_slot": -1}])

@@ -98,3 +98,13 @@ def test_the_identity_changes_nothing():
     target = torch.randn(2, 3, 4)
 
     assert torch.equal(Scaler.identity(3).inverse(target), target)
+
+
+def test_scaling_in_chunks_of_nodes_changes_nothing(series, monkeypatch):
+    whole = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
+    monkeypatch.setattr("eac.data.scaling._CHUNK_ELEMENTS", 1)
+    parts = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
+
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.equal(one.mean, other.mean)
+        assert torch.equal(one.scale, other.scale)

@@ -184,3 +184,13 @@ def test_forecasts_that_require_grad_and_of_half_precision_are_accepted():
     errors.update(y_hat, y, torch.ones(1, 1, 1, dtype=torch.bool))
     assert not errors.state().requires_grad
     assert errors.mae().item() == 1.0
+
+
+def test_without_a_mask_every_target_counts():
+    y, y_hat = torch.randn(2, 3, 4, 5).unbind()
+    y[0, 0, 0] = 0
+    for null_value in (None, 0.0):
+        masked, plain = HorizonErrors(4, 5, null_value), HorizonErrors(4, 5, null_value)
+        masked.update(y_hat, y, torch.ones_like(y, dtype=torch.bool))
+        plain.update(y_hat, y)
+        assert torch.equal(masked.state(), plain.state())
