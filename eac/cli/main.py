@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("eac.cli.run", "train and test a whole stream, period after period"),
     "report": ("eac.cli.report", "tables of a finished or running run"),
     "benchmark": ("eac.cli.benchmark", "compare strategies on streams: a grid of runs, one table"),
+    "study": ("eac.cli.study", "heterogeneity of a stream, or spectrum of a run's prompts"),
     "data": ("eac.cli.data", "check, describe or convert a stream"),
     "fit": ("eac.cli.one_period", "train on one period (LightningCLI)"),
     "validate": ("eac.cli.one_period", "validate on one period (LightningCLI)"),

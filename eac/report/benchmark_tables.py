@@ -74,7 +74,7 @@ def error_table(
     columns = [*view.steps, view.summary]
     means = [[_mean(row.by_seed, column) for row in rows] for column in columns]
     marked = [marks(values) for values in means]
-    best = rows[int(np.nanargmin([np.nan if m is None else m for m in means[-1]]))]
+    best = _best_trained(rows, view.summary)
     theirs = _published(rows, view, published)
     entries = []
     for index, row in enumerate(rows):
@@ -100,6 +100,13 @@ def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
     models = mine[MODEL].astype(str).drop_duplicates().itertuples(index=False, name=None)
     rows = [_row(mine, strategy, backbone, view) for strategy, backbone in models]
     return sorted(rows, key=lambda row: row.strategy.startswith(NAIVE))
+
+
+def _best_trained(rows: list[Row], summary: str) -> Row:
+    """The trained model with the lowest mean error; tests of significance compare with it."""
+    trained = [row for row in rows if not row.strategy.startswith(NAIVE)] or rows
+    means = [_mean(row.by_seed, summary) for row in trained]
+    return trained[int(np.argmin([np.inf if mean is None else mean for mean in means]))]
 
 
 def _row(mine: pd.DataFrame, strategy: str, backbone: str, view: TableView) -> Row:
@@ -154,7 +161,7 @@ def spread(values: Sequence[float]) -> str:
 
 def _p_text(row: Row, best: Row) -> str:
     if row is best:
-        return "best"
+        return "reference"
     ours, theirs = _paired(row.by_pair, best.by_pair)
     p = wilcoxon_p(ours, theirs) if len(ours) else None
     return "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
@@ -207,8 +214,8 @@ def _notes(rows: list[Row], best: Row, view: TableView) -> tuple[str, ...]:
     ]
     if HAS_SCIPY:
         notes.append(
-            f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against {best.label} over "
-            "periods x seeds."
+            f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against the best "
+            f"trained model ({best.label} on {best.backbone}) over periods x seeds."
         )
     else:
         notes.append("No significance: install scipy (pip install 'eac[benchmark]').")

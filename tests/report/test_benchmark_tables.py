@@ -77,7 +77,7 @@ def test_errors_are_means_over_periods_with_the_deviation_over_seeds(frame):
 def test_significance_pairs_periods_and_seeds(frame):
     # Steady - Drifting: 0, 0, 4, 4: two pairs differ, two signs agree, p = 2 * (1/2)^2
     assert _texts(error_table(frame, VIEW))["Steady"][3] == "0.500"
-    assert _texts(error_table(frame, VIEW))["Drifting"][3] == "best"
+    assert _texts(error_table(frame, VIEW))["Drifting"][3] == "reference"
     assert wilcoxon_p([1.0] * 6, [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]) == pytest.approx(2 / 64)
     assert wilcoxon_p([1.0, 2.0], [1.0, 2.0]) is None
 
