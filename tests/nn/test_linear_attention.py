@@ -38,6 +38,14 @@ def test_weights_sum_to_one_however_many_nodes_there_are():
         torch.testing.assert_close(ones, torch.ones(1, num_nodes, 2))
 
 
+def test_a_channel_that_no_node_uses_gathers_a_mean_all_the_same():
+    key = torch.tensor([0.0, 1e4]).expand(1, 3, 2).clone().requires_grad_()
+    out = linear_attention(-key, key, torch.ones(1, 3, 1))
+    out.sum().backward()
+    torch.testing.assert_close(out, torch.ones(1, 3, 1))
+    assert key.grad.isfinite().all()
+
+
 def test_a_block_permutes_with_its_nodes():
     block, order = ContextBlock(6).eval(), torch.tensor([2, 0, 3, 1])
     features, bank = torch.randn(2, 4, 6), torch.randn(4, 18)
