@@ -28,6 +28,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _heterogeneity(path: str) -> Iterator[str]:
     """Dispersion of the nodes' mean days, in units of the stream's own variance."""
+    import torch
+
     from eac.data.open import open_stream
 
     yield "period,nodes,within,kept,across"
@@ -36,7 +38,7 @@ def _heterogeneity(path: str) -> Iterator[str]:
     for period in open_stream(path):
         series = period.series.double().numpy()
         scale = float(np.nanvar(series)) if scale is None else scale
-        slots = period.calendar.slot_of_day(_steps(len(series))).numpy()
+        slots = period.calendar.slot_of_day(torch.arange(len(series))).numpy()
         features = mean_day(series, slots, period.calendar.steps_per_day)
         day = features.shape[1] * scale
         known = [(row, node) for row, node in enumerate(period.node_ids) if node in before]
@@ -59,12 +61,6 @@ def _spectrum(path: str) -> Iterator[str]:
         prompts = read_prompts(file.parent)
         for rank, share in enumerate(cumulative_energy(prompts), start=1):
             yield f"{file.parent.name},{len(prompts)},{rank},{share:.6f}"
-
-
-def _steps(count: int):
-    import torch
-
-    return torch.arange(count)
 
 
 def _parser() -> argparse.ArgumentParser:

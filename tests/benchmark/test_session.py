@@ -11,13 +11,19 @@ import pandas as pd
 import pytest
 
 from eac.benchmark.executors import RayExecutor
-from eac.benchmark.grid import CELL_FILE, read_result
+from eac.benchmark.grid import CELL_FILE, Cell, CellResult, read_result
 from eac.benchmark.results import collect
 from eac.benchmark.session import read_diary, run_grid
 from eac.errors import ConfigError, RunError
 from tests.benchmark.fake_runs import ENTRY, drive, grid
 
 COSTS = ["cell_seconds", "peak_memory_mib"]
+
+
+def _result(cell: Cell) -> CellResult:
+    result = read_result(cell)
+    assert result is not None
+    return result
 
 
 def _calls(out: Path) -> list[str]:
@@ -29,7 +35,7 @@ def test_every_cell_runs_once_and_a_second_start_runs_none(tmp_path):
     assert sorted(set(_calls(tmp_path))) == sorted(_calls(tmp_path))
     assert drive(tmp_path) == []
     assert len(_calls(tmp_path)) == 6
-    assert all(read_result(cell).done for cell in grid(tmp_path))
+    assert all(_result(cell).done for cell in grid(tmp_path))
     assert [(s.finished, s.failed, s.workers) for s in read_diary(tmp_path)] == [(6, 0, 2)]
 
 
@@ -43,7 +49,7 @@ def test_every_cell_runs_once_and_a_second_start_runs_none(tmp_path):
 )
 def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_path, fail, words):
     drive(tmp_path, fail=fail)
-    results = {cell.name: read_result(cell) for cell in grid(tmp_path, fail=fail)}
+    results = {cell.name: _result(cell) for cell in grid(tmp_path, fail=fail)}
     failed = [name for name, result in results.items() if not result.done]
     assert failed == ["Odd, fake, seed 1", "Odd, fake, seed 2"]
     assert words in results["Odd, fake, seed 1"].error
@@ -80,7 +86,7 @@ def test_after_a_kill_no_finished_cell_runs_again_and_the_table_is_the_same(tmp_
     assert set(_calls(killed)) > finished
     assert _start(whole, repository).wait() == 0
     tables = [collect(grid(out, sleep=0.3)).drop(columns=COSTS) for out in (killed, whole)]
-    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
 def test_two_grids_cannot_share_a_directory(tmp_path, repository):
@@ -117,4 +123,4 @@ def test_ray_runs_the_same_grid(tmp_path):
     tables = [
         collect(grid(tmp_path / name, fail="kill")).drop(columns=COSTS) for name in ("ray", "local")
     ]
-    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[0], tables[1])

@@ -58,7 +58,8 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seed": "Int64", "trainable_parameters": "Int64"})
 
 
-def _texts(table: MarkedTable) -> dict[str, list[str]]:
+def _texts(table: MarkedTable | None) -> dict[str, list[str]]:
+    assert table is not None
     return {row[0].text: [entry.text for entry in row[1:]] for row in table.rows}
 
 
