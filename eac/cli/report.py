@@ -1,42 +1,86 @@
 """`eac report`: the errors of a run beside those of naive forecasts."""
 
 import argparse
+import importlib.util
 import json
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
-from eac.errors import EACError
+from eac.errors import EACError, RunError
 from eac.record import METRICS
 from eac.report.summary import read_finished_run, report_json
-from eac.report.tables import print_run, to_csv, to_markdown
+from eac.report.tables import print_run, to_csv, to_latex, to_markdown
 
 WIDE = 120
 
 
 def main(argv: list[str]) -> int:
-    """Prints the report of one run; returns the exit status."""
+    """Prints the report of one run, or writes its page; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        run = read_finished_run(arguments.run_dir)
+        if arguments.html or arguments.figures:
+            _write(arguments)
+        else:
+            _print(arguments)
     except EACError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def write_run_page(run_dir: str) -> None:
+    """Writes ``report.html`` into a run, or says in one line why there is none; never fails."""
+    from eac.report.page import MISSING_EXTRA, PAGE_FILE, has_page_libraries, write_page
+
+    if not has_page_libraries():
+        print(f"no {PAGE_FILE}: {MISSING_EXTRA}", file=sys.stderr)
+        return
+    path = Path(run_dir) / PAGE_FILE
+    try:
+        write_page(run_dir, path)
+    except Exception as error:  # noqa: BLE001 - the run is done and recorded; this shows it only
+        print(f"no {PAGE_FILE}: {error}. Try: eac report {run_dir} --html {path}", file=sys.stderr)
+        return
+    print(f"page: {path}")
+
+
+def _print(arguments: argparse.Namespace) -> None:
+    run = read_finished_run(arguments.run_dir)
     if arguments.json:
         print(json.dumps(report_json(run), indent=1, ensure_ascii=False, allow_nan=False))
     elif arguments.markdown:
         print(to_markdown(run, arguments.metric), end="")
+    elif arguments.latex:
+        print(to_latex(run, arguments.metric), end="")
     elif arguments.csv:
         print(to_csv(run), end="")
     else:
         print_run(run, arguments.metric, Console(width=None if sys.stdout.isatty() else WIDE))
-    return 0
+
+
+def _write(arguments: argparse.Namespace) -> None:
+    from eac.report.page import run_figures, write_page
+
+    if arguments.html:
+        write_page(arguments.run_dir, arguments.html, metric=arguments.metric)
+        print(f"wrote {arguments.html}")
+    if arguments.figures:
+        if importlib.util.find_spec("matplotlib") is None:
+            raise RunError("figures need matplotlib: pip install 'eac[report]'")
+        from eac.report.paper_figures import write_figures
+
+        charts = run_figures(arguments.run_dir, metric=arguments.metric)
+        for path in write_figures(charts, Path(arguments.figures)):
+            print(f"wrote {path}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac report",
-        description="Print the test errors of a run by period and horizon, beside naive forecasts.",
+        description="Print the test errors of a run by period and horizon, beside naive forecasts, "
+        "or write them as one page with figures.",
         epilog='Columns: "@6" is the error at step 6 alone and "mean" the mean of all steps; '
         '"<=6" is the error over steps 1 to 6 and "avg" the mean of those values. '
         "--json and --csv hold all metrics.",
@@ -48,5 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print Markdown")
+    form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
     form.add_argument("--csv", action="store_true", help="print every error, one per line")
+    form.add_argument("--html", metavar="FILE", help="write one self-contained page")
+    parser.add_argument("--figures", metavar="DIR", help="write the figures as SVG and PNG")
     return parser

@@ -28,7 +28,9 @@ def main(argv: Sequence[str]) -> int:
     runner.run()
     if settings["watch"]:
         watch(runner, every=settings["watch_interval"], timeout=settings["watch_timeout"])
-    return report.main([settings["dir"]])
+    status = report.main([settings["dir"]])
+    report.write_run_page(settings["dir"])
+    return status
 
 
 def _expand(args: list[str]) -> list[str]:

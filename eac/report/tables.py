@@ -1,4 +1,4 @@
-"""A run as text, Markdown or CSV."""
+"""A run as text, Markdown, LaTeX or CSV."""
 
 import csv
 import io
@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.record import HorizonTable, PeriodRecord, RunRecord
+from eac.report import markup
+from eac.report.markup import Entry, MarkedTable
 from eac.report.summary import (
     BASELINES,
     compare,
@@ -64,6 +66,20 @@ def to_markdown(run: RunRecord, metric: str) -> str:
         parts += [f"## {_cell(grid.title)}", table, *(f"*{_cell(note)}*" for note in grid.notes)]
     parts.append("\n".join(f"- {_cell(sentence)}" for sentence in conclusions(run)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_latex(run: RunRecord, metric: str) -> str:
+    """The tables of the report as LaTeX environments, for the package booktabs."""
+    tables = (
+        MarkedTable(
+            title=grid.title,
+            header=grid.header,
+            rows=tuple(tuple(Entry(cell.strip()) for cell in row) for row in grid.rows),
+            notes=grid.notes,
+        )
+        for grid in grids(run, metric)
+    )
+    return "\n".join(markup.to_latex(table) for table in tables)
 
 
 def to_csv(run: RunRecord) -> str:

@@ -1,0 +1,104 @@
+"""Charts as plain values: what is drawn, in words that no drawing library owns.
+
+A page draws them with Plotly, a paper with matplotlib; both get the same numbers and words.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal["model", "a", "b", "c", "d", "e", "muted"]
+"""Colour of a series: the model's own, one of five others, or grey."""
+Number: TypeAlias = float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points; None leaves a gap."""
+
+    name: str
+    x: tuple[str | float, ...]
+    y: tuple[Number, ...]
+    role: Role
+    dash: bool = False
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one colour."""
+
+    name: str
+    x: tuple[str, ...]
+    y: tuple[Number, ...]
+    role: Role
+
+
+@dataclass(frozen=True)
+class SeriesChart:
+    """Lines or bars on common axes.
+
+    Attributes:
+        key: Name of the figure in files and in the page.
+        title: One line above the figure.
+        alt: What the figure shows, for those who cannot see it.
+        x_label: Title of the horizontal axis.
+        y_label: Title of the vertical axis.
+        marks: What is drawn.
+        stacked: Bars stand on each other instead of side by side.
+        from_zero: The vertical axis begins at zero.
+    """
+
+    key: str
+    title: str
+    alt: str
+    x_label: str
+    y_label: str
+    marks: tuple[Line | Bars, ...]
+    stacked: bool = False
+    from_zero: bool = True
+
+
+@dataclass(frozen=True)
+class HeatChart:
+    """A matrix as coloured cells with their numbers; None leaves a cell empty."""
+
+    key: str
+    title: str
+    alt: str
+    x_label: str
+    y_label: str
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    cells: tuple[tuple[Number, ...], ...]
+    value_label: str
+
+
+@dataclass(frozen=True)
+class MapChart:
+    """Sensors coloured by a value, with the edges among them.
+
+    Attributes:
+        key: Name of the figure.
+        title: One line above the figure.
+        alt: What the figure shows, for those who cannot see it.
+        names: Text of each sensor.
+        x: Horizontal place of each sensor.
+        y: Vertical place.
+        values: Value of each sensor; None is drawn hollow.
+        edges: Pairs of positions in ``names``.
+        value_label: What the colours mean.
+        marked: Positions of the sensors to ring.
+    """
+
+    key: str
+    title: str
+    alt: str
+    names: tuple[str, ...]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    values: tuple[Number, ...]
+    edges: tuple[tuple[int, int], ...]
+    value_label: str
+    marked: tuple[int, ...] = ()
+
+
+Chart: TypeAlias = SeriesChart | HeatChart | MapChart
