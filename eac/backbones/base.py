@@ -19,12 +19,14 @@ class Backbone(nn.Module, ABC):
         window: Past steps in.
         horizon: Future steps out.
         hidden: Width of the features that ``encode`` returns.
+        lags: Seasonal history it wants beside the window, such as ``1d`` or ``2w``.
         hops: Edges between a node and the farthest node it hears; None if it may hear them all.
     """
 
     window: int
     horizon: int
     hidden: int
+    lags: tuple[str, ...] = ()
     hops: int | None = None
 
     @property
@@ -46,6 +48,15 @@ class Backbone(nn.Module, ABC):
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
     ) -> Float[Tensor, "batch node horizon"]:
         """Forecasts, in scaled units, from features and the unprompted readings."""
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """The readout: what may be trained again while the rest stays frozen.
+
+        By default the parameters of the last module that was given any, which is the layer that
+        makes the forecast where layers are built in the order in which they run.
+        """
+        parts = [list(part.parameters()) for part in self.children()]
+        return next((found for found in reversed(parts) if found), [])
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
         """The graph applied to a whole scaled series, where the first layer is linear in it.

@@ -1,6 +1,7 @@
 """What a forecast may know besides its window: the clock, and the past at the same slots."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,18 +34,36 @@ class Clock:
     days_per_week: int
 
     @staticmethod
-    def at(calendar: Calendar, starts: Int[Tensor, " batch"], span: int) -> "Clock":
-        """The clock of ``span`` steps from each start on."""
+    def at(
+        calendar: Calendar,
+        starts: Int[Tensor, " batch"],
+        span: int,
+        days: Int[Tensor, " batch"] | None = None,
+    ) -> "Clock":
+        """The clock of ``span`` steps from each start on, as if so many days later."""
         steps = starts[:, None] + torch.arange(span, device=starts.device)
         return Clock(
             calendar.slot_of_day(steps),
-            calendar.day_of_week(steps),
+            calendar.day_of_week(_later(steps, days, calendar)),
             calendar.steps_per_day,
             calendar.days_per_week,
         )
 
 
-def lag_steps(lags: list[str], calendar: Calendar, horizon: int) -> tuple[int, ...]:
+@dataclass(frozen=True)
+class Lag:
+    """One lag of seasonal history.
+
+    Attributes:
+        steps: How far back.
+        weekly: True for whole weeks: the same day of the week.
+    """
+
+    steps: int
+    weekly: bool
+
+
+def lag_steps(lags: Sequence[str], calendar: Calendar, horizon: int) -> tuple[Lag, ...]:
     """Each lag in steps, raised to the next multiple that is known when the forecast is made.
 
     Args:
@@ -53,8 +72,8 @@ def lag_steps(lags: list[str], calendar: Calendar, horizon: int) -> tuple[int, .
         horizon: Steps forecast; a lag shorter than this would look ahead.
 
     Example:
-        >>> lag_steps(["1d", "1w"], Calendar(steps_per_day=24), horizon=36)
-        (48, 168)
+        >>> [lag.steps for lag in lag_steps(["1d", "1w"], Calendar(24), horizon=36)]
+        [48, 168]
     """
     steps = []
     for lag in lags:
@@ -63,8 +82,15 @@ def lag_steps(lags: list[str], calendar: Calendar, horizon: int) -> tuple[int, .
             raise ConfigError(f"lag {lag!r}: give a number of days or weeks, such as 1d or 2w.")
         unit = calendar.steps_per_day if match[2] == "d" else calendar.steps_per_week
         length = int(match[1]) * unit
-        steps.append(length if length >= horizon else -(-horizon // unit) * unit)
+        length = length if length >= horizon else -(-horizon // unit) * unit
+        steps.append(Lag(length, weekly=match[2] == "w"))
     return tuple(steps)
+
+
+def _later(
+    steps: Int[Tensor, "batch *span"], days: Int[Tensor, " batch"] | None, calendar: Calendar
+) -> Int[Tensor, "batch *span"]:
+    return steps if days is None else steps + days[:, None] * calendar.steps_per_day
 
 
 def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeries:
@@ -85,6 +111,17 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
         if offset >= num_steps:
             break
     return before
+
+
+def steps_before(stream: GraphStream, index: int) -> int:
+    """Steps from the earliest period that shares a clock with period ``index`` to its beginning."""
+    current, reached = stream.load(index).calendar, 0
+    for earlier in range(index - 1, -1, -1):
+        offset = _steps_between(stream.load(earlier).calendar, current)
+        if offset is None:
+            break
+        reached = offset
+    return reached
 
 
 def _copy_shared(period: Period, before: NodeSeries, offset: int, column: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
-from eac.data.context import lag_steps, readings_before
+from eac.data.context import lag_steps, readings_before, steps_before
 from eac.data.graph import Graph
 from eac.data.open import open_stream
 from eac.data.period import Period
@@ -28,8 +28,10 @@ Loader = DataLoader[Int[Tensor, " batch"]]
 
 
 @runtime_checkable
-class AppliesGraph(Interface):
-    """Anything that can apply a graph to a whole series; every backbone can."""
+class WantsContext(Interface):
+    """What a backbone asks of its data: lags, and the graph applied to a whole series."""
+
+    lags: tuple[str, ...]
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
         """The graph applied to ``series``, or None."""
@@ -51,8 +53,10 @@ class PeriodData(LightningDataModule):
         eval_batch_size: Windows in a batch of validation or test.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
-        lags: Seasonal history for backbones that use it, such as ``[1d, 1w]``: the readings a day
-            and a week before each step, reaching back over the period's beginning by node id.
+        rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
+            had; needs periods on one clock.
+        disguise: Share of the training windows whose weekly history and day of the week are those
+            of another weekday, as on a holiday.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows.
     """
@@ -68,7 +72,8 @@ class PeriodData(LightningDataModule):
         eval_batch_size: int = 64,
         train_fraction: float = 0.6,
         val_fraction: float = 0.2,
-        lags: list[str] | None = None,
+        rehearsal: float = 0.0,
+        disguise: float = 0.0,
         protocol: ProtocolName = "strict",
         seed: int = 0,
     ):
@@ -86,7 +91,9 @@ class PeriodData(LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.fractions = (train_fraction, val_fraction)
-        self.lags = list(lags or ())
+        self.rehearsal = rehearsal
+        self.disguise = disguise
+        self.lags: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
         self.seed = seed
         self._period: Period | None = None
@@ -122,13 +129,14 @@ class PeriodData(LightningDataModule):
         """All nodes of the period."""
         if self._full is None:
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
+            lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
             self._full = prepare(
                 self.period,
                 self.split,
                 self.protocol,
                 window=self.window,
                 horizon=self.horizon,
-                before=readings_before(self.stream, self.index, max(lags)) if lags else None,
+                before=readings_before(self.stream, self.index, lead) if lead else None,
                 lags=lags,
             )
         return self._full
@@ -150,7 +158,13 @@ class PeriodData(LightningDataModule):
             nodes = everything if nodes is None else nodes
             self._learning = self.full.subset(nodes, loss_nodes)
 
-    def apply_graph_once(self, backbone: AppliesGraph) -> None:
+    def use_context_of(self, backbone: WantsContext) -> None:
+        """Gives batches the seasonal history that the backbone asks for."""
+        if self.lags != backbone.lags:
+            self.lags = backbone.lags
+            self._full = self._learning = None
+
+    def apply_graph_once(self, backbone: WantsContext) -> None:
         """Lets the backbone apply the graph to the whole series instead of to each window."""
         self._full = self.full.with_neighbours(backbone.neighbour_series)
         if self._learning is not None:
@@ -164,16 +178,24 @@ class PeriodData(LightningDataModule):
         return starts if self.protocol.keep_last_window or len(starts) == 1 else starts[:-1]
 
     def train_dataloader(self) -> Loader:
-        """Shuffled training windows."""
-        return self._loader("train", self.batch_size, seed=self.seed * 1009 + self.index)
+        """Shuffled training windows, among them the share rehearsed from earlier periods."""
+        own, older = self.starts("train"), self._older_starts()
+        sampler = StartBatches(
+            len(own),
+            self.batch_size,
+            seed=self.seed * 1009 + self.index,
+            num_older=len(older),
+            older_share=self.rehearsal,
+        )
+        return _loader(torch.cat([own, older]), sampler)
 
     def val_dataloader(self) -> Loader:
         """Validation windows in order of time."""
-        return self._loader("val", self.eval_batch_size, seed=None)
+        return self._in_order("val")
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
-        return self._loader("test", self.eval_batch_size, seed=None)
+        return self._in_order("test")
 
     def predict_dataloader(self) -> Loader:
         """The test windows again."""
@@ -183,7 +205,29 @@ class PeriodData(LightningDataModule):
         """Gathers the windows that begin at the start steps of ``batch``."""
         del dataloader_idx
         fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-        return self._on(batch.device, learning=fitting).batch(batch)
+        days = self._disguises(len(batch)) if fitting and self.trainer.training else None
+        tensors = self._on(batch.device, learning=fitting)
+        return tensors.batch(batch, None if days is None else days.to(batch.device))
+
+    def _disguises(self, num_windows: int) -> Int[Tensor, " batch"] | None:
+        """Days by which each window is moved in the week; 0 for most, never into the future."""
+        calendar, tensors = self.period.calendar, self.full
+        weekly = [lag.steps for lag in tensors.lags if lag.weekly]
+        if not self.disguise or not weekly:
+            return None
+        room = (min(weekly) - self.horizon) // calendar.steps_per_day
+        most = min(calendar.days_per_week - 1, room)
+        chosen = torch.rand(num_windows) < self.disguise
+        return chosen * torch.randint(1, max(most, 1) + 1, (num_windows,)) if most > 0 else None
+
+    def _steps_rehearsed(self) -> int:
+        return steps_before(self.stream, self.index) if self.rehearsal else 0
+
+    def _older_starts(self) -> Int[Tensor, " window"]:
+        """First steps, before the period, of windows that end before it."""
+        lags = (lag.steps for lag in self.full.lags)
+        reached = self.full.lead - max(lags, default=0)
+        return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
 
     def _on(self, device: torch.device, *, learning: bool) -> PeriodTensors:
         if learning and self._learning is not None:
@@ -192,11 +236,14 @@ class PeriodData(LightningDataModule):
         self._full = self.full.to(device)
         return self._full
 
-    def _loader(self, part: Part, batch_size: int, *, seed: int | None) -> Loader:
+    def _in_order(self, part: Part) -> Loader:
         starts = self.starts(part)
-        sampler = StartBatches(len(starts), batch_size, seed=seed)
-        generator = torch.Generator().manual_seed(0)
-        return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
+        return _loader(starts, StartBatches(len(starts), self.eval_batch_size, seed=None))
+
+
+def _loader(starts: Int[Tensor, " window"], sampler: StartBatches) -> Loader:
+    generator = torch.Generator().manual_seed(0)
+    return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
 
 
 def _check_settings(window: int, horizon: int, batch_size: int) -> None:

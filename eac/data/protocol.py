@@ -17,7 +17,8 @@ class Protocol:
         scale_per_node: One mean and deviation per node instead of one for all.
         scale_targets: Forecast in scaled units and scale back, instead of in raw units.
         keep_last_window: The published code drops the last window of each part.
-        null_value: A target equal to this is left out of the errors (not of the loss).
+        null_value: A target equal to this is left out of the errors.
+        null_in_loss: It is left out of the loss too, which the published code does not do.
     """
 
     name: ProtocolName
@@ -26,8 +27,9 @@ class Protocol:
     scale_targets: bool
     keep_last_window: bool
     null_value: float | None
+    null_in_loss: bool
 
 
-STRICT = Protocol("strict", False, True, True, True, None)
-PUBLISHED = Protocol("published", True, False, False, False, 0.0)
+STRICT = Protocol("strict", False, True, True, True, None, True)
+PUBLISHED = Protocol("published", True, False, False, False, 0.0, False)
 PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}

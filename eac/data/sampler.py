@@ -9,21 +9,33 @@ from torch.utils.data import Dataset, Sampler
 
 
 class StartBatches(Sampler[Tensor]):
-    """Yields index batches over ``num_windows`` windows.
+    """Yields index batches over ``num_windows`` windows, and perhaps older ones behind them.
 
     The order of an epoch depends on ``seed`` and the epoch alone, so that an interrupted epoch
     is repeated exactly. Lightning calls ``set_epoch`` before each epoch.
 
     Args:
-        num_windows: Windows in the part.
+        num_windows: Windows in the part; an epoch sees each once.
         batch_size: Windows in one batch; the last batch may be smaller.
         seed: None keeps the chronological order.
+        num_older: Windows of earlier periods, numbered from ``num_windows`` on.
+        older_share: Share of each batch drawn from them, at random.
     """
 
-    def __init__(self, num_windows: int, batch_size: int, *, seed: int | None):
+    def __init__(
+        self,
+        num_windows: int,
+        batch_size: int,
+        *,
+        seed: int | None,
+        num_older: int = 0,
+        older_share: float = 0.0,
+    ):
         self._num_windows = num_windows
-        self._batch_size = batch_size
         self._seed = seed
+        self._num_older = num_older
+        self._older = round(batch_size * older_share) if num_older else 0
+        self._own = max(1, batch_size - self._older)
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -31,19 +43,20 @@ class StartBatches(Sampler[Tensor]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self._num_windows // self._batch_size)
+        return -(-self._num_windows // self._own)
 
     def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
         # A generator, so that the order is chosen when the first batch is asked for: a resumed
         # Lightning fit makes the iterator before it sets the epoch.
         if self._seed is None:
-            order = torch.arange(self._num_windows)
-        else:
-            mixed = (self._seed * 1_000_003 + self._epoch) % 2**63
-            order = torch.randperm(
-                self._num_windows, generator=torch.Generator().manual_seed(mixed)
-            )
-        yield from order.split(self._batch_size)
+            yield from torch.arange(self._num_windows).split(self._own)
+            return
+        mixed = (self._seed * 1_000_003 + self._epoch) % 2**63
+        generator = torch.Generator().manual_seed(mixed)
+        order = torch.randperm(self._num_windows, generator=generator)
+        for own in order.split(self._own):
+            drawn = torch.rand(self._older, generator=generator) * self._num_older
+            yield torch.cat([own, self._num_windows + drawn.long()])
 
 
 class Starts(Dataset[Tensor]):

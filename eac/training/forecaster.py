@@ -1,16 +1,17 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
+from eac.continual.probe import Learning, OptimizerFactory, adamw
 from eac.data.batch import Batch, Inputs
 from eac.data.datamodule import PeriodData
 from eac.data.graph import Graph
@@ -18,14 +19,10 @@ from eac.data.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.forecast import scaled_forecast
+from eac.training.schedules import WarmupCosine
 
-OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
-
-
-def adamw(parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
-    """AdamW with the published learning rate, 0.03, and torch's weight decay, 0.01."""
-    return torch.optim.AdamW(parameters, lr=0.03)
 
 
 class Forecaster(LightningModule):
@@ -35,8 +32,11 @@ class Forecaster(LightningModule):
         backbone: The spatio-temporal network.
         strategy: Who learns from what, period by period.
         optimizer: Built for each period from what requires a gradient then.
-        lr_scheduler: Built on that optimizer, stepped after each epoch; None keeps the rate.
-        loss: In scaled units, over observed targets (published: MSE on raw targets).
+        lr_scheduler: Built on that optimizer; stepped after each epoch (``WarmupCosine``: after
+            each batch). None keeps the rate.
+        loss: Over observed targets (published: MSE on raw targets).
+        loss_units: ``raw`` weighs each node's error by its scale, as an error in raw units does;
+            ``scaled`` counts all nodes alike.
         null_value: Targets equal to this are left out of the errors; None leaves it to the
             protocol of the data.
     """
@@ -49,6 +49,7 @@ class Forecaster(LightningModule):
         optimizer: OptimizerFactory = adamw,
         lr_scheduler: SchedulerFactory | None = None,
         loss: Loss | None = None,
+        loss_units: Literal["scaled", "raw"] = "scaled",
         null_value: float | None = None,
     ):
         super().__init__()
@@ -56,6 +57,7 @@ class Forecaster(LightningModule):
         self.strategy = strategy
         strategy.attach(backbone)
         self.loss = loss or MSE()
+        self.loss_units = loss_units
         self.null_value = null_value
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -69,10 +71,7 @@ class Forecaster(LightningModule):
 
     def scaled_forecast(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in the units of the backbone."""
-        inputs = self.strategy.adapt_input(inputs)
-        features = self.backbone.encode(inputs, graph)
-        features = self.strategy.adapt_features(features, inputs)
-        return self.backbone.decode(features, inputs)
+        return scaled_forecast(self.strategy, self.backbone, inputs, graph)
 
     @torch.no_grad()
     def forecast(
@@ -88,11 +87,19 @@ class Forecaster(LightningModule):
         """What the strategy says is to happen in the period; changes nothing."""
         return self.strategy.plan(context, self.backbone)
 
+    def learning(self, data: PeriodData) -> Learning:
+        """How this model learns on ``data``, for a strategy that tries something out."""
+        null = data.protocol.null_value if self.null_value is None else self.null_value
+        return Learning(self.loss, self._optimizer, data.batch_size, null)
+
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
         self.strategy.begin_period(context, self.backbone)
         self.strategy.select_nodes(context.current.period.node_ids)
         self.backbone.requires_grad_(not plan.freeze_backbone)
+        if plan.train_head:
+            for parameter in self.backbone.head_parameters():
+                parameter.requires_grad_(True)
         self._begun = True
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
@@ -104,10 +111,12 @@ class Forecaster(LightningModule):
         """Prepares a period that no runner prepared, and applies the graph once to its series."""
         del stage
         data = self.period_data
+        data.use_context_of(self.backbone)
         if not self._begun:
             node_ids = data.period.node_ids
             change = NodeChange.between(node_ids, (), set())
-            context = PeriodContext(0, data.seed, data.view, None, change)
+            learning = self.learning(data)
+            context = PeriodContext(0, data.seed, data.view, None, change, learning)
             self.begin_period(context, self.plan_period(context))
         data.apply_graph_once(self.backbone)
 
@@ -125,20 +134,39 @@ class Forecaster(LightningModule):
         optimizer = self._optimizer(trainable)
         if self._lr_scheduler is None:
             return optimizer
-        return [optimizer], [self._lr_scheduler(optimizer)]
+        scheduler = self._lr_scheduler(optimizer)
+        if not isinstance(scheduler, WarmupCosine):
+            return [optimizer], [scheduler]
+        scheduler.end_at(int(self.trainer.estimated_stepping_batches))
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss over the nodes of the plan, plus the strategy's penalty."""
         del batch_idx
         y_hat = self.scaled_forecast(batch.inputs, batch.graph)
-        y, mask = batch.scaler.scale_target(batch.y), batch.mask
+        y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch)
+        if self.loss_units == "raw":
+            weight = batch.scaler.scale[:, None] / batch.scaler.scale.mean()
+            y_hat, y = y_hat * weight, y * weight
         if batch.loss_nodes is not None:
-            y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
-        loss = self.loss(y_hat, y, None if batch.complete else mask)
+            y_hat, y = y_hat[:, batch.loss_nodes], y[:, batch.loss_nodes]
+            mask = None if mask is None else mask[:, batch.loss_nodes]
+        loss = self.loss(y_hat, y, mask)
         penalty = self.strategy.penalty(self.backbone)
         loss = loss if penalty is None else loss + penalty
         self._loss_sum = loss.detach() + (0.0 if self._loss_sum is None else self._loss_sum)
         return loss
+
+    def _loss_mask(self, batch: Batch) -> Bool[Tensor, "batch node horizon"] | None:
+        """Targets that the loss counts; None means all."""
+        null = self._null_value() if self.period_data.protocol.null_in_loss else None
+        if null is not None:
+            return batch.mask & (batch.y != null)
+        return None if batch.complete else batch.mask
+
+    def _null_value(self) -> float | None:
+        data = self.period_data
+        return data.protocol.null_value if self.null_value is None else self.null_value
 
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss of the epoch."""
@@ -191,8 +219,7 @@ class Forecaster(LightningModule):
 
     def _new_errors(self) -> HorizonErrors:
         data = self.period_data
-        null = data.protocol.null_value if self.null_value is None else self.null_value
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=null)
+        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value())
 
     def _count(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
         y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes

@@ -86,6 +86,7 @@ class StreamRunner:
     ):
         self.forecaster = forecaster
         self.data = data
+        data.use_context_of(forecaster.backbone)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
         self._config = _describe(forecaster, data) if config is None else config
@@ -159,9 +160,10 @@ class StreamRunner:
         before = {} if tester is None else tester.before(data, change, directory)
         seed, previous = data.seed * 1009 + data.index, self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        context = PeriodContext(
-            data.index, seed, data.view, None if previous is None else previous.view, change
-        )
+        view = None if previous is None else previous.view
+        learning = model.learning(data)
+        context = PeriodContext(data.index, seed, data.view, view, change, learning)
+        model.strategy.take_notes()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
@@ -181,6 +183,7 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
+            model.strategy.end_training(context, model.backbone)
         trainer.test(model, datamodule=data, verbose=False)
         record = self._record(data, change, counts, watch)
         if tester is not None:
@@ -222,6 +225,7 @@ class StreamRunner:
             strategy=type(self.forecaster.strategy).__name__,
             backbone=type(self.forecaster.backbone).__name__,
             sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
+            notes=self.forecaster.strategy.take_notes(),
         )
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:

@@ -1,0 +1,188 @@
+"""A node-wise residual network that corrects the seasonal profile of the last weeks."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from eac.backbones.base import Backbone
+from eac.data.batch import Inputs
+from eac.data.graph import Graph
+from eac.errors import ConfigError
+from eac.nn.message_passing import propagate, propagate_nodes
+from eac.typing import NodeSeries
+
+HOURS_PER_WEEK = 168
+
+
+class SeasonalMLP(Backbone):
+    """Forecasts what differs from the same slots of the last weeks.
+
+    The *profile* of a node is the mean of what was read at the same slots of the last weeks (of
+    the last day where no week is known, else the last reading). The network sees the window, its
+    difference from the profile, the profile ahead, how each lag differs from it, the same of the
+    node's neighbours, and the share of readings present; it adds a correction to the profile.
+    Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
+    the week: a low-rank term of node times slot.
+
+    This project's own design; what each part is worth stands in ``docs/results.md``.
+
+    Args:
+        window: Past steps in.
+        horizon: Future steps out.
+        hidden: Width of the residual layers.
+        num_blocks: Residual layers.
+        lags: Seasonal history, in days (``1d``) and weeks (``1w``); weeks make the profile.
+        slot_rank: Rank of the term of node times hour of the week.
+        dropout: Inside the residual layers.
+    """
+
+    hops = 1
+
+    def __init__(
+        self,
+        window: int = 12,
+        horizon: int = 12,
+        *,
+        hidden: int = 96,
+        num_blocks: int = 2,
+        lags: Sequence[str] = ("1d", "1w", "2w", "3w", "4w"),
+        slot_rank: int = 4,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if not lags:
+            raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
+        self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
+        self.lags = tuple(lags)
+        self.width, self.slot_rank = hidden, slot_rank
+        self._weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
+        self._daily = [i for i, lag in enumerate(self.lags) if not lag.endswith("w")]
+        span = window + horizon
+        width_in = 2 * (2 * window + horizon) + len(self.lags) * (span + 1) + 1
+        self.inward = nn.Linear(width_in, hidden)
+        self.linear = nn.Linear(width_in, horizon, bias=False)
+        self.hour = nn.Embedding(HOURS_PER_WEEK, hidden)
+        self.hour_of_day = nn.Embedding(24, hidden)
+        self.blocks = nn.ModuleList(_Residual(hidden, dropout) for _ in range(num_blocks))
+        self.slot_weight = nn.Embedding(HOURS_PER_WEEK, slot_rank)
+        self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
+        self.readout = nn.Linear(hidden, horizon)
+        self._small_start()
+
+    @property
+    def prompt_width(self) -> int:
+        """The hidden width and the weights of the slot vectors, side by side."""
+        return self.width + self.slot_rank
+
+    def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
+        """Hidden features and, beside them, the forecast without the readout."""
+        seen, profile = self._described(inputs, graph)
+        hour = self._hour_of_week(inputs)
+        prompt = inputs.prompt_or_zeros(self.prompt_width)
+        when = self.hour(hour) + self.hour_of_day(hour % 24)
+        hidden = self.inward(seen) + prompt[:, : self.width] + when[:, None]
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        slot = self.slot_out(prompt[:, self.width :] * self.slot_weight(hour)[:, None])
+        return torch.cat([hidden, profile + self.linear(seen) + slot], dim=-1)
+
+    def decode(
+        self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
+    ) -> Float[Tensor, "batch node horizon"]:
+        """The readout added to the forecast that ``encode`` prepared."""
+        del inputs
+        hidden, prepared = features.split([self.width, self.horizon], dim=-1)
+        return self.readout(nn.functional.gelu(hidden)) + prepared
+
+    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
+        """The graph applied to a scaled series, 0 where missing."""
+        return propagate_nodes(series.T, graph).T.contiguous()
+
+    def _described(
+        self, inputs: Inputs, graph: Graph
+    ) -> tuple[Float[Tensor, "batch node width"], Float[Tensor, "batch node horizon"]]:
+        """What the network sees, and the profile at the steps to forecast."""
+        x, split = inputs.x, self.window
+        history, known = self._history(inputs)
+        profile = self._profile(history, known, x)
+        away = (history - profile[:, :, None]) * known
+        near = inputs.neighbour_x if inputs.neighbour_x is not None else propagate(x, graph)
+        near_profile = self._near_profile(inputs, profile)
+        present = x.new_ones(x.shape[:2]) if inputs.observed is None else inputs.observed.mean(
+            dim=-1, dtype=x.dtype
+        )
+        seen = [
+            x,
+            x - profile[..., :split],
+            profile[..., split:],
+            near,
+            near - near_profile[..., :split],
+            near_profile[..., split:],
+            away.flatten(2),
+            known.mean(dim=-1, dtype=x.dtype),
+            present[..., None],
+        ]
+        return torch.cat(seen, dim=-1), profile[..., split:]
+
+    def _history(
+        self, inputs: Inputs
+    ) -> tuple[Float[Tensor, "batch node lag span"], Bool[Tensor, "batch node lag span"]]:
+        if inputs.history is not None and inputs.history_observed is not None:
+            return inputs.history, inputs.history_observed
+        shape = (*inputs.x.shape[:2], len(self.lags), self.window + self.horizon)
+        return inputs.x.new_zeros(shape), inputs.x.new_zeros(shape, dtype=torch.bool)
+
+    def _profile(
+        self,
+        history: Float[Tensor, "batch node lag span"],
+        known: Bool[Tensor, "batch node lag span"],
+        x: Float[Tensor, "batch node window"],
+    ) -> Float[Tensor, "batch node span"]:
+        """Mean of the weeks; of the days where no week is known; else the last reading."""
+        profile = x[..., -1:].expand(*x.shape[:2], history.shape[-1])
+        for lags in (self._daily, self._weekly):
+            if lags:
+                count = known[:, :, lags].sum(2)
+                mean = history[:, :, lags].sum(2) / count.clamp_min(1)
+                profile = torch.where(count > 0, mean, profile)
+        return profile
+
+    def _near_profile(
+        self, inputs: Inputs, profile: Float[Tensor, "batch node span"]
+    ) -> Float[Tensor, "batch node span"]:
+        lags = self._weekly or self._daily
+        if inputs.neighbour_history is None:
+            return torch.zeros_like(profile)
+        return inputs.neighbour_history[:, :, lags].mean(2)
+
+    def _hour_of_week(self, inputs: Inputs) -> Tensor:
+        """Hour of the week of the window's last step."""
+        clock = inputs.clock
+        if clock is None:
+            return torch.zeros(len(inputs.x), dtype=torch.long, device=inputs.x.device)
+        last = self.window - 1
+        hour = clock.slot[:, last] * 24 // clock.steps_per_day
+        return (clock.day[:, last] * 24 + hour) % HOURS_PER_WEEK
+
+    def _small_start(self) -> None:
+        """Starts near the profile: what is added to it begins close to zero."""
+        for layer in (self.readout, self.linear, *(block.out for block in self.blocks)):
+            nn.init.normal_(layer.weight, std=1e-3)
+        for table in (self.hour, self.hour_of_day):
+            nn.init.normal_(table.weight, std=1e-3)
+        for table in (self.slot_weight, self.slot_out):
+            nn.init.normal_(table.weight, std=0.1)
+
+
+class _Residual(nn.Module):
+    def __init__(self, hidden: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.inner = nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, hidden)
+
+    def forward(self, x: Float[Tensor, "batch node hidden"]) -> Float[Tensor, "batch node hidden"]:
+        return self.out(self.dropout(nn.functional.gelu(self.inner(self.norm(x)))))
