@@ -10,6 +10,7 @@ from eac.errors import EACError
 COMMANDS = {
     "run": ("eac.cli.run", "train and test a whole stream, period after period"),
     "report": ("eac.cli.report", "tables of a finished or running run"),
+    "compare": ("eac.cli.compare", "runs side by side, with significance"),
     "benchmark": ("eac.cli.benchmark", "compare strategies on streams: a grid of runs, one table"),
     "study": ("eac.cli.study", "heterogeneity of a stream, or spectrum of a run's prompts"),
     "data": ("eac.cli.data", "check, describe or convert a stream"),

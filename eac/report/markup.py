@@ -11,7 +11,7 @@ Mark: TypeAlias = Literal["", "best", "second"]
 _MARKDOWN = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
 _LATEX = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 _LATEX_ESCAPES = str.maketrans(
-    {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "≤": r"$\leq$", "<": "$<$"}
+    {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "≤": r"$\leq$"}
 )
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ def write_text(path: StrPath, text: str) -> None:
     """Writes a file, and the directories above it, whole or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(target)
 
@@ -168,11 +169,10 @@ def _sections(run: RunRecord, details: Sequence[PeriodDetails], metric: str) -> 
         Section("cost", "Cost", slots=slots["cost"], folded=(cost,)),
         _quality(details),
     )
-    return tuple(
-        s for s in found if s.slots or s.tables or s.folded or s.key in ("transfer", "data")
-    )
+    return tuple(s for s in found if s.slots or s.tables or s.folded or s.key not in _OPTIONAL)
 
 
+_OPTIONAL = ("sensors", "prompts")
 _MAP = (
     "Each point is a sensor, coloured by its mean absolute error over the test part; the five with "
     "the largest errors are ringed. Large errors are often those of sensors with large readings.",

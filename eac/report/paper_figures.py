@@ -76,7 +76,7 @@ def _series(chart: SeriesChart, axes: Any) -> None:
     axes.set(xlabel=chart.x_label, ylabel=chart.y_label)
     axes.spines[["top", "right"]].set_visible(False)
     if len(chart.marks) > 1:
-        axes.legend(frameon=False)
+        axes.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=8)
 
 
 def _line(mark: Line, axes: Any) -> None:

@@ -73,7 +73,7 @@ def to_latex(run: RunRecord, metric: str) -> str:
     tables = (
         MarkedTable(
             title=grid.title,
-            header=grid.header,
+            header=tuple(name.replace("<=", "≤ ") for name in grid.header),
             rows=tuple(tuple(Entry(cell.strip()) for cell in row) for row in grid.rows),
             notes=grid.notes,
         )

@@ -1,0 +1,83 @@
+"""`eac compare`: runs side by side, with paired tests of their differences."""
+
+import argparse
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eac.errors import EACError
+from eac.record import METRICS
+from eac.report.comparison import Compared, read_runs, tables, verdicts
+from eac.report.markup import MarkedTable, to_csv, to_latex, to_markdown
+
+WIDE = 120
+STYLES = {"": "{}", "best": "[bold]{}[/]", "second": "[underline]{}[/]"}
+
+
+def main(argv: list[str]) -> int:
+    """Prints the comparison, or writes it as a page; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        compared = read_runs(arguments.run_dirs)
+        if arguments.html:
+            from eac.report.compare_page import write_comparison
+
+            write_comparison(compared, arguments.html, metric=arguments.metric)
+            print(f"wrote {arguments.html}")
+        else:
+            _print(compared, arguments)
+    except EACError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print(compared: Compared, arguments: argparse.Namespace) -> None:
+    shown = list(tables(compared, arguments.metric))
+    if arguments.markdown:
+        print("\n".join(to_markdown(table) for table in shown), end="")
+    elif arguments.latex:
+        print("\n".join(to_latex(table) for table in shown), end="")
+    elif arguments.csv:
+        print(to_csv(shown), end="")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else WIDE)
+        for remark in compared.remarks:
+            console.print(f"[bold]Mind:[/] {escape(remark)}", highlight=False)
+        for table in shown:
+            console.print(_rich_table(table))
+            for note in table.notes:
+                console.print(escape(note), highlight=False)
+            console.print()
+        for sentence in verdicts(compared, arguments.metric):
+            console.print(escape(sentence), highlight=False)
+
+
+def _rich_table(marked: MarkedTable) -> Table:
+    table = Table(title=escape(marked.title), title_justify="left", box=box.SIMPLE_HEAD)
+    for position, name in enumerate(marked.header):
+        table.add_column(escape(name), justify="right" if position else "left")
+    for row in marked.rows:
+        table.add_row(*(STYLES[entry.mark].format(escape(entry.text)) for entry in row))
+    return table
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac compare",
+        description="Runs side by side: errors by period and horizon, paired tests against the "
+        "first run, and cost. Best in bold, second underlined.",
+    )
+    parser.add_argument("run_dirs", nargs="+", metavar="RUN", help="directories of runs")
+    parser.add_argument(
+        "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print Markdown")
+    form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
+    form.add_argument("--csv", action="store_true", help="print the tables as CSV")
+    form.add_argument("--html", metavar="FILE", help="write one self-contained page")
+    return parser
