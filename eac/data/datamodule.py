@@ -26,6 +26,9 @@ from eac.typing import NodeIndex, NodeSeries, Part, StrPath
 
 Loader = DataLoader[Int[Tensor, " batch"]]
 
+EVAL_READINGS = 1 << 23
+"""Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
+
 
 @runtime_checkable
 class WantsContext(Interface):
@@ -50,7 +53,8 @@ class PeriodData(LightningDataModule):
         window: Past steps in (published: 12).
         horizon: Future steps out (published: 12).
         batch_size: Windows in a training batch (published: 64 or 128).
-        eval_batch_size: Windows in a batch of validation or test.
+        eval_batch_size: Windows in a batch of validation or test; fewer where the network is so
+            large that they would not stay in memory that is used again.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
         rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
@@ -228,6 +232,11 @@ class PeriodData(LightningDataModule):
         lags = (lag.steps for lag in self.full.lags)
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
+
+    @property
+    def _eval_windows(self) -> int:
+        fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
+        return min(self.eval_batch_size, max(1, fitting))
 
     def _on(self, device: torch.device, *, learning: bool) -> PeriodTensors:
         if learning and self._learning is not None:

@@ -1,5 +1,7 @@
 """Naive forecasts, which any model worth its training must beat."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -36,24 +38,48 @@ def naive_errors(
     """
     num_nodes = series.shape[1]
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
+    overall = _overall_mean(series[: int(starts.min())])
+    for nodes in torch.arange(num_nodes).split(max(1, _CHUNK_ELEMENTS // len(series))):
+        part = series[:, int(nodes[0]) : int(nodes[-1]) + 1].contiguous()
+        for forecasts, y in _naive_forecasts(part, starts, window, horizon, calendar, overall):
+            for name, y_hat in zip(NAIVE, forecasts, strict=True):
+                errors[name].update(y_hat, y, ~y.isnan(), nodes)
+    return errors
+
+
+def _naive_forecasts(
+    series: NodeSeries,
+    starts: Int[Tensor, " batch"],
+    window: int,
+    horizon: int,
+    calendar: Calendar,
+    overall: Float[Tensor, ""],
+) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+    """Forecasts in the order of ``NAIVE``, and their targets, some windows at a time."""
     history = series[: int(starts.min())]
-    mean, by_slot = node_means(history), slot_means(history, calendar.steps_per_week)
-    per_chunk = max(1, _CHUNK_ELEMENTS // (num_nodes * max(window, horizon)))
-    for chunk in starts.split(per_chunk):
+    mean, by_slot = node_means(history, overall), slot_means(history, calendar.steps_per_week)
+    for chunk in starts.split(max(1, _CHUNK_ELEMENTS // (series.shape[1] * max(window, horizon)))):
         y = gather(series, chunk + window, horizon)
         last = last_observed(gather(series, chunk, window), mean)
         day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
         week = same_slot(series, chunk + window, last, horizon, calendar.steps_per_week)
         average = of_slot(by_slot, chunk + window, last, horizon)
-        forecasts = (last[..., None].expand_as(y), day, week, average)
-        for name, y_hat in zip(NAIVE, forecasts, strict=True):
-            errors[name].update(y_hat, y, ~y.isnan())
-    return errors
+        yield (last[..., None].expand_as(y), day, week, average), y
 
 
-def node_means(history: NodeSeries) -> Float[Tensor, " node"]:
-    """Mean of each node's readings; without any, the mean over all nodes; without any, 0."""
-    overall = history.nanmean().nan_to_num(0.0)
+def _overall_mean(history: NodeSeries) -> Float[Tensor, ""]:
+    """Mean of all readings, in float64 and in parts; 0 without any."""
+    parts = history.split(max(1, _CHUNK_ELEMENTS // history.shape[1]))
+    total = sum(float(part.nansum(dtype=torch.float64)) for part in parts)
+    count = sum(int((~part.isnan()).sum()) for part in parts)
+    return history.new_tensor(total / max(count, 1))
+
+
+def node_means(
+    history: NodeSeries, overall: Float[Tensor, ""] | None = None
+) -> Float[Tensor, " node"]:
+    """Mean of each node's readings; without any, ``overall``, by default the mean of all nodes."""
+    overall = _overall_mean(history) if overall is None else overall
     means = history.nanmean(0)
     return torch.where(means.isnan(), overall, means)
 

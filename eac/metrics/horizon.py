@@ -132,12 +132,25 @@ def _batch_sums(
     if y.stride(1) < y.stride(2):  # targets gathered from a series have node as the fastest axis
         swapped = (tensor.transpose(1, 2) for tensor in (y_hat, y, observed))
         return _batch_sums(*swapped).transpose(1, 2)
+    if y[:1].numel() > _CACHED_ELEMENTS and not y.is_cuda:
+        return _sums_by_columns(y_hat, y, observed)
     windows = len(y) if y.is_cuda else max(1, _CACHED_ELEMENTS // max(1, y[:1].numel()))
     chunks = zip(y_hat.split(windows), y.split(windows), observed.split(windows), strict=True)
     sums = _chunk_sums(*next(chunks))
     for chunk in chunks:
         sums += _chunk_sums(*chunk)
     return sums
+
+
+def _sums_by_columns(
+    y_hat: Float[Tensor, "batch node horizon"],
+    y: Float[Tensor, "batch node horizon"],
+    observed: Bool[Tensor, "batch node horizon"],
+) -> Float[Tensor, "sum node horizon"]:
+    axis = 1 if y.shape[1] > y.shape[2] else 2
+    size = max(1, _CACHED_ELEMENTS * y.shape[axis] // y.numel())
+    columns = zip(*(tensor.split(size, axis) for tensor in (y_hat, y, observed)), strict=True)
+    return torch.cat([_chunk_sums(*part) for part in columns], dim=axis)
 
 
 def _chunk_sums(

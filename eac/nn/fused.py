@@ -48,7 +48,7 @@ def two_graph_layers(
     block: Block,
     graph: Graph,
 ) -> Float[Tensor, "batch width node"]:
-    """Both layers for a batch of windows, a cache-sized part of the batch at a time.
+    """Both layers for a batch of windows, a cache-sized part of windows and nodes at a time.
 
     The hidden layer is not kept: to compute it again is as fast as to write and read it. Only the
     gradients asked for are computed: with frozen weights, those of the columns per node, whose
@@ -94,11 +94,13 @@ class _TwoGraphLayers(torch.autograd.Function):
         heard = x.new_empty(len(x), *block.constant.shape)
         own = torch.empty_like(heard)
         to_heard, to_own = block.outward.chunk(2)
-        for part in _parts(x, block):
-            hidden = _hidden(_together(x[part], neighbour_x[part], block), block)
+        for windows, nodes in _parts(x, block):
+            part = windows, slice(None), nodes
+            hidden = _hidden(_together(x[part], neighbour_x[part], block.shift[:, nodes]), block)
             size = (len(hidden), -1, -1)
             torch.bmm(to_heard.expand(size), hidden, out=heard[part])
-            torch.baddbmm(block.constant, to_own.expand(size), hidden, out=own[part])
+            constant = block.constant[:, nodes].expand(size)
+            torch.baddbmm(constant, to_own.expand(size), hidden, out=own[part])
         return own.add_(mean_over_neighbours(heard, graph.mean_matrix))
 
     @staticmethod
@@ -111,15 +113,16 @@ class _TwoGraphLayers(torch.autograd.Function):
         grad_own = grad_outputs[0].contiguous()
         grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
         gradients = _Gradients(x, block, ctx.needs_input_grad[1:])
-        for part in _parts(x, block):
-            together = _together(x[part], neighbour_x[part], block)
+        for windows, nodes in _parts(x, block):
+            part = windows, slice(None), nodes
+            together = _together(x[part], neighbour_x[part], block.shift[:, nodes])
             above = torch.cat([grad_heard[part], grad_own[part]], dim=1)
-            gradients.add(part, together, above)
+            gradients.add(windows, nodes, together, above)
         return None, *gradients.finish(grad_own)
 
 
 class _Gradients:
-    """Gradients of what needs one, summed over parts of the batch."""
+    """Gradients of what needs one, summed over parts of windows and nodes."""
 
     def __init__(self, x: Tensor, block: Block, needs: tuple[bool, ...]):
         self._block, self._needs = block, needs
@@ -128,7 +131,7 @@ class _Gradients:
         self._columns = x.new_zeros(len(block.inward), x.shape[-1]) if needs[3] else None
         self._outward = torch.zeros_like(block.outward) if needs[4] else None
 
-    def add(self, part: slice, together: Tensor, above: Tensor) -> None:
+    def add(self, windows: slice, nodes: slice, together: Tensor, above: Tensor) -> None:
         """Adds the share of one part; ``above`` is what arrives at both outputs."""
         block = self._block
         hidden = _hidden(together, block)
@@ -139,9 +142,9 @@ class _Gradients:
         if self._inward is not None:
             self._inward += torch.bmm(grad, together.mT).sum(0)
         if self._columns is not None:
-            self._columns += grad.sum(0)
+            self._columns[:, nodes] += grad.sum(0)
         if self._readings is not None:
-            self._readings[part] = channel_product(block.inward[:, :-1].T, grad)
+            self._readings[windows, :, nodes] = channel_product(block.inward[:, :-1].T, grad)
 
     def finish(self, grad_own: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients in the order of the inputs; the prompt's share is taken once per node."""
@@ -154,12 +157,12 @@ class _Gradients:
         return x, neighbour_x, self._inward, shift, self._outward, constant
 
 
-def _together(x: Tensor, neighbour_x: Tensor, block: Block) -> Tensor:
+def _together(x: Tensor, neighbour_x: Tensor, shift: Tensor) -> Tensor:
     """Neighbours' and own readings, prompted, and a row of ones for the bias."""
     window = x.shape[1]
     rows = x.new_empty(len(x), 2 * window + 1, x.shape[2])
-    torch.add(neighbour_x, block.shift[:window], out=rows[:, :window])
-    torch.add(x, block.shift[window:], out=rows[:, window:-1])
+    torch.add(neighbour_x, shift[:window], out=rows[:, :window])
+    torch.add(x, shift[window:], out=rows[:, window:-1])
     rows[:, -1] = 1
     return rows
 
@@ -168,10 +171,15 @@ def _hidden(together: Tensor, block: Block) -> Tensor:
     return channel_product(block.inward, together).relu_()
 
 
-def _parts(x: Tensor, block: Block) -> list[slice]:
-    """Parts of the batch whose hidden layer stays in the cache of a core; all of it on a GPU."""
+def _parts(x: Tensor, block: Block) -> list[tuple[slice, slice]]:
+    """Windows and nodes whose hidden layer stays in the cache of a core; all of it on a GPU."""
     if x.is_cuda:
-        return [slice(None)]
-    hidden_bytes = len(block.inward) * x.shape[-1] * x.element_size()
-    step = max(1, CHUNK_BYTES * torch.get_num_threads() // hidden_bytes)
-    return [slice(start, start + step) for start in range(0, len(x), step)]
+        return [(slice(None), slice(None))]
+    budget = CHUNK_BYTES * torch.get_num_threads() // (len(block.inward) * x.element_size())
+    nodes = _pieces(x.shape[-1], max(budget, 1))
+    windows = _pieces(len(x), max(1, budget // x.shape[-1]))
+    return [(some, others) for some in windows for others in nodes]
+
+
+def _pieces(length: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, length, size)]

@@ -150,3 +150,15 @@ def test_average_mae_on_a_real_stream_under_the_published_protocol(stream, expec
             tables[name].append(errors.summary())
     found = [mean_table(tables[name]).cumulative["MAE"]["avg"] for name in ("last", "day", "week")]
     assert found == pytest.approx(expected, rel=2e-3)
+
+
+def test_forecasting_some_nodes_at_a_time_changes_nothing(monkeypatch):
+    series = torch.rand(120, 5)
+    series[torch.rand(120, 5) < 0.2] = torch.nan
+    series[:, 3] = torch.nan
+    arguments = (series, torch.arange(80, 110), 6, 4, Calendar(6, 2))
+    whole = naive_errors(*arguments)
+    monkeypatch.setattr("eac.metrics.baselines._CHUNK_ELEMENTS", 130)
+    parts = naive_errors(*arguments)
+    for name, errors in whole.items():
+        torch.testing.assert_close(parts[name].state(), errors.state(), rtol=1e-5, atol=1e-5)

@@ -194,3 +194,15 @@ def test_without_a_mask_every_target_counts():
         masked.update(y_hat, y, torch.ones_like(y, dtype=torch.bool))
         plain.update(y_hat, y)
         assert torch.equal(masked.state(), plain.state())
+
+
+@pytest.mark.parametrize("node_last_in_memory", [False, True])
+def test_errors_of_a_window_larger_than_the_cache_are_the_same(node_last_in_memory, monkeypatch):
+    y, y_hat = torch.randn(2, 3, 9, 5).unbind()
+    if node_last_in_memory:
+        y, y_hat = (t.mT.contiguous().mT for t in (y, y_hat))
+    whole, parts = HorizonErrors(9, 5), HorizonErrors(9, 5)
+    whole.update(y_hat, y)
+    monkeypatch.setattr("eac.metrics.horizon._CACHED_ELEMENTS", 7)
+    parts.update(y_hat, y)
+    torch.testing.assert_close(parts.state(), whole.state())
