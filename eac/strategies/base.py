@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.continual.probe import Learning
 from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.data.period import NodeChange
@@ -26,6 +27,7 @@ class PeriodContext:
         current: The period at hand.
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.
+        learning: How the forecaster learns, for a strategy that tries something out.
     """
 
     index: int
@@ -33,6 +35,7 @@ class PeriodContext:
     current: PeriodView
     previous: PeriodView | None
     change: NodeChange
+    learning: Learning = field(default_factory=Learning)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ class PeriodPlan:
         train: False skips training; the period is only tested.
         start: From the model as the last period left it, or from its first weights.
         freeze_backbone: Train what the strategy owns, and nothing of the backbone.
+        train_head: With a frozen backbone, train its readout all the same.
         loss_nodes: Rows of the period the loss counts; None means all.
         graph_nodes: Rows of the period trained on as a subgraph; None means all.
     """
@@ -50,6 +54,7 @@ class PeriodPlan:
     train: bool = True
     start: Literal["previous", "scratch"] = "previous"
     freeze_backbone: bool = False
+    train_head: bool = False
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
 
@@ -66,9 +71,10 @@ class Strategy(nn.Module, ABC):
 
     Only ``plan`` must be written. The hooks are called in this order: ``attach`` once; for each
     period ``plan``, ``begin_period`` and ``select_nodes``; for each batch ``adapt_input``,
-    ``adapt_features`` and (in training) ``penalty``; before each test ``begin_forecasts`` and for
-    each of its batches ``adapt_forecast``; and at last ``end_period``. Parameters and memories a
-    strategy owns are saved with the model.
+    ``adapt_features`` and (in training) ``penalty``; once the best weights are back
+    ``end_training``; before each test ``begin_forecasts`` and for each of its batches
+    ``adapt_forecast``; and at last ``end_period``. Parameters and memories a strategy owns are
+    saved with the model.
     """
 
     @abstractmethod
@@ -103,6 +109,10 @@ class Strategy(nn.Module, ABC):
         del backbone
         return None
 
+    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Accepts, mends or takes back what was trained, before it is tested."""
+        del context, backbone
+
     def begin_forecasts(self) -> None:
         """Forgets what earlier tests taught; forecasts come in order of time from here on."""
 
@@ -120,3 +130,12 @@ class Strategy(nn.Module, ABC):
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""
         del context, backbone
+
+    def note(self, text: str) -> None:
+        """Leaves a remark for the reader of this period's record."""
+        self.__dict__.setdefault("_notes", []).append(text)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """The remarks left since they were last taken, also by strategies this one stands on."""
+        parts = [part for part in self.modules() if isinstance(part, Strategy)]
+        return tuple(note for part in parts for note in part.__dict__.pop("_notes", ()))

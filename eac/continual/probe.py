@@ -1,0 +1,172 @@
+"""Short trainings and cheap measurements, from which a strategy decides about a period."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from eac.continual.features import CHUNK, Encoder, batches, evaluating, training_starts
+from eac.data.batch import Batch
+from eac.data.tensors import PeriodView
+from eac.data.windows import window_starts
+from eac.metrics.horizon import HorizonErrors
+from eac.metrics.losses import MSE
+from eac.typing import NodeIndex
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+State = dict[str, Tensor]
+
+
+def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """AdamW with the published learning rate, 0.03, and torch's weight decay, 0.01."""
+    return torch.optim.AdamW(parameters, lr=0.03)
+
+
+def masked_mse(y_hat: Float[Tensor, "batch node horizon"], batch: Batch) -> Float[Tensor, ""]:
+    """Squared error of scaled forecasts over the targets observed."""
+    return MSE()(y_hat, batch.scaler.scale_target(batch.y), batch.mask)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How the forecaster learns, for those who try out a training before it.
+
+    Attributes:
+        loss: Of scaled forecasts of a batch.
+        optimizer: Made anew for each training.
+        batch_size: Windows in a batch.
+        null_value: Targets equal to this are left out of the errors.
+    """
+
+    loss: Callable[[Tensor, Batch], Tensor] = masked_mse
+    optimizer: OptimizerFactory = adamw
+    batch_size: int = 64
+    null_value: float | None = None
+
+
+class Trial(nn.Module, ABC):
+    """A module that forecasts batches in scaled units and can be trained for a try."""
+
+    backbone: Encoder
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in scaled units."""
+
+    @abstractmethod
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """A term added to the loss, or None."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a probe may cost.
+
+    Attributes:
+        steps: Training steps at most.
+        epochs: Passes over the training windows at most.
+        looks: Times the probe is measured; its best state counts, as in a real training.
+        windows: Validation windows of a measurement at most, evenly spread.
+    """
+
+    steps: int = 200
+    epochs: float = 2.5
+    looks: int = 4
+    windows: int = 1024
+
+    def num_steps(self, num_windows: int, batch_size: int) -> int:
+        """Steps of a probe on this many training windows; at least one."""
+        return max(1, min(self.steps, int(self.epochs * num_windows / batch_size)))
+
+
+def probe(
+    trial: Trial, view: PeriodView, learning: Learning, budget: Budget, *, seed: int
+) -> tuple[float, State]:
+    """Trains for a short while what requires a gradient; the best validation MAE, and its state.
+
+    The order of windows and every other draw follow ``seed``; the caller's stay as they were.
+    """
+    starts = training_starts(view)
+    steps = budget.num_steps(len(starts), learning.batch_size)
+    order = _shuffled(starts, steps * learning.batch_size, seed)
+    per_look = -(-steps // budget.looks) * learning.batch_size
+    optimizer = learning.optimizer([p for p in trial.parameters() if p.requires_grad])
+    best: tuple[float, State] | None = None
+    with torch.random.fork_rng():
+        torch.manual_seed(seed % 2**63)
+        for part in order.split(per_look):
+            windows = batches(view, trial.backbone, part, size=learning.batch_size)
+            _train(trial, windows, learning, optimizer)
+            error = validation_error(trial, view, learning, budget.windows)
+            if best is None or error < best[0]:
+                best = error, state_of(trial)
+    return best or (float("inf"), state_of(trial))
+
+
+@torch.no_grad()
+def mean_error(
+    trial: Trial,
+    view: PeriodView,
+    starts: Int[Tensor, " window"],
+    *,
+    nodes: NodeIndex | None = None,
+    null_value: float | None = None,
+) -> float:
+    """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved."""
+    tensors = view.tensors
+    errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
+    with evaluating(trial):
+        for batch in batches(view, trial.backbone, starts, size=CHUNK):
+            errors.update(batch.scaler.inverse(trial(batch)), batch.y, batch.mask)
+    return float(errors.mae(nodes))
+
+
+def validation_error(trial: Trial, view: PeriodView, learning: Learning, windows: int) -> float:
+    """MAE in raw units over at most ``windows`` windows of the validation part."""
+    shape = view.tensors.window, view.tensors.horizon
+    starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
+    starts = starts[:: -(-len(starts) // windows)]
+    return mean_error(trial, view, starts, null_value=learning.null_value)
+
+
+def state_of(module: nn.Module) -> State:
+    """A copy of every parameter and buffer that is a tensor of floats."""
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: t.detach().clone() for name, t in named if t.is_floating_point()}
+
+
+@torch.no_grad()
+def put_state(module: nn.Module, state: State) -> None:
+    """Writes back what ``state_of`` copied from this module or from one like it."""
+    named = dict(module.named_parameters()) | dict(module.named_buffers())
+    for name, value in state.items():
+        named[name].copy_(value)
+
+
+def between(first: State, second: State, share: float) -> State:
+    """The point this share of the way from one state to the other (Wortsman et al., 2022)."""
+    return {name: value + share * (second[name] - value) for name, value in first.items()}
+
+
+def _train(
+    trial: Trial, windows: Iterator[Batch], learning: Learning, optimizer: Optimizer
+) -> None:
+    trial.train()
+    for batch in windows:
+        optimizer.zero_grad()
+        loss = learning.loss(trial(batch), batch)
+        penalty = trial.penalty()
+        (loss if penalty is None else loss + penalty).backward()
+        optimizer.step()
+
+
+def _shuffled(starts: Int[Tensor, " window"], count: int, seed: int) -> Int[Tensor, " drawn"]:
+    """``count`` windows in random order, each drawn again only after all have been."""
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    rounds = -(-count // len(starts))
+    orders = [torch.randperm(len(starts), generator=generator) for _ in range(rounds)]
+    return starts[torch.cat(orders)[:count]]

@@ -1,0 +1,41 @@
+"""How a strategy and a backbone forecast together."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.backbones.base import Backbone
+from eac.continual.probe import Trial
+from eac.data.batch import Batch, Inputs
+from eac.data.graph import Graph
+from eac.strategies.base import Strategy
+
+
+def scaled_forecast(
+    strategy: Strategy, backbone: Backbone, inputs: Inputs, graph: Graph
+) -> Float[Tensor, "batch node horizon"]:
+    """Forecasts in the units of the backbone, the strategy's hooks included."""
+    inputs = strategy.adapt_input(inputs)
+    features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
+    return backbone.decode(features, inputs)
+
+
+class Pair(Trial):
+    """A strategy and a backbone as one module, to try out what a training would bring.
+
+    Args:
+        strategy: With the nodes of the period selected.
+        backbone: The network.
+    """
+
+    def __init__(self, strategy: Strategy, backbone: Backbone):
+        super().__init__()
+        self.strategy = strategy
+        self.backbone = backbone
+
+    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+        """Forecasts in the units of the backbone."""
+        return scaled_forecast(self.strategy, self.backbone, batch.inputs, batch.graph)
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """What the strategy adds to the loss."""
+        return self.strategy.penalty(self.backbone)
