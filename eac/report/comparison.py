@@ -94,6 +94,7 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
     """One plain sentence for each run but the first."""
     first, *others = (run.mean().point[metric]["mean"] for run in compared.runs)
     sentences = []
+    tests = {row[0].text: row[-1].text for row in _significance(compared, metric).rows[::2]}
     for name, error in zip(compared.names[1:], others, strict=True):
         if first is None or error is None:
             sentences.append(f"{name} cannot be compared with {compared.names[0]}.")
@@ -101,7 +102,7 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
         how = "equal to" if error == first else "better than" if error < first else "worse than"
         sentences.append(
             f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
-            f"{format_error(first)} ({change(error, first)})."
+            f"{format_error(first)} ({change(error, first)}; p {tests[name]} over periods x steps)."
         )
     return sentences
 

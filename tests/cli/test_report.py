@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eac.cli.report import main
+from eac.cli.report import main, write_run_page
 from eac.record import (
     METRICS,
     HorizonTable,
@@ -152,3 +152,36 @@ def test_reporting_imports_neither_torch_nor_lightning(run_dir, repository):
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "set()"
+
+
+def test_latex_is_one_table_environment_per_table(run_dir, capsys):
+    assert main([str(run_dir), "--latex"]) == 0
+    text = capsys.readouterr().out
+    assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 4
+    assert r"EAC & 40.00 & 40.00" in text
+    assert r"$\leq$ 3" in text
+
+
+def test_figures_are_written_as_svg_and_png(run_dir, tmp_path):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "figures"
+    assert main([str(run_dir), "--figures", str(out)]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert {"error-by-horizon.svg", "error-by-horizon.png", "nodes.svg"} <= names
+    assert (out / "seconds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_that_cannot_be_written_does_not_fail_a_run(run_dir, capsys):
+    (run_dir / "period-00-2020" / "report.json").write_text("{", encoding="utf-8")
+    write_run_page(str(run_dir))
+    said = capsys.readouterr().err
+    assert said.startswith("no report.html: ")
+    assert said.count("\n") == 1
+    assert f"eac report {run_dir} --html" in said
+
+
+def test_a_run_without_the_extra_says_how_to_get_the_page(run_dir, capsys, monkeypatch):
+    monkeypatch.setattr("eac.report.page.has_page_libraries", lambda: False)
+    write_run_page(str(run_dir))
+    assert "pip install 'eac[report]'" in capsys.readouterr().err
+    assert not (run_dir / "report.html").exists()

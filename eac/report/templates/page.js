@@ -5,8 +5,8 @@
     const node = document.getElementById(id);
     return node ? JSON.parse(node.textContent) : null;
   };
-  const figures = read("figures") || {};
-  const stored = read("traces");
+  const figures = read("data-figures") || {};
+  const stored = read("data-traces");
   const drawn = new Map();
   const options = { responsive: true, displaylogo: false, displayModeBar: false };
 

@@ -1,0 +1,48 @@
+"""`eac compare` on runs written by hand."""
+
+import pytest
+
+from eac.cli.compare import main
+from tests.report.runs import write_example
+
+
+@pytest.fixture
+def runs(tmp_path) -> list[str]:
+    examples = (("a", 8.0), ("b", 7.0))
+    return [str(write_example(tmp_path / name, (value, 12.0))) for name, value in examples]
+
+
+def test_text_holds_tables_and_a_verdict(runs, capsys):
+    assert main(runs) == 0
+    text = capsys.readouterr().out
+    assert "a (EAC)" in text
+    assert "Significance" in text
+    assert "b (EAC) is better than a (EAC)" in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("--markdown", "| 0 | <u>8.00</u> | **7.00** | 10.00 |"),
+        ("--latex", r"0 & \underline{8.00} & \textbf{7.00} & 10.00 \\"),
+        ("--csv", '"MAE [veh/h] by period, mean over steps",0,8.00,7.00,10.00'),
+    ],
+)
+def test_tables_come_in_the_forms_of_papers(runs, capsys, form, said):
+    assert main([*runs, form]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_html_is_one_page(runs, tmp_path, capsys):
+    page = tmp_path / "compare.html"
+    assert main([*runs, "--html", str(page)]) == 0
+    assert "wrote" in capsys.readouterr().out
+    assert "made: 2 runs compared" in page.read_text(encoding="utf-8")
+
+
+def test_one_run_gets_one_sentence_with_what_to_do(runs, capsys):
+    assert main(runs[:1]) == 1
+    assert capsys.readouterr().err == (
+        "error: a comparison needs at least two runs: eac compare runs/a runs/b\n"
+    )

@@ -1,0 +1,85 @@
+"""The pages in a real browser: every figure drawn, nothing on the console, light, dark, print."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eac.details import read_details, write_details
+from eac.report.compare_page import write_comparison
+from eac.report.comparison import read_runs
+from eac.report.page import write_page
+from tests.report.runs import write_example
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FOUND = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+pytestmark = pytest.mark.skipif(
+    FOUND is None, reason="needs a Chromium browser, such as Debian's package chromium"
+)
+
+
+def browse(page: Path, profile: Path, *options: str) -> tuple[str, list[str]]:
+    """What the browser prints, and the lines of its console."""
+    command = [str(FOUND), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command += [f"--user-data-dir={profile}", "--enable-logging=stderr"]
+    command += ["--virtual-time-budget=20000", *options, page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def drawn(dom: str) -> tuple[int, int]:
+    """How many figures the page says it drew, and how many it has places for."""
+    said = re.search(r'data-drawn="(\d+)"', dom)
+    return int(said.group(1)) if said else 0, dom.count('role="img"')
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_every_figure_of_a_run_is_drawn_without_a_word_on_the_console(tmp_path, placed):
+    page = tmp_path / "report.html"
+    write_page(write_example(tmp_path / "run", placed=placed), page)
+    dom, console = browse(page, tmp_path / "profile", "--dump-dom")
+    done, places = drawn(dom)
+    assert console == []
+    assert done == places == 12
+    assert dom.count('class="plot js-plotly-plot"') == places
+    assert "Mean absolute error 1 step ahead on these days: 0.000" not in dom
+    assert "Sensor a over the last 9 steps" in dom
+
+
+def test_every_figure_of_a_comparison_is_drawn(tmp_path):
+    runs = [write_example(tmp_path / name, (v, 9.0)) for name, v in (("a", 8.0), ("b", 7.0))]
+    page = tmp_path / "compare.html"
+    write_comparison(read_runs([str(run) for run in runs]), page)
+    dom, console = browse(page, tmp_path / "profile", "--dump-dom")
+    assert console == []
+    assert drawn(dom) == (2, 2)
+
+
+def test_dark_mode_is_dark_and_print_gives_a_document(tmp_path):
+    from PIL import Image
+
+    page, profile = tmp_path / "report.html", tmp_path / "profile"
+    write_page(write_example(tmp_path / "run"), page)
+    light, dark, document = (tmp_path / name for name in ("light.png", "dark.png", "page.pdf"))
+    browse(page, profile, f"--screenshot={light}", "--window-size=1200,900")
+    dim = "--blink-settings=preferredColorScheme=0"
+    browse(page, profile, dim, f"--screenshot={dark}", "--window-size=1200,900")
+    browse(page, profile, f"--print-to-pdf={document}")
+    corners = [Image.open(path).convert("L").getpixel((2, 2)) for path in (light, dark)]
+    assert corners[0] > 200 > 60 > corners[1]
+    assert document.read_bytes().startswith(b"%PDF")
+
+
+def test_a_period_without_a_measured_sensor_is_shown(tmp_path):
+    run, page = write_example(tmp_path / "run"), tmp_path / "report.html"
+    folder = run / "period-01-1"
+    known = read_details(folder)
+    write_details(folder, replace(known, traces=replace(known.traces, worst=(), best=())))
+    write_page(run, page)
+    dom, console = browse(page, tmp_path / "profile", "--dump-dom")
+    assert console == []
+    assert "No sensor was measured." in dom

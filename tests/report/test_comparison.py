@@ -1,0 +1,62 @@
+"""Runs side by side, with numbers by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from eac.errors import RunError
+from eac.record import read_period, write_period
+from eac.report.comparison import read_runs, tables, verdicts
+from tests.report.runs import write_example
+
+
+@pytest.fixture
+def runs(tmp_path) -> list[str]:
+    write_example(tmp_path / "a", (8.0, 12.0))
+    write_example(tmp_path / "b", (7.0, 11.0))
+    return [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+def test_the_lower_error_of_each_period_is_marked(runs):
+    by_period = next(tables(read_runs(runs), "MAE"))
+    assert by_period.header == ("period", "a (EAC)", "b (EAC)", "best naive")
+    shown = [[(entry.text, entry.mark) for entry in row] for row in by_period.rows]
+    assert shown[0] == [("0", ""), ("8.00", "second"), ("7.00", "best"), ("10.00", "")]
+    assert [text for text, _ in shown[2]] == ["all periods", "10.00", "9.00", "10.00"]
+
+
+def test_pairs_are_the_same_step_and_the_same_sensor(runs):
+    pytest.importorskip("scipy")
+    significance = list(tables(read_runs(runs), "MAE"))[2]
+    rows = [[entry.text for entry in row] for row in significance.rows]
+    # 8 equal differences: p = 2 / 2^8; 6 sensors: 2 / 2^6
+    assert rows[0] == ["b (EAC)", "periods x steps", "8", "8", "-1", "0.008"]
+    assert rows[1] == ["b (EAC)", "sensors x periods (MAE)", "6", "6", "-1", "0.031"]
+    assert "not independent" in significance.notes[0]
+
+
+def test_the_verdict_is_one_plain_sentence(runs):
+    sentence = verdicts(read_runs(runs), "MAE")[0]
+    assert sentence.startswith(
+        "b (EAC) is better than a (EAC): mean MAE 9.00 against 10.00 (10.0 % lower"
+    )
+
+
+def test_only_shared_periods_are_compared_and_other_data_are_told(runs, tmp_path):
+    folder = tmp_path / "b" / "period-01-1"
+    write_period(folder, replace(read_period(folder), fingerprint="other"))
+    write_example(tmp_path / "a", (8.0, 12.0, 9.0))
+    compared = read_runs(runs)
+    assert compared.periods == ("0", "1")
+    assert any("same data" in remark for remark in compared.remarks)
+    assert any("Only the 2 periods" in remark for remark in compared.remarks)
+
+
+def test_a_comparison_needs_two_runs_that_share_a_period(runs, tmp_path):
+    with pytest.raises(RunError, match="at least two"):
+        read_runs(runs[:1])
+    folder = tmp_path / "c" / "period-00-z"
+    write_example(tmp_path / "c", ())
+    write_period(folder, replace(read_period(tmp_path / "a" / "period-00-0"), name="z"))
+    with pytest.raises(RunError, match="share no period"):
+        read_runs([*runs, str(tmp_path / "c")])

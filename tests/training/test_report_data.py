@@ -1,0 +1,123 @@
+"""What is kept of a period for its page: true to the test, bounded, and without a trace."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from eac.backbones.stgnn import STGNN
+from eac.data.datamodule import PeriodData
+from eac.data.graph import Graph
+from eac.data.period import NodeChange
+from eac.data.stream import MemoryStream
+from eac.details import PeriodDetails, read_details
+from eac.record import SensorErrors, read_period
+from eac.strategies.eac import EAC
+from eac.training import report_data
+from eac.training.checkpoint import SavedState
+from eac.training.forecaster import Forecaster
+from eac.training.report_data import collect_details
+from eac.training.runner import StreamRunner
+from eac.training.trainers import DefaultTrainer
+from tests.streams import tiny_period, tiny_stream
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> StreamRunner:
+    torch.manual_seed(0)
+    forecaster = Forecaster(STGNN(hidden=8), EAC(rank=2))
+    data = PeriodData(tiny_stream(("abcd", "bcde"), missing=True), batch_size=16)
+    where = tmp_path_factory.mktemp("run")
+    runner = StreamRunner(
+        forecaster, data, run_dir=where, make_trainer=DefaultTrainer(max_epochs=1)
+    )
+    runner.run()
+    return runner
+
+
+def _details(run: StreamRunner) -> PeriodDetails:
+    return read_details(run.run_dir / "period-01-p1")
+
+
+def test_traces_have_the_errors_of_the_test(run):
+    record, traces = read_period(run.run_dir / "period-01-p1"), _details(run).traces
+    known = dict(zip(record.sensors.node_ids, record.sensors.mae, strict=True))
+    for sensor in (*traces.worst, *traces.best):
+        pairs = [
+            (y_hat, sensor.truth[origin + lead - 1])
+            for origin, row in enumerate(sensor.forecast)
+            for lead, y_hat in zip(traces.leads, row, strict=True)
+        ]
+        errors = [abs(y_hat - y) for y_hat, y in pairs if y is not None]
+        assert sum(errors) / len(errors) == pytest.approx(known[sensor.node_id], rel=1e-3)
+    order = [known[sensor.node_id] for sensor in (*traces.worst, *traces.best[::-1])]
+    assert order == sorted(order, reverse=True)
+    assert len(order) == 4
+
+
+def test_what_was_found_in_the_data_is_kept(run):
+    found, series = _details(run).quality, run.data.stream.load(1).series
+    assert found.missing_share == pytest.approx(series.isnan().double().mean().item())
+    assert (found.longest_gap, found.num_silent, found.num_constant) == (1, 0, 0)
+    assert found.num_edges == 8
+    assert _details(run).map.edges == ((0, 1), (0, 3), (1, 2), (2, 3))
+
+
+def test_the_spectrum_is_that_of_the_pool(run):
+    spectrum = _details(run).spectrum
+    expected = torch.linalg.svdvals(run.forecaster.strategy.pool.prompts())
+    assert spectrum == pytest.approx(expected.tolist(), rel=1e-3, abs=1e-5)
+
+
+def test_collecting_changes_neither_model_nor_randomness(run):
+    model, data = run.forecaster, run.data.for_period(1)
+    record = read_period(run.run_dir / "period-01-p1")
+    before, random = SavedState.of(model), torch.get_rng_state()
+    mode = model.training
+    collect_details(model, data, record, NodeChange((), (), (), ()), None)
+    after = SavedState.of(model)
+    assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in before.tensors)
+    assert torch.equal(random, torch.get_rng_state())
+    assert model.training == mode
+
+
+def test_a_large_network_is_sampled_over_the_whole_range_of_errors(run, monkeypatch):
+    monkeypatch.setattr(report_data, "MAP_NODES", 5)
+    monkeypatch.setattr(report_data, "NODE_WINDOWS", 40)
+    names = "abcdefghijklmnopqrst"
+    period = tiny_period("p0", names)
+    where = torch.rand(len(names), 2)
+    for placed, shown in ((where, {"a", "t"}), (None, {"a", "t"})):
+        data = PeriodData(MemoryStream([replace(period, coordinates=placed)]))
+        record = read_period(run.run_dir / "period-00-p0")
+        errors = SensorErrors(tuple(names), tuple(map(float, range(len(names)))))
+        run.forecaster.select_nodes(tuple(names))
+        change = NodeChange((), (), (), ())
+        details = collect_details(
+            run.forecaster, data, replace(record, sensors=errors), change, None
+        )
+        assert details.map.num_nodes == 20
+        assert len(details.map.node_ids) <= 8
+        assert shown <= set(details.map.node_ids)
+        assert len(details.traces.worst[0].forecast) == 2
+
+
+def test_a_network_of_one_silent_sensor_is_described(tmp_path):
+    period = tiny_period("p0", "ab")
+    series = torch.full_like(period.series, torch.nan)
+    silent = replace(period, series=series, graph=Graph.empty(2))
+    data = PeriodData(MemoryStream([silent]))
+    model = Forecaster(STGNN(hidden=8), EAC(rank=2))
+    model.strategy.pool.grow(("a", "b"))
+    model.select_nodes(("a", "b"))
+    record = replace(_record(tmp_path), sensors=SensorErrors(("a", "b"), (None, None)))
+    details = collect_details(model, data, record, NodeChange((), ("a", "b"), (), ()), None)
+    assert details.traces.worst == details.traces.best == ()
+    assert details.quality.num_silent == 2
+
+
+def _record(tmp_path):
+    from tests.report.runs import period
+
+    del tmp_path
+    return period("0", 1.0)
