@@ -43,12 +43,15 @@ def test_gone_sensors_stand_below_zero():
 
 
 def test_energy_accumulates_the_squares_of_singular_values():
-    _, energy = spectrum([details("0")])
+    charts = spectrum([details("0")])
+    assert charts is not None
+    energy = charts[1]
     assert energy.marks[0].y == (80.0, 100.0, 100.0)  # 4 of 5, then 5 of 5
 
 
 def test_dispersion_across_periods_is_that_of_their_centres():
     chart = dispersion([details("0"), details("1")])
+    assert chart is not None
     within, across = chart.marks
     assert within.y == (0.5, 0.5)
     assert across.y == (0.0, 0.25)  # centres 0 and 1, equally many sensors
@@ -71,7 +74,8 @@ def test_a_degree_of_longitude_shrinks_with_latitude():
 
 def test_a_sensor_without_an_error_is_drawn_hollow():
     record, sensors = period("0", 8.0, "ab"), details("0", "abc").map
-    chart = run_charts.sensor_map(record, sensors, project(sensors.positions), "MAE")
+    places = project(sensors.positions or ())
+    chart = run_charts.sensor_map(record, sensors, places, "MAE")
     edges, measured, hollow, _ = figure(chart)["data"]
     assert measured["text"] == ["a: 8", "b: 9"]
     assert hollow["text"] == ["c"]

@@ -57,6 +57,7 @@ def test_every_figure_has_words_and_every_table_a_caption(tmp_path):
 def test_embedded_figures_are_valid_plotly_figures(tmp_path):
     plotly = pytest.importorskip("plotly.graph_objects")
     found = re.search(r'id="data-figures">(.*?)</script>', _page(tmp_path), re.DOTALL)
+    assert found is not None
     figures = json.loads(found.group(1).replace("@", "#000000@"))
     for variants in figures.values():
         for figure in variants:

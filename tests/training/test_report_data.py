@@ -19,6 +19,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.report_data import collect_details
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
+from tests.report.runs import period as period_record
 from tests.streams import tiny_period, tiny_stream
 
 
@@ -28,27 +29,29 @@ def run(tmp_path_factory) -> StreamRunner:
     forecaster = Forecaster(STGNN(hidden=8), EAC(rank=2))
     data = PeriodData(tiny_stream(("abcd", "bcde"), missing=True), batch_size=16)
     where = tmp_path_factory.mktemp("run")
-    runner = StreamRunner(
-        forecaster, data, run_dir=where, make_trainer=DefaultTrainer(max_epochs=1)
-    )
+    trainer = DefaultTrainer(max_epochs=1)
+    runner = StreamRunner(forecaster, data, run_dir=where, make_trainer=trainer)
     runner.run()
     return runner
 
 
 def _details(run: StreamRunner) -> PeriodDetails:
-    return read_details(run.run_dir / "period-01-p1")
+    found = read_details(run.run_dir / "period-01-p1")
+    assert found is not None
+    return found
 
 
 def test_traces_have_the_errors_of_the_test(run):
     record, traces = read_period(run.run_dir / "period-01-p1"), _details(run).traces
-    known = dict(zip(record.sensors.node_ids, record.sensors.mae, strict=True))
+    assert record.sensors is not None
+    known = dict(zip(record.sensors.node_ids, map(float, record.sensors.mae), strict=True))
     for sensor in (*traces.worst, *traces.best):
         pairs = [
             (y_hat, sensor.truth[origin + lead - 1])
             for origin, row in enumerate(sensor.forecast)
             for lead, y_hat in zip(traces.leads, row, strict=True)
         ]
-        errors = [abs(y_hat - y) for y_hat, y in pairs if y is not None]
+        errors = [abs(float(y_hat) - y) for y_hat, y in pairs if y is not None]
         assert sum(errors) / len(errors) == pytest.approx(known[sensor.node_id], rel=1e-3)
     order = [known[sensor.node_id] for sensor in (*traces.worst, *traces.best[::-1])]
     assert order == sorted(order, reverse=True)
@@ -102,22 +105,16 @@ def test_a_large_network_is_sampled_over_the_whole_range_of_errors(run, monkeypa
         assert len(details.traces.worst[0].forecast) == 2
 
 
-def test_a_network_of_one_silent_sensor_is_described(tmp_path):
+def test_a_network_of_silent_sensors_is_described():
     period = tiny_period("p0", "ab")
     series = torch.full_like(period.series, torch.nan)
     silent = replace(period, series=series, graph=Graph.empty(2))
     data = PeriodData(MemoryStream([silent]))
-    model = Forecaster(STGNN(hidden=8), EAC(rank=2))
-    model.strategy.pool.grow(("a", "b"))
+    strategy = EAC(rank=2)
+    model = Forecaster(STGNN(hidden=8), strategy)
+    strategy.pool.grow(("a", "b"))
     model.select_nodes(("a", "b"))
-    record = replace(_record(tmp_path), sensors=SensorErrors(("a", "b"), (None, None)))
+    record = replace(period_record("0", 1.0), sensors=SensorErrors(("a", "b"), (None, None)))
     details = collect_details(model, data, record, NodeChange((), ("a", "b"), (), ()), None)
     assert details.traces.worst == details.traces.best == ()
     assert details.quality.num_silent == 2
-
-
-def _record(tmp_path):
-    from tests.report.runs import period
-
-    del tmp_path
-    return period("0", 1.0)

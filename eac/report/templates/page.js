@@ -89,6 +89,13 @@
     type: "scatter", mode: "lines", name, x, y, line: { color, width: 1.8, ...change },
   });
 
+  const bare = () => ({
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: "@ink", size: 13 }, margin: { l: 64, r: 16, t: 12, b: 52 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, hovermode: "x unified",
+    hoverlabel: { bgcolor: "@card", bordercolor: "@line", font: { color: "@ink" } },
+  });
+
   const traceFigure = (period, sensor, leadAt, origin) => {
     const x = times(period, sensor.truth.length);
     const lead = period.leads[leadAt];
@@ -104,10 +111,7 @@
     ];
     const axis = { gridcolor: "@line", linecolor: "@line", zerolinecolor: "@line", automargin: true };
     const layout = {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: "@ink", size: 13 }, margin: { l: 64, r: 16, t: 12, b: 52 },
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, hovermode: "x unified",
-      hoverlabel: { bgcolor: "@card", bordercolor: "@line", font: { color: "@ink" } },
+      ...bare(),
       xaxis: { ...axis, title: { text: period.start === null ? "step of the period" : "" } },
       yaxis: { ...axis, rangemode: "tozero", title: { text: stored.unit || "reading" } },
       showlegend: true,
@@ -129,6 +133,9 @@
   const traces = () => {
     const period = stored.periods[part("period").selectedIndex];
     const sensors = [...period.worst, ...period.best];
+    if (!sensors.length) {
+      return show(traceHost, { data: [], layout: bare(), alt: "No sensor was measured." });
+    }
     const sensor = sensors[part("sensor").selectedIndex];
     const leadAt = part("lead").selectedIndex, lead = period.leads[leadAt];
     const origin = Math.min(Number(part("origin").value), sensor.forecast.length - 1);
@@ -149,7 +156,7 @@
     const named = (rank) => (sensor, i) => `${rank} ${i + 1}: ${sensor.node_id}`;
     fill(part("sensor"), [...period.worst.map(named("worst")), ...period.best.map(named("best"))], 0);
     fill(part("lead"), period.leads.map((lead) => `${steps(lead)} ahead`), 0);
-    const origins = period.worst[0].forecast.length;
+    const origins = period.worst.length ? period.worst[0].forecast.length : 1;
     part("origin").max = origins - 1;
     part("origin").value = Math.floor(origins / 2);
     return traces();
