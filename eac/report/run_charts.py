@@ -29,9 +29,14 @@ def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
     model = run.mean().point[metric]
     name = model_name(run)
     marks = [
-        Line(BASELINES.get(key, key), _numbers(steps), _at(t.point[metric], steps), role, True)
-        for key, t in run.mean_baselines().items()
-        for role in [BASELINE_ROLES.get(key, "d")]
+        Line(
+            name=BASELINES.get(key, key),
+            x=_numbers(steps),
+            y=_at(table.point[metric], steps),
+            role=BASELINE_ROLES.get(key, "d"),
+            dash=True,
+        )
+        for key, table in run.mean_baselines().items()
     ]
     marks.append(Line(name, _numbers(steps), _at(model, steps), "model"))
     ends = f"{format_error(model.get(steps[0]))} at step 1 to {format_error(model.get(steps[-1]))}"

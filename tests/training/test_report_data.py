@@ -44,14 +44,15 @@ def _details(run: StreamRunner) -> PeriodDetails:
 def test_traces_have_the_errors_of_the_test(run):
     record, traces = read_period(run.run_dir / "period-01-p1"), _details(run).traces
     assert record.sensors is not None
-    known = dict(zip(record.sensors.node_ids, map(float, record.sensors.mae), strict=True))
+    pairs = zip(record.sensors.node_ids, record.sensors.mae, strict=True)
+    known = {node: error for node, error in pairs if error is not None}
     for sensor in (*traces.worst, *traces.best):
         pairs = [
             (y_hat, sensor.truth[origin + lead - 1])
             for origin, row in enumerate(sensor.forecast)
             for lead, y_hat in zip(traces.leads, row, strict=True)
         ]
-        errors = [abs(float(y_hat) - y) for y_hat, y in pairs if y is not None]
+        errors = [abs(a - b) for a, b in pairs if a is not None and b is not None]
         assert sum(errors) / len(errors) == pytest.approx(known[sensor.node_id], rel=1e-3)
     order = [known[sensor.node_id] for sensor in (*traces.worst, *traces.best[::-1])]
     assert order == sorted(order, reverse=True)
