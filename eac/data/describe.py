@@ -1,11 +1,13 @@
 """What a stream holds, period by period, and what in it looks suspicious."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from eac.data.period import NodeChange, Period
@@ -16,6 +18,7 @@ from eac.typing import Part
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 FRACTIONS = (0.6, 0.2)
 MINUTES = "minutes"
+_CHUNK_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,12 @@ def longest_gaps(missing: Bool[Tensor, "time node"]) -> Int[Tensor, " node"]:
         >>> longest_gaps(torch.tensor([[True], [False], [True], [True]])).tolist()
         [2]
     """
-    step = torch.arange(len(missing))[:, None]
-    seen = torch.where(missing, -1, step).cummax(dim=0).values
-    return (step - seen).amax(dim=0)
+    step = torch.arange(len(missing), dtype=torch.int32)[:, None]
+    longest = []
+    for nodes in missing.split(max(1, _CHUNK_ELEMENTS // len(missing)), dim=1):
+        seen = torch.where(nodes, -1, step).cummax(dim=0).values
+        longest.append((step - seen).amax(dim=0).long())
+    return torch.cat(longest)
 
 
 def summarize(period: Period, change: NodeChange, before: Period | None) -> PeriodSummary:
@@ -112,7 +118,8 @@ def summarize(period: Period, change: NodeChange, before: Period | None) -> Peri
         before: The period before it, to see whether they overlap in time.
     """
     first, last = _ends(period)
-    present = period.series[~period.series.isnan()].numpy()
+    readings = period.series.numpy().ravel()
+    present = readings[~np.isnan(readings)]  # torch would list the position of each first
     some = present.size > 0
     return PeriodSummary(
         name=period.name,
@@ -128,12 +135,20 @@ def summarize(period: Period, change: NodeChange, before: Period | None) -> Peri
         first=first,
         last=last,
         mean=float(present.mean(dtype=np.float64)) if some else None,
-        std=float(present.std(dtype=np.float64)) if some else None,
+        std=_deviation(present) if some else None,
         low=float(present.min()) if some else None,
         high=float(present.max()) if some else None,
         zero_share=float((present == 0).mean()) if some else None,
         warnings=(*_overlap(before, period), *_suspicious(period)),
     )
+
+
+def _deviation(values: Float[ndarray, " any"]) -> float:
+    """Standard deviation in float64, without a float64 copy of all values."""
+    mean = values.mean(dtype=np.float64)
+    pieces = np.array_split(values, max(1, values.size // _CHUNK_ELEMENTS))
+    squares = sum(float(np.square(piece - mean).sum()) for piece in pieces)
+    return math.sqrt(squares / values.size)
 
 
 def _ends(period: Period) -> tuple[str, str]:
