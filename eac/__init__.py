@@ -20,6 +20,7 @@ _PUBLIC = {
     "StreamRunner": "eac.training.runner",
     "SyntheticStream": "eac.data.synthetic",
     "from_published": "eac.training.published",
+    "load_run": "eac.training.predictor",
     "open_stream": "eac.data.open",
 }
 

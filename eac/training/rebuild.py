@@ -1,0 +1,52 @@
+"""Builds the model of a run again from the configuration that the run keeps."""
+
+import importlib
+import inspect
+from argparse import ArgumentError
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from eac.backbones.base import Backbone
+from eac.errors import RunError
+from eac.strategies.base import Strategy
+from eac.training.forecaster import Forecaster
+
+
+def rebuild(run_dir: Path, *, window: int, horizon: int) -> Forecaster:
+    """The model of a run that was started from the command line, with first weights.
+
+    Raises:
+        RunError: If the run was started from Python, or its classes cannot be found.
+    """
+    path = run_dir / "config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not isinstance(config, dict) or "model" not in config:
+        raise RunError(
+            f"{run_dir} was started from Python, and {path.name} there does not say how its model "
+            "was built. Build the same model and give it: eac.load_run(run_dir, "
+            "eac.Forecaster(eac.STGNN(), eac.EAC()))."
+        )
+    model = config["model"]
+    backbone = _with_sizes(model["backbone"], window=window, horizon=horizon)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--backbone", type=Backbone)
+    parser.add_argument("--strategy", type=Strategy)
+    try:
+        settings = parser.parse_object({"backbone": backbone, "strategy": model["strategy"]})
+        built = parser.instantiate_classes(settings)
+    except (ArgumentError, ImportError, AttributeError, TypeError, ValueError) as error:
+        raise RunError(
+            f"the model that {path} describes cannot be built with this eac: {error}"
+        ) from error
+    return Forecaster(built.backbone, built.strategy)
+
+
+def _with_sizes(backbone: dict[str, Any], **sizes: int) -> dict[str, Any]:
+    """The backbone with the sizes of its windows, which follow from the data when it is run."""
+    module, _, name = backbone["class_path"].rpartition(".")
+    taken = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    given = {key: value for key, value in sizes.items() if key in taken}
+    return backbone | {"init_args": given | backbone.get("init_args", {})}
