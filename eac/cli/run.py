@@ -7,6 +7,7 @@ from pathlib import Path
 from eac.cli import report
 from eac.cli.stream_cli import StreamCLI
 from eac.errors import RunError
+from eac.training.processes import disconnect, is_first
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
@@ -14,7 +15,7 @@ from eac.training.watch import watch
 def main(argv: Sequence[str]) -> int:
     """Runs the stream that the arguments describe."""
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("eac").setLevel(logging.INFO)
+    logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
     cli = StreamCLI(_expand(list(argv)), run=False)
     settings = cli.config["run"]
     runner = StreamRunner(
@@ -28,6 +29,9 @@ def main(argv: Sequence[str]) -> int:
     runner.run()
     if settings["watch"]:
         watch(runner, every=settings["watch_interval"], timeout=settings["watch_timeout"])
+    disconnect()
+    if not is_first():
+        return 0
     status = report.main([settings["dir"]])
     report.write_run_page(settings["dir"])
     return status

@@ -22,6 +22,7 @@ from eac.training.trainers import quiet_lightning
 
 TRAINER_DEFAULTS = {
     "max_epochs": 100,
+    "use_distributed_sampler": False,  # PeriodData shares out each batch itself
     "num_sanity_val_steps": 0,
     "log_every_n_steps": 1_000_000,
     "enable_model_summary": False,

@@ -17,7 +17,7 @@ from eac.data.graph import Graph
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
-from eac.data.sampler import StartBatches, Starts
+from eac.data.sampler import SharedBatches, StartBatches, Starts
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView, prepare
 from eac.data.windows import Split, window_starts
@@ -52,7 +52,7 @@ class PeriodData(LightningDataModule):
         period: Position or name of the period.
         window: Past steps in (published: 12).
         horizon: Future steps out (published: 12).
-        batch_size: Windows in a training batch (published: 64 or 128).
+        batch_size: Windows in a training batch (published: 64 or 128), all processes together.
         eval_batch_size: Windows in a batch of validation or test; fewer where the network is so
             large that they would not stay in memory that is used again.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
@@ -191,7 +191,7 @@ class PeriodData(LightningDataModule):
             num_older=len(older),
             older_share=self.rehearsal,
         )
-        return _loader(torch.cat([own, older]), sampler)
+        return self._loader(torch.cat([own, older]), sampler, fill=True)
 
     def val_dataloader(self) -> Loader:
         """Validation windows in order of time."""
@@ -247,12 +247,18 @@ class PeriodData(LightningDataModule):
 
     def _in_order(self, part: Part) -> Loader:
         starts = self.starts(part)
-        return _loader(starts, StartBatches(len(starts), self.eval_batch_size, seed=None))
+        batches = StartBatches(len(starts), self._eval_windows, seed=None)
+        return self._loader(starts, batches, fill=False)
 
-
-def _loader(starts: Int[Tensor, " window"], sampler: StartBatches) -> Loader:
-    generator = torch.Generator().manual_seed(0)
-    return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
+    def _loader(
+        self, starts: Int[Tensor, " window"], batches: StartBatches, *, fill: bool
+    ) -> Loader:
+        """A loader of start steps; several processes share out each batch among them."""
+        sampler, trainer = batches, self.trainer
+        if trainer is not None and trainer.world_size > 1:
+            sampler = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
+        generator = torch.Generator().manual_seed(0)
+        return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
 
 
 def _check_settings(window: int, horizon: int, batch_size: int) -> None:

@@ -59,6 +59,39 @@ class StartBatches(Sampler[Tensor]):
             yield torch.cat([own, self._num_windows + drawn.long()])
 
 
+class SharedBatches(Sampler[Tensor]):
+    """Every n-th window of each batch: what one of ``n`` processes does of a common batch.
+
+    Args:
+        batches: The batches of all processes together.
+        rank: Number of this process.
+        num_ranks: Number of processes.
+        fill: Give a process whose share is empty the batch's first window, because it must take
+            part in each step of training; otherwise its share stays empty.
+
+    Example:
+        >>> batches = StartBatches(5, 4, seed=None)
+        >>> list(SharedBatches(batches, rank=1, num_ranks=2, fill=True))
+        [tensor([1, 3]), tensor([4])]
+    """
+
+    def __init__(self, batches: StartBatches, rank: int, num_ranks: int, *, fill: bool):
+        self._batches = batches
+        self._rank, self._num_ranks, self._fill = rank, num_ranks, fill
+
+    def set_epoch(self, epoch: int) -> None:
+        """Selects the order of this epoch."""
+        self._batches.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
+        for batch in self._batches:
+            share = batch[self._rank :: self._num_ranks]
+            yield share if len(share) or not self._fill else batch[:1]
+
+
 class Starts(Dataset[Tensor]):
     """Start steps of windows, indexed by whole batches."""
 

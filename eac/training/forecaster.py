@@ -171,7 +171,8 @@ class Forecaster(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss of the epoch."""
         if self._loss_sum is not None:
-            self.log("train/loss", self._loss_sum / self.trainer.num_training_batches)
+            loss = self._loss_sum / self.trainer.num_training_batches
+            self.log("train/loss", loss, sync_dist=True)
         self._loss_sum = None
 
     def on_validation_epoch_start(self) -> None:
@@ -185,7 +186,8 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean absolute error over all steps, which early stopping watches."""
-        self.log("val/MAE", self.errors.mae(), prog_bar=True)
+        self._add_other_processes()
+        self.log("val/MAE", self.errors.mae(), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""
@@ -199,7 +201,8 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
-        self.log("test/MAE", self.errors.mae())
+        self._add_other_processes()
+        self.log("test/MAE", self.errors.mae(), sync_dist=True)
 
     def on_predict_epoch_start(self) -> None:
         """Starts learning from earlier forecasts afresh."""
@@ -220,6 +223,11 @@ class Forecaster(LightningModule):
     def _new_errors(self) -> HorizonErrors:
         data = self.period_data
         return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value())
+
+    def _add_other_processes(self) -> None:
+        if self.trainer.world_size > 1:
+            own = self.errors.state().to(self.device)
+            self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
 
     def _count(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
         y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes

@@ -29,6 +29,7 @@ from eac.strategies.base import PeriodContext
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
+from eac.training.processes import is_first, wait_for_all
 from eac.training.report_data import collect_details
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
@@ -103,7 +104,7 @@ class StreamRunner:
     def run(self) -> RunRecord:
         """Trains and tests every period that is not done, and returns the whole record."""
         quiet_lightning()
-        if self._next == 0:
+        if self._next == 0 and is_first():
             self._open()
         while self._next < len(self.data.stream):
             data = self.data.for_period(self._next)
@@ -116,7 +117,9 @@ class StreamRunner:
                 self._tester.remember(self._memory.change(data))
             self._memory = self._memory.after(data)
             self._next += 1
-        write_run(self.run_dir, read_run(self.run_dir))
+        if is_first():
+            write_run(self.run_dir, read_run(self.run_dir))
+        wait_for_all()
         return read_run(self.run_dir)
 
     def _open(self) -> None:
@@ -190,8 +193,10 @@ class StreamRunner:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         before_it = None if previous is None else previous.period
-        write_details(directory, collect_details(model, data, record, change, before_it))
-        self._save(data, directory, record)
+        if is_first():
+            write_details(directory, collect_details(model, data, record, change, before_it))
+            self._save(data, directory, record)
+        wait_for_all()
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""

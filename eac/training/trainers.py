@@ -40,6 +40,7 @@ class DefaultTrainer:
             callbacks=[EarlyStopping("val/MAE", patience=self.patience), *callbacks],
             logger=CSVLogger(directory, name="log"),
             plugins=[AtomicCheckpointIO()],
+            use_distributed_sampler=False,  # PeriodData shares out each batch itself
             num_sanity_val_steps=0,
             log_every_n_steps=10**9,
             enable_progress_bar=self.progress_bar,
