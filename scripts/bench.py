@@ -30,6 +30,7 @@ class Measured:
     seconds: dict[str, list[float]] = field(default_factory=lambda: {task: [] for task in TASKS})
     idle: float = 0.0
     peak: float = 0.0
+    by_lightning: list[float] = field(default_factory=list)
 
     def median(self, task: str) -> float:
         """The median second of one batch."""
@@ -73,8 +74,12 @@ def measure(settings: argparse.Namespace, data: Path) -> tuple[dict[str, Measure
         for task in TASKS:
             for name, worker in workers.items():
                 results[name].seconds[task] += worker.ask(task, settings.repeats)
-    for name, worker in workers.items():
+    for name, worker in workers.items():  # before Lightning is imported
         results[name].idle, results[name].peak = worker.ask("memory")
+    for _ in range(settings.lightning):
+        results["fast"].by_lightning += workers["fast"].ask("lightning", 8)
+        results["fast"].seconds["all"] += workers["fast"].ask("all", 8)
+    for worker in workers.values():
         worker.stop()
     return results, apart
 
@@ -93,6 +98,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         choices=("wall", "cpu"),
         default="wall",
         help="cpu: processor seconds, for one thread on a machine that others load",
+    )
+    parser.add_argument(
+        "--lightning", type=int, default=2, help="turns of steps taken by Lightning's Trainer"
     )
     parser.add_argument("--out", type=Path, help="also write the report to this file")
     return parser.parse_args(arguments)

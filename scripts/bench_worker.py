@@ -35,6 +35,9 @@ def serve(
             pipe.send(_step_seconds(path, tick, *rest))
         elif task == "evaluate":
             pipe.send([_seconds(partial(path.evaluate, *rest), tick) / rest[0]])
+        elif task == "lightning":
+            pipe.send(path.lightning_step_seconds(*rest, tick))
+            mode = ""
         elif task == "forecast":
             pipe.send(path.first_forecast().numpy())
         elif task == "memory":

@@ -1,6 +1,6 @@
 """The package's own pieces, driven step by step as the dense reference is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -25,7 +25,8 @@ class FastPath:
     """Training and evaluation with the package, on the layout folder ``data``."""
 
     def __init__(self, data: Path, batch_size: int):
-        period = NpzStream(data)[0]
+        self.stream = NpzStream(data)
+        period = self.stream[0]
         split = Split.by_fraction(period.num_steps, (0.6, 0.2))
         self.model = STGNN(WINDOW, HORIZON)
         tensors = prepare(period, split, PUBLISHED, window=WINDOW, horizon=HORIZON)
@@ -68,6 +69,12 @@ class FastPath:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+
+    def lightning_step_seconds(self, num_steps: int, tick: Callable[[], float]) -> list[float]:
+        """Seconds of steps taken by Lightning's Trainer, with the callbacks of a run."""
+        from lightning_steps import step_seconds
+
+        return step_seconds(self, num_steps, tick)
 
     @torch.no_grad()
     def evaluate(self, num_batches: int) -> None:
