@@ -10,10 +10,11 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from eac.backbones.stgnn import STGNN
@@ -47,14 +48,18 @@ def random_period(num_nodes: int, num_steps: int) -> Period:
 class Progress(Callback):
     """Prints seconds per node and window of training."""
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: Forecaster) -> None:
+    def __init__(self, data: PeriodData):
+        self._data = data
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock."""
         del trainer, pl_module
         self._begin = time.perf_counter(), time.process_time()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: Forecaster) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Training batches of the epoch are done."""
-        data = pl_module.period_data
+        del pl_module
+        data = self._data
         count = trainer.num_training_batches * data.batch_size * data.period.num_nodes
         wall, cpu = time.perf_counter() - self._begin[0], time.process_time() - self._begin[1]
         per_unit = [1e9 * seconds / count for seconds in (wall, cpu)]
@@ -63,7 +68,7 @@ class Progress(Callback):
 
 def main(arguments: list[str]) -> None:
     """Runs one period and prints seconds and memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="One period of a very large stream.")
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--steps", type=int, default=2016)
     parser.add_argument("--batch-size", type=int, default=4)
@@ -74,13 +79,13 @@ def main(arguments: list[str]) -> None:
     data = PeriodData(stream, batch_size=settings.batch_size)
     print(f"{settings.nodes} nodes, {data.period.graph.num_edges} edges, {settings.steps} steps")
 
-    def make_trainer(directory: Path, callbacks: list[Callback]) -> Trainer:
+    def make_trainer(directory: Path, callbacks: Sequence[Callback]) -> Trainer:
         return Trainer(
             accelerator="auto",
             devices=1,
             max_epochs=1,
             limit_train_batches=settings.train_batches,
-            callbacks=[*callbacks, Progress()],
+            callbacks=[*callbacks, Progress(data)],
             logger=False,
             num_sanity_val_steps=0,
             enable_progress_bar=False,

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -22,9 +23,11 @@ class Stopwatch(Callback):
         self._tick = tick
         self.times: list[float] = []
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Notes the time."""
-        del trainer, pl_module, rest
+        del trainer, pl_module, outputs, batch, batch_idx
         self.times.append(self._tick())
 
 
@@ -49,4 +52,4 @@ def step_seconds(path: Any, num_steps: int, tick: Callable[[], float]) -> list[f
         torch.manual_seed(0)
         trainer.fit(Forecaster(STGNN(), EAC()), datamodule=data)
     times = watch.times[2:]
-    return [after - before for before, after in zip(times, times[1:], strict=False)]
+    return [after - before for before, after in pairwise(times)]

@@ -62,7 +62,7 @@ def run(directory: Path, *, processes: int) -> None:
     )
 
 
-def errors_of(directory: Path) -> list[float]:
+def errors_of(directory: Path) -> list[float | None]:
     return [p.errors.point["MAE"]["mean"] for p in read_run(directory).periods]
 
 
