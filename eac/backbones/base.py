@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eac.data.batch import Inputs
+from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.typing import NodeSeries
 
@@ -57,6 +57,10 @@ class Backbone(nn.Module, ABC):
         """
         parts = [list(part.parameters()) for part in self.children()]
         return next((found for found in reversed(parts) if found), [])
+
+    def start_from(self, batch: Batch) -> None:
+        """Chooses first values by training windows of the first period; by default keeps them."""
+        del batch
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
         """The graph applied to a whole scaled series, where the first layer is linear in it.

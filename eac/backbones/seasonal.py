@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
+from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_nodes
@@ -20,13 +20,15 @@ class SeasonalMLP(Backbone):
     """Forecasts what differs from the same slots of the last weeks.
 
     The *profile* of a node is the mean of what was read at the same slots of the last weeks (of
-    the last day where no week is known, else the last reading). The network sees the window, its
-    difference from the profile, the profile ahead, how each lag differs from it, the same of the
-    node's neighbours, and the share of readings present; it adds a correction to the profile.
+    the last day where no week is known, else the mean of the node). The network sees the window,
+    its difference from the profile, the profile ahead, how each lag differs from it, the same of
+    the node's neighbours, and the share of readings present; it adds a correction to a mean of
+    the profile and the last reading that is learned for each step, and begins where that mean
+    alone is best on the first training windows.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
     the week: a low-rank term of node times slot.
 
-    This project's own design; what each part is worth stands in ``docs/results.md``.
+    This project's own design; what each part is worth stands in ``docs/practical.md``.
 
     Args:
         window: Past steps in.
@@ -69,6 +71,7 @@ class SeasonalMLP(Backbone):
         self.slot_weight = nn.Embedding(HOURS_PER_WEEK, slot_rank)
         self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
         self.readout = nn.Linear(hidden, horizon)
+        self.trust = nn.Parameter(torch.zeros(horizon))
         self._small_start()
 
     @property
@@ -86,7 +89,8 @@ class SeasonalMLP(Backbone):
         for block in self.blocks:
             hidden = hidden + block(hidden)
         slot = self.slot_out(prompt[:, self.width :] * self.slot_weight(hour)[:, None])
-        return torch.cat([hidden, profile + self.linear(seen) + slot], dim=-1)
+        base = torch.lerp(inputs.x[..., -1:], profile, self.trust.sigmoid())
+        return torch.cat([hidden, base + self.linear(seen) + slot], dim=-1)
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
@@ -100,19 +104,25 @@ class SeasonalMLP(Backbone):
         """The graph applied to a scaled series, 0 where missing."""
         return propagate_nodes(series.T, graph).T.contiguous()
 
+    @torch.no_grad()
+    def start_from(self, batch: Batch) -> None:
+        """Sets how much the profile is trusted, step by step, to what fits these windows best."""
+        _, profile = self._described(batch.inputs, batch.graph)
+        last, weight = batch.inputs.x[..., -1:], batch.mask * batch.scaler.scale[:, None]
+        y = batch.scaler.scale_target(batch.y)
+        shares = torch.linspace(0.02, 0.98, 13, device=y.device)
+        errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]
+        self.trust.copy_(torch.logit(shares[torch.stack(errors).argmin(0)]))
+
     def _described(
         self, inputs: Inputs, graph: Graph
     ) -> tuple[Float[Tensor, "batch node width"], Float[Tensor, "batch node horizon"]]:
         """What the network sees, and the profile at the steps to forecast."""
         x, split = inputs.x, self.window
         history, known = self._history(inputs)
-        profile = self._profile(history, known, x)
-        away = (history - profile[:, :, None]) * known
+        profile = self._profile(history, known)
         near = inputs.neighbour_x if inputs.neighbour_x is not None else propagate(x, graph)
         near_profile = self._near_profile(inputs, profile)
-        present = x.new_ones(x.shape[:2]) if inputs.observed is None else inputs.observed.mean(
-            dim=-1, dtype=x.dtype
-        )
         seen = [
             x,
             x - profile[..., :split],
@@ -120,32 +130,33 @@ class SeasonalMLP(Backbone):
             near,
             near - near_profile[..., :split],
             near_profile[..., split:],
-            away.flatten(2),
-            known.mean(dim=-1, dtype=x.dtype),
-            present[..., None],
+            ((history - profile[:, :, None]) * known).flatten(2),
+            known.mean(dim=-1),
+            _share_present(inputs)[..., None],
         ]
         return torch.cat(seen, dim=-1), profile[..., split:]
 
     def _history(
         self, inputs: Inputs
-    ) -> tuple[Float[Tensor, "batch node lag span"], Bool[Tensor, "batch node lag span"]]:
+    ) -> tuple[Float[Tensor, "batch node lag span"], Float[Tensor, "batch node lag span"]]:
+        """The history, and 1 where it is known."""
         if inputs.history is not None and inputs.history_observed is not None:
-            return inputs.history, inputs.history_observed
+            return inputs.history, inputs.history_observed.to(inputs.x.dtype)
         shape = (*inputs.x.shape[:2], len(self.lags), self.window + self.horizon)
-        return inputs.x.new_zeros(shape), inputs.x.new_zeros(shape, dtype=torch.bool)
+        return inputs.x.new_zeros(shape), inputs.x.new_zeros(shape)
 
     def _profile(
         self,
         history: Float[Tensor, "batch node lag span"],
-        known: Bool[Tensor, "batch node lag span"],
-        x: Float[Tensor, "batch node window"],
+        known: Float[Tensor, "batch node lag span"],
     ) -> Float[Tensor, "batch node span"]:
-        """Mean of the weeks; of the days where no week is known; else the last reading."""
-        profile = x[..., -1:].expand(*x.shape[:2], history.shape[-1])
+        """Mean of the weeks; of the days where no week is known; else the node's mean."""
+        profile = torch.zeros_like(history[:, :, 0])
         for lags in (self._daily, self._weekly):
             if lags:
-                count = known[:, :, lags].sum(2)
-                mean = history[:, :, lags].sum(2) / count.clamp_min(1)
+                weight = known[:, :, lags]
+                count = weight.sum(2)
+                mean = (history[:, :, lags] * weight).sum(2) / count.clamp_min(1)
                 profile = torch.where(count > 0, mean, profile)
         return profile
 
@@ -172,8 +183,14 @@ class SeasonalMLP(Backbone):
             nn.init.normal_(layer.weight, std=1e-3)
         for table in (self.hour, self.hour_of_day):
             nn.init.normal_(table.weight, std=1e-3)
-        for table in (self.slot_weight, self.slot_out):
-            nn.init.normal_(table.weight, std=0.1)
+        nn.init.normal_(self.slot_weight.weight, std=1.0)
+        nn.init.normal_(self.slot_out.weight, std=0.3)
+
+
+def _share_present(inputs: Inputs) -> Float[Tensor, "batch node"]:
+    if inputs.observed is None:
+        return inputs.x.new_ones(inputs.x.shape[:2])
+    return inputs.observed.to(inputs.x.dtype).mean(-1)
 
 
 class _Residual(nn.Module):

@@ -75,6 +75,14 @@ def batches(
         yield tensors.batch(chunk.to(device))
 
 
+def first_windows(view: PeriodView, encoder: Encoder, *, readings: int = 1 << 16) -> Batch:
+    """Training windows spread evenly over the part, as many as hold about so many targets."""
+    starts = training_starts(view)
+    wanted = max(1, readings // (view.period.num_nodes * view.tensors.horizon))
+    starts = starts[:: -(-len(starts) // wanted)]
+    return next(batches(view, encoder, starts, size=len(starts)))
+
+
 @torch.no_grad()
 def last_week_features(
     view: PeriodView, encoder: Encoder

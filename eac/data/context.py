@@ -88,8 +88,8 @@ def lag_steps(lags: Sequence[str], calendar: Calendar, horizon: int) -> tuple[La
 
 
 def _later(
-    steps: Int[Tensor, "batch *span"], days: Int[Tensor, " batch"] | None, calendar: Calendar
-) -> Int[Tensor, "batch *span"]:
+    steps: Int[Tensor, "batch span"], days: Int[Tensor, " batch"] | None, calendar: Calendar
+) -> Int[Tensor, "batch span"]:
     return steps if days is None else steps + days[:, None] * calendar.steps_per_day
 
 
@@ -125,7 +125,7 @@ def steps_before(stream: GraphStream, index: int) -> int:
 
 
 def _copy_shared(period: Period, before: NodeSeries, offset: int, column: dict[str, int]) -> None:
-    """Copies the steps of ``period``, which begins ``offset`` steps before the end of ``before``."""
+    """Copies the steps of ``period``, which begins ``offset`` steps before ``before`` ends."""
     shared = [(i, column[node]) for i, node in enumerate(period.node_ids) if node in column]
     if not shared:
         return

@@ -13,11 +13,13 @@ from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
 from eac.data.context import lag_steps, readings_before, steps_before
+from eac.data.drawing import draw_disguises, draw_nodes
 from eac.data.graph import Graph
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
 from eac.data.sampler import SharedBatches, StartBatches, Starts
+from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView, prepare
 from eac.data.windows import Split, window_starts
@@ -35,6 +37,7 @@ class WantsContext(Interface):
     """What a backbone asks of its data: lags, and the graph applied to a whole series."""
 
     lags: tuple[str, ...]
+    hops: int | None
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
         """The graph applied to ``series``, or None."""
@@ -61,6 +64,12 @@ class PeriodData(LightningDataModule):
             had; needs periods on one clock.
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
+        carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
+        nodes_per_batch: Nodes of a training batch, drawn for each anew; null takes all. For
+            backbones that hear neighbours through their whole series alone, if at all.
+        steps_per_epoch: Batches in an epoch; null: as many as show each window once.
+        refit_epochs: Epochs that follow in the end on training and validation part together.
+        scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows.
     """
@@ -78,11 +87,22 @@ class PeriodData(LightningDataModule):
         val_fraction: float = 0.2,
         rehearsal: float = 0.0,
         disguise: float = 0.0,
+        carry: float = 0.0,
+        nodes_per_batch: int | None = None,
+        steps_per_epoch: int | None = None,
+        refit_epochs: int = 0,
+        scaling: Scaling | None = None,
         protocol: ProtocolName = "strict",
         seed: int = 0,
     ):
         super().__init__()
-        _check_settings(window, horizon, min(batch_size, eval_batch_size))
+        _check_settings(
+            window=window,
+            horizon=horizon,
+            batch_size=min(batch_size, eval_batch_size),
+            nodes_per_batch=1 if nodes_per_batch is None else nodes_per_batch,
+            steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
+        )
         if not (0 < train_fraction and 0 < val_fraction and train_fraction + val_fraction < 1):
             raise ConfigError(
                 f"train_fraction={train_fraction} and val_fraction={val_fraction}: give positive "
@@ -97,9 +117,15 @@ class PeriodData(LightningDataModule):
         self.fractions = (train_fraction, val_fraction)
         self.rehearsal = rehearsal
         self.disguise = disguise
+        self.carry = carry
+        self.nodes_per_batch = nodes_per_batch
+        self.steps_per_epoch = steps_per_epoch
+        self.refit_epochs = refit_epochs
+        self.scaling = scaling
         self.lags: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
         self.seed = seed
+        self._refitting = False
         self._period: Period | None = None
         self._full: PeriodTensors | None = None
         self._learning: PeriodTensors | None = None
@@ -109,6 +135,12 @@ class PeriodData(LightningDataModule):
         other = copy.copy(self)
         other.period_key = period
         other._period = other._full = other._learning = None
+        return other
+
+    def for_refit(self) -> "PeriodData":
+        """The same period, whose training windows come from its validation part too."""
+        other = copy.copy(self)
+        other._refitting = True
         return other
 
     @property
@@ -142,6 +174,8 @@ class PeriodData(LightningDataModule):
                 horizon=self.horizon,
                 before=readings_before(self.stream, self.index, lead) if lead else None,
                 lags=lags,
+                scaling=self.scaling,
+                carry=self.carry,
             )
         return self._full
 
@@ -163,7 +197,16 @@ class PeriodData(LightningDataModule):
             self._learning = self.full.subset(nodes, loss_nodes)
 
     def use_context_of(self, backbone: WantsContext) -> None:
-        """Gives batches the seasonal history that the backbone asks for."""
+        """Gives batches the seasonal history that the backbone asks for.
+
+        Raises:
+            ConfigError: If batches are to hold some of the nodes and the backbone needs them all.
+        """
+        if self.nodes_per_batch is not None and (backbone.hops is None or backbone.hops > 1):
+            raise ConfigError(
+                f"nodes_per_batch={self.nodes_per_batch}: {type(backbone).__name__} hears nodes "
+                "that such a batch leaves out. Leave it at null for this backbone."
+            )
         if self.lags != backbone.lags:
             self.lags = backbone.lags
             self._full = self._learning = None
@@ -184,12 +227,15 @@ class PeriodData(LightningDataModule):
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
         own, older = self.starts("train"), self._older_starts()
+        if self._refitting:
+            own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
         sampler = StartBatches(
             len(own),
             self.batch_size,
             seed=self.seed * 1009 + self.index,
             num_older=len(older),
             older_share=self.rehearsal,
+            num_batches=self.steps_per_epoch,
         )
         return self._loader(torch.cat([own, older]), sampler, fill=True)
 
@@ -209,20 +255,17 @@ class PeriodData(LightningDataModule):
         """Gathers the windows that begin at the start steps of ``batch``."""
         del dataloader_idx
         fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-        days = self._disguises(len(batch)) if fitting and self.trainer.training else None
         tensors = self._on(batch.device, learning=fitting)
-        return tensors.batch(batch, None if days is None else days.to(batch.device))
+        if not (fitting and self.trainer.training):
+            return tensors.batch(batch)
+        days = draw_disguises(tensors, self.disguise, len(batch))
+        return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_batch))
 
-    def _disguises(self, num_windows: int) -> Int[Tensor, " batch"] | None:
-        """Days by which each window is moved in the week; 0 for most, never into the future."""
-        calendar, tensors = self.period.calendar, self.full
-        weekly = [lag.steps for lag in tensors.lags if lag.weekly]
-        if not self.disguise or not weekly:
-            return None
-        room = (min(weekly) - self.horizon) // calendar.steps_per_day
-        most = min(calendar.days_per_week - 1, room)
-        chosen = torch.rand(num_windows) < self.disguise
-        return chosen * torch.randint(1, max(most, 1) + 1, (num_windows,)) if most > 0 else None
+    @property
+    def windows_of_all(self) -> int:
+        """Windows of all nodes that hold as much as a training batch."""
+        share = min(1.0, (self.nodes_per_batch or self.period.num_nodes) / self.period.num_nodes)
+        return max(1, round(self.batch_size * share))
 
     def _steps_rehearsed(self) -> int:
         return steps_before(self.stream, self.index) if self.rehearsal else 0
@@ -261,7 +304,7 @@ class PeriodData(LightningDataModule):
         return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
 
 
-def _check_settings(window: int, horizon: int, batch_size: int) -> None:
-    for name, value in (("window", window), ("horizon", horizon), ("batch_size", batch_size)):
+def _check_settings(**counts: int) -> None:
+    for name, value in counts.items():
         if value < 1:
             raise ConfigError(f"{name}={value}: give at least 1.")

@@ -15,11 +15,12 @@ class StartBatches(Sampler[Tensor]):
     is repeated exactly. Lightning calls ``set_epoch`` before each epoch.
 
     Args:
-        num_windows: Windows in the part; an epoch sees each once.
+        num_windows: Windows in the part; an epoch sees each once unless ``num_batches`` is given.
         batch_size: Windows in one batch; the last batch may be smaller.
         seed: None keeps the chronological order.
         num_older: Windows of earlier periods, numbered from ``num_windows`` on.
         older_share: Share of each batch drawn from them, at random.
+        num_batches: Batches in an epoch; each window is shown again only after all have been.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class StartBatches(Sampler[Tensor]):
         seed: int | None,
         num_older: int = 0,
         older_share: float = 0.0,
+        num_batches: int | None = None,
     ):
         self._num_windows = num_windows
         self._seed = seed
         self._num_older = num_older
         self._older = round(batch_size * older_share) if num_older else 0
         self._own = max(1, batch_size - self._older)
+        self._num_batches = num_batches
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -43,7 +46,7 @@ class StartBatches(Sampler[Tensor]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self._num_windows // self._own)
+        return self._num_batches or -(-self._num_windows // self._own)
 
     def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
         # A generator, so that the order is chosen when the first batch is asked for: a resumed
@@ -53,7 +56,10 @@ class StartBatches(Sampler[Tensor]):
             return
         mixed = (self._seed * 1_000_003 + self._epoch) % 2**63
         generator = torch.Generator().manual_seed(mixed)
-        order = torch.randperm(self._num_windows, generator=generator)
+        needed = self._num_windows if self._num_batches is None else len(self) * self._own
+        rounds = -(-needed // self._num_windows)
+        orders = [torch.randperm(self._num_windows, generator=generator) for _ in range(rounds)]
+        order = torch.cat(orders)[:needed]
         for own in order.split(self._own):
             drawn = torch.rand(self._older, generator=generator) * self._num_older
             yield torch.cat([own, self._num_windows + drawn.long()])

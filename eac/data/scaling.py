@@ -1,9 +1,10 @@
 """Scaling of readings to zero mean and unit deviation, and back."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.typing import NodeIndex, NodeSeries
@@ -57,6 +58,73 @@ class Scaler:
     def to(self, device: torch.device | str) -> "Scaler":
         """The same map on another device."""
         return Scaler(self.mean.to(device), self.scale.to(device), self.trivial)
+
+
+class Scaling(ABC):
+    """How readings are scaled, whatever the protocol: inputs and targets alike."""
+
+    @abstractmethod
+    def fit(self, series: NodeSeries) -> Scaler:
+        """The scaler of a training part; missing readings are NaN."""
+
+
+class Global(Scaling):
+    """One mean and one deviation for all nodes."""
+
+    def fit(self, series: NodeSeries) -> Scaler:
+        """The statistics of all readings."""
+        return fit_scaler(series, per_node=False)
+
+
+class PerNode(Scaling):
+    """Mean and deviation of each node, drawn towards the typical node where readings are few.
+
+    Args:
+        few: With so many readings, a node's own statistics and the typical ones weigh alike.
+    """
+
+    def __init__(self, few: int = 48):
+        self.few = few
+
+    def fit(self, series: NodeSeries) -> Scaler:
+        """The statistics of each node; a node without readings takes the mean of all nodes'."""
+        own = fit_scaler(series, per_node=True, min_readings=1)
+        return _towards_typical(own, (~series.isnan()).sum(0), self.few)
+
+
+class Robust(Scaling):
+    """Median and interquartile range of each node, as if normal; shrunk as in ``PerNode``.
+
+    Args:
+        few: With so many readings, a node's own statistics and the typical ones weigh alike.
+    """
+
+    def __init__(self, few: int = 48):
+        self.few = few
+
+    def fit(self, series: NodeSeries) -> Scaler:
+        """The quartiles of each node; a node without readings takes the mean of all nodes'."""
+        at = torch.tensor([0.25, 0.5, 0.75], dtype=series.dtype, device=series.device)
+        low, middle, high = series.nanquantile(at, dim=0).nan_to_num(0.0)
+        own = Scaler(middle, (high - low) / NORMAL_QUARTILES)
+        return _towards_typical(own, (~series.isnan()).sum(0), self.few)
+
+
+NORMAL_QUARTILES = 1.349
+"""Interquartile range of a normal distribution of deviation 1."""
+
+
+def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int) -> Scaler:
+    """Shrinks by readings / (readings + few); no scale falls below a thousandth of the typical."""
+    trust = readings / (readings + few)
+    counted = readings > 0
+    if not counted.any():
+        return Scaler.identity(len(readings))
+    mean, scale = own.mean[counted].mean(), own.scale[counted].mean().clamp_min(1e-6)
+    return Scaler(
+        torch.lerp(mean.expand_as(own.mean), own.mean, trust),
+        torch.lerp(scale.expand_as(own.scale), own.scale, trust).clamp_min(1e-3 * float(scale)),
+    )
 
 
 def fit_scaler(

@@ -13,7 +13,7 @@ from eac.data.context import Clock, Lag
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.protocol import Protocol
-from eac.data.scaling import Scaler, fit_scaler
+from eac.data.scaling import Scaler, Scaling, fit_scaler
 from eac.data.windows import Split, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
@@ -58,56 +58,69 @@ class PeriodTensors:
     complete: bool = False
 
     def batch(
-        self, starts: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None = None
+        self,
+        starts: Int[Tensor, " batch"],
+        days: Int[Tensor, " batch"] | None = None,
+        nodes: NodeIndex | None = None,
     ) -> Batch:
         """The windows that begin at ``starts``, with their targets.
 
-        With ``days``, each window is disguised as one of so many days later in the week: its
-        clock says so, and its weekly history is that of the other weekday.
+        Args:
+            starts: First steps, counted from the beginning of the period.
+            days: Disguises each window as one of so many days later in the week: its clock says
+                so, and its weekly history is that of the other weekday.
+            nodes: Positions of those gathered; what their neighbours read then comes with
+                ``neighbour_x`` or not at all. None gathers all.
         """
-        at = starts + self.lead
-        near = self.neighbour_x
+        at, near = starts + self.lead, self.neighbour_x
         inputs = Inputs(
-            x=gather(self.x, at, self.window),
-            neighbour_x=None if near is None else gather(near, at, self.window),
-            nodes=self.nodes,
-            observed=self._present(at, self.window),
+            x=gather(self.x, at, self.window, nodes),
+            neighbour_x=None if near is None else gather(near, at, self.window, nodes),
+            nodes=self._rows(nodes),
+            observed=self._present(at, self.window, nodes),
             clock=Clock.at(self.calendar, starts, self.window + self.horizon, days),
-            history=self._history(self.x, at, days),
-            history_observed=self._history(self.observed, at, days),
-            neighbour_history=None if near is None else self._history(near, at, days),
+            history=self._history(self.x, at, days, nodes),
+            history_observed=self._history(self.observed, at, days, nodes),
+            neighbour_history=None if near is None else self._history(near, at, days, nodes),
         )
         return Batch(
             inputs=inputs,
-            y=gather(self.y, at + self.window, self.horizon),
-            mask=self._present(at + self.window, self.horizon),
-            graph=self.graph,
-            scaler=self.scaler,
+            y=gather(self.y, at + self.window, self.horizon, nodes),
+            mask=self._present(at + self.window, self.horizon, nodes),
+            graph=self.graph if nodes is None else self.graph.subgraph(nodes),
+            scaler=self.scaler if nodes is None else self.scaler.subset(nodes),
             starts=starts,
-            loss_nodes=self.loss_nodes,
+            loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.complete,
         )
 
+    def _rows(self, nodes: NodeIndex | None) -> NodeIndex | None:
+        """Rows in the period of some of the nodes held here."""
+        return self.nodes if nodes is None else nodes if self.nodes is None else self.nodes[nodes]
+
     def _present(
-        self, at: Int[Tensor, " batch"], length: int
-    ) -> Bool[Tensor, "batch node {length}"]:
+        self, at: Int[Tensor, " batch"], length: int, nodes: NodeIndex | None
+    ) -> Bool[Tensor, "batch chosen {length}"]:
         if self.complete:
-            return self.observed[:1, :1, None].expand(len(at), self.x.shape[1], length)
-        return gather(self.observed, at, length)
+            count = self.x.shape[1] if nodes is None else len(nodes)
+            return self.observed[:1, :1, None].expand(len(at), count, length)
+        return gather(self.observed, at, length, nodes)
 
     def _history(
         self,
         series: Shaped[Tensor, "time node"],
         at: Int[Tensor, " batch"],
         days: Int[Tensor, " batch"] | None,
-    ) -> Shaped[Tensor, "batch node lag span"] | None:
+        nodes: NodeIndex | None,
+    ) -> Shaped[Tensor, "batch chosen lag span"] | None:
         """The window's and the forecast's steps, each lag before them."""
         if not self.lags:
             return None
         span, day = self.window + self.horizon, self.calendar.steps_per_day
         shift = 0 if days is None else days * day
         before = [at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags]
-        return torch.stack([gather(series, steps, span) for steps in before], dim=2)
+        found = gather(series, torch.cat(before), span, nodes)
+        return found.view(len(self.lags), len(at), *found.shape[1:]).permute(1, 2, 0, 3)
 
     def subset(self, nodes: NodeIndex, loss_nodes: NodeIndex | None) -> "PeriodTensors":
         """The subgraph on ``nodes``, with a loss over ``loss_nodes``; both are rows of the period.
@@ -172,6 +185,8 @@ def prepare(
     horizon: int,
     before: NodeSeries | None = None,
     lags: tuple[Lag, ...] = (),
+    scaling: Scaling | None = None,
+    carry: float = 0.0,
 ) -> PeriodTensors:
     """Scales a period as the protocol says and fills what is missing.
 
@@ -183,19 +198,26 @@ def prepare(
         horizon: Future steps out.
         before: What earlier periods measured of the nodes, at least the largest lag long.
         lags: Where history is gathered.
+        scaling: Of inputs and targets, instead of the protocol's.
+        carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
     """
-    scaler, x = _scale(period.series, split, protocol, window, horizon)
     raw = period.series
+    if scaling is None:
+        scaler, x = _scale(raw, split, protocol, window, horizon)
+    else:
+        scaler = scaling.fit(raw[split.train.start : split.train.stop])
+        x = scaler.transform(raw)
     if before is not None:
         x, raw = torch.cat([scaler.transform(before), x]), torch.cat([before, raw])
     observed = raw.isnan().logical_not_()
     complete = bool(observed.all())
+    scaled_targets = scaling is not None or protocol.scale_targets
     return PeriodTensors(
-        x=x if complete else x.nan_to_num_(0.0),
+        x=x if complete else carried(x, observed, carry),
         y=raw if complete else raw.nan_to_num(0.0),
         observed=observed[:1, :1].expand_as(raw) if complete else observed,
         graph=period.graph,
-        scaler=scaler if protocol.scale_targets else Scaler.identity(period.num_nodes),
+        scaler=scaler if scaled_targets else Scaler.identity(period.num_nodes),
         window=window,
         horizon=horizon,
         calendar=period.calendar,
@@ -203,6 +225,22 @@ def prepare(
         lags=lags,
         complete=complete,
     )
+
+
+def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:
+    """Fills gaps with the last reading, shrunk by ``share`` with each step since; 0 before it.
+
+    Example:
+        >>> x = torch.tensor([[torch.nan], [8.0], [torch.nan], [torch.nan]])
+        >>> carried(x, ~x.isnan(), 0.5).flatten().tolist()
+        [0.0, 8.0, 4.0, 2.0]
+    """
+    x = x.nan_to_num(0.0)
+    if not share:
+        return x
+    step = torch.arange(len(x), device=x.device)[:, None]
+    last = torch.where(observed, step, 0).cummax(0).values
+    return x.gather(0, last) * share ** (step - last)
 
 
 def _scale(
@@ -216,10 +254,15 @@ def _scale(
     scaled = torch.empty_like(series)
     for part in (split.train, split.val, split.test):
         steps = slice(part.start, part.stop)
-        weight = _windows_per_step(len(part), window, horizon)
-        own = fit_scaler(series[steps], per_node=protocol.scale_per_node, step_weight=weight)
+        own = part_scaler(series[steps], protocol, window, horizon)
         torch.sub(series[steps], own.mean, out=scaled[steps]).div_(own.scale)
     return scaler, scaled
+
+
+def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:
+    """The scaler of one part by its own statistics, as published; each window counts alike."""
+    weight = _windows_per_step(len(series), window, horizon)
+    return fit_scaler(series, per_node=protocol.scale_per_node, step_weight=weight)
 
 
 def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor, " time"]:

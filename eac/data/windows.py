@@ -10,7 +10,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from eac.errors import StreamError
-from eac.typing import Part
+from eac.typing import NodeIndex, Part
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,22 @@ def window_starts(
 
 
 def gather(
-    series: Shaped[Tensor, "time node"], starts: Int[Tensor, " batch"], length: int
-) -> Shaped[Tensor, "batch node {length}"]:
-    """The ``length`` steps from each start on, for every node; a view on whole rows of time.
+    series: Shaped[Tensor, "time node"],
+    starts: Int[Tensor, " batch"],
+    length: int,
+    nodes: NodeIndex | None = None,
+) -> Shaped[Tensor, "batch chosen {length}"]:
+    """The ``length`` steps from each start on; of every node a view on whole rows of time.
 
     Example:
-        >>> gather(torch.arange(6.0).reshape(6, 1), torch.tensor([0, 3]), 2).tolist()
+        >>> series = torch.arange(6.0).reshape(6, 1)
+        >>> gather(series, torch.tensor([0, 3]), 2).tolist()
+        [[[0.0, 1.0]], [[3.0, 4.0]]]
+        >>> gather(series, torch.tensor([0, 3]), 2, nodes=torch.tensor([0])).tolist()
         [[[0.0, 1.0]], [[3.0, 4.0]]]
     """
     steps = starts[:, None] + torch.arange(length, device=starts.device)
+    if nodes is not None:
+        return series[steps[:, None], nodes[:, None]]
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)

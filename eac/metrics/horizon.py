@@ -124,6 +124,17 @@ class HorizonErrors:
         return self._sums if nodes is None else self._sums[:, nodes.to(self._sums.device)]
 
 
+def cumulative_weights(horizon: int) -> Float[Tensor, " {horizon}"]:
+    """How much each step weighs in the mean of the cumulative errors; 1 on average.
+
+    Example:
+        >>> cumulative_weights(2).tolist()
+        [1.5, 0.5]
+    """
+    step = torch.arange(1, horizon + 1)
+    return (1 / step).flip(0).cumsum(0).flip(0)
+
+
 def _batch_sums(
     y_hat: Float[Tensor, "batch node horizon"],
     y: Float[Tensor, "batch node horizon"],

@@ -6,6 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from eac.data.datamodule import PeriodData
+
 
 class SeedEveryEpoch(Callback):
     """Seeds torch at the start of each epoch, so that a repeated epoch is the same epoch.
@@ -32,6 +34,33 @@ class StopWhereStopped(Callback):
         for callback in trainer.early_stopping_callbacks:
             if isinstance(callback, EarlyStopping) and callback.wait_count >= callback.patience:
                 trainer.should_stop = True
+
+
+class Shorter(Callback):
+    """Fewer epochs at a lower rate, where much is learned already.
+
+    Args:
+        epochs: At most.
+        rate: Share of the optimizer's learning rate.
+        from_period: First period, counted from 0, in which this holds.
+    """
+
+    def __init__(self, epochs: int, rate: float = 1.0, *, from_period: int = 1):
+        self._epochs = epochs
+        self._rate = rate
+        self._from = from_period
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Shortens a fit before its optimizer is made."""
+        data = getattr(trainer, "datamodule", None)
+        if stage == "fit" and isinstance(data, PeriodData) and data.index >= self._from:
+            trainer.fit_loop.max_epochs = self._epochs
+            pl_module.rate = self._rate
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Restores the rate."""
+        del trainer, stage
+        pl_module.rate = 1.0
 
 
 class PeriodCheckpoint(ModelCheckpoint):

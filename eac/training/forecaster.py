@@ -1,6 +1,7 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,12 +12,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
+from eac.continual.features import first_windows
 from eac.continual.probe import Learning, OptimizerFactory, adamw
 from eac.data.batch import Batch, Inputs
 from eac.data.datamodule import PeriodData
 from eac.data.graph import Graph
 from eac.data.period import NodeChange
-from eac.metrics.horizon import HorizonErrors
+from eac.metrics.horizon import HorizonErrors, cumulative_weights
 from eac.metrics.losses import MSE, Loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import scaled_forecast
@@ -35,6 +37,8 @@ class Forecaster(LightningModule):
         lr_scheduler: Built on that optimizer; stepped after each epoch (``WarmupCosine``: after
             each batch). None keeps the rate.
         loss: Over observed targets (published: MSE on raw targets).
+        loss_steps: ``cumulative`` weighs each step as the mean of the cumulative errors does, in
+            which near steps count more; ``equal`` counts all alike.
         loss_units: ``raw`` weighs each node's error by its scale, as an error in raw units does;
             ``scaled`` counts all nodes alike.
         null_value: Targets equal to this are left out of the errors; None leaves it to the
@@ -49,6 +53,7 @@ class Forecaster(LightningModule):
         optimizer: OptimizerFactory = adamw,
         lr_scheduler: SchedulerFactory | None = None,
         loss: Loss | None = None,
+        loss_steps: Literal["equal", "cumulative"] = "equal",
         loss_units: Literal["scaled", "raw"] = "scaled",
         null_value: float | None = None,
     ):
@@ -57,7 +62,9 @@ class Forecaster(LightningModule):
         self.strategy = strategy
         strategy.attach(backbone)
         self.loss = loss or MSE()
+        self.loss_steps = loss_steps
         self.loss_units = loss_units
+        self.rate = 1.0
         self.null_value = null_value
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -89,13 +96,15 @@ class Forecaster(LightningModule):
 
     def learning(self, data: PeriodData) -> Learning:
         """How this model learns on ``data``, for a strategy that tries something out."""
-        null = data.protocol.null_value if self.null_value is None else self.null_value
-        return Learning(self.loss, self._optimizer, data.batch_size, null)
+        loss = partial(self._batch_loss, data=data)
+        return Learning(loss, self._optimizer, data.windows_of_all, self._null_value(data))
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
         self.strategy.begin_period(context, self.backbone)
         self.strategy.select_nodes(context.current.period.node_ids)
+        if context.previous is None or plan.start == "scratch":
+            self.backbone.start_from(first_windows(context.current, self.backbone))
         self.backbone.requires_grad_(not plan.freeze_backbone)
         if plan.train_head:
             for parameter in self.backbone.head_parameters():
@@ -132,6 +141,8 @@ class Forecaster(LightningModule):
         """The optimizer over what requires a gradient now."""
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = self._optimizer(trainable)
+        for group in optimizer.param_groups:
+            group["lr"] *= self.rate
         if self._lr_scheduler is None:
             return optimizer
         scheduler = self._lr_scheduler(optimizer)
@@ -144,28 +155,37 @@ class Forecaster(LightningModule):
         """Loss over the nodes of the plan, plus the strategy's penalty."""
         del batch_idx
         y_hat = self.scaled_forecast(batch.inputs, batch.graph)
-        y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch)
-        if self.loss_units == "raw":
-            weight = batch.scaler.scale[:, None] / batch.scaler.scale.mean()
-            y_hat, y = y_hat * weight, y * weight
-        if batch.loss_nodes is not None:
-            y_hat, y = y_hat[:, batch.loss_nodes], y[:, batch.loss_nodes]
-            mask = None if mask is None else mask[:, batch.loss_nodes]
-        loss = self.loss(y_hat, y, mask)
+        loss = self._batch_loss(y_hat, batch, self.period_data)
         penalty = self.strategy.penalty(self.backbone)
         loss = loss if penalty is None else loss + penalty
         self._loss_sum = loss.detach() + (0.0 if self._loss_sum is None else self._loss_sum)
         return loss
 
-    def _loss_mask(self, batch: Batch) -> Bool[Tensor, "batch node horizon"] | None:
+    def _batch_loss(
+        self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch, data: PeriodData
+    ) -> Float[Tensor, ""]:
+        y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch, data)
+        if self.loss_units == "raw":
+            weight = batch.scaler.scale[:, None] / data.full.scaler.scale.mean()
+            y_hat, y = y_hat * weight, y * weight
+        if self.loss_steps == "cumulative":
+            weight = cumulative_weights(data.horizon).to(y)
+            y_hat, y = y_hat * weight, y * weight
+        if batch.loss_nodes is not None:
+            y_hat, y = y_hat[:, batch.loss_nodes], y[:, batch.loss_nodes]
+            mask = None if mask is None else mask[:, batch.loss_nodes]
+        return self.loss(y_hat, y, mask)
+
+    def _loss_mask(
+        self, batch: Batch, data: PeriodData
+    ) -> Bool[Tensor, "batch node horizon"] | None:
         """Targets that the loss counts; None means all."""
-        null = self._null_value() if self.period_data.protocol.null_in_loss else None
+        null = self._null_value(data) if data.protocol.null_in_loss else None
         if null is not None:
             return batch.mask & (batch.y != null)
         return None if batch.complete else batch.mask
 
-    def _null_value(self) -> float | None:
-        data = self.period_data
+    def _null_value(self, data: PeriodData) -> float | None:
         return data.protocol.null_value if self.null_value is None else self.null_value
 
     def on_train_epoch_end(self) -> None:
@@ -222,7 +242,7 @@ class Forecaster(LightningModule):
 
     def _new_errors(self) -> HorizonErrors:
         data = self.period_data
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value())
+        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value(data))
 
     def _add_other_processes(self) -> None:
         if self.trainer.world_size > 1:

@@ -11,6 +11,7 @@ from eac.data.datamodule import PeriodData
 from eac.data.period import NodeChange
 from eac.details import write_details
 from eac.errors import RunError
+from eac.jsonfile import write_text
 from eac.metrics.baselines import naive_errors
 from eac.record import (
     PERIOD_FILE,
@@ -30,7 +31,9 @@ from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
 from eac.training.processes import is_first, wait_for_all
+from eac.training.refit import refit
 from eac.training.report_data import collect_details
+from eac.training.saved_data import data_card, save_graph
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
@@ -131,8 +134,7 @@ class StreamRunner:
                 "another run directory, or continue that run with: eac run --resume "
                 f"{self.run_dir}"
             )
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._config, encoding="utf-8")
+        write_text(path, self._config)
         if not (self.run_dir / RUN_FILE).is_file():
             write_run(self.run_dir, self._header())
         done = read_run(self.run_dir).periods
@@ -187,6 +189,9 @@ class StreamRunner:
         if plan.train:
             self._fit(trainer, data, directory)
             model.strategy.end_training(context, model.backbone)
+            if data.refit_epochs:
+                place = directory / "refit"
+                watch.seconds += refit(model, data, place, self._make_trainer, seed)
         trainer.test(model, datamodule=data, verbose=False)
         record = self._record(data, change, counts, watch)
         if tester is not None:
@@ -236,17 +241,18 @@ class StreamRunner:
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
         """Writes state and card, then the record that says the period is done."""
         base = self._directory(self.data.for_period(0)) if data.index > 0 else None
-        scaler = data.full.scaler
         card = {
             "period": record.name,
             "node_ids": list(data.period.node_ids),
-            "scaler": {"mean": scaler.mean.tolist(), "scale": scaler.scale.tolist()},
+            **data_card(data),
             "metrics": record.errors.to_json(),
         }
+        save_graph(directory, data.period.graph)
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
             (directory / name).unlink(missing_ok=True)
+            (directory / "refit" / name).unlink(missing_ok=True)
 
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]
@@ -288,11 +294,13 @@ def _baselines(data: PeriodData, null_value: float | None) -> dict[str, HorizonT
 
 
 def _describe(forecaster: Forecaster, data: PeriodData) -> str:
-    """Settings of a run that was started from Python, as YAML."""
+    """Settings of a run that was started from Python, as YAML, with the sizes of its weights."""
+    sizes = {name: list(weights.shape) for name, weights in forecaster.named_parameters()}
     return (
         f"stream: {data.stream.name}\nprotocol: {data.protocol.name}\nseed: {data.seed}\n"
         f"window: {data.window}\nhorizon: {data.horizon}\nbatch_size: {data.batch_size}\n"
         f"fractions: {list(data.fractions)}\n"
         f"backbone: {type(forecaster.backbone).__name__}\n"
         f"strategy: {type(forecaster.strategy).__name__}\n"
+        "parameters:\n" + "".join(f"  {name}: {size}\n" for name, size in sizes.items())
     )

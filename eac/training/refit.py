@@ -1,0 +1,41 @@
+"""A short second training, on the training and the validation part together."""
+
+from pathlib import Path
+
+import torch
+
+from eac.data.datamodule import PeriodData
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, Shorter
+from eac.training.forecaster import Forecaster
+from eac.training.trainers import TrainerFactory
+
+RATE = 1 / 3
+"""Share of the learning rate, since little is left to learn."""
+
+
+def refit(
+    model: Forecaster, data: PeriodData, directory: Path, make_trainer: TrainerFactory, seed: int
+) -> float:
+    """Goes on from the model as it is, from an interruption on if there was one.
+
+    Nothing is chosen by the validation part any more: the last weights stay. What trained before
+    must be repeatable, since after an interruption the first training ends where it had ended.
+
+    Args:
+        model: After its training, with what is frozen still frozen.
+        data: The period; its ``refit_epochs`` say how long.
+        directory: Receives ``last.ckpt``.
+        make_trainer: Makes the Trainer.
+        seed: Of the period.
+
+    Returns:
+        Seconds of training.
+    """
+    clock, last = CountEpochs(), directory / "last.ckpt"
+    shorter = Shorter(data.refit_epochs, RATE, from_period=0)
+    callbacks = (SeedEveryEpoch(seed + 1), clock, shorter, PeriodCheckpoint(str(directory)))
+    resume = str(last) if last.is_file() else None
+    trainer = make_trainer(directory, callbacks)
+    trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
+    model.load_state_dict(torch.load(last, map_location="cpu", weights_only=True)["state_dict"])
+    return clock.seconds
