@@ -16,12 +16,16 @@ FORMAT_VERSION = 1
 
 def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> None:
     """Writes ``value`` so that the file is either the old one or the whole new one."""
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: StrPath, text: str) -> None:
+    """Writes ``text`` so that the file is either the old one or the whole new one."""
     target = Path(path)
-    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)

@@ -143,6 +143,12 @@ def test_a_directory_of_another_run_is_refused(tmp_path):
         make_runner(tmp_path, strategy=Retrain()).run()
 
 
+def test_a_directory_of_the_same_classes_in_other_sizes_is_refused(tmp_path):
+    make_runner(tmp_path).run()
+    with pytest.raises(RunError, match="other settings"):
+        make_runner(tmp_path, strategy=EAC(rank=3)).run()
+
+
 def test_node_order_permuted_gives_the_same_forecasts_permuted(tmp_path):
     periods = list(tiny_stream(missing=True))
     orders = [torch.randperm(p.num_nodes, generator=torch.manual_seed(3)) for p in periods]
