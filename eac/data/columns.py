@@ -1,6 +1,7 @@
 """From columns of text, numbers and time stamps to clean arrays, naming what does not fit."""
 
 from collections.abc import Hashable
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -165,7 +166,7 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
         raise StreamError(f"{what}: {error}") from error
 
 
-def calendar_of(start: pd.Timestamp, step: pd.Timedelta, days_per_week: int) -> Calendar:
+def calendar_of(start: datetime, step: timedelta, days_per_week: int) -> Calendar:
     """The calendar of a regular grid; without weekends it counts slots only."""
     calendar = Calendar.from_timestamps(start, step)
     if days_per_week == 7:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ class Graph:
         index, weight = subgraph(nodes, self.edge_index, self.edge_weight, num_nodes=self.num_nodes)
         position = torch.zeros(self.num_nodes, dtype=torch.long, device=nodes.device)
         position[nodes] = torch.arange(len(nodes), device=nodes.device)
-        return Graph(len(nodes), position[index], weight)
+        return Graph(len(nodes), position[index], cast(Tensor, weight))
 
     def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> Int[Tensor, " reached"]:
         """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""

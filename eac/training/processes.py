@@ -10,7 +10,7 @@ from torch import distributed
 
 def is_first() -> bool:
     """True in the process that writes files; known before the processes are connected."""
-    return rank_zero_only.rank == 0
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def wait_for_all() -> None:
