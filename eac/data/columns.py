@@ -160,8 +160,8 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
             f"{row}. Give each edge once, with one weight."
         )
     try:
-        ends = (names.to_numpy(dtype=object) for names in (source, target))
-        return edges_by_id(node_ids, *ends, weight.to_numpy(dtype=np.float64))
+        sources, targets = (names.to_numpy(dtype=object) for names in (source, target))
+        return edges_by_id(node_ids, sources, targets, weight.to_numpy(dtype=np.float64))
     except StreamError as error:
         raise StreamError(f"{what}: {error}") from error
 
