@@ -1,10 +1,12 @@
 """``eac``: dispatches to one command, importing only what that command needs."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from eac import __version__
+from eac.cli.short_help import WHAT, short_help
 from eac.errors import EACError
 
 COMMANDS = {
@@ -13,35 +15,83 @@ COMMANDS = {
     "compare": ("eac.cli.compare", "runs side by side, with significance"),
     "benchmark": ("eac.cli.benchmark", "compare strategies on streams: a grid of runs, one table"),
     "study": ("eac.cli.study", "heterogeneity of a stream, or spectrum of a run's prompts"),
+    "predict": ("eac.cli.predict", "forecast from recent readings with a finished run"),
     "data": ("eac.cli.data", "check, describe or convert a stream"),
     "fit": ("eac.cli.one_period", "train on one period (LightningCLI)"),
     "validate": ("eac.cli.one_period", "validate on one period (LightningCLI)"),
     "test": ("eac.cli.one_period", "test on one period (LightningCLI)"),
-    "predict": ("eac.cli.one_period", "forecast the test part of one period (LightningCLI)"),
 }
+
+
+BROKEN_PIPE = 141
+"""What a shell reports of a process that SIGPIPE ended."""
+INTERRUPTED = 130
+"""What a shell reports of a process that SIGINT ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status; errors of use become one sentence."""
     args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _dispatch(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print(f"eac: stopped.{_how_to_go_on(args)}", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def _dispatch(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help"):
         print(_help())
         return 0
     if args[0] in ("-V", "--version"):
         print(f"eac {__version__}")
         return 0
-    command = args.pop(0)
-    if command not in COMMANDS:
-        print(f"eac: error: {_unknown(command)}", file=sys.stderr)
-        return 2
-    module = importlib.import_module(COMMANDS[command][0])
-    if COMMANDS[command][0].endswith("one_period"):
-        args.insert(0, command)
+    command, *rest = args
     try:
-        return module.main(args)
+        if command.split("=")[0] == "--print_completion":
+            from eac.cli.completion import completion
+
+            print(completion(command.partition("=")[2] or "".join(rest[:1])), end="")
+            return 0
+        return _run(command, rest)
     except EACError as error:
         print(f"eac {command}: error: {error}", file=sys.stderr)
         return 1
+
+
+def _run(command: str, args: list[str]) -> int:
+    if command not in COMMANDS:
+        print(f"eac: error: {_unknown(command)}", file=sys.stderr)
+        return 2
+    if command in WHAT and (not args or {"-h", "--help"} & set(args)):
+        print(short_help(command), file=sys.stdout if args else sys.stderr)
+        return 0 if args else 2
+    name = COMMANDS[command][0]
+    if command in WHAT:
+        args = ["--help" if arg == "--help_all" else arg for arg in args]
+    if name.endswith("one_period"):
+        args = [command, *args]
+    return importlib.import_module(name).main(args)
+
+
+def _forget_stdout() -> None:
+    """Lets nothing more be written to a reader that went away, such as ``head``."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _how_to_go_on(args: Sequence[str]) -> str:
+    for position, arg in enumerate(args):
+        name, _, value = arg.partition("=")
+        if args[0] == "run" and name in ("--run.dir", "--resume"):
+            directory = value or "".join(args[position + 1 : position + 2])
+            return f" Go on with: eac run --resume {directory}"
+    return ""
 
 
 def _help() -> str:
@@ -57,7 +107,9 @@ def _help() -> str:
             "",
             "start with:  eac run -c configs/recipes/eac.yaml --stream datasets/sample "
             "--run.dir runs/first",
+            "your data:   eac data check PATH",
             "more help:   eac COMMAND --help",
+            'completion:  eval "$(eac --print_completion bash)"',
         ]
     )
 

@@ -18,6 +18,18 @@ _WRONG_KEY = re.compile(
 
 _WRONG_SETTING = re.compile(r"class_path '(?P<path>[\w.]+)'.*Option '(?P<setting>\w+)'", re.DOTALL)
 
+_NOT_GIVEN = re.compile(
+    r"arguments are required: (?P<required>\w+)"
+    r'|Parser key "(?P<empty>\w+)[\w.]*".*Given value: None\s*$',
+    re.DOTALL,
+)
+_ADVICE = {
+    "stream": "--stream is missing. Give the path of a stream, such as datasets/sample; "
+    "eac data check PATH says whether your own is one.",
+    "model": "there is no model. Give a recipe, such as -c configs/recipes/eac.yaml.",
+    "run": "--run.dir is missing. Give a directory that receives everything, such as runs/first.",
+}
+
 
 class SuggestingParser(LightningArgumentParser):
     """Exact keys only; a key that does not exist is answered with the nearest one that does."""
@@ -32,8 +44,10 @@ class SuggestingParser(LightningArgumentParser):
         """
         if not self.exit_on_error:
             super().error(message, ex)
-        hint = "" if "Did you mean" in message else self._hint(message)
-        print(f"{self.prog}: error: {message.strip()}{hint}", file=sys.stderr)
+        missing = _NOT_GIVEN.search(message)
+        advice = missing and _ADVICE.get(missing["required"] or missing["empty"])
+        hint = "" if advice or "Did you mean" in message else self._hint(message)
+        print(f"{self.prog}: error: {advice or message.strip()}{hint}", file=sys.stderr)
         raise SystemExit(2)
 
     def _hint(self, message: str) -> str:

@@ -1,0 +1,59 @@
+"""Completion of commands and flags in a shell: a fixed text, so that a shell starts fast."""
+
+from eac.cli.short_help import MORE, RUN_FLAGS, STREAM_FLAGS
+from eac.errors import ConfigError
+
+SHELLS = ("bash", "zsh")
+LAYOUTS = "--json --window --horizon --expect --to"
+
+
+def _names(flags: tuple[tuple[str, str], ...]) -> str:
+    return " ".join(flag.split()[0] for flag, _ in flags)
+
+
+TRAINING = f"{_names(STREAM_FLAGS)} {_names(MORE)} --data.period"
+FLAGS = {
+    "run": f"{_names(RUN_FLAGS)} {_names(MORE)} --run.test_past --metrics.null_value",
+    "fit": TRAINING,
+    "validate": TRAINING,
+    "test": TRAINING,
+    "predict": "--run --input --output --edges",
+    "report": "--metric --json --markdown --latex --csv --html --figures",
+    "compare": "--metric --markdown --latex --csv --html",
+    "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
+    "--stream --set --tables-only --docs",
+    "study": "heterogeneity spectrum",
+    "data": f"check describe convert {LAYOUTS}",
+}
+
+_BASH = """\
+_eac() {{
+    local current="${{COMP_WORDS[COMP_CWORD]}}" offered=""
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        offered="{commands} --help --version --print_completion"
+    else
+        case "${{COMP_WORDS[1]}}" in
+{cases}
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$offered" -- "$current"))
+}}
+complete -o default -F _eac eac
+"""
+_ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+
+
+def completion(shell: str) -> str:
+    """A script that teaches a shell the commands; files are completed as ever.
+
+    Raises:
+        ConfigError: If there is no script for this shell.
+    """
+    if shell not in SHELLS:
+        raise ConfigError(
+            f"--print_completion {shell or 'SHELL'}: give bash or zsh, as in: "
+            'eval "$(eac --print_completion bash)"'
+        )
+    cases = "\n".join(f'            {name}) offered="{words}" ;;' for name, words in FLAGS.items())
+    script = _BASH.format(commands=" ".join(FLAGS), cases=cases)
+    return script if shell == "bash" else _ZSH + script
