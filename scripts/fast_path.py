@@ -82,7 +82,7 @@ class FastPath:
         errors = HorizonErrors(self.tensors.graph.num_nodes, HORIZON, null_value=0.0)
         for starts in self.test.split(self.batch_size)[:num_batches]:
             batch = self.tensors.batch(starts)
-            errors.update(self._forecast(batch), batch.y, batch.mask)
+            errors.update(self._forecast(batch), batch.y, None if batch.complete else batch.mask)
         errors.summary()
 
     def first_forecast(self) -> Float[Tensor, "batch node horizon"]:
