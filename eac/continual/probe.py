@@ -1,7 +1,7 @@
 """Short trainings and cheap measurements, from which a strategy decides about a period."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -69,13 +69,11 @@ class Budget:
     Attributes:
         steps: Training steps at most.
         epochs: Passes over the training windows at most.
-        looks: Times the probe is measured; its best state counts, as in a real training.
         windows: Validation windows of a measurement at most, evenly spread.
     """
 
-    steps: int = 200
-    epochs: float = 2.5
-    looks: int = 4
+    steps: int = 250
+    epochs: float = 3.0
     windows: int = 1024
 
     def num_steps(self, num_windows: int, batch_size: int) -> int:
@@ -85,26 +83,28 @@ class Budget:
 
 def probe(
     trial: Trial, view: PeriodView, learning: Learning, budget: Budget, *, seed: int
-) -> tuple[float, State]:
-    """Trains for a short while what requires a gradient; the best validation MAE, and its state.
+) -> float:
+    """Trains for a short while what requires a gradient, and returns the validation MAE.
 
-    The order of windows and every other draw follow ``seed``; the caller's stay as they were.
+    What is measured, and left in ``trial``, is the mean over the second half of the steps, which
+    shows after few steps and with a high learning rate what a longer training comes to (Polyak &
+    Juditsky, 1992). The order of windows and every other draw follow ``seed``; the caller's
+    generator stays as it was.
     """
-    starts = training_starts(view)
-    steps = budget.num_steps(len(starts), learning.batch_size)
-    order = _shuffled(starts, steps * learning.batch_size, seed)
-    per_look = -(-steps // budget.looks) * learning.batch_size
+    starts, size = training_starts(view), learning.batch_size
+    steps = budget.num_steps(len(starts), size)
+    order = _shuffled(starts, steps * size, seed)
     optimizer = learning.optimizer([p for p in trial.parameters() if p.requires_grad])
-    best: tuple[float, State] | None = None
+    mean, first = state_of(trial), steps // 2
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
-        for part in order.split(per_look):
-            windows = batches(view, trial.backbone, part, size=learning.batch_size)
-            _train(trial, windows, learning, optimizer)
-            error = validation_error(trial, view, learning, budget.windows)
-            if best is None or error < best[0]:
-                best = error, state_of(trial)
-    return best or (float("inf"), state_of(trial))
+        trial.train()
+        for step, batch in enumerate(batches(view, trial.backbone, order, size=size)):
+            _step(trial, batch, learning, optimizer)
+            if step >= first:
+                mean = between(mean, state_of(trial), 1 / (step - first + 1))
+    put_state(trial, mean)
+    return validation_error(trial, view, learning, budget.windows)
 
 
 @torch.no_grad()
@@ -125,6 +125,13 @@ def mean_error(
     return float(errors.mae(nodes))
 
 
+def first_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
+    """Windows that lie in the first week of the training part; at least one."""
+    starts, tensors = training_starts(view), view.tensors
+    within = view.period.calendar.steps_per_week - tensors.window - tensors.horizon + 1
+    return starts[: max(1, within)]
+
+
 def validation_error(trial: Trial, view: PeriodView, learning: Learning, windows: int) -> float:
     """MAE in raw units over at most ``windows`` windows of the validation part."""
     shape = view.tensors.window, view.tensors.horizon
@@ -134,9 +141,13 @@ def validation_error(trial: Trial, view: PeriodView, learning: Learning, windows
 
 
 def state_of(module: nn.Module) -> State:
-    """A copy of every parameter and buffer that is a tensor of floats."""
-    named = [*module.named_parameters(), *module.named_buffers()]
-    return {name: t.detach().clone() for name, t in named if t.is_floating_point()}
+    """A copy of everything a saved state holds that is a tensor of floats."""
+    named = module.state_dict().items()
+    return {
+        name: value.detach().clone()
+        for name, value in named
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
 
 
 @torch.no_grad()
@@ -152,16 +163,12 @@ def between(first: State, second: State, share: float) -> State:
     return {name: value + share * (second[name] - value) for name, value in first.items()}
 
 
-def _train(
-    trial: Trial, windows: Iterator[Batch], learning: Learning, optimizer: Optimizer
-) -> None:
-    trial.train()
-    for batch in windows:
-        optimizer.zero_grad()
-        loss = learning.loss(trial(batch), batch)
-        penalty = trial.penalty()
-        (loss if penalty is None else loss + penalty).backward()
-        optimizer.step()
+def _step(trial: Trial, batch: Batch, learning: Learning, optimizer: Optimizer) -> None:
+    optimizer.zero_grad()
+    loss = learning.loss(trial(batch), batch)
+    penalty = trial.penalty()
+    (loss if penalty is None else loss + penalty).backward()
+    optimizer.step()
 
 
 def _shuffled(starts: Int[Tensor, " window"], count: int, seed: int) -> Int[Tensor, " drawn"]:

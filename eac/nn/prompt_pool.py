@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eac.errors import CheckpointError, ConfigError
+from eac.nn.guard import Guard
 
 INIT_RANGE = 0.1
 """Prompts start from U(-0.1, 0.1), as published."""
@@ -46,6 +47,7 @@ class PromptPool(nn.Module):
         self.width = width
         self._seed = torch.initial_seed() if seed is None else seed
         self._row_of: dict[str, int] = {}
+        self._guard: Guard | None = None
         columns = width if rank is None else rank
         self.settled = nn.Parameter(torch.empty(0, columns), requires_grad=False)
         self.node_factor = nn.Parameter(torch.empty(0, columns))
@@ -72,6 +74,31 @@ class PromptPool(nn.Module):
             self.node_factor = nn.Parameter(joined, self.node_factor.requires_grad)
         return len(unknown)
 
+    @torch.no_grad()
+    def factors(self, node_ids: Sequence[str]) -> Float[Tensor, "node column"]:
+        """Rows of ``U`` of nodes that the pool knows."""
+        return self._all_rows()[self.rows(node_ids).to(self.node_factor.device)]
+
+    @torch.no_grad()
+    def place(self, node_ids: Sequence[str], factors: Float[Tensor, "node column"]) -> None:
+        """Gives nodes these rows of ``U``; they must be among those that are tuned."""
+        rows = self.rows(node_ids) - len(self.settled)
+        if (rows < 0).any():
+            node = node_ids[int((rows < 0).nonzero()[0, 0])]
+            raise ConfigError(
+                f"node {node!r} has no row in the prompt pool that is tuned. Grow the pool by it."
+            )
+        self.node_factor[rows.to(self.node_factor.device)] = factors.to(self.node_factor)
+
+    def fence(self, guard: Guard | None) -> None:
+        """Keeps what is learned from now on inside ``guard``; what was learned stays as it is."""
+        with torch.no_grad():
+            if self._guard is not None:
+                self.node_factor.copy_(self._guard.factor(self.node_factor))
+                if self.basis is not None:
+                    self.basis.copy_(self._guard.basis(self.basis))
+        self._guard = guard
+
     def settle(self) -> None:
         """Moves every row aside and fixes ``V``: only rows added from now on are tuned."""
         self.settled = nn.Parameter(self._all_rows().detach(), requires_grad=False)
@@ -90,13 +117,13 @@ class PromptPool(nn.Module):
         chosen = chosen * (rows >= 0)[:, None].to(factor.dtype)
         if not len(factor):
             return chosen.expand(-1, self.width)
-        return chosen if self.basis is None else chosen @ self.basis
+        return chosen if self.basis is None else chosen @ self._basis_in_use()
 
     @torch.no_grad()
     def prompts(self) -> Float[Tensor, "node width"]:
         """Every prompt, in order of rows."""
         factor = self._all_rows()
-        return factor.clone() if self.basis is None else factor @ self.basis
+        return factor.clone() if self.basis is None else factor @ self._basis_in_use()
 
     @torch.no_grad()
     def spectrum(self) -> Float[Tensor, " width"]:
@@ -155,9 +182,12 @@ class PromptPool(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _all_rows(self) -> Float[Tensor, "node column"]:
-        if not len(self.settled):
-            return self.node_factor
-        return torch.cat([self.settled, self.node_factor])
+        tuned = self.node_factor if self._guard is None else self._guard.factor(self.node_factor)
+        return torch.cat([self.settled, tuned]) if len(self.settled) else tuned
+
+    def _basis_in_use(self) -> Float[Tensor, "column width"]:
+        basis = self.get_parameter("basis")
+        return basis if self._guard is None else self._guard.basis(basis)
 
     def _first_values(self, names: Sequence[str], per_name: int) -> Float[Tensor, "row width"]:
         """U(-0.1, 0.1) from a hash of (seed, name): independent of any order."""

@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from eac.backbones.base import Backbone
+from eac.continual.cold_start import Arrival, ColdStart, RandomStart
+from eac.continual.null_space import Protection
+from eac.continual.probe import first_week_starts, mean_error
+from eac.continual.selection import rows_of
 from eac.data.batch import Inputs
+from eac.nn.guard import Guard
 from eac.nn.prompt_pool import PromptPool
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.forecast import Pair
 
 
 class EAC(Strategy):
@@ -26,6 +34,9 @@ class EAC(Strategy):
             expansion.
         freeze_backbone: False trains the backbone in every period too: node prompts alone.
         seed: Of the first values of prompts; null takes the seed of the run.
+        cold_start: First prompts of nodes that join in later periods; null: random (published).
+        protect: How prompts of the past are kept while others are learned; null: not at all
+            (published).
     """
 
     def __init__(
@@ -36,6 +47,8 @@ class EAC(Strategy):
         expand: bool = True,
         freeze_backbone: bool = True,
         seed: int | None = None,
+        cold_start: ColdStart | None = None,
+        protect: Protection | None = None,
     ):
         super().__init__()
         self.rank = rank
@@ -43,6 +56,8 @@ class EAC(Strategy):
         self.expand = expand
         self.freeze_backbone = freeze_backbone
         self.seed = seed
+        self.cold_start = cold_start or RandomStart()
+        self.protect = protect
         self.register_buffer("rows", torch.empty(0, dtype=torch.long), persistent=False)
 
     def attach(self, backbone: Backbone) -> None:
@@ -61,12 +76,73 @@ class EAC(Strategy):
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Expands the pool by the nodes it does not know."""
-        del backbone
-        later = context.index > 0
+        later, known = context.index > 0, self.pool.node_ids
+        self.pool.fence(None)
         if later and self.tune == "new":
             self.pool.settle()
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)
+        if known:
+            self._place_new(context, backbone, set(known))
+            self._fence(context, len(known))
+
+    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Keeps what was learned inside the fence, and takes the fence away."""
+        del context, backbone
+        self.pool.fence(None)
+
+    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Takes the fence away where nothing was trained."""
+        self.end_training(context, backbone)
+
+    def _place_new(self, context: PeriodContext, backbone: Backbone, known: set[str]) -> None:
+        """Gives the nodes that joined their first rows."""
+        node_ids = context.current.period.node_ids
+        joined = [node for node in node_ids if node not in known]
+        if not joined or not self.expand:
+            return
+        new = rows_of(node_ids, joined)
+        started = [node for node in node_ids if node in known]
+        trial = Pair(self, backbone)
+        starts = first_week_starts(context.current)
+
+        def error(rows: Float[Tensor, "new column"]) -> float:
+            self.pool.place(joined, rows)
+            self.select_nodes(node_ids)
+            null = context.learning.null_value
+            return mean_error(trial, context.current, starts, nodes=new, null_value=null)
+
+        arrival = Arrival(
+            view=context.current,
+            new=new,
+            old=rows_of(node_ids, started),
+            learned=self.pool.factors(started).cpu(),
+            pool=self.pool.factors(sorted(known)).cpu(),
+            drawn=self.pool.factors(joined).cpu(),
+            error=error,
+        )
+        first = self.cold_start.first_rows(arrival)
+        self.pool.place(joined, first.rows)
+        if first.note is not None:
+            self.note(f"{len(joined)} new nodes: {first.note}")
+
+    def _fence(self, context: PeriodContext, num_known: int) -> None:
+        """Keeps training from moving what is to be preserved."""
+        if self.protect is None or self.tune == "new":
+            return
+        present = set(context.current.period.node_ids)
+        known = self.pool.node_ids[:num_known]
+        absent = torch.tensor([node not in present for node in known])
+        old = self.pool.factors(known)
+        fresh = len(self.pool.node_factor) - num_known
+        free = self.protect.free_directions(old.cpu(), absent)
+        radius = torch.cat([self.protect.radii(old.cpu(), absent), torch.full((fresh,), torch.inf)])
+        guard = Guard(self.pool.node_factor, radius, self.pool.basis, free)
+        self.pool.fence(guard.to(old.device))
+        self.note(
+            f"{int(absent.sum())} absent prompts held; the basis moves in "
+            f"{round(float(free.trace()))} of {len(free)} directions"
+        )
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the pool."""

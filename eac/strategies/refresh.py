@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from jaxtyping import Float
@@ -27,7 +27,11 @@ from eac.strategies.forecast import Pair
 
 Level: TypeAlias = Literal["prompts", "head", "full"]
 
-LEVELS: tuple[Level, ...] = ("prompts", "head", "full")
+NAMES: dict[Level, str] = {
+    "prompts": "prompts alone",
+    "head": "prompts and head",
+    "full": "everything",
+}
 """What is trained, cheapest first."""
 
 STEPS_BACK = (0.25, 0.5, 0.75)
@@ -38,8 +42,8 @@ class Refresh(Strategy):
     """Decides, period by period, between prompts alone, prompts and head, and everything.
 
     Stands on a strategy that freezes the backbone after period 0. Each level is tried in a short
-    training on a copy, from the same start and on the same windows; the cheapest one whose
-    validation error is within ``margin`` of the best is then trained in earnest. What came of it
+    training on a copy, from the same start and on the same windows; the cheapest one that none
+    above it beats on the validation part by ``margin`` is then trained in earnest. What came of it
     is measured against the state before it, points on the straight line between the two (as in
     Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts alone, and the best on the
     validation part stays: a training can be taken back in part or wholly. Choice, figures and
@@ -51,6 +55,8 @@ class Refresh(Strategy):
     Args:
         strategy: The strategy with the prompts, such as EAC.
         margin: By how much, as a share of the error, more training must be better to be chosen.
+            Negative: it may be that much worse, because a short probe understates what training
+            everything comes to; a choice that does harm is taken back.
         head: Also try prompts and head.
         calm: Drift up to which prompts alone are trained: mean Jensen-Shannon distance (0 to
             0.83) between the readings of the last week of training, day against day with the
@@ -58,7 +64,6 @@ class Refresh(Strategy):
         upheaval: Share of new nodes from which everything is trained.
         steps: Steps of one probe, at most.
         epochs: Passes of one probe over the training windows, at most.
-        looks: Times a probe is measured; its best state counts.
         windows: Validation windows of one measurement, at most.
     """
 
@@ -66,22 +71,21 @@ class Refresh(Strategy):
         self,
         strategy: Strategy,
         *,
-        margin: float = 0.005,
+        margin: float = -0.01,
         head: bool = True,
         calm: float = 0.0,
         upheaval: float = 0.5,
-        steps: int = 200,
-        epochs: float = 2.5,
-        looks: int = 4,
+        steps: int = 250,
+        epochs: float = 3.0,
         windows: int = 1024,
     ):
         super().__init__()
         self.strategy = strategy
         self.margin = margin
-        self.levels = LEVELS if head else ("prompts", "full")
+        self.head = head
         self.calm = calm
         self.upheaval = upheaval
-        self.budget = Budget(steps, epochs, looks, windows)
+        self.budget = Budget(steps, epochs, windows)
         self._choice: _Choice | None = None
         self._before: State | None = None
 
@@ -114,8 +118,8 @@ class Refresh(Strategy):
         states = {"after training": trained, "before training": self._before}
         for share in STEPS_BACK:
             states[f"{share:.0%} of the way"] = between(self._before, trained, share)
-        if self._choice.prompts_alone is not None and self._choice.level != "prompts":
-            states["the probe of the prompts"] = self._choice.prompts_alone
+        for level, state in self._choice.probed.items():
+            states[f"of the probe of {NAMES[level]}"] = state
         errors = {name: self._error(pair, state, context) for name, state in states.items()}
         best = min(errors, key=lambda name: errors[name])
         put_state(pair, states[best])
@@ -166,7 +170,7 @@ class Refresh(Strategy):
         """A choice without a probe, where the signs are clear."""
         new = len(context.change.new) / context.current.period.num_nodes
         if new >= self.upheaval:
-            return _Choice("full", f"full refresh: {new:.0%} of the nodes are new")
+            return _Choice("full", f"everything: {new:.0%} of the nodes are new")
         if self.calm > 0 and not context.change.new:
             drift = drift_score(context)
             if drift <= self.calm:
@@ -174,20 +178,37 @@ class Refresh(Strategy):
         return None
 
     def _measured_choice(self, context: PeriodContext, backbone: Backbone) -> "_Choice":
+        errors: dict[Level, float] = {}
+        states: dict[Level, State] = {}
+        for level in ("prompts", "full", "head"):
+            if level == "head" and not (self.head and self._cheapest(errors) == "full"):
+                continue
+            errors[level], states[level] = self._probe(level, context, backbone)
+        level = self._cheapest(errors)
+        kept = {name: states[name] for name in {"prompts": None, level: None}}
+        return _Choice(level, _reason(level, errors, context), kept)
+
+    def _cheapest(self, errors: dict[Level, float]) -> Level:
+        """The first level that none of those above it beats by the margin."""
+        tried = [level for level in NAMES if level in errors]
+        for position, level in enumerate(tried):
+            enough = errors[level] * (1 - self.margin)
+            if all(enough <= errors[above] for above in tried[position + 1 :]):
+                return level
+        return tried[-1]
+
+    def _probe(
+        self, level: Level, context: PeriodContext, backbone: Backbone
+    ) -> tuple[float, State]:
+        """A short training of a copy that has begun the period."""
         trial = copy.deepcopy(Pair(self.strategy, backbone))
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
-        start, errors, alone = state_of(trial), {}, None
-        for level in self.levels:
-            put_state(trial, start)
-            _open(trial.backbone, level)
-            errors[level], state = probe(
-                trial, context.current, context.learning, self.budget, seed=context.seed
-            )
-            alone = state if level == "prompts" else alone
-        best = min(errors.values())
-        level = next(name for name in self.levels if errors[name] <= best * (1 + self.margin))
-        return _Choice(level, _reason(level, errors, context), alone)
+        _open(trial.backbone, level)
+        learning, view = context.learning, context.current
+        error = probe(trial, view, learning, self.budget, seed=context.seed)
+        trial.strategy.end_training(context, trial.backbone)
+        return error, state_of(trial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,12 +218,12 @@ class _Choice:
     Attributes:
         level: What is trained.
         reason: For the record.
-        prompts_alone: The state that the probe of the prompts reached, if there was one.
+        probed: States that probes reached, of prompts alone and of the level chosen.
     """
 
     level: Level
     reason: str
-    prompts_alone: State | None = None
+    probed: dict[Level, State] = field(default_factory=dict)
 
 
 def drift_score(context: PeriodContext) -> float:
@@ -230,12 +251,11 @@ def _open(backbone: Backbone, level: Level) -> None:
 
 
 def _reason(level: Level, errors: dict[Level, float], context: PeriodContext) -> str:
-    names = {"prompts": "prompts alone", "head": "prompts and head", "full": "full refresh"}
-    probes = ", ".join(f"{error:.4g} {names[name]}" for name, error in errors.items())
+    probes = ", ".join(f"{error:.4g} {NAMES[name]}" for name, error in errors.items())
     num_nodes = context.current.period.num_nodes
     new = len(context.change.new) / num_nodes
     returned = len(context.change.returned) / num_nodes
     return (
-        f"{names[level]}: validation MAE of the probes {probes}; "
+        f"{NAMES[level]}: validation MAE of the probes {probes}; "
         f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {drift_score(context):.3f}"
     )

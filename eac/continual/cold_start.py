@@ -1,0 +1,190 @@
+"""The first prompt of a node that has just joined."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.data.tensors import PeriodView
+from eac.errors import ConfigError
+from eac.typing import NodeIndex
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """What is known when nodes join a network in which others have learned a prompt.
+
+    Attributes:
+        view: The period; only its training part may be looked at.
+        new: Rows in the period of the nodes that join.
+        old: Rows in the period of the nodes that have a prompt.
+        learned: Factor rows of the nodes in ``old``.
+        pool: Factor rows of every node with a prompt, present or not.
+        drawn: Random first values of the nodes in ``new``, as published.
+        error: Error of given first values on the new nodes' first week of training; NaN if
+            nothing was read.
+    """
+
+    view: PeriodView
+    new: NodeIndex
+    old: NodeIndex
+    learned: Float[Tensor, "old column"]
+    pool: Float[Tensor, "known column"]
+    drawn: Float[Tensor, "new column"]
+    error: Callable[[Float[Tensor, "new column"]], float]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstRows:
+    """First factor rows of the nodes that join, and what the record should say about them."""
+
+    rows: Float[Tensor, "new column"]
+    note: str | None = None
+
+
+class ColdStart(ABC):
+    """Gives new nodes their first factor rows."""
+
+    @property
+    def name(self) -> str:
+        """What a record calls it."""
+        return type(self).__name__
+
+    @abstractmethod
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """Rows for the new nodes, in their order."""
+
+
+class RandomStart(ColdStart):
+    """Small random values (published)."""
+
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """The values drawn."""
+        return FirstRows(arrival.drawn)
+
+
+class UnknownStart(ColdStart):
+    """The prompt of an unknown sensor: the mean of all prompts learned."""
+
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """The same row for each."""
+        return FirstRows(_mean_row(arrival).expand(len(arrival.new), -1).clone())
+
+
+class NeighboursStart(ColdStart):
+    """The mean of the nodes that a new node listens to, weighted as the graph weighs them.
+
+    New nodes that hear only other new nodes take from those, wave by wave; a node out of reach of
+    all prompts starts as an unknown sensor.
+    """
+
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """Rows spread along the edges."""
+        graph = arrival.view.period.graph
+        source, target = graph.edge_index.cpu()
+        weight = graph.edge_weight.cpu().to(arrival.learned.dtype)
+        rows = arrival.learned.new_zeros(graph.num_nodes, arrival.learned.shape[1])
+        rows[arrival.old] = arrival.learned
+        known = torch.zeros(graph.num_nodes, dtype=torch.bool)
+        known[arrival.old] = True
+        while True:
+            heard = weight * known[source]
+            total = heard.new_zeros(graph.num_nodes).index_add(0, target, heard)
+            reached = ~known & (total > 0)
+            if not reached.any():
+                break
+            summed = torch.zeros_like(rows).index_add(0, target, heard[:, None] * rows[source])
+            rows[reached] = summed[reached] / total[reached, None]
+            known |= reached
+        rows[~known] = _mean_row(arrival)
+        return FirstRows(rows[arrival.new])
+
+
+class AlikeStart(ColdStart):
+    """The mean of the nodes whose first week looks most like a new node's.
+
+    Likeness is the correlation of readings over the first week of training, hour against hour, so
+    that nodes of different level and size can be alike; only positive likeness counts, and weighs
+    the mean. A node like no other, or that read nothing, starts as an unknown sensor.
+
+    Args:
+        count: How many nodes are taken.
+        min_shared: Readings that two nodes must share to be compared.
+    """
+
+    def __init__(self, count: int = 3, min_shared: int = 12):
+        if count < 1:
+            raise ConfigError(f"AlikeStart(count={count}): give at least 1.")
+        self.count = count
+        self.min_shared = min_shared
+
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """Weighted means of the rows of the nodes most alike."""
+        readings = first_week(arrival.view)
+        likeness = correlation(readings[:, arrival.new], readings[:, arrival.old], self.min_shared)
+        count = min(self.count, len(arrival.old))
+        weight, chosen = likeness.nan_to_num(0.0).clamp_min(0).topk(count, dim=1)
+        total = weight.sum(1, keepdim=True)
+        mean = (weight[:, :, None] * arrival.learned[chosen]).sum(1) / total.clamp_min(1e-12)
+        return FirstRows(torch.where(total > 0, mean, _mean_row(arrival)))
+
+
+class MeasuredStart(ColdStart):
+    """Whichever start forecasts the new nodes' first week of training best.
+
+    Args:
+        among: The starts to measure; null takes all four.
+    """
+
+    def __init__(self, among: Sequence[ColdStart] | None = None):
+        self.among = tuple(
+            among or (RandomStart(), NeighboursStart(), AlikeStart(), UnknownStart())
+        )
+
+    def first_rows(self, arrival: Arrival) -> FirstRows:
+        """The rows with the least error; of equal ones those listed first."""
+        tried = {start.name: start.first_rows(arrival).rows for start in self.among}
+        errors = {name: arrival.error(rows) for name, rows in tried.items()}
+        best = min(errors, key=lambda name: (errors[name] != errors[name], errors[name]))
+        listed = ", ".join(f"{error:.4g} {name}" for name, error in errors.items())
+        return FirstRows(tried[best], f"first prompts by {best}: MAE of the first week {listed}")
+
+
+def first_week(view: PeriodView) -> Float[Tensor, "step node"]:
+    """Raw readings of the first week of the training part, NaN where missing."""
+    steps = view.split.train
+    stop = min(steps.stop, steps.start + view.period.calendar.steps_per_week)
+    return view.period.series[steps.start : stop]
+
+
+def correlation(
+    one: Float[Tensor, "step one"], other: Float[Tensor, "step other"], min_shared: int
+) -> Float[Tensor, "one other"]:
+    """Pearson correlation of each pair of series over the steps that both have.
+
+    NaN for a pair that shares fewer than ``min_shared`` readings, or where one of the two is
+    constant over them.
+    """
+    (a, here), (b, there) = _filled(one), _filled(other)
+    count = here.T @ there
+    sum_a, sum_b = a.T @ there, here.T @ b
+    product = count * (a.T @ b) - sum_a * sum_b
+    spread_a = count * (a.square().T @ there) - sum_a.square()
+    spread_b = count * (here.T @ b.square()) - sum_b.square()
+    known = (count >= min_shared) & (spread_a > 1e-9) & (spread_b > 1e-9)
+    value = product / (spread_a * spread_b).clamp_min(1e-18).sqrt()
+    return torch.where(known, value, torch.nan).to(one.dtype)
+
+
+def _filled(series: Float[Tensor, "step node"]) -> tuple[Tensor, Tensor]:
+    """Readings about their mean in float64, 0 where missing, and where they are present."""
+    present = ~series.isnan()
+    centred = series.double() - series.double().nanmean(0)
+    return centred.masked_fill(~present, 0.0).nan_to_num(0.0), present.double()
+
+
+def _mean_row(arrival: Arrival) -> Float[Tensor, " column"]:
+    return arrival.pool.mean(0)
