@@ -25,6 +25,7 @@ def main(argv: Sequence[str]) -> int:
         make_trainer=cli.make_trainer,
         config=cli.resolved_config(),
         test_past=settings["test_past"],
+        peers=settings["peers"],
     )
     runner.run()
     if settings["watch"]:

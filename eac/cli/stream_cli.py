@@ -18,6 +18,7 @@ from eac.data.protocol import ProtocolName
 from eac.data.stream import GraphStream
 from eac.training.checkpoint import AtomicCheckpointIO
 from eac.training.forecaster import Forecaster
+from eac.training.peers import Peer
 from eac.training.trainers import quiet_lightning
 
 TRAINER_DEFAULTS = {
@@ -118,6 +119,12 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         type=bool,
         default=False,
         help="Also test on every earlier period, and on each before training: the transfer matrix.",
+    )
+    parser.add_argument(
+        "--run.peers",
+        type=list[Peer],
+        default=[],
+        help="Fitted in each period beside the naive forecasts: [lightgbm].",
     )
     parser.add_argument(
         "--run.watch",

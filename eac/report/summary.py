@@ -21,6 +21,7 @@ BASELINES = {
     "day": "same slot a day ago",
     "week": "same slot a week ago",
     "average": "historical average by slot",
+    "lightgbm": "LightGBM",
 }
 
 

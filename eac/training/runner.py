@@ -1,6 +1,7 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +13,9 @@ from eac.data.period import NodeChange
 from eac.details import write_details
 from eac.errors import RunError
 from eac.jsonfile import write_text
-from eac.metrics.baselines import naive_errors
 from eac.record import (
     PERIOD_FILE,
     RUN_FILE,
-    HorizonTable,
     NodeCounts,
     PeriodRecord,
     RunRecord,
@@ -30,6 +29,7 @@ from eac.strategies.base import PeriodContext
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
+from eac.training.peers import Peer, baseline_tables, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
@@ -70,6 +70,7 @@ class StreamRunner:
         config: Text of the resolved configuration, kept as ``config.yaml``.
         test_past: Also test on all earlier periods after each one, and on each one before training
             on it: what transfer and forgetting are computed from.
+        peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -87,6 +88,7 @@ class StreamRunner:
         make_trainer: TrainerFactory | None = None,
         config: str | None = None,
         test_past: bool = False,
+        peers: Sequence[Peer] = (),
     ):
         self.forecaster = forecaster
         self.data = data
@@ -96,6 +98,8 @@ class StreamRunner:
         self._config = _describe(forecaster, data) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
+        check_peers(peers)
+        self._peers = peers
         self._memory = _Memory()
         self._next = 0
 
@@ -230,7 +234,7 @@ class StreamRunner:
             best_epoch=watch.best_epoch,
             val_metric=watch.best_value,
             groups=by_group(errors, period.node_ids, change),
-            baselines=_baselines(data, errors.null_value),
+            baselines=baseline_tables(data, errors.null_value, self._peers),
             fingerprint=period.fingerprint(),
             strategy=type(self.forecaster.strategy).__name__,
             backbone=type(self.forecaster.backbone).__name__,
@@ -279,18 +283,6 @@ class StreamRunner:
                 "lightning": lightning.__version__,
             },
         )
-
-
-def _baselines(data: PeriodData, null_value: float | None) -> dict[str, HorizonTable]:
-    errors = naive_errors(
-        data.period.series,
-        data.starts("test"),
-        window=data.window,
-        horizon=data.horizon,
-        calendar=data.period.calendar,
-        null_value=null_value,
-    )
-    return {name: sums.summary() for name, sums in errors.items()}
 
 
 def _describe(forecaster: Forecaster, data: PeriodData) -> str:
