@@ -254,7 +254,7 @@ class Forecaster(LightningModule):
         if batch.loss_nodes is not None:
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
             nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
-        self.errors.update(y_hat, y, mask, nodes=nodes)
+        self.errors.update(y_hat, y, None if batch.complete else mask, nodes=nodes)
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""
