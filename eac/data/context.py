@@ -3,18 +3,32 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from eac.data.calendar import Calendar
+from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.stream import GraphStream
 from eac.errors import ConfigError
 from eac.typing import NodeSeries
 
 _LAG = re.compile(r"(\d+)\s*([dw])")
+
+
+@runtime_checkable
+class WantsContext(Protocol):
+    """What a backbone asks of its data: lags, and the graph applied to a whole series."""
+
+    lags: tuple[str, ...]
+    hops: int | None
+
+    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
+        """The graph applied to ``series``, or None."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

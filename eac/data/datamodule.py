@@ -1,8 +1,6 @@
 """One period as a Lightning data module."""
 
 import copy
-from typing import Protocol as Interface
-from typing import runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -12,9 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
-from eac.data.context import lag_steps, readings_before, steps_before
+from eac.data.context import WantsContext, lag_steps, readings_before, steps_before
 from eac.data.drawing import draw_disguises, draw_nodes
-from eac.data.graph import Graph
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
@@ -22,26 +19,14 @@ from eac.data.sampler import SharedBatches, StartBatches, Starts
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView, prepare
-from eac.data.windows import Split, window_starts
+from eac.data.windows import Split, check_counts, check_fractions, window_starts
 from eac.errors import ConfigError
-from eac.typing import NodeIndex, NodeSeries, Part, StrPath
+from eac.typing import NodeIndex, Part, StrPath
 
 Loader = DataLoader[Int[Tensor, " batch"]]
 
 EVAL_READINGS = 1 << 23
 """Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
-
-
-@runtime_checkable
-class WantsContext(Interface):
-    """What a backbone asks of its data: lags, and the graph applied to a whole series."""
-
-    lags: tuple[str, ...]
-    hops: int | None
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
-        """The graph applied to ``series``, or None."""
-        ...
 
 
 class PeriodData(LightningDataModule):
@@ -58,6 +43,7 @@ class PeriodData(LightningDataModule):
         batch_size: Windows in a training batch (published: 64 or 128), all processes together.
         eval_batch_size: Windows in a batch of validation or test; fewer where the network is so
             large that they would not stay in memory that is used again.
+        val_windows: Windows of a validation during training, at most, evenly spread; null: all.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
         rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
@@ -83,6 +69,7 @@ class PeriodData(LightningDataModule):
         horizon: int = 12,
         batch_size: int = 64,
         eval_batch_size: int = 64,
+        val_windows: int | None = None,
         train_fraction: float = 0.6,
         val_fraction: float = 0.2,
         rehearsal: float = 0.0,
@@ -96,24 +83,22 @@ class PeriodData(LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
-        _check_settings(
+        check_counts(
             window=window,
             horizon=horizon,
             batch_size=min(batch_size, eval_batch_size),
             nodes_per_batch=1 if nodes_per_batch is None else nodes_per_batch,
             steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
+            val_windows=1 if val_windows is None else val_windows,
         )
-        if not (0 < train_fraction and 0 < val_fraction and train_fraction + val_fraction < 1):
-            raise ConfigError(
-                f"train_fraction={train_fraction} and val_fraction={val_fraction}: give positive "
-                "shares that leave something for the test part."
-            )
+        check_fractions(train_fraction, val_fraction)
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.period_key = period
         self.window = window
         self.horizon = horizon
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
+        self.val_windows = val_windows
         self.fractions = (train_fraction, val_fraction)
         self.rehearsal = rehearsal
         self.disguise = disguise
@@ -290,6 +275,8 @@ class PeriodData(LightningDataModule):
 
     def _in_order(self, part: Part) -> Loader:
         starts = self.starts(part)
+        if part == "val" and self.val_windows is not None:
+            starts = starts[:: -(-len(starts) // self.val_windows)]
         batches = StartBatches(len(starts), self._eval_windows, seed=None)
         return self._loader(starts, batches, fill=False)
 
@@ -302,9 +289,3 @@ class PeriodData(LightningDataModule):
             sampler = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
         generator = torch.Generator().manual_seed(0)
         return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
-
-
-def _check_settings(**counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ConfigError(f"{name}={value}: give at least 1.")

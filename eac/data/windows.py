@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from eac.errors import StreamError
+from eac.errors import ConfigError, StreamError
 from eac.typing import NodeIndex, Part
 
 
@@ -74,3 +74,19 @@ def gather(
         return series[steps[:, None], nodes[:, None]]
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
+
+
+def check_counts(**counts: int) -> None:
+    """Raises ``ConfigError`` where a setting that counts something is below 1."""
+    for name, value in counts.items():
+        if value < 1:
+            raise ConfigError(f"{name}={value}: give at least 1.")
+
+
+def check_fractions(train: float, val: float) -> None:
+    """Raises ``ConfigError`` where the shares of a period leave nothing for one of its parts."""
+    if train <= 0 or val <= 0 or train + val >= 1:
+        raise ConfigError(
+            f"train_fraction={train} and val_fraction={val}: give positive shares that leave "
+            "something for the test part."
+        )
