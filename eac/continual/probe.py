@@ -51,7 +51,10 @@ class Learning:
 class Trial(nn.Module, ABC):
     """A module that forecasts batches in scaled units and can be trained for a try."""
 
-    backbone: Encoder
+    @property
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """The part that takes the inputs."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
@@ -99,7 +102,7 @@ def probe(
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
         trial.train()
-        for step, batch in enumerate(batches(view, trial.backbone, order, size=size)):
+        for step, batch in enumerate(batches(view, trial.encoder, order, size=size)):
             _step(trial, batch, learning, optimizer)
             if step >= first:
                 mean = between(mean, state_of(trial), 1 / (step - first + 1))
@@ -120,7 +123,7 @@ def mean_error(
     tensors = view.tensors
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
     with evaluating(trial):
-        for batch in batches(view, trial.backbone, starts, size=CHUNK):
+        for batch in batches(view, trial.encoder, starts, size=CHUNK):
             errors.update(batch.scaler.inverse(trial(batch)), batch.y, batch.mask)
     return float(errors.mae(nodes))
 

@@ -86,14 +86,10 @@ class EAC(Strategy):
             self._place_new(context, backbone, set(known))
             self._fence(context, len(known))
 
-    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
+    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Keeps what was learned inside the fence, and takes the fence away."""
         del context, backbone
         self.pool.fence(None)
-
-    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Takes the fence away where nothing was trained."""
-        self.end_training(context, backbone)
 
     def _place_new(self, context: PeriodContext, backbone: Backbone, known: set[str]) -> None:
         """Gives the nodes that joined their first rows."""

@@ -32,6 +32,11 @@ class Pair(Trial):
         self.strategy = strategy
         self.backbone = backbone
 
+    @property
+    def encoder(self) -> Backbone:
+        """The network."""
+        return self.backbone
+
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in the units of the backbone."""
         return scaled_forecast(self.strategy, self.backbone, batch.inputs, batch.graph)

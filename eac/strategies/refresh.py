@@ -27,12 +27,15 @@ from eac.strategies.forecast import Pair
 
 Level: TypeAlias = Literal["prompts", "head", "full"]
 
+LEVELS: tuple[Level, ...] = ("prompts", "head", "full")
+"""What is trained, cheapest first."""
+
 NAMES: dict[Level, str] = {
     "prompts": "prompts alone",
     "head": "prompts and head",
     "full": "everything",
 }
-"""What is trained, cheapest first."""
+"""What a record calls it."""
 
 STEPS_BACK = (0.25, 0.5, 0.75)
 """Points between the state before and after training that are measured beside both."""
@@ -180,17 +183,17 @@ class Refresh(Strategy):
     def _measured_choice(self, context: PeriodContext, backbone: Backbone) -> "_Choice":
         errors: dict[Level, float] = {}
         states: dict[Level, State] = {}
-        for level in ("prompts", "full", "head"):
-            if level == "head" and not (self.head and self._cheapest(errors) == "full"):
-                continue
+        for level in ("prompts", "full"):
             errors[level], states[level] = self._probe(level, context, backbone)
+        if self.head and self._cheapest(errors) == "full":
+            errors["head"], states["head"] = self._probe("head", context, backbone)
         level = self._cheapest(errors)
-        kept = {name: states[name] for name in {"prompts": None, level: None}}
+        kept: dict[Level, State] = {"prompts": states["prompts"], level: states[level]}
         return _Choice(level, _reason(level, errors, context), kept)
 
     def _cheapest(self, errors: dict[Level, float]) -> Level:
         """The first level that none of those above it beats by the margin."""
-        tried = [level for level in NAMES if level in errors]
+        tried: list[Level] = [level for level in LEVELS if level in errors]
         for position, level in enumerate(tried):
             enough = errors[level] * (1 - self.margin)
             if all(enough <= errors[above] for above in tried[position + 1 :]):
@@ -207,7 +210,6 @@ class Refresh(Strategy):
         _open(trial.backbone, level)
         learning, view = context.learning, context.current
         error = probe(trial, view, learning, self.budget, seed=context.seed)
-        trial.strategy.end_training(context, trial.backbone)
         return error, state_of(trial)
 
 

@@ -112,7 +112,6 @@ def test_what_is_kept_validates_no_worse_than_before_and_after():
     pair = Pair(model.strategy.strategy, model.backbone)
     errors = [validation_error(pair, second.current, second.learning, 1024)]
     shake(model)
-    model.strategy.strategy.end_training(second, model.backbone)
     errors.append(validation_error(pair, second.current, second.learning, 1024))
     model.strategy.end_training(second, model.backbone)
     kept = validation_error(pair, second.current, second.learning, 1024)
