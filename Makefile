@@ -1,11 +1,12 @@
-# make setup | demo | test | test-slow | check | clean
+# make setup | demo | test | test-slow | check | docs | clean
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PAGES  := $(VENV)/.installed-docs
 DEMO   := runs/demo
 
-.PHONY: setup demo test test-slow check lint types layers format clean
+.PHONY: setup demo test test-slow check docs lint types layers format clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -28,6 +29,13 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
 check: lint types layers
+
+$(PAGES): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: $(PAGES)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

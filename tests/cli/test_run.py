@@ -42,9 +42,11 @@ def run(repository, monkeypatch, stream_path):
 def test_run_writes_config_records_and_states_and_prints_the_table(run, tmp_path, capsys):
     assert run(tmp_path / "r") == 0
     names = sorted(path.name for path in (tmp_path / "r").iterdir())
-    assert names == ["config.yaml", "period-00-p0", "period-01-p1", "period-02-p2", "run.json"]
+    names_of_periods = ["period-00-p0", "period-01-p1", "period-02-p2"]
+    assert names == ["config.yaml", *names_of_periods, "report.html", "run.json"]
     files = {path.name for path in (tmp_path / "r" / "period-01-p1").iterdir()}
-    assert files == {"metrics.json", "card.json", "state.safetensors", "log"}
+    states = {"card.json", "graph.safetensors", "state.safetensors"}
+    assert files == {"metrics.json", "report.json", "log", *states}
     assert "same slot a week ago" in capsys.readouterr().out
 
 
