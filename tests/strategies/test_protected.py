@@ -85,11 +85,11 @@ def test_the_choice_among_starts_is_noted_with_its_figures():
     begin(model, second)
     (note,) = model.strategy.take_notes()
     assert note.startswith("1 new nodes: first prompts by ")
-    errors = {
-        part.split()[1]: float(part.split()[0]) for part in note.split("week ")[1].split(", ")
-    }
-    assert set(errors) == {"RandomStart", "NeighboursStart", "AlikeStart", "UnknownStart"}
-    assert min(errors, key=errors.get) in note.split(":")[1]
+    listed = [part.split() for part in note.split("week ")[1].split(", ")]
+    names = ["RandomStart", "NeighboursStart", "AlikeStart", "UnknownStart"]
+    assert [name for _, name in listed] == names
+    least = min(float(error) for error, _ in listed)
+    assert least in [float(error) for error, name in listed if f"by {name}:" in note]
 
 
 def test_readings_after_training_change_no_first_prompt():
