@@ -66,7 +66,8 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
     no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
     frequency = f"{data.step.total_seconds():.0f}s"
     period = FrameStream(frame, no_edges, frequency=frequency, name=INPUT)[0]
-    _check_step(frame, step)
+    stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
+    _check_step(stamps, step)
     skipped = _skipped(period, data)
     asked = tuple(node for node in period.node_ids if node not in skipped)
     current = set(data.current_ids)
@@ -79,7 +80,7 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
         asked=asked,
         unseen=tuple(node for node in asked if node not in known),
         skipped=skipped | absent,
-        now=pd.Timestamp(period.calendar.start) + (period.num_steps - 1) * step,
+        now=stamps[-1],
         step=step,
     )
 
@@ -192,9 +193,8 @@ def _cut(series: Tensor, length: int, ahead: int) -> Tensor:
     return torch.cat([before, tail, after])
 
 
-def _check_step(frame: pd.DataFrame, step: pd.Timedelta) -> None:
+def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:
     """Refuses readings that come more rarely than the run reads them."""
-    stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
     if len(stamps) < 2:
         return
     found = columns.most_frequent((stamps[1:] - stamps[:-1]).to_numpy(), INPUT)
