@@ -17,8 +17,11 @@ from eac.data.windows import Split, window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
 from eac.nn.prompt_pool import PromptPool
+from eac.typing import Part
 
 WINDOW = HORIZON = 12
+
+PARTS: tuple[Part, Part] = ("train", "test")
 
 
 class FastPath:
@@ -31,12 +34,11 @@ class FastPath:
         self.model = STGNN(WINDOW, HORIZON)
         tensors = prepare(period, split, PUBLISHED, window=WINDOW, horizon=HORIZON)
         self.tensors = tensors.with_neighbours(self.model.neighbour_series)
-        train, test = (
-            window_starts(steps, WINDOW, HORIZON, period=period.name, part=part)[:-1]
-            for part, steps in (("train", split.train), ("test", split.test))
+        self.train, self.test = (
+            window_starts(split.part(part), WINDOW, HORIZON, period=period.name, part=part)[:-1]
+            for part in PARTS
         )
-        self.train, self.test = train, test
-        self.sampler = StartBatches(len(train), batch_size, seed=0)
+        self.sampler = StartBatches(len(self.train), batch_size, seed=0)
         self.pool = PromptPool(WINDOW, rank=6)
         self.pool.grow(period.node_ids)
         self.rows = self.pool.rows(period.node_ids)
@@ -48,7 +50,7 @@ class FastPath:
         """Takes over the weights of the dense reference."""
         with torch.no_grad():
             self.pool.node_factor.copy_(weights["U"])
-            self.pool.basis.copy_(weights["V"])
+            self.pool.basis = torch.nn.Parameter(weights["V"].clone())
         self.model.load_state_dict({k: v for k, v in weights.items() if k not in ("U", "V")})
 
     def start(self, *, frozen: bool) -> None:

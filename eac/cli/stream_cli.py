@@ -75,12 +75,13 @@ class StreamCLI(LightningCLI):
         parser.link_arguments("protocol", "data.protocol")
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("metrics.null_value", "model.null_value")
+        parser.link_arguments("metrics.null_value", "data.null_value")
         parser.link_arguments("data.window", "model.backbone.init_args.window")
         parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")
         if not self._one_period:
             _add_run_arguments(parser)
 
-    def instantiate_trainer(self, **kwargs) -> Trainer | None:
+    def instantiate_trainer(self, **kwargs) -> Trainer | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Lightning's Trainer for one period; a runner makes its own for each."""
         return super().instantiate_trainer(**kwargs) if self._one_period else None
 

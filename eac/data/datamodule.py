@@ -56,6 +56,8 @@ class PeriodData(LightningDataModule):
         steps_per_epoch: Batches in an epoch; null: as many as show each window once.
         refit_epochs: Epochs that follow in the end on training and validation part together.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
+        null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
+            the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows.
     """
@@ -79,6 +81,7 @@ class PeriodData(LightningDataModule):
         steps_per_epoch: int | None = None,
         refit_epochs: int = 0,
         scaling: Scaling | None = None,
+        null_value: float | None = None,
         protocol: ProtocolName = "strict",
         seed: int = 0,
     ):
@@ -109,6 +112,7 @@ class PeriodData(LightningDataModule):
         self.scaling = scaling
         self.lags: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
+        self.null_value = self.protocol.null_value if null_value is None else null_value
         self.seed = seed
         self._refitting = False
         self._period: Period | None = None
@@ -160,6 +164,7 @@ class PeriodData(LightningDataModule):
                 before=readings_before(self.stream, self.index, lead) if lead else None,
                 lags=lags,
                 scaling=self.scaling,
+                null_value=self.null_value,
                 carry=self.carry,
             )
         return self._full
@@ -239,9 +244,10 @@ class PeriodData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Int[Tensor, " batch"], dataloader_idx: int) -> Batch:
         """Gathers the windows that begin at the start steps of ``batch``."""
         del dataloader_idx
-        fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        trainer = self.trainer
+        fitting = trainer is not None and trainer.state.fn == TrainerFn.FITTING
         tensors = self._on(batch.device, learning=fitting)
-        if not (fitting and self.trainer.training):
+        if trainer is None or not (fitting and trainer.training):
             return tensors.batch(batch)
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_batch))

@@ -204,8 +204,8 @@ class SyntheticStream(GraphStream):
         rng = random_generator(self._seed, 24, index)
         state = self._states[index].grown(city.network.num_sections)
         profiles, morning = weekly_profiles(self._ticks_per_day), morning_share(self._ticks_per_day)
-        monday = self._start.normalize() - self._start.weekday() * DAY
-        tick = round((self._time_of(index) - monday) / DAY * self._ticks_per_day)
+        monday = self._start.normalize() - pd.Timedelta(days=self._start.weekday())
+        tick = round((self._time_of(index) - monday) / pd.Timedelta(DAY) * self._ticks_per_day)
         counts = np.zeros((self._steps, len(sections)), np.float32)
         demand, day = None, -1
         for step in range(self._steps):
@@ -217,7 +217,7 @@ class SyntheticStream(GraphStream):
                 now = _conditions(
                     city,
                     profiles[:, tick % profiles.shape[1]] @ demand,
-                    morning[tick % len(morning)],
+                    np.float32(morning[tick % len(morning)]),
                     state,
                 )
                 load, flow = transmit(city.cells, state.load, now)

@@ -77,6 +77,10 @@ class Strategy(nn.Module, ABC):
     saved with the model.
     """
 
+    def __init__(self):
+        super().__init__()
+        self._notes: list[str] = []
+
     @abstractmethod
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """What to do in this period; may read the backbone as it is now, changes nothing."""
@@ -133,9 +137,13 @@ class Strategy(nn.Module, ABC):
 
     def note(self, text: str) -> None:
         """Leaves a remark for the reader of this period's record."""
-        self.__dict__.setdefault("_notes", []).append(text)
+        self._notes.append(text)
 
     def take_notes(self) -> tuple[str, ...]:
         """The remarks left since they were last taken, also by strategies this one stands on."""
-        parts = [part for part in self.modules() if isinstance(part, Strategy)]
-        return tuple(note for part in parts for note in part.__dict__.pop("_notes", ()))
+        taken = []
+        for part in self.modules():
+            if isinstance(part, Strategy):
+                taken += part._notes
+                part._notes = []
+        return tuple(taken)
