@@ -1,6 +1,6 @@
 """Trains EAC on a stream through the Python API: copy this file to start your own.
 
-    python scripts/train_stream.py datasets/sample runs/mine
+python scripts/train_stream.py datasets/sample runs/mine
 """
 
 import argparse
@@ -40,7 +40,9 @@ def main() -> None:
     record = runner.run()
     for period in record.periods:
         week = period.baselines["week"].point["MAE"]["mean"]
-        print(f"{period.name}: MAE {period.errors.point['MAE']['mean']:.2f}, last week's {week:.2f}")
+        print(
+            f"{period.name}: MAE {period.errors.point['MAE']['mean']:.2f}, last week's {week:.2f}"
+        )
 
 
 if __name__ == "__main__":
