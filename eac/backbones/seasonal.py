@@ -14,6 +14,8 @@ from eac.nn.message_passing import propagate, propagate_nodes
 from eac.typing import NodeSeries
 
 HOURS_PER_WEEK = 168
+PROMPT_GAIN = 3.0
+"""Prompts begin near 0.01; a batch of few nodes moves each seldom, so what moves counts more."""
 
 
 class SeasonalMLP(Backbone):
@@ -83,7 +85,7 @@ class SeasonalMLP(Backbone):
         """Hidden features and, beside them, the forecast without the readout."""
         seen, profile = self._described(inputs, graph)
         hour = self._hour_of_week(inputs)
-        prompt = inputs.prompt_or_zeros(self.prompt_width)
+        prompt = PROMPT_GAIN * inputs.prompt_or_zeros(self.prompt_width)
         when = self.hour(hour) + self.hour_of_day(hour % 24)
         hidden = self.inward(seen) + prompt[:, : self.width] + when[:, None]
         for block in self.blocks:

@@ -115,7 +115,7 @@ NORMAL_QUARTILES = 1.349
 
 
 def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int) -> Scaler:
-    """Shrinks by readings / (readings + few); no scale falls below a thousandth of the typical."""
+    """Shrinks by readings / (readings + few); no scale falls below a fiftieth of the typical."""
     trust = readings / (readings + few)
     counted = readings > 0
     if not counted.any():
@@ -123,7 +123,7 @@ def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int) -> S
     mean, scale = own.mean[counted].mean(), own.scale[counted].mean().clamp_min(1e-6)
     return Scaler(
         torch.lerp(mean.expand_as(own.mean), own.mean, trust),
-        torch.lerp(scale.expand_as(own.scale), own.scale, trust).clamp_min(1e-3 * float(scale)),
+        torch.lerp(scale.expand_as(own.scale), own.scale, trust).clamp_min(0.02 * float(scale)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import nan
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -186,6 +187,7 @@ def prepare(
     before: NodeSeries | None = None,
     lags: tuple[Lag, ...] = (),
     scaling: Scaling | None = None,
+    null_value: float | None = None,
     carry: float = 0.0,
 ) -> PeriodTensors:
     """Scales a period as the protocol says and fills what is missing.
@@ -199,13 +201,15 @@ def prepare(
         before: What earlier periods measured of the nodes, at least the largest lag long.
         lags: Where history is gathered.
         scaling: Of inputs and targets, instead of the protocol's.
+        null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
     """
     raw = period.series
     if scaling is None:
         scaler, x = _scale(raw, split, protocol, window, horizon)
     else:
-        scaler = scaling.fit(raw[split.train.start : split.train.stop])
+        train = raw[split.train.start : split.train.stop]
+        scaler = scaling.fit(train if null_value is None else train.where(train != null_value, nan))
         x = scaler.transform(raw)
     if before is not None:
         x, raw = torch.cat([scaler.transform(before), x]), torch.cat([before, raw])

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from eac.data.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, Shorter
 from eac.training.forecaster import Forecaster
@@ -37,5 +35,4 @@ def refit(
     resume = str(last) if last.is_file() else None
     trainer = make_trainer(directory, callbacks)
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
-    model.load_state_dict(torch.load(last, map_location="cpu", weights_only=True)["state_dict"])
     return clock.seconds

@@ -19,7 +19,7 @@ class WarmupCosine(LambdaLR):
         self.total_steps = 1
         self._warmup = max(warmup_steps, 1)
         self._last = last
-        super().__init__(optimizer, self._share)
+        super().__init__(optimizer, lambda step: self._share(step))  # a plain function is not saved
 
     def end_at(self, total_steps: int) -> "WarmupCosine":
         """The same schedule for so many batches."""
