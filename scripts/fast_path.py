@@ -12,7 +12,7 @@ from eac.data.batch import Batch
 from eac.data.npz import NpzStream
 from eac.data.protocol import PUBLISHED
 from eac.data.sampler import StartBatches
-from eac.data.tensors import prepare
+from eac.data.tensors import Intake, prepare
 from eac.data.windows import Split, window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
@@ -32,7 +32,7 @@ class FastPath:
         period = self.stream[0]
         split = Split.by_fraction(period.num_steps, (0.6, 0.2))
         self.model = STGNN(WINDOW, HORIZON)
-        tensors = prepare(period, split, PUBLISHED, window=WINDOW, horizon=HORIZON)
+        tensors = prepare(period, split, PUBLISHED, Intake(WINDOW, HORIZON))
         self.tensors = tensors.with_neighbours(self.model.neighbour_series)
         self.train, self.test = (
             window_starts(split.part(part), WINDOW, HORIZON, period=period.name, part=part)[:-1]

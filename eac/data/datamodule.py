@@ -18,7 +18,7 @@ from eac.data.protocol import PROTOCOLS, ProtocolName
 from eac.data.sampler import SharedBatches, StartBatches, Starts
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
-from eac.data.tensors import PeriodTensors, PeriodView, prepare
+from eac.data.tensors import Intake, PeriodTensors, PeriodView, prepare
 from eac.data.windows import Split, check_counts, check_fractions, window_starts
 from eac.errors import ConfigError
 from eac.typing import NodeIndex, Part, StrPath
@@ -155,18 +155,11 @@ class PeriodData(LightningDataModule):
         if self._full is None:
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
-            self._full = prepare(
-                self.period,
-                self.split,
-                self.protocol,
-                window=self.window,
-                horizon=self.horizon,
-                before=readings_before(self.stream, self.index, lead) if lead else None,
-                lags=lags,
-                scaling=self.scaling,
-                null_value=self.null_value,
-                carry=self.carry,
+            before = readings_before(self.stream, self.index, lead) if lead else None
+            intake = Intake(
+                self.window, self.horizon, lags, self.scaling, self.null_value, self.carry
             )
+            self._full = prepare(self.period, self.split, self.protocol, intake, before)
         return self._full
 
     @property

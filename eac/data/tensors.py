@@ -177,18 +177,33 @@ class PeriodView:
     split: Split
 
 
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """How a period is made ready.
+
+    Attributes:
+        window: Past steps in.
+        horizon: Future steps out.
+        lags: Where history is gathered.
+        scaling: Of inputs and targets, instead of the protocol's.
+        null_value: Readings equal to this are not what ``scaling`` is fitted to.
+        carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
+    """
+
+    window: int
+    horizon: int
+    lags: tuple[Lag, ...] = ()
+    scaling: Scaling | None = None
+    null_value: float | None = None
+    carry: float = 0.0
+
+
 def prepare(
     period: Period,
     split: Split,
     protocol: Protocol,
-    *,
-    window: int,
-    horizon: int,
+    intake: Intake,
     before: NodeSeries | None = None,
-    lags: tuple[Lag, ...] = (),
-    scaling: Scaling | None = None,
-    null_value: float | None = None,
-    carry: float = 0.0,
 ) -> PeriodTensors:
     """Scales a period as the protocol says and fills what is missing.
 
@@ -196,17 +211,13 @@ def prepare(
         period: The period.
         split: Its parts; only the training part is looked at where the protocol is strict.
         protocol: How to scale.
-        window: Past steps in.
-        horizon: Future steps out.
+        intake: Windows, history, and what replaces the protocol's scaling.
         before: What earlier periods measured of the nodes, at least the largest lag long.
-        lags: Where history is gathered.
-        scaling: Of inputs and targets, instead of the protocol's.
-        null_value: Readings equal to this are not what ``scaling`` is fitted to.
-        carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
     """
+    scaling, null_value = intake.scaling, intake.null_value
     raw = period.series
     if scaling is None:
-        scaler, x = _scale(raw, split, protocol, window, horizon)
+        scaler, x = _scale(raw, split, protocol, intake.window, intake.horizon)
     else:
         train = raw[split.train.start : split.train.stop]
         scaler = scaling.fit(train if null_value is None else train.where(train != null_value, nan))
@@ -217,16 +228,16 @@ def prepare(
     complete = bool(observed.all())
     scaled_targets = scaling is not None or protocol.scale_targets
     return PeriodTensors(
-        x=x if complete else carried(x, observed, carry),
+        x=x if complete else carried(x, observed, intake.carry),
         y=raw if complete else raw.nan_to_num(0.0),
         observed=observed[:1, :1].expand_as(raw) if complete else observed,
         graph=period.graph,
         scaler=scaler if scaled_targets else Scaler.identity(period.num_nodes),
-        window=window,
-        horizon=horizon,
+        window=intake.window,
+        horizon=intake.horizon,
         calendar=period.calendar,
         lead=0 if before is None else len(before),
-        lags=lags,
+        lags=intake.lags,
         complete=complete,
     )
 

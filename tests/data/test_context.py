@@ -14,7 +14,7 @@ from eac.data.period import Period
 from eac.data.protocol import PUBLISHED, STRICT
 from eac.data.scaling import Global, PerNode, Robust
 from eac.data.stream import MemoryStream
-from eac.data.tensors import prepare
+from eac.data.tensors import Intake, prepare
 from eac.data.windows import Split
 from eac.errors import ConfigError
 
@@ -110,10 +110,8 @@ def test_the_future_changes_nothing_that_a_forecast_sees(days, scaling, protocol
 
     def seen(one):
         lead = torch.full((WEEK, 2), torch.nan)
-        sizes = {"window": window, "horizon": horizon}
-        tensors = prepare(
-            one, split, protocol, before=lead, lags=lags, scaling=scaling, carry=0.9, **sizes
-        )
+        intake = Intake(window, horizon, lags, scaling, carry=0.9)
+        tensors = prepare(one, split, protocol, intake, lead)
         tensors = tensors.with_neighbours(lambda x, graph: 2 * x)
         return tensors.batch(starts, moved).inputs
 

@@ -7,7 +7,7 @@ from eac.data.calendar import Calendar
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.protocol import PUBLISHED, STRICT
-from eac.data.tensors import PeriodTensors, prepare
+from eac.data.tensors import Intake, PeriodTensors, prepare
 from eac.data.windows import Split
 
 
@@ -15,7 +15,7 @@ def tensors(series, protocol=STRICT) -> PeriodTensors:
     ids = tuple(str(i) for i in range(series.shape[1]))
     period = Period("p", series, ids, Graph.empty(len(ids)), Calendar(24))
     split = Split.by_fraction(len(series), (0.6, 0.2))
-    return prepare(period, split, protocol, window=4, horizon=3)
+    return prepare(period, split, protocol, Intake(window=4, horizon=3))
 
 
 def test_a_complete_series_is_its_own_target():
