@@ -14,8 +14,6 @@ from eac.nn.message_passing import propagate, propagate_nodes
 from eac.typing import NodeSeries
 
 HOURS_PER_WEEK = 168
-PROMPT_GAIN = 3.0
-"""Prompts begin near 0.01; a batch of few nodes moves each seldom, so what moves counts more."""
 
 
 class SeasonalMLP(Backbone):
@@ -85,12 +83,12 @@ class SeasonalMLP(Backbone):
         """Hidden features and, beside them, the forecast without the readout."""
         seen, profile = self._described(inputs, graph)
         hour = self._hour_of_week(inputs)
-        prompt = PROMPT_GAIN * inputs.prompt_or_zeros(self.prompt_width)
+        prompt = inputs.prompt_or_zeros(self.prompt_width)
         when = self.hour(hour) + self.hour_of_day(hour % 24)
-        hidden = self.inward(seen) + prompt[:, : self.width] + when[:, None]
+        hidden = self.inward(seen) + prompt[..., : self.width] + when[:, None]
         for block in self.blocks:
             hidden = hidden + block(hidden)
-        slot = self.slot_out(prompt[:, self.width :] * self.slot_weight(hour)[:, None])
+        slot = self.slot_out(prompt[..., self.width :] * self.slot_weight(hour)[:, None])
         base = torch.lerp(inputs.x[..., -1:], profile, self.trust.sigmoid())
         return torch.cat([hidden, base + self.linear(seen) + slot], dim=-1)
 

@@ -19,7 +19,8 @@ class Inputs:
         neighbour_x: The graph applied to ``x``, when it was computed once for the whole series.
         prompt: One vector per node, for every window: added to ``x``, in scaled units, or of the
             width and meaning that the backbone gives it.
-        nodes: Row in the period of each node of the batch; None means all, in order.
+        nodes: Row in the period of each node of the batch, or of each node of each window; None
+            means all, in order.
         observed: True where a reading of the window is present.
         clock: Slot of day and day of week of the window's and the forecast's steps.
         history: Scaled readings at the window's and the forecast's steps, each lag before them,
@@ -30,8 +31,8 @@ class Inputs:
 
     x: Float[Tensor, "batch node window"]
     neighbour_x: Float[Tensor, "batch node window"] | None = None
-    prompt: Float[Tensor, "node width"] | None = None
-    nodes: Int[Tensor, " node"] | None = None
+    prompt: Float[Tensor, "*batch node width"] | None = None
+    nodes: Int[Tensor, "*batch node"] | None = None
     observed: Bool[Tensor, "batch node window"] | None = None
     clock: Clock | None = None
     history: Float[Tensor, "batch node lag span"] | None = None
@@ -43,11 +44,11 @@ class Inputs:
         """``x`` with the prompt added."""
         return self.x if self.prompt is None else self.x + self.prompt
 
-    def prompt_or_zeros(self, width: int) -> Float[Tensor, "node width"]:
+    def prompt_or_zeros(self, width: int) -> Float[Tensor, "*batch node width"]:
         """The prompt, or zeros of this width where there is none."""
         return self.x.new_zeros(self.x.shape[1], width) if self.prompt is None else self.prompt
 
-    def with_prompt(self, prompt: Float[Tensor, "node width"]) -> "Inputs":
+    def with_prompt(self, prompt: Float[Tensor, "*batch node width"]) -> "Inputs":
         """The same inputs with ``prompt`` added to whatever prompt there was."""
         return replace(self, prompt=prompt if self.prompt is None else self.prompt + prompt)
 

@@ -51,8 +51,8 @@ class PeriodData(LightningDataModule):
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
-        nodes_per_batch: Nodes of a training batch, drawn for each anew; null takes all. For
-            backbones that hear neighbours through their whole series alone, if at all.
+        nodes_per_window: Nodes of a training window, drawn for each; null takes all. For backbones
+            that hear neighbours through their whole series alone, if at all.
         steps_per_epoch: Batches in an epoch; null: as many as show each window once.
         refit_epochs: Epochs that follow in the end on training and validation part together.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
@@ -77,7 +77,7 @@ class PeriodData(LightningDataModule):
         rehearsal: float = 0.0,
         disguise: float = 0.0,
         carry: float = 0.0,
-        nodes_per_batch: int | None = None,
+        nodes_per_window: int | None = None,
         steps_per_epoch: int | None = None,
         refit_epochs: int = 0,
         scaling: Scaling | None = None,
@@ -90,7 +90,7 @@ class PeriodData(LightningDataModule):
             window=window,
             horizon=horizon,
             batch_size=min(batch_size, eval_batch_size),
-            nodes_per_batch=1 if nodes_per_batch is None else nodes_per_batch,
+            nodes_per_window=1 if nodes_per_window is None else nodes_per_window,
             steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
             val_windows=1 if val_windows is None else val_windows,
         )
@@ -106,7 +106,7 @@ class PeriodData(LightningDataModule):
         self.rehearsal = rehearsal
         self.disguise = disguise
         self.carry = carry
-        self.nodes_per_batch = nodes_per_batch
+        self.nodes_per_window = nodes_per_window
         self.steps_per_epoch = steps_per_epoch
         self.refit_epochs = refit_epochs
         self.scaling = scaling
@@ -183,12 +183,12 @@ class PeriodData(LightningDataModule):
         """Gives batches the seasonal history that the backbone asks for.
 
         Raises:
-            ConfigError: If batches are to hold some of the nodes and the backbone needs them all.
+            ConfigError: If windows are to hold some of the nodes and the backbone needs them all.
         """
-        if self.nodes_per_batch is not None and (backbone.hops is None or backbone.hops > 1):
+        if self.nodes_per_window is not None and (backbone.hops is None or backbone.hops > 1):
             raise ConfigError(
-                f"nodes_per_batch={self.nodes_per_batch}: {type(backbone).__name__} hears nodes "
-                "that such a batch leaves out. Leave it at null for this backbone."
+                f"nodes_per_window={self.nodes_per_window}: {type(backbone).__name__} hears nodes "
+                "that such a window leaves out. Leave it at null for this backbone."
             )
         if self.lags != backbone.lags:
             self.lags = backbone.lags
@@ -243,12 +243,12 @@ class PeriodData(LightningDataModule):
         if trainer is None or not (fitting and trainer.training):
             return tensors.batch(batch)
         days = draw_disguises(tensors, self.disguise, len(batch))
-        return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_batch))
+        return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
 
     @property
     def windows_of_all(self) -> int:
         """Windows of all nodes that hold as much as a training batch."""
-        share = min(1.0, (self.nodes_per_batch or self.period.num_nodes) / self.period.num_nodes)
+        share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
 
     def _steps_rehearsed(self) -> int:

@@ -7,15 +7,17 @@ from torch import Tensor
 from eac.data.tensors import PeriodTensors
 
 
-def draw_nodes(tensors: PeriodTensors, most: int | None) -> Int[Tensor, " chosen"] | None:
-    """Positions of as many nodes as a batch may hold; None means all.
+def draw_nodes(
+    tensors: PeriodTensors, most: int | None, num_windows: int
+) -> Int[Tensor, "batch chosen"] | None:
+    """Positions of as many nodes as a window may hold, drawn for each window; None means all.
 
     Where the loss counts some of the nodes only, all are kept.
     """
     held = tensors.x.shape[1]
     if most is None or most >= held or tensors.loss_nodes is not None:
         return None
-    return torch.randperm(held)[:most].to(tensors.x.device)
+    return torch.randint(held, (num_windows, most)).to(tensors.x.device)
 
 
 def draw_disguises(

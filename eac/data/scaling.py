@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.typing import NodeIndex, NodeSeries
+from eac.typing import NodeSeries
 
 _CHUNK_ELEMENTS = 1 << 18
 
@@ -17,13 +17,13 @@ class Scaler:
     """An affine map per node: ``scaled = (raw - mean) / scale``.
 
     Attributes:
-        mean: In raw units, one value per node.
+        mean: In raw units, one value per node (of each window, where these hold other nodes).
         scale: In raw units, positive, one value per node.
         trivial: True when mean is 0 and scale 1 everywhere; batches are then passed through.
     """
 
-    mean: Float[Tensor, " node"]
-    scale: Float[Tensor, " node"]
+    mean: Float[Tensor, "*batch node"]
+    scale: Float[Tensor, "*batch node"]
     trivial: bool = False
 
     @staticmethod
@@ -41,7 +41,7 @@ class Scaler:
         """Scaled to raw units."""
         if self.trivial:
             return forecast
-        return torch.addcmul(self.mean[:, None], forecast, self.scale[:, None])
+        return torch.addcmul(self.mean[..., None], forecast, self.scale[..., None])
 
     def scale_target(
         self, target: Float[Tensor, "batch node horizon"]
@@ -49,10 +49,10 @@ class Scaler:
         """Raw to scaled units, for batches of targets."""
         if self.trivial:
             return target
-        return (target - self.mean[:, None]) / self.scale[:, None]
+        return (target - self.mean[..., None]) / self.scale[..., None]
 
-    def subset(self, nodes: NodeIndex) -> "Scaler":
-        """The same map for some of the nodes."""
+    def subset(self, nodes: Int[Tensor, "*batch node"]) -> "Scaler":
+        """The same map for some of the nodes, perhaps others in each window of a batch."""
         return Scaler(self.mean[nodes], self.scale[nodes], self.trivial)
 
     def to(self, device: torch.device | str) -> "Scaler":

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import nan
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -17,6 +18,8 @@ from eac.data.protocol import Protocol
 from eac.data.scaling import Scaler, Scaling, fit_scaler
 from eac.data.windows import Split, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
+
+BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,7 @@ class PeriodTensors:
         self,
         starts: Int[Tensor, " batch"],
         days: Int[Tensor, " batch"] | None = None,
-        nodes: NodeIndex | None = None,
+        nodes: BatchNodes | None = None,
     ) -> Batch:
         """The windows that begin at ``starts``, with their targets.
 
@@ -70,8 +73,9 @@ class PeriodTensors:
             starts: First steps, counted from the beginning of the period.
             days: Disguises each window as one of so many days later in the week: its clock says
                 so, and its weekly history is that of the other weekday.
-            nodes: Positions of those gathered; what their neighbours read then comes with
-                ``neighbour_x`` or not at all. None gathers all.
+            nodes: Positions of those gathered, the same for all windows or a row for each; what
+                their neighbours read then comes with ``neighbour_x`` or not at all, for the batch
+                has no edges. None gathers all.
         """
         at, near = starts + self.lead, self.neighbour_x
         inputs = Inputs(
@@ -88,22 +92,22 @@ class PeriodTensors:
             inputs=inputs,
             y=gather(self.y, at + self.window, self.horizon, nodes),
             mask=self._present(at + self.window, self.horizon, nodes),
-            graph=self.graph if nodes is None else self.graph.subgraph(nodes),
+            graph=self.graph if nodes is None else Graph.empty(nodes.shape[-1]),
             scaler=self.scaler if nodes is None else self.scaler.subset(nodes),
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.complete,
         )
 
-    def _rows(self, nodes: NodeIndex | None) -> NodeIndex | None:
+    def _rows(self, nodes: BatchNodes | None) -> BatchNodes | None:
         """Rows in the period of some of the nodes held here."""
         return self.nodes if nodes is None else nodes if self.nodes is None else self.nodes[nodes]
 
     def _present(
-        self, at: Int[Tensor, " batch"], length: int, nodes: NodeIndex | None
+        self, at: Int[Tensor, " batch"], length: int, nodes: BatchNodes | None
     ) -> Bool[Tensor, "batch chosen {length}"]:
         if self.complete:
-            count = self.x.shape[1] if nodes is None else len(nodes)
+            count = self.x.shape[1] if nodes is None else nodes.shape[-1]
             return self.observed[:1, :1, None].expand(len(at), count, length)
         return gather(self.observed, at, length, nodes)
 
@@ -112,7 +116,7 @@ class PeriodTensors:
         series: Shaped[Tensor, "time node"],
         at: Int[Tensor, " batch"],
         days: Int[Tensor, " batch"] | None,
-        nodes: NodeIndex | None,
+        nodes: BatchNodes | None,
     ) -> Shaped[Tensor, "batch chosen lag span"] | None:
         """The window's and the forecast's steps, each lag before them."""
         if not self.lags:
@@ -120,6 +124,8 @@ class PeriodTensors:
         span, day = self.window + self.horizon, self.calendar.steps_per_day
         shift = 0 if days is None else days * day
         before = [at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags]
+        if nodes is not None and nodes.dim() > 1:
+            nodes = nodes.repeat(len(before), 1)
         found = gather(series, torch.cat(before), span, nodes)
         return found.view(len(self.lags), len(at), *found.shape[1:]).permute(1, 2, 0, 3)
 

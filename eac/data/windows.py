@@ -10,7 +10,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from eac.errors import ConfigError, StreamError
-from eac.typing import NodeIndex, Part
+from eac.typing import Part
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,22 @@ def gather(
     series: Shaped[Tensor, "time node"],
     starts: Int[Tensor, " batch"],
     length: int,
-    nodes: NodeIndex | None = None,
+    nodes: Int[Tensor, "*batch chosen"] | None = None,
 ) -> Shaped[Tensor, "batch chosen {length}"]:
     """The ``length`` steps from each start on; of every node a view on whole rows of time.
+
+    ``nodes`` may be the same for all windows, or a row for each.
 
     Example:
         >>> series = torch.arange(6.0).reshape(6, 1)
         >>> gather(series, torch.tensor([0, 3]), 2).tolist()
         [[[0.0, 1.0]], [[3.0, 4.0]]]
-        >>> gather(series, torch.tensor([0, 3]), 2, nodes=torch.tensor([0])).tolist()
+        >>> gather(series, torch.tensor([0, 3]), 2, nodes=torch.tensor([[0], [0]])).tolist()
         [[[0.0, 1.0]], [[3.0, 4.0]]]
     """
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     if nodes is not None:
-        return series[steps[:, None], nodes[:, None]]
+        return series[steps[:, None], nodes[..., None]]
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
 

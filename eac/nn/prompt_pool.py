@@ -110,11 +110,11 @@ class PromptPool(nn.Module):
         """Row of each id; -1 for an id the pool does not know."""
         return torch.tensor([self._row_of.get(node, -1) for node in node_ids], dtype=torch.long)
 
-    def forward(self, rows: Int[Tensor, " node"]) -> Float[Tensor, "node width"]:
+    def forward(self, rows: Int[Tensor, "*batch node"]) -> Float[Tensor, "*batch node width"]:
         """The prompts of the nodes in ``rows``; zero where the row is -1."""
         factor = self._all_rows()
         chosen = factor[rows.clamp_min(0)] if len(factor) else factor.new_zeros(len(rows), 1)
-        chosen = chosen * (rows >= 0)[:, None].to(factor.dtype)
+        chosen = chosen * (rows >= 0)[..., None].to(factor.dtype)
         if not len(factor):
             return chosen.expand(-1, self.width)
         return chosen if self.basis is None else chosen @ self._basis_in_use()

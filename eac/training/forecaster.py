@@ -166,7 +166,7 @@ class Forecaster(LightningModule):
     ) -> Float[Tensor, ""]:
         y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch, data)
         if self.loss_units == "raw":
-            weight = batch.scaler.scale[:, None] / data.full.scaler.scale.mean()
+            weight = batch.scaler.scale[..., None] / data.full.scaler.scale.mean()
             y_hat, y = y_hat * weight, y * weight
         if self.loss_steps == "cumulative":
             weight = cumulative_weights(data.horizon).to(y)

@@ -178,26 +178,33 @@ def test_the_clock_counts_slots_and_days_on_through_the_batch():
     assert clock.day.tolist() == [[0, 0, 1, 1], [2, 0, 0, 0]]
 
 
-def test_some_nodes_of_a_batch_see_what_they_see_among_all(stream):
+@pytest.mark.parametrize("nodes", [[2, 0], [[2, 0], [1, 1]]])
+def test_some_nodes_of_a_window_see_what_they_see_among_all(stream, nodes):
     tensors = history_tensors(stream, 1, ("1d", "1w"))
     tensors = tensors.with_neighbours(lambda x, graph: x.flip(1))
-    starts, nodes = torch.tensor([3, 17]), torch.tensor([2, 0])
+    starts, nodes = torch.tensor([3, 17]), torch.tensor(nodes)
     whole, some = tensors.batch(starts), tensors.batch(starts, nodes=nodes)
+    window = torch.arange(2)[:, None]
 
     for name in ("x", "neighbour_x", "observed", "history", "history_observed"):
-        assert torch.equal(getattr(whole.inputs, name)[:, nodes], getattr(some.inputs, name)), name
-    assert torch.equal(whole.y[:, nodes], some.y)
-    assert torch.equal(whole.mask[:, nodes], some.mask)
-    assert torch.equal(whole.scaler.scale[nodes], some.scaler.scale)
-    assert some.inputs.nodes.tolist() == [2, 0]
+        chosen = getattr(whole.inputs, name)[window, nodes]
+        assert torch.equal(chosen, getattr(some.inputs, name)), name
+    assert torch.equal(whole.y[window, nodes], some.y)
+    assert torch.equal(whole.mask[window, nodes], some.mask)
+    scaled = whole.scaler.scale_target(whole.y)[window, nodes]
+    torch.testing.assert_close(some.scaler.scale_target(some.y), scaled)
+    torch.testing.assert_close(some.scaler.inverse(scaled), some.y)
+    assert torch.equal(some.inputs.nodes, nodes)
 
 
-def test_nodes_are_drawn_without_repeats_and_only_where_there_are_more(stream):
+def test_nodes_are_drawn_for_each_window_and_only_where_there_are_more(stream):
     tensors = history_tensors(stream, 0, ())
+    drawn = draw_nodes(tensors, 2, 300)
 
-    assert len(set(draw_nodes(tensors, 2).tolist())) == 2
-    assert draw_nodes(tensors, 3) is None
-    assert draw_nodes(tensors, None) is None
+    assert drawn.shape == (300, 2)
+    assert all((drawn == node).float().mean() > 0.25 for node in range(3))
+    assert draw_nodes(tensors, 3, 9) is None
+    assert draw_nodes(tensors, None, 9) is None
 
 
 def test_rehearsed_windows_end_before_the_period_and_hold_its_nodes(stream):

@@ -68,7 +68,7 @@ def make_runner(run_dir: Path, *extra: Callback, refit_epochs: int = 2) -> Strea
         tiny_stream(("abcd", "cabde")),
         seed=5,
         batch_size=8,
-        nodes_per_batch=3,
+        nodes_per_window=3,
         steps_per_epoch=4,
         rehearsal=0.25,
         disguise=0.25,
