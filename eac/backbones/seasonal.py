@@ -67,12 +67,13 @@ class SeasonalMLP(Backbone):
         self.linear = nn.Linear(width_in, horizon, bias=False)
         self.hour = nn.Embedding(HOURS_PER_WEEK, hidden)
         self.hour_of_day = nn.Embedding(24, hidden)
-        self.blocks = nn.ModuleList(_Residual(hidden, dropout) for _ in range(num_blocks))
+        blocks = [_Residual(hidden, dropout) for _ in range(num_blocks)]
+        self.blocks = nn.ModuleList(blocks)
         self.slot_weight = nn.Embedding(HOURS_PER_WEEK, slot_rank)
         self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
         self.readout = nn.Linear(hidden, horizon)
         self.trust = nn.Parameter(torch.zeros(horizon))
-        self._small_start()
+        self._small_start([self.readout, self.linear, *(block.out for block in blocks)])
 
     @property
     def prompt_width(self) -> int:
@@ -177,9 +178,9 @@ class SeasonalMLP(Backbone):
         hour = clock.slot[:, last] * 24 // clock.steps_per_day
         return (clock.day[:, last] * 24 + hour) % HOURS_PER_WEEK
 
-    def _small_start(self) -> None:
+    def _small_start(self, outputs: Sequence[nn.Linear]) -> None:
         """Starts near the profile: what is added to it begins close to zero."""
-        for layer in (self.readout, self.linear, *(block.out for block in self.blocks)):
+        for layer in outputs:
             nn.init.normal_(layer.weight, std=1e-3)
         for table in (self.hour, self.hour_of_day):
             nn.init.normal_(table.weight, std=1e-3)

@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from eac.data.datamodule import PeriodData
+from eac.training.forecaster import Forecaster
 
 
 class SeedEveryEpoch(Callback):
@@ -53,14 +54,17 @@ class Shorter(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Shortens a fit before its optimizer is made."""
         data = getattr(trainer, "datamodule", None)
-        if stage == "fit" and isinstance(data, PeriodData) and data.index >= self._from:
-            trainer.fit_loop.max_epochs = self._epochs
+        if stage != "fit" or not isinstance(data, PeriodData) or data.index < self._from:
+            return
+        trainer.fit_loop.max_epochs = self._epochs
+        if isinstance(pl_module, Forecaster):
             pl_module.rate = self._rate
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Restores the rate."""
         del trainer, stage
-        pl_module.rate = 1.0
+        if isinstance(pl_module, Forecaster):
+            pl_module.rate = 1.0
 
 
 class PeriodCheckpoint(ModelCheckpoint):
