@@ -6,6 +6,9 @@ STAMP  := $(VENV)/.installed
 PAGES  := $(VENV)/.installed-docs
 DEMO   := runs/demo
 
+# threads that wait for each other sleep, so that a busy machine slows a run down no more than it must
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: setup demo test test-slow check docs lint types layers format clean
 .DEFAULT_GOAL := setup
 
