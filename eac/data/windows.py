@@ -71,9 +71,9 @@ def gather(
         >>> gather(series, torch.tensor([0, 3]), 2, nodes=torch.tensor([[0], [0]])).tolist()
         [[[0.0, 1.0]], [[3.0, 4.0]]]
     """
-    steps = starts[:, None] + torch.arange(length, device=starts.device)
     if nodes is not None:
-        return series[steps[:, None], nodes[..., None]]
+        return series.unfold(0, length, 1)[starts[:, None], nodes]
+    steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
 
