@@ -58,7 +58,8 @@ class EAC(Strategy):
         self.seed = seed
         self.cold_start = cold_start or RandomStart()
         self.protect = protect
-        self.register_buffer("rows", torch.empty(0, dtype=torch.long), persistent=False)
+        # A plain attribute: averaging of weights would average the numbers of a buffer too.
+        self.rows = torch.empty(0, dtype=torch.long)
 
     def attach(self, backbone: Backbone) -> None:
         """An empty pool of prompts as wide as the backbone takes them."""
@@ -142,9 +143,10 @@ class EAC(Strategy):
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the pool."""
-        self.rows = self.pool.rows(node_ids).to(self.rows.device)
+        self.rows = self.pool.rows(node_ids)
 
     def adapt_input(self, inputs: Inputs) -> Inputs:
         """Gives each node its prompt."""
+        self.rows = self.rows.to(inputs.x.device)
         rows = self.rows if inputs.nodes is None else self.rows[inputs.nodes]
         return inputs.with_prompt(self.pool(rows))

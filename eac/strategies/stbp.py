@@ -46,7 +46,8 @@ class STBP(Strategy):
         self.tune = tune
         self.dropout = dropout
         self.seed = seed
-        self.register_buffer("rows", torch.empty(0, dtype=torch.long), persistent=False)
+        # A plain attribute: averaging of weights would average the numbers of a buffer too.
+        self.rows = torch.empty(0, dtype=torch.long)
 
     def attach(self, backbone: Backbone) -> None:
         """The attention block, and an empty bank three times as wide as the features."""
@@ -71,11 +72,12 @@ class STBP(Strategy):
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the bank."""
-        self.rows = self.bank.rows(node_ids).to(self.rows.device)
+        self.rows = self.bank.rows(node_ids)
 
     def adapt_features(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
     ) -> Float[Tensor, "batch node hidden"]:
         """Attends between nodes as their gates, scales and keys say."""
+        self.rows = self.rows.to(inputs.x.device)
         rows = self.rows if inputs.nodes is None else self.rows[inputs.nodes]
         return self.block(features, self.bank(rows))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from eac.backbones.stgnn import STGNN
 from eac.data.datamodule import PeriodData
@@ -214,6 +215,14 @@ def test_tuning_new_prompts_only_leaves_old_prompts_bitwise_unchanged(tmp_path):
     second = load_state(tmp_path / "period-01-p1").tensors
     assert torch.equal(second["strategy.pool.settled"], first["strategy.pool.node_factor"])
     assert torch.equal(second["strategy.pool.basis"], first["strategy.pool.basis"])
+
+
+def test_averaged_weights_keep_each_node_at_its_prompt(tmp_path):
+    average = EMAWeightAveraging(decay=0.5, use_buffers=True)
+    runner = make_runner(tmp_path, tiny_stream(CHURN[:1]), extra=(average,))
+    runner.run()
+    strategy = runner.forecaster.strategy
+    assert torch.equal(strategy.rows, strategy.pool.rows("abcd"))
 
 
 def test_without_expansion_a_new_node_has_no_prompt(tmp_path):
