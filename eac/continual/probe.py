@@ -19,6 +19,13 @@ from eac.typing import NodeIndex
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 State = dict[str, Tensor]
+Judged = Callable[[Tensor, Tensor], Tensor]
+
+
+def as_they_are(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The forecasts themselves."""
+    del y
+    return y_hat
 
 
 def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -40,12 +47,14 @@ class Learning:
         optimizer: Made anew for each training.
         batch_size: Windows in a batch.
         null_value: Targets equal to this are left out of the errors.
+        judged: Makes of forecasts and targets those forecasts whose MAE a validation counts.
     """
 
     loss: Callable[[Tensor, Batch], Tensor] = masked_mse
     optimizer: OptimizerFactory = adamw
     batch_size: int = 64
     null_value: float | None = None
+    judged: Judged = as_they_are
 
 
 class Trial(nn.Module, ABC):
@@ -118,13 +127,15 @@ def mean_error(
     *,
     nodes: NodeIndex | None = None,
     null_value: float | None = None,
+    judged: Judged = as_they_are,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved."""
     tensors = view.tensors
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
     with evaluating(trial):
         for batch in batches(view, trial.encoder, starts, size=CHUNK):
-            errors.update(batch.scaler.inverse(trial(batch)), batch.y, batch.mask)
+            y_hat = batch.scaler.inverse(trial(batch))
+            errors.update(judged(y_hat, batch.y), batch.y, batch.mask)
     return float(errors.mae(nodes))
 
 
@@ -140,7 +151,8 @@ def validation_error(trial: Trial, view: PeriodView, learning: Learning, windows
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    return mean_error(trial, view, starts, null_value=learning.null_value)
+    null, judged = learning.null_value, learning.judged
+    return mean_error(trial, view, starts, null_value=null, judged=judged)
 
 
 def state_of(module: nn.Module) -> State:

@@ -2,8 +2,11 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from eac.errors import ConfigError
 
 
 class Loss(nn.Module, ABC):
@@ -12,6 +15,13 @@ class Loss(nn.Module, ABC):
     @abstractmethod
     def error(self, difference: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The loss of each difference ``y_hat - y``."""
+
+    def judged(
+        self, y_hat: Float[Tensor, "*any"], y: Float[Tensor, "*any"]
+    ) -> Float[Tensor, "*any"]:
+        """Forecasts whose absolute error is what a validation counts: those given, by default."""
+        del y
+        return y_hat
 
     def forward(
         self,
@@ -54,3 +64,34 @@ class Huber(Loss):
         size = difference.abs()
         near = size.clamp_max(self.delta)
         return near * (size - 0.5 * near)
+
+
+class Quantile(Loss):
+    """Pinball loss (Koenker & Bassett, 1978): the forecast is a quantile of what may come.
+
+    A validation counts twice this loss, which for the median is the absolute error; a test counts
+    the same errors as for any other loss.
+
+    Args:
+        quantile: Share of the targets that should lie below the forecast, between 0 and 1.
+
+    Example:
+        >>> Quantile(0.9).error(torch.tensor([-10.0, 10.0]))
+        tensor([9., 1.])
+    """
+
+    def __init__(self, quantile: float = 0.5):
+        super().__init__()
+        if not 0 < quantile < 1:
+            raise ConfigError(f"Quantile(quantile={quantile}): give a share between 0 and 1.")
+        self.quantile = quantile
+
+    def error(self, difference: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """A forecast too low costs ``quantile`` of the difference, one too high the rest."""
+        return torch.maximum(-self.quantile * difference, (1 - self.quantile) * difference)
+
+    def judged(
+        self, y_hat: Float[Tensor, "*any"], y: Float[Tensor, "*any"]
+    ) -> Float[Tensor, "*any"]:
+        """As far from the targets as twice the loss."""
+        return y + 2 * self.error(y_hat - y)

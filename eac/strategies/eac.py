@@ -106,8 +106,9 @@ class EAC(Strategy):
         def error(rows: Float[Tensor, "new column"]) -> float:
             self.pool.place(joined, rows)
             self.select_nodes(node_ids)
-            null = context.learning.null_value
-            return mean_error(trial, context.current, starts, nodes=new, null_value=null)
+            view, null = context.current, context.learning.null_value
+            judged = context.learning.judged
+            return mean_error(trial, view, starts, nodes=new, null_value=null, judged=judged)
 
         arrival = Arrival(
             view=context.current,

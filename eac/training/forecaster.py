@@ -97,7 +97,8 @@ class Forecaster(LightningModule):
     def learning(self, data: PeriodData) -> Learning:
         """How this model learns on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        return Learning(loss, self._optimizer, data.windows_of_all, self._null_value(data))
+        null, judged = self._null_value(data), self.loss.judged
+        return Learning(loss, self._optimizer, data.windows_of_all, null, judged)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -200,9 +201,9 @@ class Forecaster(LightningModule):
         self._errors = self._new_errors()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts errors on the nodes that are learned on."""
+        """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
-        self._count(batch, self(batch))
+        self._count(batch, self.loss.judged(self(batch), batch.y))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean absolute error over all steps, which early stopping watches."""
