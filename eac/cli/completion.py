@@ -4,7 +4,7 @@ from eac.cli.short_help import MORE, RUN_FLAGS, STREAM_FLAGS
 from eac.errors import ConfigError
 
 SHELLS = ("bash", "zsh")
-LAYOUTS = "--json --window --horizon --expect --to"
+DATA_FLAGS = "--json --window --horizon --expect --nearest --to"
 
 
 def _names(flags: tuple[tuple[str, str], ...]) -> str:
@@ -23,7 +23,7 @@ FLAGS = {
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
     "--stream --set --tables-only --docs",
     "study": "heterogeneity spectrum",
-    "data": f"check describe convert {LAYOUTS}",
+    "data": f"check describe connect convert {DATA_FLAGS}",
 }
 
 _BASH = """\

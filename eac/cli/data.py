@@ -1,4 +1,4 @@
-"""`eac data`: check, describe and convert streams."""
+"""`eac data`: check, describe, connect and convert streams."""
 
 import argparse
 import dataclasses
@@ -16,6 +16,7 @@ from rich.table import Table
 from eac.data.convert import Layout, convert
 from eac.data.describe import PeriodSummary, summaries
 from eac.data.expect import check_expected
+from eac.data.nearest import connect
 from eac.data.open import LAYOUTS, open_stream
 from eac.data.stream import GraphStream
 from eac.errors import EACError
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac data",
-        description="Check, describe and convert streams.",
+        description="Look at your own data before a run: check them, and write what is missing.",
         epilog=LAYOUTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("path", help="folder or file of the stream")
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.set_defaults(run=_describe)
+    edges = commands.add_parser(
+        "connect",
+        help="write edges.csv from the coordinates in nodes.csv",
+        description="Writes edges.csv beside each nodes.csv (node_id,latitude,longitude): each "
+        "sensor and its nearest ones, nearer ones with more weight.",
+    )
+    edges.add_argument("path", help="folder of the stream")
+    edges.add_argument("--nearest", type=int, default=4, help="neighbours (default: 4)")
+    edges.set_defaults(run=_connect)
     change = commands.add_parser("convert", help="write a stream in another layout")
     change.add_argument("path", help="folder or file of the stream")
     change.add_argument("destination", help="new folder; must not exist")
@@ -75,6 +85,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if done:
             _print_periods(stream, done)
             _print_warnings(done)
+            _print_note_on_edges(done)
     if arguments.expect:
         print(f"{_count(check_expected(arguments.expect, stream, done), 'fact')} as expected")
     warnings = sum(len(period.warnings) for period in done)
@@ -96,6 +107,12 @@ def _describe(arguments: argparse.Namespace) -> int:
     _print_periods(stream, periods)
     _print_readings(stream, periods)
     _print_warnings(periods)
+    return 0
+
+
+def _connect(arguments: argparse.Namespace) -> int:
+    for path in connect(arguments.path, arguments.nearest):
+        print(f"wrote {path}")
     return 0
 
 
@@ -134,6 +151,14 @@ def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
         for warning in period.warnings:
             print(f"warning: period {period.name!r}: {warning}")
+
+
+def _print_note_on_edges(periods: list[PeriodSummary]) -> None:
+    if not any(period.num_edges for period in periods):
+        print(
+            "note: there are no edges, so every sensor is forecast from its own readings. Where "
+            "you know coordinates, list them in nodes.csv and run: eac data connect PATH"
+        )
 
 
 def _print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -25,10 +25,10 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 
-def require_file(path: Path, what: str) -> Path:
-    """``path`` when it is a file; otherwise an error that says ``what`` is missing."""
+def require_file(path: Path, what: str, advice: str = "Add it.") -> Path:
+    """``path`` when it is a file; otherwise an error that says so, and what to do."""
     if not path.is_file():
-        raise StreamError(f"{what}: the file {path} is missing. Add it.")
+        raise StreamError(f"{what}: the file {path} is missing. {advice}")
     return path
 
 

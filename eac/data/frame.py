@@ -18,6 +18,7 @@ from eac.errors import StreamError
 from eac.typing import StrPath
 
 KNOWN_KEYS = ("name", "unit", "source", "period", "frequency", "days_per_week")
+EDGE_COLUMNS = ("source", "target", "weight")
 PeriodRule: TypeAlias = str | Sequence[object] | None
 
 
@@ -31,6 +32,7 @@ class FrameStream(GraphStream):
         frame: Columns ``unique_id``, ``ds`` (time stamps) and ``y``.
         edges: Columns ``source``, ``target`` and ``weight``; with the column of ``period``, when
             that is one, each period has its own edges. Edges to nodes absent from a period rest.
+            None means that there are no edges.
         period: How to cut: the name of a column of ``frame``, a pandas offset such as ``YS`` or
             ``90D``, or the time stamps at which a new period starts. None makes one period.
         frequency: Time between two steps; the most frequent one when None.
@@ -57,7 +59,7 @@ class FrameStream(GraphStream):
     def __init__(
         self,
         frame: pd.DataFrame,
-        edges: pd.DataFrame,
+        edges: pd.DataFrame | None = None,
         *,
         period: PeriodRule = None,
         frequency: str | None = None,
@@ -67,7 +69,8 @@ class FrameStream(GraphStream):
         self.name = name
         what = f"stream {name!r}"
         tabular.require_columns(frame, ("unique_id", "ds", "y"), what, "the frame")
-        tabular.require_columns(edges, ("source", "target", "weight"), what, "the edge frame")
+        edges = pd.DataFrame(columns=list(EDGE_COLUMNS)) if edges is None else edges
+        tabular.require_columns(edges, EDGE_COLUMNS, what, "the edge frame")
         if len(frame) == 0:
             raise StreamError(f"{what} is empty: the frame has no row.")
         self._ids, self._node = _factorise(frame["unique_id"], nodes, what)
@@ -144,10 +147,11 @@ class FrameStream(GraphStream):
 def read_frame_stream(path: StrPath) -> FrameStream:
     """The long frame in a folder or a file.
 
-    A folder holds ``series.csv`` (or ``.parquet``), ``edges.csv``, and when wanted ``nodes.csv``
+    A folder holds ``series.csv`` (or ``.parquet``), and when wanted ``edges.csv``, ``nodes.csv``
     and a ``stream.yaml`` with ``name``, ``unit``, ``source``, ``frequency`` and ``period``. A
     single file ``<stem>.csv`` has its edges in ``<stem>_edges.csv`` or ``edges.csv`` beside it.
-    A column ``period`` cuts the frame unless ``stream.yaml`` says otherwise.
+    Without such a file there are no edges. A column ``period`` cuts the frame unless
+    ``stream.yaml`` says otherwise.
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
@@ -159,7 +163,7 @@ def read_frame_stream(path: StrPath) -> FrameStream:
     nodes = folder / "nodes.csv"
     stream = FrameStream(
         frame,
-        tabular.read_text(edges, what),
+        tabular.read_text(edges, what) if edges.is_file() else None,
         period=settings.get("period", "period" if "period" in frame.columns else None),
         frequency=settings.get("frequency"),
         nodes=tabular.read_nodes(nodes, what) if path.is_dir() and nodes.is_file() else None,

@@ -13,8 +13,8 @@ from eac.typing import StrPath
 LAYOUTS = """A stream is one of:
   - a table folder: per period a folder with series.parquet (or .csv), nodes.csv and edges.csv
   - the published layout: RawData/<k>.npz and graph/<k>_adj.npz
-  - a long frame: series.csv (or .parquet) with unique_id, ds, y, beside edges.csv with
-    source, target, weight"""
+  - a long frame: a file with unique_id, ds, y, or a folder with series.csv (or .parquet) of
+    that kind, where known beside edges.csv with source, target, weight"""
 
 
 def open_stream(path: StrPath) -> GraphStream:
@@ -34,7 +34,14 @@ def open_stream(path: StrPath) -> GraphStream:
         return read_frame_stream(path)
     if files.find_table(path, "series"):
         raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
-    raise StreamError(f"{path} is not a stream. {LAYOUTS}")
+    raise StreamError(f"{path} is not a stream.{_hint(path)} {LAYOUTS}")
+
+
+def _hint(path: Path) -> str:
+    """What to do with a folder that holds one long frame under another name."""
+    tables = [f for f in path.glob("*") if f.suffix in files.TABLE_SUFFIXES]
+    long = [table for table in tables if "unique_id" in tabular.column_names(table)]
+    return f" Give the file {long[0]}, or name it series{long[0].suffix}." if long else ""
 
 
 def _is_long(path: Path) -> bool:

@@ -23,6 +23,10 @@ KNOWN_KEYS = (
     "steps_per_day",
     "days_per_week",
 )
+EDGES = (
+    "Add it, with columns source, target, weight (the header alone means no edges), or make it "
+    "from the coordinates in nodes.csv: eac data connect PATH"
+)
 
 
 class TableStream(GraphStream):
@@ -82,7 +86,7 @@ class TableStream(GraphStream):
         nodes = tabular.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
         frame = _match_columns(_read_series(folder, what), node_ids, what)
-        edges = tabular.read_text(folder / "edges.csv", what)
+        edges = tabular.read_text(files.require_file(folder / "edges.csv", what, EDGES), what)
         tabular.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
             name=name,

@@ -129,3 +129,25 @@ def test_data_commands_do_not_import_lightning():
 def test_the_real_streams_are_valid(shared_path, path, capsys):
     assert main(["check", str(shared_path(path))]) == 0
     assert "periods valid" in capsys.readouterr().out
+
+
+def test_a_stream_without_edges_is_valid_and_told_how_to_get_some(tmp_path, capsys):
+    hours = pd.date_range("2024-01-01", periods=240, freq="h")
+    frame = pd.DataFrame({"unique_id": "a", "ds": hours, "y": np.sin(np.arange(240.0))})
+    folder = tmp_path / "counts"
+    folder.mkdir()
+    frame.assign(unique_id="b").pipe(lambda b: pd.concat([frame, b])).to_csv(folder / "series.csv")
+
+    assert main(["check", str(folder)]) == 0
+    assert "eac data connect PATH" in capsys.readouterr().out
+    (folder / "nodes.csv").write_text("node_id,latitude,longitude\na,60,5\nb,60,6\n")
+    assert main(["connect", str(folder)]) == 0
+    assert main(["check", str(folder)]) == 0
+    assert "note" not in capsys.readouterr().out
+
+
+def test_a_folder_with_one_table_under_another_name_names_it(tmp_path, capsys):
+    (tmp_path / "counts.csv").write_text("unique_id,ds,y\n")
+
+    assert main(["check", str(tmp_path)]) == 1
+    assert f"Give the file {tmp_path / 'counts.csv'}" in capsys.readouterr().err

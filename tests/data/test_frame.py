@@ -219,8 +219,9 @@ def test_a_single_file_finds_its_edges_beside_it(tmp_path, long_frame, edge_fram
     assert read_frame_stream(folder / "series.csv")[0].graph.num_edges == 1
 
 
-def test_a_single_file_without_edges_is_refused(tmp_path, long_frame):
+def test_a_file_without_edges_beside_it_is_a_stream_without_edges(tmp_path, long_frame):
     long_frame.to_parquet(tmp_path / "counts.parquet")
 
-    with pytest.raises(StreamError, match=r"counts_edges.csv is missing"):
-        read_frame_stream(tmp_path / "counts.parquet")
+    period = read_frame_stream(tmp_path / "counts.parquet")[0]
+    assert period.num_nodes == len(set(long_frame["unique_id"]))
+    assert period.graph.num_edges == 0
