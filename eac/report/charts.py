@@ -45,6 +45,7 @@ class SeriesChart:
         marks: What is drawn.
         stacked: Bars stand on each other instead of side by side.
         from_zero: The vertical axis begins at zero.
+        top: Where the vertical axis ends; None shows everything.
     """
 
     key: str
@@ -55,6 +56,7 @@ class SeriesChart:
     marks: tuple[Line | Bars, ...]
     stacked: bool = False
     from_zero: bool = True
+    top: Number = None
 
 
 @dataclass(frozen=True)

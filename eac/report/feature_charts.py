@@ -8,6 +8,9 @@ from eac.details import Dispersion, PeriodDetails
 from eac.report.charts import Bars, Line, Role, SeriesChart
 from eac.report.summary import format_error
 
+BEYOND = 2
+"""Components that are drawn after the last one that counts."""
+
 
 def spectrum(details: Sequence[PeriodDetails]) -> tuple[SeriesChart, SeriesChart] | None:
     """Singular values of the prompt pool and their cumulative energy; None without a pool."""
@@ -19,6 +22,7 @@ def spectrum(details: Sequence[PeriodDetails]) -> tuple[SeriesChart, SeriesChart
     values, energies = [], []
     for period, role in zip(shown, roles, strict=True):
         singular = np.array(period.spectrum)
+        singular = singular[: (singular > 1e-4 * singular[0]).sum() + BEYOND]
         rank = tuple(float(i) for i in range(1, len(singular) + 1))
         energy = (singular**2).cumsum() / max((singular**2).sum(), 1e-30)
         name = f"after period {period.name}"

@@ -101,8 +101,8 @@ def _against_naive(period: PeriodRecord, metric: str) -> Card | None:
 def _cost(period: PeriodRecord) -> Card:
     share = 100 * period.trainable_parameters / max(period.total_parameters, 1)
     remark = (
-        f"of {period.total_parameters:,} parameters ({share:.1f} %), {period.fit_seconds:.1f} s, "
-        f"{period.epochs} epochs"
+        f"of {period.total_parameters:,} parameters ({share:.1f}\u00a0%), "
+        f"{period.fit_seconds:.1f}\u00a0s, {period.epochs}\u00a0epochs"
     )
     return Card("Trained in this period", f"{period.trainable_parameters:,}", remark)
 

@@ -72,7 +72,7 @@ def _series(chart: SeriesChart, axes: Any) -> None:
     if bars:
         axes.set_xticks(range(len(names)), names)
     if chart.from_zero and not any((y or 0) < 0 for mark in chart.marks for y in mark.y):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0, top=chart.top)
     axes.set(xlabel=chart.x_label, ylabel=chart.y_label)
     axes.spines[["top", "right"]].set_visible(False)
     if len(chart.marks) > 1:

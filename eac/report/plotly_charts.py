@@ -53,6 +53,8 @@ def _series(chart: SeriesChart) -> Figure:
     vertical = axis(chart.y_label)
     if chart.from_zero:
         vertical["rangemode"] = "tozero"
+    if chart.top is not None:
+        vertical["range"] = [0, chart.top]
     layout = base_layout(xaxis=horizontal, yaxis=vertical, hovermode="x unified")
     layout["barmode"] = "relative" if chart.stacked else "group"
     layout["showlegend"] = len(chart.marks) > 1

@@ -15,6 +15,8 @@ from eac.report.summary import BASELINES, format_error, model_name
 BASELINE_ROLES: dict[str, Role] = {"last": "muted", "day": "a", "week": "b", "average": "c"}
 GROUP_ROLES: dict[str, Role] = {"kept": "model", "new": "b", "returned": "c", "gone": "muted"}
 MARKED = 5
+TOWERING = 2.5
+"""A naive forecast this many times above the others would press them flat."""
 
 
 def labelled(metric: str, run: RunRecord) -> str:
@@ -39,15 +41,17 @@ def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
         for key, table in run.mean_baselines().items()
     ]
     marks.append(Line(name, _numbers(steps), _at(model, steps), "model"))
+    top, told = _top(marks)
     ends = f"{format_error(model.get(steps[0]))} at step 1 to {format_error(model.get(steps[-1]))}"
     return SeriesChart(
         key="error-by-horizon",
         title="Error by horizon, mean over periods",
         alt=f"{metric} of {name} goes from {ends} at step {steps[-1]}; "
-        f"{len(marks) - 1} naive forecasts beside it.",
+        f"{len(marks) - 1} naive forecasts beside it.{told}",
         x_label="steps ahead",
         y_label=labelled(metric, run),
         marks=tuple(marks),
+        top=top,
     )
 
 
@@ -61,13 +65,16 @@ def error_by_period(run: RunRecord, metric: str) -> SeriesChart:
         for errors in [[p.baselines[key].point[metric]["mean"] for p in run.periods]]
     ]
     told = ", ".join(f"{n}: {format_error(v)}" for n, v in zip(names, values, strict=True))
+    marks = (*naive, Line(model_name(run), names, values, "model"))
+    top, outside = _top(marks)
     return SeriesChart(
         key="error-by-period",
         title="Error by period, mean over steps",
-        alt=f"Mean {metric} of {model_name(run)} by period. {told}.",
+        alt=f"Mean {metric} of {model_name(run)} by period. {told}.{outside}",
         x_label="period",
         y_label=labelled(metric, run),
-        marks=(*naive, Line(model_name(run), names, values, "model")),
+        marks=marks,
+        top=top,
     )
 
 
@@ -224,6 +231,22 @@ def transfer(run: RunRecord, metric: str) -> HeatChart | None:
         cells=tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in cells),
         value_label=labelled(metric, run),
     )
+
+
+def _top(lines: Sequence[Line]) -> tuple[Number, str]:
+    """Where to end the axis so that naive forecasts far above the rest do not press it flat.
+
+    Lines are those of the naive forecasts, then that of the model. Also says which leave the
+    picture; None and nothing where all of them fit.
+    """
+    heights = {line.name: max((y for y in line.y if y is not None), default=0.0) for line in lines}
+    *naive, model = heights.values()
+    limit = TOWERING * max(model, min(naive, default=model))
+    outside = [name for name, height in heights.items() if height > limit]
+    if not outside:
+        return None, ""
+    top = 1.1 * max(height for height in heights.values() if height <= limit)
+    return top, f" Off the scale: {', '.join(outside)}."
 
 
 def _mean_of(group: str, metric: str) -> Callable[[PeriodRecord], Number]:

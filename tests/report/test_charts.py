@@ -1,5 +1,7 @@
 """Numbers behind the figures, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from eac.report.headline import best_naive, cards
 from eac.report.layout import place_by_edges, project
 from eac.report.page_tables import transfer_grids
 from eac.report.plotly_charts import figure
-from tests.report.runs import details, period, with_past
+from tests.report.runs import details, period, table, with_past
 
 
 def _run(*periods) -> RunRecord:
@@ -47,6 +49,24 @@ def test_energy_accumulates_the_squares_of_singular_values():
     assert charts is not None
     energy = charts[1]
     assert energy.marks[0].y == (80.0, 100.0, 100.0)  # 4 of 5, then 5 of 5
+
+
+def test_components_that_do_not_count_are_not_drawn():
+    charts = spectrum([replace(details("0"), spectrum=(2.0, 1.0, *[1e-9] * 90))])
+    assert charts is not None
+    assert charts[0].marks[0].x == (1.0, 2.0, 3.0, 4.0)
+
+
+def test_a_naive_forecast_far_above_the_rest_leaves_the_picture():
+    chart = run_charts.error_by_period(_run(period("0", 8.0)), "MAE")
+    assert chart.top is None  # naive errors of 10 and 20
+    chart = run_charts.error_by_period(_run(period("0", 3.0)), "MAE")
+    assert chart.top is None
+    worse = replace(period("0", 8.0), baselines={"last": table(26.0), "week": table(10.0)})
+    chart = run_charts.error_by_period(_run(worse), "MAE")
+    assert chart.top == pytest.approx(11.0)
+    assert chart.alt.endswith(" Off the scale: last value.")
+    assert figure(chart)["layout"]["yaxis"]["range"] == [0, chart.top]
 
 
 def test_dispersion_across_periods_is_that_of_their_centres():
