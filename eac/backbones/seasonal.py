@@ -109,7 +109,7 @@ class SeasonalMLP(Backbone):
     def start_from(self, batch: Batch) -> None:
         """Sets how much the profile is trusted, step by step, to what fits these windows best."""
         _, profile = self._described(batch.inputs, batch.graph)
-        last, weight = batch.inputs.x[..., -1:], batch.mask * batch.scaler.scale[:, None]
+        last, weight = batch.inputs.x[..., -1:], batch.mask * batch.scaler.scale[..., None]
         y = batch.scaler.scale_target(batch.y)
         shares = torch.linspace(0.02, 0.98, 13, device=y.device)
         errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]

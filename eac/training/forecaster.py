@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
+from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import Learning, OptimizerFactory, adamw
 from eac.data.batch import Batch, Inputs
@@ -41,6 +42,8 @@ class Forecaster(LightningModule):
             which near steps count more; ``equal`` counts all alike.
         loss_units: ``raw`` weighs each node's error by its scale, as an error in raw units does;
             ``scaled`` counts all nodes alike.
+        revin: Reversible instance normalisation: the deviation, in scaled units, below which a
+            window counts as constant, such as 0.1; None leaves windows as they are.
         null_value: Targets equal to this are left out of the errors; None leaves it to the
             protocol of the data.
     """
@@ -55,12 +58,13 @@ class Forecaster(LightningModule):
         loss: Loss | None = None,
         loss_steps: Literal["equal", "cumulative"] = "equal",
         loss_units: Literal["scaled", "raw"] = "scaled",
+        revin: float | None = None,
         null_value: float | None = None,
     ):
         super().__init__()
-        self.backbone = backbone
+        self.backbone = backbone if revin is None else RevIN(backbone, revin)
         self.strategy = strategy
-        strategy.attach(backbone)
+        strategy.attach(self.backbone)
         self.loss = loss or MSE()
         self.loss_steps = loss_steps
         self.loss_units = loss_units

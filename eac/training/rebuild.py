@@ -41,7 +41,7 @@ def rebuild(run_dir: Path, *, window: int, horizon: int) -> Forecaster:
         raise RunError(
             f"the model that {path} describes cannot be built with this eac: {error}"
         ) from error
-    return Forecaster(built["backbone"], built["strategy"])
+    return Forecaster(built["backbone"], built["strategy"], revin=model.get("revin"))
 
 
 def _with_sizes(backbone: dict[str, Any], **sizes: int) -> dict[str, Any]:

@@ -6,6 +6,10 @@ from functools import partial
 from typing import Any
 
 from eac.backbones.base import Backbone
+from eac.backbones.revin import RevIN
+from eac.backbones.seasonal import SeasonalMLP
+from eac.backbones.stgnn import STGNN
+from eac.backbones.stid import STID
 from eac.backbones.universal import GRAPH_LAYERS, TEMPORAL_OPERATORS, Universal
 from eac.cli.discovery import import_extension_points
 from eac.strategies.base import Strategy
@@ -31,11 +35,17 @@ VARIANTS: dict[type[Backbone], tuple[dict[str, Any], ...]] = {
 }
 """Settings that make another network of a backbone, each held to the contract."""
 
+NORMALISED: tuple[type[Backbone], ...] = (STGNN, STID, SeasonalMLP)
+"""Backbones held to the contract inside ``RevIN`` too: of two hops, of none, and of one."""
+
 
 def concrete(base: type) -> list[type]:
-    """The classes of the package below ``base`` that can be built, in order of their names."""
+    """The classes of the package below ``base`` that can be built, in order of their names.
+
+    ``RevIN`` stands around another backbone and is built by ``backbone_makers`` alone.
+    """
     import_extension_points()
-    return sorted(_concrete(base), key=lambda c: c.__name__)
+    return sorted(_concrete(base) - {RevIN}, key=lambda c: c.__name__)
 
 
 def small_backbone(cls: type[Backbone], **settings: Any) -> Backbone:
@@ -52,6 +62,8 @@ def backbone_makers() -> dict[str, Callable[[], Backbone]]:
         for settings in VARIANTS.get(cls, ({},)):
             name = "-".join([cls.__name__, *(value.__name__ for value in settings.values())])
             makers[name] = partial(small_backbone, cls, **settings)
+    for cls in NORMALISED:
+        makers[f"RevIN-{cls.__name__}"] = partial(_normalised, cls)
     return makers
 
 
@@ -60,6 +72,10 @@ def default_strategy(cls: type[Strategy]) -> Strategy:
     arguments = inspect.signature(cls).parameters.values()
     needed = [a.name for a in arguments if a.default is a.empty and a.annotation is Strategy]
     return cls(**{name: EAC() for name in needed})
+
+
+def _normalised(cls: type[Backbone]) -> Backbone:
+    return RevIN(small_backbone(cls))
 
 
 def _concrete(base: type) -> set[type]:
