@@ -133,5 +133,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--stream", action="append", default=[], metavar="NAME=PATH", help="where a stream is")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run")
     add("--tables-only", action="store_true", help="make the tables of what is there")
-    add("--docs", metavar="PATH", help="also write the tables, and how they were made, to PATH")
+    add("--docs", metavar="PATH", help="also write a page of the tables to PATH")
     return parser

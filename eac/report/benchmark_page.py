@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from eac.jsonfile import write_text
 from eac.report.benchmark_tables import TableView, error_table
 from eac.report.markup import MarkedTable, to_csv, to_latex, to_markdown
 from eac.report.published_numbers import read_published
 from eac.report.transfer_tables import transfer_table
+
+MARKER = "<!-- tables -->"
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,11 @@ def write_tables(page: Page, out: Path) -> None:
 
 
 def write_page(page: Page, path: Path) -> None:
-    """Writes the tables, and under them how they were made, as one Markdown page."""
-    parts = [f"# {page.title}"]
+    """Writes the tables, and under them how they were made, as one Markdown page.
+
+    Where the page exists, what stands above its line ``<!-- tables -->`` is kept.
+    """
+    parts = [_kept(page, path), MARKER]
     parts += [to_markdown(table).rstrip() for table in page.tables()]
     for title, lines in (
         ("Data", page.sources),
@@ -67,5 +73,13 @@ def write_page(page: Page, path: Path) -> None:
     ):
         if lines:
             parts.append(f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(parts) + "\n")
+
+
+def _kept(page: Page, path: Path) -> str:
+    """What a person wrote above the tables; the title of a new page."""
+    if path.is_file():
+        above, marker, _ = path.read_text(encoding="utf-8").partition(MARKER)
+        if marker:
+            return above.rstrip()
+    return f"# {page.title}"

@@ -53,6 +53,20 @@ def test_a_grid_leaves_results_tables_and_a_page(config, tmp_path, capsys):
     assert {p.name for p in out.glob("tables.*")} == {"tables.md", "tables.tex", "tables.csv"}
 
 
+def test_what_a_person_wrote_above_the_tables_is_kept(config, tmp_path):
+    config.write_text(FAKE.replace(", fail: FAIL", ""))
+    docs = tmp_path / "results.md"
+    command = ["benchmark", "-c", str(config), "--out", str(tmp_path / "out"), "--docs", str(docs)]
+    assert main(command) == 0
+    title, tables = docs.read_text().split("<!-- tables -->")
+    docs.write_text(f"{title}Good wins.\n\n<!-- tables -->\nold tables\n")
+    assert main([*command, "--tables-only"]) == 0
+    kept, new = docs.read_text().split("<!-- tables -->")
+    assert kept.rstrip().endswith("Good wins.")
+    assert new.startswith(tables[:200])
+    assert "old tables" not in new
+
+
 def test_failed_cells_are_named_and_the_others_make_a_table(config, tmp_path, capsys):
     config.write_text(FAKE.replace("FAIL", "error"))
     out = tmp_path / "out"
