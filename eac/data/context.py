@@ -118,7 +118,7 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
     column = {node: i for i, node in enumerate(current.node_ids)}
     for earlier in range(index - 1, -1, -1):
         period = stream.load(earlier)
-        offset = _steps_between(period.calendar, current.calendar)
+        offset = _steps_between(period, current)
         if offset is None or offset - period.num_steps >= num_steps:
             break
         _copy_shared(period, before, offset, column)
@@ -129,9 +129,9 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
 
 def steps_before(stream: GraphStream, index: int) -> int:
     """Steps from the earliest period that shares a clock with period ``index`` to its beginning."""
-    current, reached = stream.load(index).calendar, 0
+    current, reached = stream.load(index), 0
     for earlier in range(index - 1, -1, -1):
-        offset = _steps_between(stream.load(earlier).calendar, current)
+        offset = _steps_between(stream.load(earlier), current)
         if offset is None:
             break
         reached = offset
@@ -150,12 +150,17 @@ def _copy_shared(period: Period, before: NodeSeries, offset: int, column: dict[s
     before[first : first + length, target] = period.series[skip : skip + length][:, source]
 
 
-def _steps_between(earlier: Calendar, later: Calendar) -> int | None:
-    """Steps from the first step of one period to that of the other; None if unknown."""
+def _steps_between(first: Period, second: Period) -> int | None:
+    """Steps from the first step of one period to that of the other; None if unknown.
+
+    Slots that count on through the periods are one clock. Periods that would overlap by their
+    slots are not: their slots are counted from the beginning of some week each.
+    """
+    earlier, later = first.calendar, second.calendar
     if earlier.start is not None and later.start is not None and later.step is not None:
         steps = (later.start - earlier.start) / later.step
         whole = round(steps)
         same_grid = abs(steps - whole) < 1e-6 and earlier.step == later.step
         return whole if same_grid and whole > 0 else None
     difference = later.start_slot - earlier.start_slot
-    return difference if difference > 0 else None
+    return difference if difference >= first.num_steps else None

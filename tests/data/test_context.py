@@ -86,6 +86,13 @@ def test_periods_without_a_common_clock_are_not_joined():
     assert steps_before(stream, 1) == 0
 
 
+def test_slots_counted_afresh_in_each_period_are_not_a_common_clock():
+    tuesday, wednesday = period("p0", "a", 40, first=DAY), period("p1", "a", 40, first=2 * DAY)
+    apart = MemoryStream([tuesday, wednesday], name="apart")
+    assert readings_before(apart, 1, WEEK).isnan().all()
+    assert steps_before(apart, 1) == 0
+
+
 def test_a_gap_between_periods_stays_unknown():
     stream = MemoryStream([period("p0", "a", 20), period("p1", "a", 20, first=25)], name="gap")
     before = readings_before(stream, 1, 8)[:, 0]
