@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.data.tensors import PeriodView
-from eac.data.windows import gather, window_starts
+from eac.data.windows import window_starts
 from eac.typing import NodeSeries
 
 CHUNK = 64
@@ -92,15 +92,15 @@ def last_week_features(
     Features as wide as the window have the readings added, which is where the residual of the
     published backbone adds them.
     """
-    starts = last_week_starts(view)
-    chunks = []
+    starts, tensors = last_week_starts(view), view.tensors
+    chunks, present = [], []
     for batch in batches(view, encoder, starts):
         features = encoder.encode(batch.inputs, batch.graph)
         if features.shape[-1] == batch.inputs.x.shape[-1]:
             features = features + batch.inputs.x
         chunks.append(features.cpu())
-    observed = gather(view.tensors.observed.cpu(), starts, view.tensors.window)
-    return torch.cat(chunks), observed.any(-1)
+        present.append(tensors.windows(batch.starts.to(tensors.device))[1].any(-1).cpu())
+    return torch.cat(chunks), torch.cat(present)
 
 
 def last_week_readings(view: PeriodView) -> Float[Tensor, "step node"]:
@@ -116,8 +116,8 @@ def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
     A slot without readings takes the mean of the node; a node without any is NaN throughout.
     """
     steps, calendar = view.split.train, view.period.calendar
-    readings = view.tensors.x[steps.start : steps.stop].cpu()
-    observed = view.tensors.observed[steps.start : steps.stop].cpu().to(readings.dtype)
+    readings = view.tensors.scaled(steps).cpu()
+    observed = view.tensors.observed(steps).cpu().to(readings.dtype)
     slot = calendar.slot_of_day(torch.arange(steps.start, steps.stop))
     nothing = readings.new_zeros(calendar.steps_per_day, readings.shape[1])
     count = nothing.index_add(0, slot, observed)

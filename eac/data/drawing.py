@@ -14,10 +14,10 @@ def draw_nodes(
 
     Where the loss counts some of the nodes only, all are kept.
     """
-    held = tensors.x.shape[1]
+    held = tensors.num_nodes
     if most is None or most >= held or tensors.loss_nodes is not None:
         return None
-    return torch.randint(held, (num_windows, most)).to(tensors.x.device)
+    return torch.randint(held, (num_windows, most)).to(tensors.device)
 
 
 def draw_disguises(
@@ -35,4 +35,4 @@ def draw_disguises(
     if most < 1:
         return None
     days = torch.randint(1, most + 1, (num_windows,)) * (torch.rand(num_windows) < share)
-    return days.to(tensors.x.device)
+    return days.to(tensors.device)

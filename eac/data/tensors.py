@@ -1,4 +1,4 @@
-"""A period made ready for training: scaled, filled, and cut into batches on demand."""
+"""A period made ready for training, and cut into batches on demand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,24 +15,24 @@ from eac.data.context import Clock, Lag
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.protocol import Protocol
+from eac.data.readings import PartScaling, Readings, is_complete
 from eac.data.scaling import Scaler, Scaling, fit_scaler
 from eac.data.windows import Split, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
+History: TypeAlias = Shaped[Tensor, "batch chosen lag span"] | None
 
 
 @dataclass(frozen=True, eq=False)
 class PeriodTensors:
     """Everything a batch is gathered from; lives on one device.
 
-    The series begin ``lead`` steps before the period, with what earlier periods measured of its
+    The readings begin ``lead`` steps before the period, with what earlier periods measured of its
     nodes; steps are counted from the beginning of the period all the same.
 
     Attributes:
-        x: Scaled readings, 0 where missing.
-        y: Raw readings, 0 where missing.
-        observed: True where a reading is present.
+        readings: Raw readings, and how they are scaled as inputs.
         graph: Graph among the nodes.
         scaler: Turns forecasts into raw units.
         window: Past steps of a batch.
@@ -40,15 +40,12 @@ class PeriodTensors:
         calendar: Clock of the period's first step.
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
-        neighbour_x: The graph applied to ``x``, when the backbone can use it.
+        neighbour_x: The graph applied to the scaled readings, when the backbone can use it.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
-        complete: True when no reading is missing.
     """
 
-    x: NodeSeries
-    y: NodeSeries
-    observed: SeriesMask
+    readings: Readings
     graph: Graph
     scaler: Scaler
     window: int
@@ -59,7 +56,16 @@ class PeriodTensors:
     neighbour_x: NodeSeries | None = None
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
-    complete: bool = False
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes held here."""
+        return self.readings.num_nodes
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are gathered."""
+        return self.graph.edge_weight.device
 
     def batch(
         self,
@@ -78,56 +84,78 @@ class PeriodTensors:
                 has no edges. None gathers all.
         """
         at, near = starts + self.lead, self.neighbour_x
+        x, observed = self.readings.inputs(at, self.window, nodes)
+        history, history_observed, neighbour_history = self._history(at, days, nodes)
+        y, mask = self.readings.targets(at + self.window, self.horizon, nodes)
         inputs = Inputs(
-            x=gather(self.x, at, self.window, nodes),
+            x=x,
             neighbour_x=None if near is None else gather(near, at, self.window, nodes),
             nodes=self._rows(nodes),
-            observed=self._present(at, self.window, nodes),
+            observed=observed,
             clock=Clock.at(self.calendar, starts, self.window + self.horizon, days),
-            history=self._history(self.x, at, days, nodes),
-            history_observed=self._history(self.observed, at, days, nodes),
-            neighbour_history=None if near is None else self._history(near, at, days, nodes),
+            history=history,
+            history_observed=history_observed,
+            neighbour_history=neighbour_history,
         )
         return Batch(
             inputs=inputs,
-            y=gather(self.y, at + self.window, self.horizon, nodes),
-            mask=self._present(at + self.window, self.horizon, nodes),
+            y=y,
+            mask=mask,
             graph=self.graph if nodes is None else Graph.empty(nodes.shape[-1]),
             scaler=self.scaler if nodes is None else self.scaler.subset(nodes),
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
-            complete=self.complete,
+            complete=self.readings.complete,
         )
+
+    def windows(
+        self, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None
+    ) -> tuple[Float[Tensor, "batch chosen window"], Bool[Tensor, "batch chosen window"]]:
+        """Scaled windows without anything around them, and where their readings are present."""
+        return self.readings.inputs(starts + self.lead, self.window, nodes)
+
+    def scaled(self, steps: range) -> NodeSeries:
+        """Scaled readings of these steps of the period, filled where missing."""
+        return self.readings.scaled(self._led(steps))
+
+    def observed(self, steps: range) -> SeriesMask:
+        """True where a reading of these steps of the period is present."""
+        return self.readings.observed(self._led(steps))
+
+    def _led(self, steps: range) -> range:
+        return range(steps.start + self.lead, steps.stop + self.lead)
 
     def _rows(self, nodes: BatchNodes | None) -> BatchNodes | None:
         """Rows in the period of some of the nodes held here."""
         return self.nodes if nodes is None else nodes if self.nodes is None else self.nodes[nodes]
 
-    def _present(
-        self, at: Int[Tensor, " batch"], length: int, nodes: BatchNodes | None
-    ) -> Bool[Tensor, "batch chosen {length}"]:
-        if self.complete:
-            count = self.x.shape[1] if nodes is None else nodes.shape[-1]
-            return self.observed[:1, :1, None].expand(len(at), count, length)
-        return gather(self.observed, at, length, nodes)
-
     def _history(
         self,
-        series: Shaped[Tensor, "time node"],
         at: Int[Tensor, " batch"],
         days: Int[Tensor, " batch"] | None,
         nodes: BatchNodes | None,
-    ) -> Shaped[Tensor, "batch chosen lag span"] | None:
-        """The window's and the forecast's steps, each lag before them."""
+    ) -> tuple[History, History, History]:
+        """Each lag before the window and the forecast: readings, which are known, neighbours'."""
         if not self.lags:
-            return None
+            return None, None, None
         span, day = self.window + self.horizon, self.calendar.steps_per_day
         shift = 0 if days is None else days * day
-        before = [at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags]
+        before = torch.cat([at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags])
         if nodes is not None and nodes.dim() > 1:
-            nodes = nodes.repeat(len(before), 1)
-        found = gather(series, torch.cat(before), span, nodes)
-        return found.view(len(self.lags), len(at), *found.shape[1:]).permute(1, 2, 0, 3)
+            nodes = nodes.repeat(len(self.lags), 1)
+        near = self.neighbour_x
+        found = (
+            *self.readings.inputs(before, span, nodes),
+            None if near is None else gather(near, before, span, nodes),
+        )
+        x, known, heard = (None if part is None else self._by_lag(part) for part in found)
+        return x, known, heard
+
+    def _by_lag(
+        self, found: Shaped[Tensor, "lags_and_batch chosen span"]
+    ) -> Shaped[Tensor, "batch chosen lag span"]:
+        lags = len(self.lags)
+        return found.unflatten(0, (lags, len(found) // lags)).permute(1, 2, 0, 3)
 
     def subset(self, nodes: NodeIndex, loss_nodes: NodeIndex | None) -> "PeriodTensors":
         """The subgraph on ``nodes``, with a loss over ``loss_nodes``; both are rows of the period.
@@ -140,9 +168,7 @@ class PeriodTensors:
             loss_nodes = position[loss_nodes]
         return replace(
             self,
-            x=self.x[:, nodes],
-            y=self.y[:, nodes],
-            observed=self.observed[:, nodes],
+            readings=self.readings.subset(nodes),
             graph=self.graph.subgraph(nodes),
             scaler=self.scaler.subset(nodes),
             neighbour_x=None,
@@ -153,17 +179,17 @@ class PeriodTensors:
     def with_neighbours(
         self, apply: Callable[[NodeSeries, Graph], NodeSeries | None]
     ) -> "PeriodTensors":
-        """The same tensors with the graph applied once to the whole series."""
-        return replace(self, neighbour_x=apply(self.x, self.graph))
+        """The same tensors with the graph applied once to the whole series, piece by piece."""
+        return replace(self, neighbour_x=self.readings.through(apply, self.graph))
 
     def to(self, device: torch.device) -> "PeriodTensors":
         """The same tensors on another device; itself when already there."""
-        if self.x.device == device:
+        if self.device == device:
             return self
         moved = {
             name: value.to(device)
             for name, value in vars(self).items()
-            if isinstance(value, Tensor | Graph | Scaler)
+            if isinstance(value, Tensor | Graph | Scaler | Readings)
         }
         return replace(self, **moved)
 
@@ -174,7 +200,7 @@ class PeriodView:
 
     Attributes:
         period: Ids, graph and raw series.
-        tensors: The same, scaled and filled, all nodes.
+        tensors: The same, made ready for batches, all nodes.
         split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
     """
 
@@ -211,7 +237,7 @@ def prepare(
     intake: Intake,
     before: NodeSeries | None = None,
 ) -> PeriodTensors:
-    """Scales a period as the protocol says and fills what is missing.
+    """Fits the scalers of a period as the protocol says; what is gathered is scaled and filled.
 
     Args:
         period: The period.
@@ -220,64 +246,43 @@ def prepare(
         intake: Windows, history, and what replaces the protocol's scaling.
         before: What earlier periods measured of the nodes, at least the largest lag long.
     """
-    scaling, null_value = intake.scaling, intake.null_value
-    raw = period.series
-    if scaling is None:
-        scaler, x = _scale(raw, split, protocol, intake.window, intake.horizon)
-    else:
-        train = raw[split.train.start : split.train.stop]
-        scaler = scaling.fit(train if null_value is None else train.where(train != null_value, nan))
-        x = scaler.transform(raw)
+    scaler, inputs = _fit(period.series, split, protocol, intake)
+    raw, lead = period.series, 0
     if before is not None:
-        x, raw = torch.cat([scaler.transform(before), x]), torch.cat([before, raw])
-    observed = raw.isnan().logical_not_()
-    complete = bool(observed.all())
-    scaled_targets = scaling is not None or protocol.scale_targets
+        raw, lead = torch.cat([before, raw]), len(before)
+        inputs = inputs.later(lead)
+    complete = is_complete(raw)
+    readings = Readings(raw, inputs, complete=complete)
+    scaled_targets = intake.scaling is not None or protocol.scale_targets
     return PeriodTensors(
-        x=x if complete else carried(x, observed, intake.carry),
-        y=raw if complete else raw.nan_to_num(0.0),
-        observed=observed[:1, :1].expand_as(raw) if complete else observed,
+        readings=readings if complete else readings.carrying(intake.carry),
         graph=period.graph,
         scaler=scaler if scaled_targets else Scaler.identity(period.num_nodes),
         window=intake.window,
         horizon=intake.horizon,
         calendar=period.calendar,
-        lead=0 if before is None else len(before),
+        lead=lead,
         lags=intake.lags,
-        complete=complete,
     )
 
 
-def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:
-    """Fills gaps with the last reading, shrunk by ``share`` with each step since; 0 before it.
-
-    Example:
-        >>> x = torch.tensor([[torch.nan], [8.0], [torch.nan], [torch.nan]])
-        >>> carried(x, ~x.isnan(), 0.5).flatten().tolist()
-        [0.0, 8.0, 4.0, 2.0]
-    """
-    x = x.nan_to_num(0.0)
-    if not share:
-        return x
-    step = torch.arange(len(x), device=x.device)[:, None]
-    last = torch.where(observed, step, 0).cummax(0).values
-    return x.gather(0, last) * share ** (step - last)
-
-
-def _scale(
-    series: NodeSeries, split: Split, protocol: Protocol, window: int, horizon: int
-) -> tuple[Scaler, NodeSeries]:
-    """The scaler of the training part, and a new series scaled as the protocol says."""
-    train = series[split.train.start : split.train.stop]
+def _fit(
+    series: NodeSeries, split: Split, protocol: Protocol, intake: Intake
+) -> tuple[Scaler, PartScaling]:
+    """The scaler of the training part, and those of the inputs of each part."""
+    train, null_value = series[split.train.start : split.train.stop], intake.null_value
+    if intake.scaling is not None:
+        train = train if null_value is None else train.where(train != null_value, nan)
+        scaler = intake.scaling.fit(train)
+        return scaler, PartScaling.of([scaler], shared=False)
     scaler = fit_scaler(train, per_node=protocol.scale_per_node)
+    shared = not protocol.scale_per_node
     if not protocol.scale_by_part:
-        return scaler, scaler.transform(series)
-    scaled = torch.empty_like(series)
-    for part in (split.train, split.val, split.test):
-        steps = slice(part.start, part.stop)
-        own = part_scaler(series[steps], protocol, window, horizon)
-        torch.sub(series[steps], own.mean, out=scaled[steps]).div_(own.scale)
-    return scaler, scaled
+        return scaler, PartScaling.of([scaler], shared=shared)
+    parts = [series[part.start : part.stop] for part in (split.train, split.val, split.test)]
+    own = [part_scaler(part, protocol, intake.window, intake.horizon) for part in parts]
+    cuts = (split.train.start, split.val.start, split.test.start)
+    return scaler, PartScaling.of([scaler, *own], cuts, shared=shared)
 
 
 def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:

@@ -13,7 +13,6 @@ from eac.continual.fisher import EWC
 from eac.continual.selection import highest, joined_rows, lowest, shared_rows, union, without
 from eac.data.batch import Inputs
 from eac.data.tensors import PeriodView
-from eac.data.windows import gather
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import Halves, consolidate
@@ -178,9 +177,9 @@ def _last_week_windows(
     view: PeriodView, nodes: NodeIndex, seed: int
 ) -> Float[Tensor, "sample window"]:
     """Windows of some nodes in the last week of training, those without any reading left out."""
-    starts, window = last_week_starts(view), view.tensors.window
-    x = gather(view.tensors.x.cpu(), starts, window)[:, nodes].flatten(0, 1)
-    observed = gather(view.tensors.observed.cpu(), starts, window)[:, nodes].flatten(0, 1)
+    starts = last_week_starts(view).to(view.tensors.device)
+    found = view.tensors.windows(starts, nodes.to(starts.device))
+    x, observed = (part.flatten(0, 1).cpu() for part in found)
     x = x[observed.any(-1)]
     generator = torch.Generator().manual_seed(seed % 2**63)
     return x[torch.randperm(len(x), generator=generator)[:MAX_WINDOWS]]

@@ -86,7 +86,7 @@ class STRAP(Strategy):
             part="train",
         )
         starts, nodes = _draw(train, view.period.node_ids, self.patterns, context.seed)
-        starts, nodes = starts.to(tensors.x.device), nodes.to(tensors.x.device)
+        starts, nodes = starts.to(tensors.device), nodes.to(tensors.device)
         starts, nodes = _most_observed(tensors, starts, nodes, self.patterns)
         was_training = backbone.training
         backbone.eval()
@@ -115,7 +115,7 @@ def _most_observed(
     tensors: PeriodTensors, starts: Int[Tensor, " drawn"], nodes: Int[Tensor, " drawn"], count: int
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " kept"]]:
     """The ``count`` windows with the most readings, first drawn first."""
-    steps = starts[:, None] + tensors.lead + torch.arange(tensors.window, device=starts.device)
-    readings = tensors.observed[steps, nodes[:, None]].sum(-1)
+    _, observed = tensors.windows(starts, nodes[:, None])
+    readings = observed.sum((1, 2))
     best = readings.argsort(descending=True, stable=True)[:count]
     return starts[best], nodes[best]

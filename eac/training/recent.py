@@ -1,11 +1,12 @@
 """Recent readings of sensors, put on the grid of a run and beside the sensors it knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 import pandas as pd
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from eac.data import columns, tabular
 from eac.data.calendar import Calendar
@@ -13,8 +14,9 @@ from eac.data.context import lag_steps
 from eac.data.frame import FrameStream
 from eac.data.graph import Graph
 from eac.data.period import Period
+from eac.data.readings import PartScaling, Readings
 from eac.data.scaling import Global, Scaler, fit_scaler
-from eac.data.tensors import PeriodTensors, carried
+from eac.data.tensors import PeriodTensors
 from eac.errors import StreamError
 from eac.training.saved_data import SavedData
 from eac.typing import NodeSeries
@@ -130,15 +132,13 @@ def recent_tensors(
     start = recent.now - (data.window - 1) * recent.step
     calendar = Calendar.from_timestamps(start, data.step)
     back = lag_steps(lags, calendar, data.horizon)
-    inputs = scaler_of(recent, data, data.inputs)
-    observed = ~recent.series.isnan()
-    x = carried(inputs.transform(recent.series), observed, data.carry)
+    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
+    readings = Readings(recent.series, inputs).carrying(data.carry)
     lead = max((lag.steps for lag in back), default=0)
     length, ahead = lead + data.window, data.horizon
+    filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
     return PeriodTensors(
-        x=_cut(x, length, ahead),
-        y=_cut(recent.series.nan_to_num(0.0), length, ahead),
-        observed=_cut(observed, length, ahead),
+        readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
         graph=graph,
         scaler=scaler_of(recent, data, data.targets),
         window=data.window,
@@ -185,12 +185,11 @@ def _fitted(recent: Recent, data: SavedData) -> Scaler:
     return fit_scaler(recent.series, per_node=True)
 
 
-def _cut(series: Tensor, length: int, ahead: int) -> Tensor:
-    """The last ``length`` steps and room for ``ahead`` more; zeros where there is nothing."""
+def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[Tensor, "cut node"]:
+    """The last ``length`` steps and room for ``ahead`` more; ``nothing`` where none are given."""
     tail = series[-length:]
     missing = length - len(tail)
-    before, after = (series.new_zeros(steps, series.shape[1]) for steps in (missing, ahead))
-    return torch.cat([before, tail, after])
+    return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
 
 
 def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:

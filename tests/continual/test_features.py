@@ -15,7 +15,6 @@ from eac.continual.features import (
     training_starts,
 )
 from eac.data.batch import Inputs
-from eac.data.windows import gather
 
 
 def test_last_week_windows_do_not_overlap_and_stay_with_their_targets_in_training(
@@ -42,7 +41,7 @@ def test_last_week_readings_are_raw_and_of_the_training_part(view_of, period_of)
 def test_features_are_those_of_the_backbone_with_the_readings_added(view_of, period_of):
     view, backbone = view_of(period_of(["a", "b", "c"])), STGNN(window=3, horizon=2, hidden=4)
     features, present = last_week_features(view, backbone)
-    x = gather(view.tensors.x, last_week_starts(view), 3)
+    x, _ = view.tensors.windows(last_week_starts(view))
     with torch.no_grad():
         expected = backbone.encode(Inputs(x), view.period.graph) + x
     assert torch.allclose(features, expected, atol=1e-5)

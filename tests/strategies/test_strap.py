@@ -66,7 +66,7 @@ def test_windows_with_all_their_readings_are_preferred():
     series[::13, 0] = torch.nan
     gappy = MemoryStream([type(period)(**{**vars(period), "series": series})], name="gappy")
     model, context = after_period_0(gappy)
-    whole = context.current.tensors.x[:, 1].unfold(0, 12, 1)
+    whole = context.current.tensors.scaled(range(200))[:, 1].unfold(0, 12, 1)
     unit = torch.nn.functional.normalize(whole)
     nearest = torch.cdist(strategy_of(model).temporal.keys, unit).min(1).values
     assert nearest.max() < 1e-3

@@ -17,7 +17,7 @@ def numpy_drift(model, context):
             batch = view.tensors.batch(torch.tensor([start]))
             with torch.no_grad():
                 h = model.backbone.encode(batch.inputs, batch.graph) + batch.inputs.x
-            present = view.tensors.observed[start : start + 4].any(0)
+            present = view.tensors.observed(range(start, start + 4)).any(0)
             rows.append(torch.where(present[:, None], h[0], torch.nan))
         features.append(dict(zip(view.period.node_ids, torch.stack(rows).unbind(1), strict=True)))
     before, after = features
