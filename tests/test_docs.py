@@ -3,6 +3,7 @@
 import argparse
 import gc
 import importlib
+import inspect
 import json
 import re
 import shlex
@@ -17,7 +18,10 @@ import pytest
 import torch
 import yaml
 
+from eac.backbones.base import Backbone
+from eac.cli.discovery import import_extension_points
 from eac.cli.main import COMMANDS, main
+from eac.strategies.base import Strategy
 from eac.training.trainers import DefaultTrainer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -42,6 +46,12 @@ def commands() -> list[tuple[str, str]]:
             lines = OPTIONAL.sub(" ", code).splitlines()
             found += [(page.name, line.strip()) for line in lines if line.startswith("eac ")]
     return found
+
+
+def table_overlays() -> list[str]:
+    """What the tables of the README say to add to a run."""
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    return re.findall(r"\| `((?:-c \S+ ?)+)` \|$", text, re.MULTILINE)
 
 
 @pytest.fixture
@@ -125,6 +135,33 @@ def test_configuration_of_a_training_command_is_valid(page, command, copy):
     )
     assert done.returncode == 0, done.stderr
     assert "model:" in done.stdout
+
+
+def test_the_tables_of_the_readme_name_every_recipe_strategy_and_backbone():
+    named = {word for overlay in table_overlays() for word in overlay.split() if word != "-c"}
+    assert {str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("configs/recipes/*")} <= (
+        named
+    )
+    import_extension_points()
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    found = [kind for base in (Strategy, Backbone) for kind in all_below(base)]
+    assert [kind.__name__ for kind in found if f"`{kind.__name__}`" not in text] == []
+
+
+def all_below(base: type) -> list[type]:
+    """Classes of the package that can be named in a configuration."""
+    below = [kind for direct in base.__subclasses__() for kind in (direct, *all_below(direct))]
+    return [k for k in below if k.__module__.startswith("eac.") and not inspect.isabstract(k)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overlay", table_overlays())
+def test_every_line_of_the_tables_of_the_readme_is_a_run(overlay, copy, capsys):
+    run = ["run", *overlay.split(), "--stream", "datasets/sample", "--run.dir", "runs/x"]
+    with pytest.raises(SystemExit) as done:
+        main([*run, "--print_config"])
+    assert done.value.code == 0
+    assert "class_path" in capsys.readouterr().out
 
 
 def invent_example(page: Path, copy: Path) -> str:
