@@ -149,7 +149,7 @@ def run_slots(
     places = _maps(run, details)
     return {
         "errors": _slots(run_charts.error_by_horizon(run, metric), _by_period(run, metric)),
-        "nodes": _slots(run_charts.node_changes(run), groups),
+        "nodes": _slots(run_charts.node_changes(run), groups) if len(run.periods) > 1 else (),
         "map": () if places is None else (places,),
         "transfer": _slots(transfer),
         "prompts": _slots(*(pool or ()), spread),
@@ -159,9 +159,9 @@ def run_slots(
 
 def _sections(run: RunRecord, details: Sequence[PeriodDetails], metric: str) -> tuple[Section, ...]:
     slots = run_slots(run, details, metric)
-    *by_period, mean, cost = grids(run, metric)
+    *errors, cost = grids(run, metric)
     found = (
-        _errors(run, slots["errors"], (mean, *by_period)),
+        _errors(run, slots["errors"], (*errors[-1:], *errors[:-1])),
         _sensors(run, slots["map"]),
         Section("nodes", "Joining and leaving", _NODES, slots=slots["nodes"]),
         _transfer(run, slots["transfer"], metric),
@@ -172,7 +172,7 @@ def _sections(run: RunRecord, details: Sequence[PeriodDetails], metric: str) -> 
     return tuple(s for s in found if s.slots or s.tables or s.folded or s.key not in _OPTIONAL)
 
 
-_OPTIONAL = ("sensors", "prompts")
+_OPTIONAL = ("sensors", "nodes", "prompts")
 _MAP = (
     "Each point is a sensor, coloured by its mean absolute error over the test part; the five with "
     "the largest errors are ringed. Large errors are often those of sensors with large readings.",
@@ -248,8 +248,10 @@ def _maps(run: RunRecord, details: Sequence[PeriodDetails]) -> Slot | None:
         for period in shown
     )
     names = tuple(f"period {period.name}" for period in shown)
-    by_edges = any(period.map.positions is None for period in shown)
-    title = "Sensors by error" + (" (placed by their edges)" if by_edges else "")
+    title = "Sensors by error"
+    if any(period.map.positions is None for period in shown):
+        edges = any(period.map.edges for period in shown)
+        title += f" ({'placed by their edges' if edges else 'no coordinates: spread evenly'})"
     sampled = max(shown, key=lambda period: period.map.num_nodes).map
     if len(sampled.node_ids) < sampled.num_nodes:
         title += f": {len(sampled.node_ids):,} of {sampled.num_nodes:,} sensors"

@@ -109,18 +109,17 @@ def headline(run: RunRecord) -> str:
 
 
 def grids(run: RunRecord, metric: str) -> Iterator[Grid]:
-    """The tables of a report: one per period, the mean over periods, and the costs."""
+    """The tables of a report: one per period, the mean over several, and the costs."""
     horizon = run.mean().horizon
     header = _error_header(run, metric, horizon)
     for period in run.periods:
         rows = _period_rows(period, metric, horizon)
         yield Grid(f"Period {period.name}: {_nodes(period)}", header, rows, period.notes)
-    mean = [_error_row(model_name(run), run.mean(), metric, horizon)]
-    for name, table in run.mean_baselines().items():
-        mean.append(_error_row(BASELINES.get(name, name), table, metric, horizon))
-    count = len(run.periods)
-    title = "1 period" if count == 1 else f"{count} periods"
-    yield Grid(f"Mean over {title}", header, tuple(mean))
+    if len(run.periods) > 1:
+        mean = [_error_row(model_name(run), run.mean(), metric, horizon)]
+        for name, table in run.mean_baselines().items():
+            mean.append(_error_row(BASELINES.get(name, name), table, metric, horizon))
+        yield Grid(f"Mean over {len(run.periods)} periods", header, tuple(mean))
     yield _cost_grid(run)
 
 

@@ -32,6 +32,15 @@ def test_the_headline_says_plainly_that_a_naive_forecast_is_better(tmp_path):
     assert "20.0 % higher" in html  # 12 against 10, the same slot a week ago
 
 
+def test_a_run_of_one_period_is_shown_without_what_compares_periods(tmp_path):
+    path = tmp_path / "report.html"
+    write_page(write_example(tmp_path / "run", (8.0,), placed=False), path)
+    html = _own(path.read_text(encoding="utf-8"))
+    assert "Joining and leaving" not in html
+    assert "Mean over" not in html
+    assert "Period 0: 3 nodes" in html
+
+
 def test_the_page_asks_nothing_of_a_network(tmp_path):
     own = _own(_page(tmp_path))
     assert len(own) < 100_000

@@ -142,7 +142,7 @@
     const figure = traceFigure(period, sensor, leadAt, origin);
     figure.alt = `Sensor ${sensor.node_id} over the last ${sensor.truth.length} steps of the test ` +
       `part of period ${period.name}. Mean absolute error ${steps(lead)} ahead on these days: ` +
-      `${spread(sensor, leadAt, lead)} ${stored.unit}.`;
+      `${`${spread(sensor, leadAt, lead)} ${stored.unit}`.trim()}.`;
     return show(traceHost, figure);
   };
 
