@@ -14,6 +14,13 @@ from eac.report.comparison import Compared, read_runs, tables, verdicts
 from eac.report.markup import MarkedTable, to_csv, to_latex, to_markdown
 
 WIDE = 120
+EXAMPLES = """\
+examples:
+  eac compare runs/eac runs/practical                        tables in the terminal
+  eac compare runs/eac runs/practical --html compare.html    a page to look at
+  eac compare runs/eac runs/practical --latex > tables.tex   tables for a paper
+
+The runs must be of one stream."""
 STYLES = {"": "{}", "best": "[bold]{}[/]", "second": "[underline]{}[/]"}
 
 
@@ -69,9 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac compare",
         description="Runs side by side: errors by period and horizon, paired tests against the "
-        "first run, and cost. Best in bold, second underlined.",
+        "first run, and cost.\nBest in bold, second underlined.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run_dirs", nargs="+", metavar="RUN", help="directories of runs")
+    parser.add_argument(
+        "run_dirs",
+        nargs="+",
+        metavar="RUN",
+        help="directories of runs; the first one is what others are tested against",
+    )
     parser.add_argument(
         "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"
     )

@@ -40,7 +40,10 @@ _eac() {{
 }}
 complete -o default -F _eac eac
 """
-_ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+_ZSH = """\
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+autoload -Uz bashcompinit && bashcompinit
+"""
 
 
 def completion(shell: str) -> str:

@@ -44,15 +44,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac data",
         description="Look at your own data before a run: check them, and write what is missing.",
-        epilog=LAYOUTS,
+        epilog=f"{LAYOUTS}\n\nexamples:\n  eac data check counts.csv\n"
+        "  eac data convert counts.csv counts --to table",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    check = commands.add_parser("check", help="validate every period and print a table of them")
+    check = commands.add_parser(
+        "check",
+        help="validate every period and print a table of them",
+        description="Reads and validates every period, prints a table of them, and warns of what "
+        "looks suspicious. Exit status 1, and one message, where something is wrong.",
+    )
     check.add_argument("path", help="folder or file of the stream")
-    check.add_argument("--window", type=int, default=12, help="past steps in (default: 12)")
-    check.add_argument("--horizon", type=int, default=12, help="future steps out (default: 12)")
-    check.add_argument("--expect", type=Path, help="YAML file that says what the stream must hold")
+    check.add_argument(
+        "--window", type=int, default=12, metavar="N", help="past steps in (default: 12)"
+    )
+    check.add_argument(
+        "--horizon", type=int, default=12, metavar="N", help="future steps out (default: 12)"
+    )
+    check.add_argument(
+        "--expect", type=Path, metavar="FILE", help="YAML file that says what the stream must hold"
+    )
     check.set_defaults(run=_check)
     describe = commands.add_parser("describe", help="print what a stream holds")
     describe.add_argument("path", help="folder or file of the stream")
@@ -65,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "sensor and its nearest ones, nearer ones with more weight.",
     )
     edges.add_argument("path", help="folder of the stream")
-    edges.add_argument("--nearest", type=int, default=4, help="neighbours (default: 4)")
+    edges.add_argument(
+        "--nearest", type=int, default=4, metavar="N", help="neighbours (default: 4)"
+    )
     edges.set_defaults(run=_connect)
     change = commands.add_parser("convert", help="write a stream in another layout")
     change.add_argument("path", help="folder or file of the stream")

@@ -10,13 +10,13 @@ from eac.cli.short_help import WHAT, short_help
 from eac.errors import EACError
 
 COMMANDS = {
-    "run": ("eac.cli.run", "train and test a whole stream, period after period"),
-    "report": ("eac.cli.report", "tables of a finished or running run"),
+    "data": ("eac.cli.data", "check your own data, describe or convert them, make edges"),
+    "run": ("eac.cli.run", "train and test a stream, period after period; write its report"),
+    "report": ("eac.cli.report", "a run as tables, a page, or figures for a paper"),
+    "predict": ("eac.cli.predict", "forecast from recent readings with a run"),
     "compare": ("eac.cli.compare", "runs side by side, with significance"),
-    "benchmark": ("eac.cli.benchmark", "compare strategies on streams: a grid of runs, one table"),
-    "study": ("eac.cli.study", "heterogeneity of a stream, or spectrum of a run's prompts"),
-    "predict": ("eac.cli.predict", "forecast from recent readings with a finished run"),
-    "data": ("eac.cli.data", "check, describe or convert a stream"),
+    "benchmark": ("eac.cli.benchmark", "strategies x streams x seeds, in one table"),
+    "study": ("eac.cli.study", "how much sensors differ, and how far prompts can be compressed"),
     "fit": ("eac.cli.one_period", "train on one period (LightningCLI)"),
     "validate": ("eac.cli.one_period", "validate on one period (LightningCLI)"),
     "test": ("eac.cli.one_period", "test on one period (LightningCLI)"),
@@ -108,11 +108,14 @@ def _help() -> str:
             "commands:",
             *lines,
             "",
-            "start with:  eac run -c configs/recipes/eac.yaml --stream datasets/sample "
+            "first run:   eac run -c configs/recipes/eac.yaml --stream datasets/sample "
             "--run.dir runs/first",
-            "your data:   eac data check PATH",
+            "your data:   eac data check counts.csv      (columns unique_id, ds, y)",
+            "             eac run -c configs/recipes/practical.yaml --stream counts.csv "
+            "--run.dir runs/counts",
+            "             eac predict --run runs/counts --input counts.csv --output forecasts.csv",
             "more help:   eac COMMAND --help",
-            'completion:  eval "$(eac --print_completion bash)"',
+            'completion:  eval "$(eac --print_completion bash)"      (or zsh)',
         ]
     )
 

@@ -13,6 +13,16 @@ from rich.table import Table
 from eac.errors import ConfigError
 
 SUFFIXES = (".parquet", ".csv")
+EXAMPLE_AND_DEVICES = """\
+example:
+  eac predict --run runs/counts --input counts.csv --output forecasts.csv
+
+The input reaches back one window at least, and weeks where the model looks at them. Forecasts of a
+run are made on the CPU in full precision, on whatever it was trained.
+
+Without --run this is LightningCLI's predict on the test part of one period of a stream, which
+takes --trainer.accelerator, --trainer.devices and --trainer.precision. All of its settings:
+eac predict --help_all"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,15 +83,25 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac predict",
-        description="Forecasts what comes after the last time stamp of the input, with what a run "
+        description="Forecasts what comes after the last time stamp of the input, with what a run\n"
         "has learned. A sensor that the run has never seen is forecast too, and flagged.",
-        epilog="Without --run: LightningCLI's predict on one period of a stream; its settings: "
-        "eac predict --help_all",
+        epilog=EXAMPLE_AND_DEVICES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--run", required=True, metavar="DIR", help="directory of a run, finished or running")
-    add("--input", required=True, metavar="FILE", help="CSV or Parquet with unique_id, ds, y")
-    add("--output", required=True, metavar="FILE", help="forecasts: .csv or .parquet")
+    add(
+        "--input",
+        required=True,
+        metavar="FILE",
+        help="recent readings: .csv or .parquet with unique_id, ds, y",
+    )
+    add(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
     add(
         "--edges",
         metavar="FILE",

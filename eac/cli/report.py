@@ -14,6 +14,17 @@ from eac.report.summary import read_finished_run, report_json
 from eac.report.tables import print_run, to_csv, to_latex, to_markdown
 
 WIDE = 120
+COLUMNS_AND_EXAMPLES = """\
+columns:
+  @6     error at step 6 alone; mean: of all steps
+  <=6    error over steps 1 to 6; avg: the mean of those values
+
+examples:
+  eac report runs/first                        tables in the terminal
+  eac report runs/first --html report.html     a page to look at (eac run writes one, too)
+  eac report runs/first --latex > tables.tex   tables for a paper
+  eac report runs/first --figures figures      every figure as SVG and PNG
+  eac report runs/first --csv > errors.csv     every number, all metrics, one per line"""
 
 
 def main(argv: list[str]) -> int:
@@ -79,21 +90,22 @@ def _write(arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac report",
-        description="Print the test errors of a run by period and horizon, beside naive forecasts, "
-        "or write them as one page with figures.",
-        epilog='Columns: "@6" is the error at step 6 alone and "mean" the mean of all steps; '
-        '"<=6" is the error over steps 1 to 6 and "avg" the mean of those values. '
-        "--json and --csv hold all metrics.",
+        description="Print the test errors of a run by period and horizon, beside naive\n"
+        "forecasts, or write them as one page with figures.",
+        epilog=COLUMNS_AND_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run_dir", help="directory of the run, as given to eac run --run.dir")
     parser.add_argument(
         "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--json", action="store_true", help="print JSON, all metrics")
     form.add_argument("--markdown", action="store_true", help="print Markdown")
     form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
-    form.add_argument("--csv", action="store_true", help="print every error, one per line")
+    form.add_argument(
+        "--csv", action="store_true", help="print every error, all metrics, one per line"
+    )
     form.add_argument("--html", metavar="FILE", help="write one self-contained page")
-    parser.add_argument("--figures", metavar="DIR", help="write the figures as SVG and PNG")
+    parser.add_argument("--figures", metavar="DIR", help="write every figure as SVG and PNG")
     return parser

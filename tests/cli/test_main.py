@@ -2,8 +2,13 @@
 
 import argparse
 import importlib
+import os
+import pty
+import select
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -95,6 +100,39 @@ def test_bash_completes_commands_and_flags():
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["report", "--input"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh, such as Debian's package zsh")
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("eac repo", "eac report "), ("eac report --fig", "eac report --figures ")],
+)
+def test_zsh_completes_commands_and_flags(tmp_path, typed, shown):
+    (tmp_path / "eac.zsh").write_text(completion.completion("zsh"), encoding="utf-8")
+    screen, keyboard = pty.openpty()
+    place = {"HOME": str(tmp_path), "TERM": "dumb", "PS1": "> ", "PATH": os.environ["PATH"]}
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"], stdin=keyboard, stdout=keyboard, stderr=keyboard, env=place
+    )
+    os.close(keyboard)
+    try:
+        os.write(screen, f"source {tmp_path}/eac.zsh; echo now$((6*7))\n".encode())
+        assert "now42" in _read_until(screen, "now42")
+        os.write(screen, f"{typed}\t".encode())
+        assert shown in _read_until(screen, shown)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(screen)
+
+
+def _read_until(screen: int, text: str, seconds: float = 20) -> str:
+    """What a terminal shows until a text appears in it."""
+    shown, end = "", time.monotonic() + seconds
+    while text not in shown and time.monotonic() < end:
+        if select.select([screen], [], [], 0.1)[0]:
+            shown += os.read(screen, 4096).decode()
+    return shown
 
 
 def test_completion_of_an_unknown_shell_names_the_known_ones(capsys):

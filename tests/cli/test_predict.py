@@ -1,11 +1,13 @@
 """``eac predict``, from a run and a file of recent readings to a file of forecasts."""
 
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from eac.cli.main import main
 from eac.data.calendar import Calendar
@@ -84,6 +86,34 @@ def test_a_new_sensor_with_edges_of_its_own_is_flagged(run, recent, tmp_path, ca
     more = ("--edges", str(tmp_path / "edges.csv"))
     assert predict(run, tmp_path / "recent.csv", tmp_path / "out.csv", *more) == 0
     assert "6 sensors, 1 cold start" in capsys.readouterr().out
+
+
+def test_how_a_run_was_trained_does_not_matter_to_its_forecasts(run, recent, tmp_path):
+    """The trainer of the configuration, a device that is not here included, is not asked."""
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"] |= {"accelerator": "gpu", "devices": 4, "precision": "bf16-mixed"}
+    (other / "config.yaml").write_text(yaml.safe_dump(config))
+    recent.to_csv(tmp_path / "recent.csv", index=False)
+    for each, output in ((run, "a.csv"), (other, "b.csv")):
+        assert predict(each, tmp_path / "recent.csv", tmp_path / output) == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+def test_predict_without_a_run_takes_the_options_of_a_trainer(repository, run, monkeypatch):
+    monkeypatch.chdir(repository)
+    given = ["-c", EAC, "--stream", str(run.parent / "stream"), "--data.period", "1"]
+    trainer = ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
+    assert main(["predict", *given, *trainer, "--trainer.precision", "bf16-mixed"]) == 0
+
+
+def test_help_says_where_forecasts_are_made(capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    said = capsys.readouterr().out
+    assert "on the CPU in full precision" in said
+    assert "--trainer.accelerator, --trainer.devices and --trainer.precision" in said
 
 
 def test_wrong_use_is_one_sentence(run, recent, tmp_path, capsys):
