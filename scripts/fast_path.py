@@ -9,10 +9,10 @@ from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batch import Batch
+from eac.data.intake import Intake, prepare
 from eac.data.npz import NpzStream
 from eac.data.protocol import PUBLISHED
 from eac.data.sampler import StartBatches
-from eac.data.tensors import Intake, prepare
 from eac.data.windows import Split, window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE

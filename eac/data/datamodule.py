@@ -12,13 +12,14 @@ from torch.utils.data import DataLoader
 from eac.data.batch import Batch
 from eac.data.context import WantsContext, lag_steps, readings_before, steps_before
 from eac.data.drawing import draw_disguises, draw_nodes
+from eac.data.intake import Intake, prepare
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
 from eac.data.sampler import SharedBatches, StartBatches, Starts
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
-from eac.data.tensors import Intake, PeriodTensors, PeriodView, prepare
+from eac.data.tensors import PeriodTensors, PeriodView
 from eac.data.windows import Split, check_counts, check_fractions, window_starts
 from eac.errors import ConfigError
 from eac.typing import NodeIndex, Part, StrPath
@@ -55,6 +56,8 @@ class PeriodData(LightningDataModule):
             that hear neighbours through their whole series alone, if at all.
         steps_per_epoch: Batches in an epoch; null: as many as show each window once.
         refit_epochs: Epochs that follow in the end on training and validation part together.
+        holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
+            ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
         null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
             the protocol says.
@@ -80,6 +83,7 @@ class PeriodData(LightningDataModule):
         nodes_per_window: int | None = None,
         steps_per_epoch: int | None = None,
         refit_epochs: int = 0,
+        holidays: str | None = None,
         scaling: Scaling | None = None,
         null_value: float | None = None,
         protocol: ProtocolName = "strict",
@@ -109,6 +113,7 @@ class PeriodData(LightningDataModule):
         self.nodes_per_window = nodes_per_window
         self.steps_per_epoch = steps_per_epoch
         self.refit_epochs = refit_epochs
+        self.holidays = holidays
         self.scaling = scaling
         self.lags: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
@@ -156,9 +161,8 @@ class PeriodData(LightningDataModule):
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
             before = readings_before(self.stream, self.index, lead) if lead else None
-            intake = Intake(
-                self.window, self.horizon, lags, self.scaling, self.null_value, self.carry
-            )
+            own = ("window", "horizon", "scaling", "null_value", "carry", "holidays")
+            intake = Intake(lags=lags, **{name: getattr(self, name) for name in own})
             self._full = prepare(self.period, self.split, self.protocol, intake, before)
         return self._full
 

@@ -1,27 +1,26 @@
 """A period made ready for training, and cut into batches on demand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from math import nan
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from eac.data.ahead import Ahead
 from eac.data.batch import Batch, Inputs
 from eac.data.calendar import Calendar
 from eac.data.context import Clock, Lag
 from eac.data.graph import Graph
 from eac.data.period import Period
-from eac.data.protocol import Protocol
-from eac.data.readings import PartScaling, Readings, is_complete
-from eac.data.scaling import Scaler, Scaling, fit_scaler
+from eac.data.readings import Readings
+from eac.data.scaling import Scaler
 from eac.data.windows import Split, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
-History: TypeAlias = Shaped[Tensor, "batch chosen lag span"] | None
+History: TypeAlias = Shaped[Tensor, "batch chosen lag span"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +40,7 @@ class PeriodTensors:
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
         neighbour_x: The graph applied to the scaled readings, when the backbone can use it.
+        ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
     """
@@ -54,6 +54,7 @@ class PeriodTensors:
     lead: int = 0
     lags: tuple[Lag, ...] = ()
     neighbour_x: NodeSeries | None = None
+    ahead: Ahead = field(default_factory=Ahead)
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
 
@@ -83,16 +84,18 @@ class PeriodTensors:
                 their neighbours read then comes with ``neighbour_x`` or not at all, for the batch
                 has no edges. None gathers all.
         """
-        at, near = starts + self.lead, self.neighbour_x
+        at, near, span = starts + self.lead, self.neighbour_x, self.window + self.horizon
         x, observed = self.readings.inputs(at, self.window, nodes)
-        history, history_observed, neighbour_history = self._history(at, days, nodes)
+        holiday = None if self.ahead.holidays is None else self.ahead.on_holiday(at, span)
+        clock = Clock.at(self.calendar, starts, span, days, holiday)
+        history, history_observed, neighbour_history = self._history(at, clock, days, nodes)
         y, mask = self.readings.targets(at + self.window, self.horizon, nodes)
         inputs = Inputs(
             x=x,
             neighbour_x=None if near is None else gather(near, at, self.window, nodes),
             nodes=self._rows(nodes),
             observed=observed,
-            clock=Clock.at(self.calendar, starts, self.window + self.horizon, days),
+            clock=clock,
             history=history,
             history_observed=history_observed,
             neighbour_history=neighbour_history,
@@ -132,24 +135,70 @@ class PeriodTensors:
     def _history(
         self,
         at: Int[Tensor, " batch"],
+        clock: Clock,
         days: Int[Tensor, " batch"] | None,
         nodes: BatchNodes | None,
-    ) -> tuple[History, History, History]:
-        """Each lag before the window and the forecast: readings, which are known, neighbours'."""
+    ) -> tuple[History | None, History | None, History | None]:
+        """Each lag before the window and the forecast: readings, which are known, neighbours'.
+
+        What was read on holidays is not what other days are compared with; a holiday is compared
+        with the last days of the weeks before.
+        """
         if not self.lags:
             return None, None, None
-        span, day = self.window + self.horizon, self.calendar.steps_per_day
-        shift = 0 if days is None else days * day
-        before = torch.cat([at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags])
+        x, known, heard = self._lagged(at, days, nodes)
+        if clock.holiday is None:
+            return x, known, heard
+        known = known & ~self._on_holidays(at, days)[:, None]
+        if not clock.holiday.any():
+            return x, known, heard
+        rest = clock.days_to_rest()
+        rest_x, rest_known, rest_heard = self._lagged(at, rest, nodes)
+        rest_known = rest_known & self._before_forecast(rest)[:, None, :, None]
+        off = clock.holiday[:, None, None]
+        if heard is not None and rest_heard is not None:
+            heard = torch.where(off, rest_heard, heard)
+        return torch.where(off, rest_x, x), torch.where(off, rest_known, known), heard
+
+    def _lagged(
+        self,
+        at: Int[Tensor, " batch"],
+        days: Int[Tensor, " batch"] | None,
+        nodes: BatchNodes | None,
+    ) -> tuple[History, History, History | None]:
+        """What was read each lag before, weeks moved by so many days."""
+        span, before = self.window + self.horizon, self._lagged_starts(at, days).flatten()
         if nodes is not None and nodes.dim() > 1:
             nodes = nodes.repeat(len(self.lags), 1)
         near = self.neighbour_x
-        found = (
-            *self.readings.inputs(before, span, nodes),
-            None if near is None else gather(near, before, span, nodes),
-        )
-        x, known, heard = (None if part is None else self._by_lag(part) for part in found)
-        return x, known, heard
+        x, known = self.readings.inputs(before, span, nodes)
+        heard = None if near is None else self._by_lag(gather(near, before, span, nodes))
+        return self._by_lag(x), self._by_lag(known), heard
+
+    def _lagged_starts(
+        self, at: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None
+    ) -> Int[Tensor, "lag batch"]:
+        shift = 0 if days is None else days * self.calendar.steps_per_day
+        return torch.stack([at - lag.steps + (shift if lag.weekly else 0) for lag in self.lags])
+
+    def _on_holidays(
+        self, at: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None
+    ) -> Bool[Tensor, "batch lag span"]:
+        """Which of the steps that lie weeks before are holidays that end no week anyway."""
+        span, starts = self.window + self.horizon, self._lagged_starts(at, days)
+        steps = starts[..., None] + torch.arange(span, device=at.device) - self.lead
+        inside = self.calendar.day_of_week(steps) != self.calendar.days_per_week - 1
+        weekly = torch.tensor([lag.weekly for lag in self.lags], device=at.device)
+        off = self.ahead.on_holiday(starts, span) & inside & weekly[:, None, None]
+        return off.transpose(0, 1)
+
+    def _before_forecast(self, days: Int[Tensor, " batch"]) -> Bool[Tensor, "batch lag"]:
+        """Which lags, moved by so many days, are still known when the forecast is made."""
+        moved = [
+            lag.steps - (days * self.calendar.steps_per_day if lag.weekly else 0 * days)
+            for lag in self.lags
+        ]
+        return torch.stack(moved, dim=1) >= self.horizon
 
     def _by_lag(
         self, found: Shaped[Tensor, "lags_and_batch chosen span"]
@@ -189,7 +238,7 @@ class PeriodTensors:
         moved = {
             name: value.to(device)
             for name, value in vars(self).items()
-            if isinstance(value, Tensor | Graph | Scaler | Readings)
+            if isinstance(value, Tensor | Graph | Scaler | Readings | Ahead)
         }
         return replace(self, **moved)
 
@@ -207,93 +256,3 @@ class PeriodView:
     period: Period
     tensors: PeriodTensors
     split: Split
-
-
-@dataclass(frozen=True, eq=False)
-class Intake:
-    """How a period is made ready.
-
-    Attributes:
-        window: Past steps in.
-        horizon: Future steps out.
-        lags: Where history is gathered.
-        scaling: Of inputs and targets, instead of the protocol's.
-        null_value: Readings equal to this are not what ``scaling`` is fitted to.
-        carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
-    """
-
-    window: int
-    horizon: int
-    lags: tuple[Lag, ...] = ()
-    scaling: Scaling | None = None
-    null_value: float | None = None
-    carry: float = 0.0
-
-
-def prepare(
-    period: Period,
-    split: Split,
-    protocol: Protocol,
-    intake: Intake,
-    before: NodeSeries | None = None,
-) -> PeriodTensors:
-    """Fits the scalers of a period as the protocol says; what is gathered is scaled and filled.
-
-    Args:
-        period: The period.
-        split: Its parts; only the training part is looked at where the protocol is strict.
-        protocol: How to scale.
-        intake: Windows, history, and what replaces the protocol's scaling.
-        before: What earlier periods measured of the nodes, at least the largest lag long.
-    """
-    scaler, inputs = _fit(period.series, split, protocol, intake)
-    raw, lead = period.series, 0
-    if before is not None:
-        raw, lead = torch.cat([before, raw]), len(before)
-        inputs = inputs.later(lead)
-    complete = is_complete(raw)
-    readings = Readings(raw, inputs, complete=complete)
-    scaled_targets = intake.scaling is not None or protocol.scale_targets
-    return PeriodTensors(
-        readings=readings if complete else readings.carrying(intake.carry),
-        graph=period.graph,
-        scaler=scaler if scaled_targets else Scaler.identity(period.num_nodes),
-        window=intake.window,
-        horizon=intake.horizon,
-        calendar=period.calendar,
-        lead=lead,
-        lags=intake.lags,
-    )
-
-
-def _fit(
-    series: NodeSeries, split: Split, protocol: Protocol, intake: Intake
-) -> tuple[Scaler, PartScaling]:
-    """The scaler of the training part, and those of the inputs of each part."""
-    train, null_value = series[split.train.start : split.train.stop], intake.null_value
-    if intake.scaling is not None:
-        train = train if null_value is None else train.where(train != null_value, nan)
-        scaler = intake.scaling.fit(train)
-        return scaler, PartScaling.of([scaler], shared=False)
-    scaler = fit_scaler(train, per_node=protocol.scale_per_node)
-    shared = not protocol.scale_per_node
-    if not protocol.scale_by_part:
-        return scaler, PartScaling.of([scaler], shared=shared)
-    parts = [series[part.start : part.stop] for part in (split.train, split.val, split.test)]
-    own = [part_scaler(part, protocol, intake.window, intake.horizon) for part in parts]
-    cuts = (split.train.start, split.val.start, split.test.start)
-    return scaler, PartScaling.of([scaler, *own], cuts, shared=shared)
-
-
-def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:
-    """The scaler of one part by its own statistics, as published; each window counts alike."""
-    weight = _windows_per_step(len(series), window, horizon)
-    return fit_scaler(series, per_node=protocol.scale_per_node, step_weight=weight)
-
-
-def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor, " time"]:
-    """How many input windows hold each step, which is how the published statistics count it."""
-    num_windows = max(num_steps - window - horizon, 1)
-    step = torch.arange(num_steps)
-    first, last = (step - window + 1).clamp_min(0), step.clamp_max(num_windows - 1)
-    return (last - first + 1).clamp_min(0).float()

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eac.data import columns, tabular
+from eac.data.ahead import Ahead
 from eac.data.calendar import Calendar
 from eac.data.context import lag_steps
 from eac.data.frame import FrameStream
@@ -136,6 +137,7 @@ def recent_tensors(
     readings = Readings(recent.series, inputs).carrying(data.carry)
     lead = max((lag.steps for lag in back), default=0)
     length, ahead = lead + data.window, data.horizon
+    steps = range(-lead, data.window + data.horizon)
     filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
     return PeriodTensors(
         readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
@@ -146,6 +148,7 @@ def recent_tensors(
         calendar=calendar,
         lead=lead,
         lags=back,
+        ahead=Ahead.of(data.holidays, calendar, steps, period=INPUT),
     )
 
 

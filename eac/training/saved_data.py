@@ -14,9 +14,9 @@ from eac.data.calendar import DAY, Calendar
 from eac.data.datamodule import PeriodData
 from eac.data.files import natural_key
 from eac.data.graph import Graph
+from eac.data.intake import part_scaler
 from eac.data.protocol import PROTOCOLS, Protocol
 from eac.data.scaling import Scaler, Scaling
-from eac.data.tensors import part_scaler
 from eac.errors import CheckpointError
 from eac.record import PERIOD_FILE
 from eac.training.checkpoint import load_card
@@ -35,6 +35,7 @@ class SavedData:
         protocol: How readings are scaled.
         scaling: In place of the protocol's, if any.
         carry: Share of a reading that a gap keeps with each step.
+        holidays: Country whose holidays are marked, if any.
         step: Time between two readings.
         days_per_week: Days after which the week repeats.
         graph: Graph of the last period, over the first nodes of ``node_ids``.
@@ -48,6 +49,7 @@ class SavedData:
     protocol: Protocol
     scaling: Scaling | None
     carry: float
+    holidays: str | None
     step: timedelta
     days_per_week: int
     graph: Graph
@@ -72,6 +74,7 @@ def data_card(data: PeriodData) -> dict[str, Any]:
             "protocol": data.protocol.name,
             "scaling": _scaling_card(data.scaling),
             "carry": data.carry,
+            "holidays": data.holidays,
             "step_seconds": _step(calendar).total_seconds(),
             "days_per_week": calendar.days_per_week,
         },
@@ -116,6 +119,7 @@ def load_data(directories: list[Path]) -> SavedData:
         protocol=PROTOCOLS[said["protocol"]],
         scaling=_load_scaling(said["scaling"], last),
         carry=said["carry"],
+        holidays=said.get("holidays"),
         step=timedelta(seconds=said["step_seconds"]),
         days_per_week=said["days_per_week"],
         graph=Graph(len(card["node_ids"]), **load_file(last / GRAPH_FILE)),

@@ -10,11 +10,11 @@ from eac.data.context import Clock, lag_steps, readings_before, steps_before
 from eac.data.datamodule import PeriodData
 from eac.data.drawing import draw_disguises, draw_nodes
 from eac.data.graph import Graph
+from eac.data.intake import Intake, prepare
 from eac.data.period import Period
 from eac.data.protocol import PUBLISHED, STRICT
 from eac.data.scaling import Global, PerNode, Robust
 from eac.data.stream import MemoryStream
-from eac.data.tensors import Intake, prepare
 from eac.data.windows import Split
 from eac.errors import ConfigError
 

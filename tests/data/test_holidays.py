@@ -1,15 +1,26 @@
 """Holidays: dates known by everyone, on the steps of a period."""
 
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+import torch
 
+from eac.backbones.seasonal import SeasonalMLP
 from eac.data.calendar import Calendar
+from eac.data.datamodule import PeriodData
+from eac.data.graph import Graph
 from eac.data.holidays import holiday_steps
+from eac.data.period import Period
+from eac.data.readings import PartScaling
+from eac.data.scaling import Scaler
+from eac.data.stream import MemoryStream
 from eac.errors import ConfigError, StreamError
+from tests.streams import tiny_stream
 
 HOUR = timedelta(hours=1)
+NO_SCALING = PartScaling.of([Scaler.identity(2)], shared=False)
 
 
 def hourly(start):
@@ -52,3 +63,104 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "holidays", None)
     with pytest.raises(ConfigError, match=r"pip install 'eac\[holidays\]'"):
         holiday_steps("NO", hourly(datetime(2021, 1, 1)), range(24), period="p")
+
+
+@pytest.fixture
+def norway():
+    """Nine weeks of hours around the national day of 2021, a Monday; readings name their step."""
+    pytest.importorskip("holidays", reason="the extra eac[holidays] is not installed")
+    start = datetime(2021, 4, 5)
+    step = torch.arange(9 * 168.0)
+    series = torch.stack([step, step + 5000], dim=1)
+    graph = Graph.from_dense(torch.ones(2, 2) - torch.eye(2))
+    return MemoryStream([Period("p", series, ("a", "b"), graph, hourly(start))], name="norway")
+
+
+MAY_17 = 6 * 168
+"""First step of the holiday."""
+
+
+def tensors_of(stream, holidays="NO", window=4, horizon=3):
+    data = PeriodData(stream, window=window, horizon=horizon, holidays=holidays)
+    data.lags = ("1d", "1w", "2w")
+    return data.full
+
+
+def raw(tensors, values):
+    return values * tensors.scaler.scale[:, None, None] + tensors.scaler.mean[:, None, None]
+
+
+def test_the_clock_of_a_batch_marks_the_holiday_and_calls_it_the_last_day_of_a_week(norway):
+    clock = tensors_of(norway).batch(torch.tensor([MAY_17 - 2])).inputs.clock
+    assert clock.holiday[0].tolist() == [False, False, True, True, True, True, True]
+    assert clock.day[0].tolist() == [6] * 7
+    assert clock.weekday[0].tolist() == [6, 6, 0, 0, 0, 0, 0]
+    after = tensors_of(norway).batch(torch.tensor([MAY_17 + 24])).inputs.clock
+    assert not after.holiday.any()
+    assert after.day[0].tolist() == [1] * 7
+
+
+def test_a_holiday_is_compared_with_the_sundays_before_and_the_day_before(norway):
+    tensors = tensors_of(norway)
+    inputs = tensors.batch(torch.tensor([MAY_17 + 2])).inputs
+    expected = torch.stack([MAY_17 + 2 + torch.arange(7.0) - back for back in (24, 24, 192)])
+    torch.testing.assert_close(raw(tensors, inputs.history)[0, 0], expected, rtol=0, atol=0.01)
+    assert inputs.history_observed.all()
+
+
+def test_the_steps_before_midnight_keep_their_own_history(norway):
+    tensors = tensors_of(norway)
+    inputs = tensors.batch(torch.tensor([MAY_17 - 2])).inputs
+    week_before = raw(tensors, inputs.history)[0, 0, 1] - (MAY_17 - 2 + torch.arange(7.0))
+    assert week_before.round().tolist() == [-168, -168, -24, -24, -24, -24, -24]
+
+
+def test_other_days_are_not_compared_with_a_holiday(norway):
+    around_may_31 = tensors_of(norway).batch(torch.tensor([MAY_17 + 2 * 168 - 2]))
+    yesterday, whit_monday, may_17 = around_may_31.inputs.history_observed[0, 0]
+    assert yesterday.all()
+    assert whit_monday.tolist() == [True, True, False, False, False, False, False]
+    assert may_17.tolist() == whit_monday.tolist()
+
+
+def test_a_sunday_so_near_that_it_would_look_ahead_is_unknown(norway):
+    tensors = tensors_of(norway, horizon=30)
+    inputs = tensors.batch(torch.tensor([MAY_17 - 4])).inputs
+    holiday = inputs.clock.holiday[0]
+    assert not inputs.history_observed[0, 0, 1][holiday].any()
+    assert inputs.history_observed[0, 0, 2][holiday].all()
+
+
+def test_the_future_of_a_holiday_changes_nothing_that_its_forecast_sees(norway):
+    start, period = MAY_17 + 1, norway.load(0)
+    series = period.series.clone()
+    series[start + 4 :] = -1.0
+    changed = MemoryStream([replace(period, series=series)], name="changed")
+    one, other = (
+        replace(tensors_of(s), readings=replace(tensors_of(s).readings, scaling=NO_SCALING))
+        for s in (norway, changed)
+    )
+    seen, expected = (t.batch(torch.tensor([start])).inputs for t in (other, one))
+    assert torch.equal(seen.x, expected.x)
+    assert torch.equal(seen.history, expected.history)
+
+
+def test_single_nodes_see_of_a_holiday_what_they_see_among_all(norway):
+    tensors = tensors_of(norway).with_neighbours(SeasonalMLP().neighbour_series)
+    starts, nodes = torch.tensor([MAY_17 - 2, 900]), torch.tensor([[1], [0]])
+    some, full = tensors.batch(starts, nodes=nodes).inputs, tensors.batch(starts).inputs
+    for name in ("history", "history_observed", "neighbour_history"):
+        expected = torch.stack([getattr(full, name)[0, 1:], getattr(full, name)[1, :1]])
+        assert torch.equal(getattr(some, name), expected)
+
+
+def test_without_the_setting_nothing_is_marked(norway):
+    clock = tensors_of(norway, holidays=None).batch(torch.tensor([MAY_17])).inputs.clock
+    assert clock.holiday is None
+    assert clock.day[0, 0] == 0
+
+
+def test_a_stream_without_dates_says_so_when_the_run_begins():
+    data = PeriodData(tiny_stream(), holidays="NO")
+    with pytest.raises(StreamError, match=r"leave data\.holidays out"):
+        _ = data.full

@@ -5,9 +5,10 @@ import torch
 
 from eac.data.calendar import Calendar
 from eac.data.graph import Graph
+from eac.data.intake import Intake, prepare
 from eac.data.period import Period
 from eac.data.protocol import PUBLISHED, STRICT
-from eac.data.tensors import Intake, PeriodTensors, prepare
+from eac.data.tensors import PeriodTensors
 from eac.data.windows import Split
 
 

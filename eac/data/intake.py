@@ -1,0 +1,111 @@
+"""How a period is made ready: its scalers fitted, its history joined on."""
+
+from dataclasses import dataclass
+from math import nan
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.data.ahead import Ahead
+from eac.data.context import Lag
+from eac.data.period import Period
+from eac.data.protocol import Protocol
+from eac.data.readings import PartScaling, Readings, is_complete
+from eac.data.scaling import Scaler, Scaling, fit_scaler
+from eac.data.tensors import PeriodTensors
+from eac.data.windows import Split
+from eac.typing import NodeSeries
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """How a period is made ready.
+
+    Attributes:
+        window: Past steps in.
+        horizon: Future steps out.
+        lags: Where history is gathered.
+        scaling: Of inputs and targets, instead of the protocol's.
+        null_value: Readings equal to this are not what ``scaling`` is fitted to.
+        carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
+        holidays: Country whose holidays are marked, if any.
+    """
+
+    window: int
+    horizon: int
+    lags: tuple[Lag, ...] = ()
+    scaling: Scaling | None = None
+    null_value: float | None = None
+    carry: float = 0.0
+    holidays: str | None = None
+
+
+def prepare(
+    period: Period,
+    split: Split,
+    protocol: Protocol,
+    intake: Intake,
+    before: NodeSeries | None = None,
+) -> PeriodTensors:
+    """Fits the scalers of a period as the protocol says; what is gathered is scaled and filled.
+
+    Args:
+        period: The period.
+        split: Its parts; only the training part is looked at where the protocol is strict.
+        protocol: How to scale.
+        intake: Windows, history, and what replaces the protocol's scaling.
+        before: What earlier periods measured of the nodes, at least the largest lag long.
+    """
+    scaler, inputs = _fit(period.series, split, protocol, intake)
+    raw, lead = period.series, 0
+    if before is not None:
+        raw, lead = torch.cat([before, raw]), len(before)
+        inputs = inputs.later(lead)
+    complete, steps = is_complete(raw), range(-lead, period.num_steps)
+    readings = Readings(raw, inputs, complete=complete)
+    scaled_targets = intake.scaling is not None or protocol.scale_targets
+    return PeriodTensors(
+        readings=readings if complete else readings.carrying(intake.carry),
+        graph=period.graph,
+        scaler=scaler if scaled_targets else Scaler.identity(period.num_nodes),
+        window=intake.window,
+        horizon=intake.horizon,
+        calendar=period.calendar,
+        lead=lead,
+        lags=intake.lags,
+        ahead=Ahead.of(intake.holidays, period.calendar, steps, period=period.name),
+    )
+
+
+def _fit(
+    series: NodeSeries, split: Split, protocol: Protocol, intake: Intake
+) -> tuple[Scaler, PartScaling]:
+    """The scaler of the training part, and those of the inputs of each part."""
+    train, null_value = series[split.train.start : split.train.stop], intake.null_value
+    if intake.scaling is not None:
+        train = train if null_value is None else train.where(train != null_value, nan)
+        scaler = intake.scaling.fit(train)
+        return scaler, PartScaling.of([scaler], shared=False)
+    scaler = fit_scaler(train, per_node=protocol.scale_per_node)
+    shared = not protocol.scale_per_node
+    if not protocol.scale_by_part:
+        return scaler, PartScaling.of([scaler], shared=shared)
+    parts = [series[part.start : part.stop] for part in (split.train, split.val, split.test)]
+    own = [part_scaler(part, protocol, intake.window, intake.horizon) for part in parts]
+    cuts = (split.train.start, split.val.start, split.test.start)
+    return scaler, PartScaling.of([scaler, *own], cuts, shared=shared)
+
+
+def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:
+    """The scaler of one part by its own statistics, as published; each window counts alike."""
+    weight = _windows_per_step(len(series), window, horizon)
+    return fit_scaler(series, per_node=protocol.scale_per_node, step_weight=weight)
+
+
+def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor, " time"]:
+    """How many input windows hold each step, which is how the published statistics count it."""
+    num_windows = max(num_steps - window - horizon, 1)
+    step = torch.arange(num_steps)
+    first, last = (step - window + 1).clamp_min(0), step.clamp_max(num_windows - 1)
+    return (last - first + 1).clamp_min(0).float()
