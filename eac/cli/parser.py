@@ -91,4 +91,5 @@ def _class_names() -> list[str]:
 
 def _below(base: type) -> list[type]:
     direct = base.__subclasses__()
-    return direct + [deeper for c in direct for deeper in _below(c)]
+    found = direct + [deeper for c in direct for deeper in _below(c)]
+    return [c for c in found if not inspect.isabstract(c)]

@@ -1,12 +1,8 @@
 """Refresh: each period decides, by a measurement, how much of the model is trained."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
-
-from jaxtyping import Float
-from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.continual.drift import daily_drift
@@ -21,9 +17,9 @@ from eac.continual.probe import (
     validation_error,
 )
 from eac.continual.selection import shared_rows
-from eac.data.batch import Batch, Inputs
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair
+from eac.strategies.wrapper import Wrapper
 
 Level: TypeAlias = Literal["prompts", "head", "full"]
 
@@ -41,7 +37,7 @@ STEPS_BACK = (0.25, 0.5, 0.75)
 """Points between the state before and after training that are measured beside both."""
 
 
-class Refresh(Strategy):
+class Refresh(Wrapper):
     """Decides, period by period, between prompts alone, prompts and head, and everything.
 
     Stands on a strategy that freezes the backbone after period 0. Each level is tried in a short
@@ -82,8 +78,7 @@ class Refresh(Strategy):
         epochs: float = 3.0,
         windows: int = 1024,
     ):
-        super().__init__()
-        self.strategy = strategy
+        super().__init__(strategy)
         self.margin = margin
         self.head = head
         self.calm = calm
@@ -91,10 +86,6 @@ class Refresh(Strategy):
         self.budget = Budget(steps, epochs, windows)
         self._choice: _Choice | None = None
         self._before: State | None = None
-
-    def attach(self, backbone: Backbone) -> None:
-        """As the other strategy does."""
-        self.strategy.attach(backbone)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """As the other strategy plans, but with as much of the backbone as the probes call for."""
@@ -106,14 +97,14 @@ class Refresh(Strategy):
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; keeps the state before training for the way back."""
-        self.strategy.begin_period(context, backbone)
+        super().begin_period(context, backbone)
         if self._choice is not None:
             self._before = state_of(Pair(self.strategy, backbone))
             self.note(self._choice.reason)
 
     def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
         """Keeps what validates best: what was trained, what was there before, or between."""
-        self.strategy.end_training(context, backbone)
+        super().end_training(context, backbone)
         if self._choice is None or self._before is None:
             return
         pair = Pair(self.strategy, backbone)
@@ -131,38 +122,10 @@ class Refresh(Strategy):
             f"{errors['after training']:.4g}, before {errors['before training']:.4g}"
         )
 
-    def select_nodes(self, node_ids: Sequence[str]) -> None:
-        """As the other strategy does."""
-        self.strategy.select_nodes(node_ids)
-
-    def adapt_input(self, inputs: Inputs) -> Inputs:
-        """As the other strategy does."""
-        return self.strategy.adapt_input(inputs)
-
-    def adapt_features(
-        self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node hidden"]:
-        """As the other strategy does."""
-        return self.strategy.adapt_features(features, inputs)
-
-    def penalty(self, backbone: Backbone) -> Float[Tensor, ""] | None:
-        """As the other strategy does."""
-        return self.strategy.penalty(backbone)
-
-    def begin_forecasts(self) -> None:
-        """As the other strategy does."""
-        self.strategy.begin_forecasts()
-
-    def adapt_forecast(
-        self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch
-    ) -> Float[Tensor, "batch node horizon"]:
-        """As the other strategy does."""
-        return self.strategy.adapt_forecast(y_hat, batch)
-
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; forgets the way back."""
         self._choice = self._before = None
-        self.strategy.end_period(context, backbone)
+        super().end_period(context, backbone)
 
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)

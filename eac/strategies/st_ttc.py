@@ -6,12 +6,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Batch, Inputs
+from eac.data.batch import Batch
 from eac.nn.calibration import OnlineCalibration
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.wrapper import Wrapper
 
 
-class STTTC(Strategy):
+class STTTC(Wrapper):
     """Test-time calibration on top of another strategy (ST-TTC, NeurIPS 2025).
 
     The model stays as the other strategy trained it. In a test each node's forecast has the
@@ -31,57 +32,26 @@ class STTTC(Strategy):
     """
 
     def __init__(self, strategy: Strategy, *, groups: int = 4, learning_rate: float = 1e-4):
-        super().__init__()
-        self.strategy = strategy
+        super().__init__(strategy)
         self._calibration = OnlineCalibration(groups, learning_rate)
-
-    def attach(self, backbone: Backbone) -> None:
-        """As the other strategy does."""
-        self.strategy.attach(backbone)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """As the other strategy does."""
         return self.strategy.plan(context, backbone)
 
-    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """As the other strategy does."""
-        self.strategy.begin_period(context, backbone)
-
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """As the other strategy does; what was learned of other nodes is forgotten."""
         self._calibration.reset()
-        self.strategy.select_nodes(node_ids)
-
-    def adapt_input(self, inputs: Inputs) -> Inputs:
-        """As the other strategy does."""
-        return self.strategy.adapt_input(inputs)
-
-    def adapt_features(
-        self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node hidden"]:
-        """As the other strategy does."""
-        return self.strategy.adapt_features(features, inputs)
-
-    def penalty(self, backbone: Backbone) -> Float[Tensor, ""] | None:
-        """As the other strategy does."""
-        return self.strategy.penalty(backbone)
-
-    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
-        """As the other strategy does."""
-        self.strategy.end_training(context, backbone)
+        super().select_nodes(node_ids)
 
     def begin_forecasts(self) -> None:
         """Starts from no calibration."""
         self._calibration.reset()
-        self.strategy.begin_forecasts()
+        super().begin_forecasts()
 
     def adapt_forecast(
         self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch
     ) -> Float[Tensor, "batch node horizon"]:
         """Calibrates each forecast by the windows whose targets were known when it was made."""
-        y_hat = self.strategy.adapt_forecast(y_hat, batch)
+        y_hat = super().adapt_forecast(y_hat, batch)
         return self._calibration(y_hat, batch.y, batch.mask, batch.starts)
-
-    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """As the other strategy does."""
-        self.strategy.end_period(context, backbone)

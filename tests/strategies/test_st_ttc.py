@@ -1,6 +1,5 @@
 """ST-TTC: on top of any strategy, strictly causal, afresh for every test."""
 
-import inspect
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,6 @@ from lightning.pytorch import Trainer
 from eac.backbones.stgnn import STGNN
 from eac.data.datamodule import PeriodData
 from eac.data.stream import MemoryStream
-from eac.strategies.base import Strategy
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.st_ttc import STTTC
@@ -46,11 +44,6 @@ def data_of(series=None, **settings):
 def predicted(model, data):
     parts = quiet_trainer().predict(model, datamodule=data) or []
     return torch.cat([part for part in parts if isinstance(part, torch.Tensor)])
-
-
-def test_every_hook_reaches_the_other_strategy():
-    hooks = {n for n, f in vars(Strategy).items() if inspect.isfunction(f) and n[0] != "_"}
-    assert hooks - {"note", "take_notes"} <= set(vars(STTTC))  # remarks, not hooks
 
 
 def test_parameters_and_their_names_are_those_of_the_other_strategy():
