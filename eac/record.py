@@ -3,62 +3,28 @@
 The runner writes these records and the reports read them. Nothing here needs torch.
 """
 
-import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeAlias
+from typing import Any
 
 from eac.errors import RunError
+from eac.horizon_table import (
+    Groups,
+    HorizonTable,
+    finite_or_none,
+    mean_table,
+    read_tables,
+    tables_to_json,
+)
 from eac.jsonfile import Fields, StrPath, format_header, read_json, write_json
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
 PERIOD_FILE = "metrics.json"
 RUN_FILE = "run.json"
-METRICS = ("MAE", "RMSE", "MAPE", "WAPE")
 
 _NUMBER = (int, float, NoneType)
-
-Errors: TypeAlias = dict[str, dict[str, float | None]]
-
-
-@dataclass(frozen=True)
-class HorizonTable:
-    """Errors by metric and horizon; None where nothing was observed or the error is not finite.
-
-    MAE and RMSE are in units of the readings, MAPE and WAPE in percent.
-
-    Attributes:
-        point: Errors at each step, keys "1", "2", ..., and "mean" over the steps.
-        cumulative: Errors over the steps up to each, keys "1", "2", ..., and "avg", the mean of
-            those values.
-    """
-
-    point: Errors
-    cumulative: Errors
-
-    @property
-    def horizon(self) -> int:
-        """Number of steps forecast."""
-        return sum(key.isdigit() for key in next(iter(self.point.values()), {}))
-
-    def to_json(self) -> dict[str, Errors]:
-        """The table as plain dictionaries, without NaN."""
-        return {"point": _finite(self.point), "cumulative": _finite(self.cumulative)}
-
-    @staticmethod
-    def from_json(value: object, where: str) -> "HorizonTable":
-        """Reads what ``to_json`` gave; ``where`` names the place in error messages."""
-        source = Fields.of(value, where)
-        return HorizonTable(
-            _errors(source.inner("point"), "mean"), _errors(source.inner("cumulative"), "avg")
-        )
-
-
-Groups: TypeAlias = dict[str, HorizonTable]
-"""Errors by group of nodes; "all" is always among them."""
 
 
 @dataclass(frozen=True)
@@ -143,14 +109,14 @@ class PeriodRecord:
         """The record as plain dictionaries; the errors of all nodes also stand on their own."""
         content = dict(vars(self))
         content["nodes"] = dict(vars(self.nodes))
-        content["val_metric"] = _finite_or_none(self.val_metric)
+        content["val_metric"] = finite_or_none(self.val_metric)
         for name in ("groups", "baselines"):
-            content[name] = _tables_to_json(content[name])
+            content[name] = tables_to_json(content[name])
         for name in ("before", "past"):
-            content[name] = {key: _tables_to_json(tables) for key, tables in content[name].items()}
+            content[name] = {key: tables_to_json(tables) for key, tables in content[name].items()}
         content["notes"] = list(self.notes)
         if self.sensors is not None:
-            mae = [_finite_or_none(value) for value in self.sensors.mae]
+            mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
         return format_header(PERIOD_FORMAT) | content | self.errors.to_json()
 
@@ -173,8 +139,8 @@ class PeriodRecord:
             epochs=source.take("epochs", int),
             best_epoch=source.take("best_epoch", (int, NoneType)),
             val_metric=source.take("val_metric", _NUMBER),
-            groups=_tables(source.inner("groups"), require="all"),
-            baselines=_tables(source.inner("baselines")),
+            groups=read_tables(source.inner("groups"), require="all"),
+            baselines=read_tables(source.inner("baselines")),
             fingerprint=source.take("fingerprint", str),
             strategy=source.take("strategy", str),
             backbone=source.take("backbone", str),
@@ -243,20 +209,6 @@ class RunRecord:
         )
 
 
-def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
-    """The mean of each entry over the tables that have a value for it."""
-    return HorizonTable(
-        _mean_errors([table.point for table in tables]),
-        _mean_errors([table.cumulative for table in tables]),
-    )
-
-
-def mean_or_none(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are there; None when there is none."""
-    present = [value for value in values if value is not None]
-    return math.fsum(present) / len(present) if present else None
-
-
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
     """Writes ``metrics.json``, whose existence says that the period is done."""
     write_json(Path(directory) / PERIOD_FILE, record.to_json())
@@ -303,44 +255,11 @@ def _period_position(directory: Path) -> tuple[int, str]:
     return int(number), directory.name
 
 
-def _finite_or_none(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _finite(errors: Errors) -> Errors:
-    return {
-        metric: {key: _finite_or_none(value) for key, value in by_horizon.items()}
-        for metric, by_horizon in errors.items()
-    }
-
-
-def _errors(source: Fields, summary: str) -> Errors:
-    errors = {}
-    for metric in METRICS:
-        row = source.inner(metric)
-        row.take(summary, _NUMBER)
-        errors[metric] = {key: row.take(key, _NUMBER) for key in row.content}
-    return errors
-
-
-def _tables(source: Fields, require: str | None = None) -> dict[str, HorizonTable]:
-    if require is not None:
-        source.inner(require)
-    return {
-        name: HorizonTable.from_json(table, f"{source.where}.{name}")
-        for name, table in source.content.items()
-    }
-
-
-def _tables_to_json(tables: Groups) -> dict[str, Any]:
-    return {name: table.to_json() for name, table in tables.items()}
-
-
 def _transfer(source: Fields, key: str) -> dict[str, Groups]:
     if key not in source.content:  # records written before transfer was measured
         return {}
     inner = source.inner(key)
-    return {name: _tables(inner.inner(name), require="all") for name in inner.content}
+    return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
 
 
 def _sensors(source: Fields) -> SensorErrors | None:
@@ -348,11 +267,3 @@ def _sensors(source: Fields) -> SensorErrors | None:
         return None
     sensors = source.inner("sensors")
     return SensorErrors(tuple(sensors.take("node_ids", list)), tuple(sensors.take("mae", list)))
-
-
-def _mean_errors(tables: Sequence[Errors]) -> Errors:
-    first = tables[0] if tables else {metric: {} for metric in METRICS}
-    return {
-        metric: {key: mean_or_none(table[metric].get(key) for table in tables) for key in row}
-        for metric, row in first.items()
-    }

@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from eac.errors import CheckpointError, RunError
+from eac.horizon_table import METRICS, HorizonTable, mean_table
 from eac.jsonfile import read_json, write_json
 from eac.record import (
-    METRICS,
-    HorizonTable,
     NodeCounts,
     PeriodRecord,
     RunRecord,
     SensorErrors,
-    mean_table,
     read_period,
     read_run,
     write_period,

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from eac.benchmark.grid import Cell, CellResult, read_result
-from eac.record import Groups, HorizonTable, PeriodRecord, RunRecord, read_run
+from eac.horizon_table import Groups, HorizonTable
+from eac.record import PeriodRecord, RunRecord, read_run
 
 RESULTS_FILE = "results.parquet"
 UNTRAINED = "(untrained)"

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import EACError
-from eac.record import METRICS
+from eac.horizon_table import METRICS
 from eac.report.comparison import Compared, read_runs, tables, verdicts
 from eac.report.markup import MarkedTable, to_csv, to_latex, to_markdown
 

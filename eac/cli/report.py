@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from eac.errors import EACError, RunError
-from eac.record import METRICS
+from eac.horizon_table import METRICS
 from eac.report.summary import read_finished_run, report_json
 from eac.report.tables import print_run, to_csv, to_latex, to_markdown
 

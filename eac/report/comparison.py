@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eac.errors import RunError
-from eac.record import PeriodRecord, RunRecord, mean_or_none
+from eac.horizon_table import mean_or_none
+from eac.record import PeriodRecord, RunRecord
 from eac.report.charts import Line, Role, SeriesChart
 from eac.report.headline import best_naive, change
 from eac.report.markup import Entry, MarkedTable, marks

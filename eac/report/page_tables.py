@@ -8,8 +8,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from eac.details import PeriodDetails
+from eac.horizon_table import METRICS
 from eac.metrics.transfer import backward_transfer, forgetting, forward_transfer
-from eac.record import METRICS, PeriodRecord, RunRecord
+from eac.record import PeriodRecord, RunRecord
 from eac.report.headline import best_naive
 from eac.report.run_charts import labelled, transfer_matrix
 from eac.report.summary import BASELINES, format_error, model_name, report_steps

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from eac.details import PeriodDetails, SensorMap
-from eac.record import PeriodRecord, RunRecord, mean_or_none
+from eac.horizon_table import mean_or_none
+from eac.record import PeriodRecord, RunRecord
 from eac.report.charts import Bars, HeatChart, Line, MapChart, Number, Role, SeriesChart
 from eac.report.layout import Places, place_by_edges, project
 from eac.report.summary import BASELINES, format_error, model_name

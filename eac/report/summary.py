@@ -4,16 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eac.errors import RunError
-from eac.record import (
-    METRICS,
-    Errors,
-    HorizonTable,
-    PeriodRecord,
-    RunRecord,
-    StrPath,
-    mean_or_none,
-    read_run,
-)
+from eac.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
+from eac.record import PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
 BASELINES = {

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.record import HorizonTable, PeriodRecord, RunRecord
+from eac.horizon_table import HorizonTable
+from eac.record import PeriodRecord, RunRecord
 from eac.report import markup
 from eac.report.markup import Entry, MarkedTable
 from eac.report.summary import (

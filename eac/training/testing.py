@@ -8,8 +8,8 @@ from lightning.pytorch import seed_everything
 
 from eac.data.datamodule import PeriodData
 from eac.data.period import NodeChange
+from eac.horizon_table import Groups
 from eac.metrics.horizon import HorizonErrors
-from eac.record import Groups
 from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory

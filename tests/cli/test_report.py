@@ -11,15 +11,8 @@ from pathlib import Path
 import pytest
 
 from eac.cli.report import main, write_run_page
-from eac.record import (
-    METRICS,
-    HorizonTable,
-    NodeCounts,
-    PeriodRecord,
-    RunRecord,
-    write_period,
-    write_run,
-)
+from eac.horizon_table import METRICS, HorizonTable
+from eac.record import NodeCounts, PeriodRecord, RunRecord, write_period, write_run
 
 
 def _table(value: float | None) -> HorizonTable:

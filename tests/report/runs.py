@@ -12,16 +12,8 @@ from eac.details import (
     Traces,
     write_details,
 )
-from eac.record import (
-    METRICS,
-    HorizonTable,
-    NodeCounts,
-    PeriodRecord,
-    RunRecord,
-    SensorErrors,
-    write_period,
-    write_run,
-)
+from eac.horizon_table import METRICS, HorizonTable
+from eac.record import NodeCounts, PeriodRecord, RunRecord, SensorErrors, write_period, write_run
 
 HORIZON = 4
 

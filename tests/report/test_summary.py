@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from eac.errors import RunError
-from eac.record import METRICS, HorizonTable, NodeCounts, PeriodRecord, RunRecord, write_run
+from eac.horizon_table import METRICS, HorizonTable
+from eac.record import NodeCounts, PeriodRecord, RunRecord, write_run
 from eac.report.summary import compare, read_finished_run, report_json, shown
 
 
