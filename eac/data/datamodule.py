@@ -16,7 +16,7 @@ from eac.data.intake import Intake, prepare
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
-from eac.data.sampler import SharedBatches, StartBatches, Starts
+from eac.data.sampler import SharedBatches, StartBatches, Starts, few_windows
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView
@@ -54,7 +54,8 @@ class PeriodData(LightningDataModule):
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
         nodes_per_window: Nodes of a training window, drawn for each; null takes all. For backbones
             that hear neighbours through their whole series alone, if at all.
-        steps_per_epoch: Batches in an epoch; null: as many as show each window once.
+        steps_per_epoch: Batches in an epoch, fewer and smaller ones where a period has little to
+            show (see ``few_windows``); null: as many as show each window once.
         refit_epochs: Epochs that follow in the end on training and validation part together.
         holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
             ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
@@ -216,13 +217,18 @@ class PeriodData(LightningDataModule):
         own, older = self.starts("train"), self._older_starts()
         if self._refitting:
             own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
+        size, steps = self.batch_size, self.steps_per_epoch
+        if steps is not None:
+            held = self.period.num_nodes
+            chosen = min(self.nodes_per_window or held, held)
+            size, steps = few_windows(size, steps, len(own), held // chosen)
         sampler = StartBatches(
             len(own),
-            self.batch_size,
+            size,
             seed=self.seed * 1009 + self.index,
             num_older=len(older),
             older_share=self.rehearsal,
-            num_batches=self.steps_per_epoch,
+            num_batches=steps,
         )
         return self._loader(torch.cat([own, older]), sampler, fill=True)
 

@@ -232,3 +232,13 @@ def test_a_refit_draws_from_the_validation_part_too_and_never_from_the_test(stre
 
     assert sorted(seen.tolist()) == list(range(data.split.val.stop - 4))
     assert torch.cat(list(data.train_dataloader())).max() == data.split.train.stop - 5
+
+
+def test_a_period_with_little_to_show_has_fewer_and_smaller_batches(stream):
+    settings = {"window": 3, "horizon": 2, "nodes_per_window": 1, "batch_size": 2048}
+    data = PeriodData(stream, **settings, steps_per_epoch=100)
+    sizes = [len(batch) for batch in data.train_dataloader()]
+
+    num_windows = 24 - 3 - 2 + 1
+    assert len(data.starts("train")) == num_windows
+    assert sizes == [num_windows * 3 // 6] * 7
