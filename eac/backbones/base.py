@@ -1,6 +1,7 @@
 """The contract of a backbone: a network that knows no node by name."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -61,6 +62,14 @@ class Backbone(nn.Module, ABC):
     def start_from(self, batch: Batch) -> None:
         """Chooses first values by training windows of the first period; by default keeps them."""
         del batch
+
+    def settle(self, measure: Callable[[], float]) -> None:
+        """Chooses, when it was trained, what training cannot; by default nothing.
+
+        Args:
+            measure: Mean absolute validation error of the model as it is, in raw units.
+        """
+        del measure
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
         """The graph applied to a whole scaled series, where the first layer is linear in it.

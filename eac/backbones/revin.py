@@ -1,5 +1,6 @@
 """Reversible instance normalisation around any backbone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -82,6 +83,10 @@ class RevIN(Backbone):
         level = Level.of(batch.inputs, self.least)
         inputs = self._normalised(batch.inputs, batch.graph)
         self.backbone.start_from(replace(batch, inputs=inputs, scaler=level.after(batch.scaler)))
+
+    def settle(self, measure: Callable[[], float]) -> None:
+        """Lets the backbone choose."""
+        self.backbone.settle(measure)
 
     def _normalised(self, inputs: Inputs, graph: Graph) -> Inputs:
         near = inputs.neighbour_x

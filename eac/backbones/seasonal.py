@@ -1,6 +1,6 @@
 """A node-wise residual network that corrects the seasonal profile of the last weeks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,8 @@ from eac.nn.message_passing import propagate, propagate_nodes
 from eac.typing import NodeSeries
 
 HOURS_PER_WEEK = 168
+SHARES = (1.0, 0.75, 0.5, 0.25)
+"""Of the correction; never none, so that a later period can tell a better one."""
 
 
 class SeasonalMLP(Backbone):
@@ -24,7 +26,8 @@ class SeasonalMLP(Backbone):
     its difference from the profile, the profile ahead, how each lag differs from it, the same of
     the node's neighbours, and the share of readings present; it adds a correction to a mean of
     the profile and the last reading that is learned for each step, and begins where that mean
-    alone is best on the first training windows.
+    alone is best on the first training windows. After training, validation chooses the share of
+    the correction that counts, so that a network that learned noise does little harm.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
     the week: a low-rank term of node times slot.
 
@@ -73,6 +76,7 @@ class SeasonalMLP(Backbone):
         self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
         self.readout = nn.Linear(hidden, horizon)
         self.trust = nn.Parameter(torch.zeros(horizon))
+        self.share = nn.Buffer(torch.ones(()))
         self._small_start([self.readout, self.linear, *(block.out for block in blocks)])
 
     @property
@@ -91,7 +95,7 @@ class SeasonalMLP(Backbone):
             hidden = hidden + block(hidden)
         slot = self.slot_out(prompt[..., self.width :] * self.slot_weight(hour)[:, None])
         base = torch.lerp(inputs.x[..., -1:], profile, self.trust.sigmoid())
-        return torch.cat([hidden, base + self.linear(seen) + slot], dim=-1)
+        return torch.cat([hidden, base + self._counted(self.linear(seen) + slot)], dim=-1)
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
@@ -99,7 +103,7 @@ class SeasonalMLP(Backbone):
         """The readout added to the forecast that ``encode`` prepared."""
         del inputs
         hidden, prepared = features.split([self.width, self.horizon], dim=-1)
-        return self.readout(nn.functional.gelu(hidden)) + prepared
+        return self._counted(self.readout(nn.functional.gelu(hidden))) + prepared
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
         """The graph applied to a scaled series, 0 where missing."""
@@ -111,9 +115,25 @@ class SeasonalMLP(Backbone):
         _, profile = self._described(batch.inputs, batch.graph)
         last, weight = batch.inputs.x[..., -1:], batch.mask * batch.scaler.scale[..., None]
         y = batch.scaler.scale_target(batch.y)
-        shares = torch.linspace(0.02, 0.98, 13, device=y.device)
+        edges = torch.tensor([0.001, 0.005, 0.01], device=y.device)
+        shares = torch.cat([edges, torch.linspace(0.02, 0.98, 13, device=y.device), 1 - edges])
         errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]
         self.trust.copy_(torch.logit(shares[torch.stack(errors).argmin(0)]))
+
+    @torch.no_grad()
+    def settle(self, measure: Callable[[], float]) -> None:
+        """Sets the share of the correction that validates best; training goes on with all of it."""
+        errors = {share: self._error(share, measure) for share in SHARES}
+        self.share.fill_(min(errors, key=errors.__getitem__))
+
+    def _counted(
+        self, correction: Float[Tensor, "batch node horizon"]
+    ) -> Float[Tensor, "batch node horizon"]:
+        return correction if self.training else self.share * correction
+
+    def _error(self, share: float, measure: Callable[[], float]) -> float:
+        self.share.fill_(share)
+        return measure()
 
     def _described(
         self, inputs: Inputs, graph: Graph

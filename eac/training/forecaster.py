@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
-from eac.continual.probe import Learning, OptimizerFactory, adamw
+from eac.continual.probe import Learning, OptimizerFactory, adamw, validation_error
 from eac.data.batch import Batch, Inputs
 from eac.data.datamodule import PeriodData
 from eac.data.graph import Graph
@@ -22,10 +22,13 @@ from eac.data.period import NodeChange
 from eac.metrics.horizon import HorizonErrors, cumulative_weights
 from eac.metrics.losses import MSE, Loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.forecast import scaled_forecast
+from eac.strategies.forecast import Pair, scaled_forecast
 from eac.training.schedules import WarmupCosine
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
+
+SETTLE_READINGS = 1 << 18
+"""Validation targets by which a backbone settles."""
 
 
 class Forecaster(LightningModule):
@@ -115,6 +118,12 @@ class Forecaster(LightningModule):
             for parameter in self.backbone.head_parameters():
                 parameter.requires_grad_(True)
         self._begun = True
+
+    def settle(self, context: PeriodContext) -> None:
+        """Lets a backbone that was trained choose by some validation windows what is left."""
+        view, pair = context.current, Pair(self.strategy, self.backbone)
+        windows = max(1, SETTLE_READINGS // (view.period.num_nodes * self.backbone.horizon))
+        self.backbone.settle(partial(validation_error, pair, view, context.learning, windows))
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Points a model that has learned already at the nodes of another period, by id."""

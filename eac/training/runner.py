@@ -193,6 +193,8 @@ class StreamRunner:
         if plan.train:
             self._fit(trainer, data, directory)
             model.strategy.end_training(context, model.backbone)
+            if not plan.freeze_backbone:
+                model.settle(context)
             if data.refit_epochs:
                 place = directory / "refit"
                 watch.seconds += refit(model, data, place, self._make_trainer, seed)

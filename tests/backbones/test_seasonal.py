@@ -93,8 +93,22 @@ def test_it_starts_where_the_data_say_whom_to_trust(backbone, truth):
     )
 
     trust = backbone.trust.sigmoid()
-    expected = 0.98 if truth == "profile" else 0.02
-    torch.testing.assert_close(trust, torch.full_like(trust, expected), rtol=0, atol=1e-4)
+    expected = 0.999 if truth == "profile" else 0.001
+    torch.testing.assert_close(trust, torch.full_like(trust, expected), rtol=0, atol=1e-5)
+
+
+def test_validation_chooses_how_much_of_the_correction_counts(backbone):
+    given, graph = inputs(), Graph.empty(NODES)
+    whole = backbone.train()(given, graph)
+    backbone.settle(lambda: abs(float(backbone.share) - 0.5))
+    half = backbone.eval()(given, graph)
+    backbone.settle(lambda: float(backbone.share))
+    quarter = backbone(given, graph)
+
+    # forecast = base + share * correction, so equal steps of the share are equal steps of it
+    torch.testing.assert_close(half - quarter, (whole - half) / 2)
+    assert not torch.equal(half, quarter)
+    torch.testing.assert_close(backbone.train()(given, graph), whole)
 
 
 def test_the_neighbours_it_hears_may_come_computed(backbone):

@@ -81,6 +81,26 @@ def test_backbone_is_bitwise_unchanged_after_period_0_and_only_prompts_train(tmp
         assert not torch.equal(first["strategy.pool.basis"], state["strategy.pool.basis"])
 
 
+class Settling(STGNN):
+    """Remembers what it was measured at."""
+
+    def __init__(self, window: int = 12, horizon: int = 12):
+        super().__init__(window, horizon, hidden=8)
+        self.measured: list[float] = []
+
+    def settle(self, measure):
+        self.measured.append(measure())
+
+
+@pytest.mark.parametrize(("freeze", "times"), [(True, 1), (False, 4)])
+def test_a_backbone_settles_by_validation_where_it_was_trained(tmp_path, freeze, times):
+    forecaster = Forecaster(Settling(), EAC(rank=2, freeze_backbone=freeze))
+    data, trainer = PeriodData(tiny_stream(), batch_size=16), DefaultTrainer(max_epochs=1)
+    record = StreamRunner(forecaster, data, run_dir=tmp_path, make_trainer=trainer).run()
+    found = [period.val_metric for period in record.periods]
+    assert forecaster.backbone.measured == pytest.approx(found[:times])
+
+
 def test_later_periods_save_only_what_differs_from_period_0(tmp_path):
     make_runner(tmp_path).run()
     from safetensors import safe_open
