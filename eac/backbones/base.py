@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
+from eac.described import Described
 from eac.typing import NodeSeries
 
 
-class Backbone(nn.Module, ABC):
+class Backbone(Described, nn.Module, ABC):
     """A spatio-temporal network in two halves, between which a strategy may change the features.
 
     ``decode`` receives the inputs again because residuals add the *unprompted* readings.

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.data.tensors import PeriodView
+from eac.described import Described
 from eac.errors import ConfigError
 from eac.typing import NodeIndex
 
@@ -45,7 +46,7 @@ class FirstRows:
     note: str | None = None
 
 
-class ColdStart(ABC):
+class ColdStart(Described, ABC):
     """Gives new nodes their first factor rows."""
 
     @property

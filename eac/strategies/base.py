@@ -14,6 +14,7 @@ from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.data.period import NodeChange
 from eac.data.tensors import PeriodView
+from eac.described import Described
 from eac.typing import NodeIndex
 
 
@@ -66,7 +67,7 @@ class PeriodPlan:
         return PeriodPlan(loss_nodes=nodes, graph_nodes=graph.k_hop_subgraph(nodes, num_hops))
 
 
-class Strategy(nn.Module, ABC):
+class Strategy(Described, nn.Module, ABC):
     """Decides, period by period, who learns from what.
 
     Only ``plan`` must be written. The hooks are called in this order: ``attach`` once; for each

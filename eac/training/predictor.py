@@ -90,8 +90,8 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
 
     Args:
         run_dir: Directory of the run.
-        forecaster: A model built as that of the run; needed where the run was started from
-            Python, whose ``config.yaml`` does not say how its model was built.
+        forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
+            say how that was built, as with a class of your own in a script.
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.

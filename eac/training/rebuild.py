@@ -13,21 +13,23 @@ from eac.backbones.base import Backbone
 from eac.errors import RunError
 from eac.strategies.base import Strategy
 from eac.training.forecaster import Forecaster
+from eac.training.run_header import UNSAID
 
 
 def rebuild(run_dir: Path, *, window: int, horizon: int) -> Forecaster:
-    """The model of a run that was started from the command line, with first weights.
+    """The model of a run as its configuration says, with first weights.
 
     Raises:
-        RunError: If the run was started from Python, or its classes cannot be found.
+        RunError: If the configuration does not say it, or its classes cannot be found.
     """
     path = run_dir / "config.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
     if not isinstance(config, dict) or "model" not in config:
+        reason = config.get(UNSAID) if isinstance(config, dict) else None
         raise RunError(
-            f"{run_dir} was started from Python, and {path.name} there does not say how its model "
-            "was built. Build the same model and give it: eac.load_run(run_dir, "
-            "eac.Forecaster(eac.STGNN(), eac.EAC()))."
+            f"{path} does not say how the model was built{f': {reason}' if reason else ''}. Build "
+            f"the same model and give it: eac.load_run({str(run_dir)!r}, "
+            "eac.Forecaster(YourBackbone(...), YourStrategy(...)))."
         )
     model = config["model"]
     backbone = _with_sizes(model["backbone"], window=window, horizon=horizon)
@@ -39,7 +41,8 @@ def rebuild(run_dir: Path, *, window: int, horizon: int) -> Forecaster:
         built = parser.instantiate_classes(settings)
     except (ArgumentError, ImportError, AttributeError, TypeError, ValueError) as error:
         raise RunError(
-            f"the model that {path} describes cannot be built with this eac: {error}"
+            f"the model that {path} describes cannot be built here: {error}. Build it and give "
+            f"it: eac.load_run({str(run_dir)!r}, eac.Forecaster(...))."
         ) from error
     return Forecaster(built["backbone"], built["strategy"], revin=model.get("revin"))
 

@@ -25,7 +25,7 @@ from eac.record import (
     write_period,
     write_run,
 )
-from eac.strategies.base import PeriodContext
+from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
@@ -33,6 +33,7 @@ from eac.training.peers import Peer, baseline_tables, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
+from eac.training.run_header import describe, header
 from eac.training.saved_data import data_card, save_graph
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
@@ -95,7 +96,7 @@ class StreamRunner:
         data.use_context_of(forecaster.backbone)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
-        self._config = _describe(forecaster, data) if config is None else config
+        self._config = describe(forecaster, data) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
@@ -140,7 +141,7 @@ class StreamRunner:
             )
         write_text(path, self._config)
         if not (self.run_dir / RUN_FILE).is_file():
-            write_run(self.run_dir, self._header())
+            write_run(self.run_dir, header(self.forecaster, self.data))
         done = read_run(self.run_dir).periods
         names = list(self.data.stream.period_names)
         if [period.name for period in done] != names[: len(done)]:
@@ -167,47 +168,58 @@ class StreamRunner:
         directory.mkdir(parents=True, exist_ok=True)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
+        context = self._context(data, change)
+        plan = self._begin(data, context)
+        counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
+        _log_start(data, change, counts)
+        watch = CountEpochs()
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
+        if plan.train:
+            self._fit(trainer, data, directory)
+            watch.seconds += self._settle(data, directory, context, plan)
+        trainer.test(model, datamodule=data, verbose=False)
+        record = self._record(data, change, counts, watch)
+        if tester is not None:
+            record = replace(record, before=before, past=tester.past(data, directory))
+        model.strategy.end_period(context, model.backbone)
+        previous = self._memory.previous
+        before_it = None if previous is None else previous.period
+        if is_first():
+            write_details(directory, collect_details(model, data, record, change, before_it))
+            self._save(data, directory, record)
+        wait_for_all()
+
+    def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
+        """What the strategy is shown, with every random choice seeded."""
         seed, previous = data.seed * 1009 + data.index, self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
         view = None if previous is None else previous.view
-        learning = model.learning(data)
-        context = PeriodContext(data.index, seed, data.view, view, change, learning)
+        learning = self.forecaster.learning(data)
+        return PeriodContext(data.index, seed, data.view, view, change, learning)
+
+    def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
+        """Plans the period, and readies model and data for it."""
+        model = self.forecaster
         model.strategy.take_notes()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
-        counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        log.info(
-            "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), "
-            "%d of %d parameters train",
-            data.period.name,
-            data.period.num_nodes,
-            *(len(ids) for ids in vars(change).values()),
-            *counts,
-        )
-        watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(seed), StopWhereStopped(), watch)
-        trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
-        if plan.train:
-            self._fit(trainer, data, directory)
-            model.strategy.end_training(context, model.backbone)
-            if not plan.freeze_backbone:
-                model.settle(context)
-            if data.refit_epochs:
-                place = directory / "refit"
-                watch.seconds += refit(model, data, place, self._make_trainer, seed)
-        trainer.test(model, datamodule=data, verbose=False)
-        record = self._record(data, change, counts, watch)
-        if tester is not None:
-            record = replace(record, before=before, past=tester.past(data, directory))
-        model.strategy.end_period(context, model.backbone)
-        before_it = None if previous is None else previous.period
-        if is_first():
-            write_details(directory, collect_details(model, data, record, change, before_it))
-            self._save(data, directory, record)
-        wait_for_all()
+        return plan
+
+    def _settle(
+        self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
+    ) -> float:
+        """What follows training and precedes the test; returns seconds of further training."""
+        model = self.forecaster
+        model.strategy.end_training(context, model.backbone)
+        if not plan.freeze_backbone:
+            model.settle(context)
+        if not data.refit_epochs:
+            return 0.0
+        return refit(model, data, directory / "refit", self._make_trainer, context.seed)
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
@@ -264,37 +276,12 @@ class StreamRunner:
         name = self.data.stream.period_names[data.index]
         return self.run_dir / f"period-{data.index:02d}-{name}"
 
-    def _header(self) -> RunRecord:
-        import lightning
-        import torch_geometric
 
-        import eac
-
-        stream, null = self.data.stream, self.forecaster.null_value
-        return RunRecord(
-            stream=stream.name,
-            unit=stream.unit,
-            source=stream.source,
-            protocol=self.data.protocol.name,
-            seed=self.data.seed,
-            null_value=self.data.protocol.null_value if null is None else null,
-            versions={
-                "eac": eac.__version__,
-                "torch": torch.__version__,
-                "torch-geometric": torch_geometric.__version__,
-                "lightning": lightning.__version__,
-            },
-        )
-
-
-def _describe(forecaster: Forecaster, data: PeriodData) -> str:
-    """Settings of a run that was started from Python, as YAML, with the sizes of its weights."""
-    sizes = {name: list(weights.shape) for name, weights in forecaster.named_parameters()}
-    return (
-        f"stream: {data.stream.name}\nprotocol: {data.protocol.name}\nseed: {data.seed}\n"
-        f"window: {data.window}\nhorizon: {data.horizon}\nbatch_size: {data.batch_size}\n"
-        f"fractions: {list(data.fractions)}\n"
-        f"backbone: {type(forecaster.backbone).__name__}\n"
-        f"strategy: {type(forecaster.strategy).__name__}\n"
-        "parameters:\n" + "".join(f"  {name}: {size}\n" for name, size in sizes.items())
+def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
+    log.info(
+        "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
+        data.period.name,
+        data.period.num_nodes,
+        *(len(ids) for ids in vars(change).values()),
+        *counts,
     )

@@ -185,9 +185,19 @@ def test_readings_that_come_more_rarely_than_the_runs_are_refused(predictor, rec
         predictor.predict(daily)
 
 
-def test_a_run_started_from_python_asks_for_its_model(run):
-    with pytest.raises(RunError, match=r"was started from Python.*eac\.load_run"):
-        load_run(run)
+def test_a_run_started_from_python_says_how_its_model_was_built(run, predictor, recent):
+    pd.testing.assert_frame_equal(load_run(run).predict(recent), predictor.predict(recent))
+
+
+def test_a_model_that_no_configuration_can_name_is_asked_for(tmp_path):
+    class Own(STGNN):
+        """A backbone that no other program can import."""
+
+    forecaster, data = build(Own(hidden=8))
+    trained(tmp_path, forecaster, data)
+    with pytest.raises(RunError, match=r"class .*Own is not in a module.*eac\.load_run\('"):
+        load_run(tmp_path)
+    assert load_run(tmp_path, build(Own(hidden=8))[0]).forecaster is not None
 
 
 def test_another_model_is_refused(run):
