@@ -8,7 +8,7 @@ from eac.backbones.base import Backbone
 from eac.data.batch import Inputs
 from eac.data.graph import Graph
 from eac.errors import ConfigError
-from eac.nn.fused import Block, band_matrix, two_graph_layers
+from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
 
@@ -72,6 +72,8 @@ class STGNN(Backbone):
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
     ) -> Float[Tensor, "batch node horizon"]:
         """Readout of the features plus the unprompted readings."""
+        if _fusable(inputs.x) and _is_gelu(self.activation):
+            return self.dropout(gelu_readout(features.mT, inputs.x.mT, self.fc)).mT
         active = self.activation(features.mT + inputs.x.mT)
         y_hat = torch.baddbmm(
             self.fc.bias[:, None], self.fc.weight.expand(len(active), -1, -1), active
@@ -111,6 +113,10 @@ class STGNN(Backbone):
 def _fusable(x: Tensor) -> bool:
     known = x.dtype in (torch.float32, torch.float64)
     return known and not torch.is_autocast_enabled(x.device.type)
+
+
+def _is_gelu(activation: nn.Module) -> bool:
+    return isinstance(activation, nn.GELU) and activation.approximate == "none"
 
 
 def _activation(activation: str | nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from eac.data.graph import Graph
 from eac.errors import StreamError
 from eac.typing import NodeSeries
 
-_CHUNK_ELEMENTS = 1 << 20
+_CHUNK_ELEMENTS = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from eac.data.scaling import Scaler
 from eac.data.windows import gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
-_CHUNK_ELEMENTS = 1 << 19
+_CHUNK_ELEMENTS = 1 << 17
 
 
 def steps_at_once(num_nodes: int) -> int:

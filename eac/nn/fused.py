@@ -12,13 +12,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from eac.data.graph import Graph
 from eac.nn.message_passing import sparse_product
 
 CHUNK_BYTES = 1 << 20
+"""Of the hidden layer, on each core."""
+SPREAD_BYTES, SPREAD_ROWS = 1 << 19, 96
+"""Size of what is spread over the graph or read out at a time, and the least rows of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,15 @@ def two_graph_layers(
     return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *block.tensors())
 
 
+def gelu_readout(
+    features: Float[Tensor, "batch width node"],
+    x: Float[Tensor, "batch width node"],
+    readout: nn.Linear,
+) -> Float[Tensor, "batch horizon node"]:
+    """``readout(gelu(features + x))``, a few windows at a time; what is cheap is computed again."""
+    return _GeluReadout.apply(features, x, readout.weight, readout.bias)
+
+
 def channel_product(
     weight: Float[Tensor, "out channel"], x: Float[Tensor, "batch channel node"]
 ) -> Float[Tensor, "batch out node"]:
@@ -77,12 +89,14 @@ def band_matrix(kernel: Float[Tensor, " tap"], size: int) -> Float[Tensor, "{siz
     return kernel[tap.clamp(0, len(kernel) - 1)] * inside
 
 
-def mean_over_neighbours(
+def mean_over_neighbours_(
     x: Float[Tensor, "batch channel node"], matrix: Tensor
 ) -> Float[Tensor, "batch channel node"]:
-    """A sparse ``[node node]`` matrix applied to the last axis, outside of autograd."""
-    rows = x.reshape(-1, x.shape[-1]).T
-    return sparse_product(matrix, rows).T.contiguous().view(x.shape)
+    """A sparse ``[node node]`` matrix applied to the last axis, in place, outside of autograd."""
+    rows = x.flatten(0, 1)
+    for some in rows.split(len(rows) if x.is_cuda else max(SPREAD_ROWS, _fitting(rows[0]))):
+        some.copy_(sparse_product(matrix, some.T).T)
+    return x
 
 
 class _TwoGraphLayers(torch.autograd.Function):
@@ -101,7 +115,7 @@ class _TwoGraphLayers(torch.autograd.Function):
             torch.bmm(to_heard.expand(size), hidden, out=heard[part])
             constant = block.constant[:, nodes].expand(size)
             torch.baddbmm(constant, to_own.expand(size), hidden, out=own[part])
-        return own.add_(mean_over_neighbours(heard, graph.mean_matrix))
+        return own.add_(mean_over_neighbours_(heard, graph.mean_matrix))
 
     @staticmethod
     @once_differentiable
@@ -111,7 +125,7 @@ class _TwoGraphLayers(torch.autograd.Function):
         x, neighbour_x, *weights = ctx.saved_tensors
         block = Block(*weights)
         grad_own = grad_outputs[0].contiguous()
-        grad_heard = mean_over_neighbours(grad_own, ctx.graph.mean_matrix_transposed)
+        grad_heard = mean_over_neighbours_(grad_own.clone(), ctx.graph.mean_matrix_transposed)
         gradients = _Gradients(x, block, ctx.needs_input_grad[1:])
         for windows, nodes in _parts(x, block):
             part = windows, slice(None), nodes
@@ -119,6 +133,37 @@ class _TwoGraphLayers(torch.autograd.Function):
             above = torch.cat([grad_heard[part], grad_own[part]], dim=1)
             gradients.add(windows, nodes, together, above)
         return None, *gradients.finish(grad_own)
+
+
+class _GeluReadout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(features, x, weight)
+        y_hat = x.new_empty(len(x), len(weight), x.shape[-1])
+        for windows in _pieces(len(x), _windows(x)):
+            active = nn.functional.gelu(features[windows] + x[windows])
+            size = (len(active), -1, -1)
+            torch.baddbmm(bias[:, None], weight.expand(size), active, out=y_hat[windows])
+        return y_hat
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] once_differentiable hides ctx
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        features, x, weight = ctx.saved_tensors
+        (grad,), needs = grad_outputs, ctx.needs_input_grad
+        before = torch.empty_like(x)
+        products = weight.new_empty(len(x), *weight.shape) if needs[2] else None
+        for windows in _pieces(len(x), _windows(x)):
+            total = features[windows] + x[windows]
+            if products is not None:
+                torch.bmm(grad[windows], nn.functional.gelu(total).mT, out=products[windows])
+            after = channel_product(weight.T, grad[windows])
+            torch.ops.aten.gelu_backward(after, total, grad_input=before[windows])
+        to_weight = None if products is None else products.sum(0)
+        to_bias = grad.sum((0, 2)) if needs[3] else None
+        return before if needs[0] else None, before if needs[1] else None, to_weight, to_bias
 
 
 class _Gradients:
@@ -138,7 +183,7 @@ class _Gradients:
         if self._outward is not None:
             self._outward += torch.bmm(above, hidden.mT).sum(0)
         grad = channel_product(block.outward.T, above)
-        grad = torch.ops.aten.threshold_backward(grad, hidden, 0)
+        torch.ops.aten.threshold_backward(grad, hidden, 0, grad_input=grad)
         if self._inward is not None:
             self._inward += torch.bmm(grad, together.mT).sum(0)
         if self._columns is not None:
@@ -179,6 +224,15 @@ def _parts(x: Tensor, block: Block) -> list[tuple[slice, slice]]:
     nodes = _pieces(x.shape[-1], max(budget, 1))
     windows = _pieces(len(x), max(1, budget // x.shape[-1]))
     return [(some, others) for some in windows for others in nodes]
+
+
+def _windows(x: Tensor) -> int:
+    """Windows that are read out at a time."""
+    return len(x) if x.is_cuda else max(1, _fitting(x[0]))
+
+
+def _fitting(piece: Tensor) -> int:
+    return SPREAD_BYTES // max(1, piece.nbytes)
 
 
 def _pieces(length: int, size: int) -> list[slice]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eac.errors import ConfigError
-from eac.metrics.losses import MAE, Huber, Quantile
+from eac.metrics.losses import MAE, MSE, Huber, Quantile
 
 
 def shaped(*values):
@@ -49,3 +49,12 @@ def test_validation_counts_a_quantile_by_its_own_loss_and_the_others_by_their_er
 def test_a_quantile_is_a_share(quantile):
     with pytest.raises(ConfigError, match="between 0 and 1"):
         Quantile(quantile)
+
+
+def test_the_loss_of_complete_targets_and_its_gradient_are_those_of_an_open_mask():
+    y_hat, y = torch.randn(3, 5, 4, requires_grad=True), torch.randn(3, 5, 4)
+    for loss in (MSE(), MAE(), Huber()):
+        complete, masked = loss(y_hat, y), loss(y_hat, y, torch.ones(3, 5, 4, dtype=torch.bool))
+        torch.testing.assert_close(complete, masked)
+        given = torch.autograd.grad(complete, y_hat)
+        torch.testing.assert_close(given, torch.autograd.grad(masked, y_hat))
