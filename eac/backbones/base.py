@@ -22,6 +22,7 @@ class Backbone(Described, nn.Module, ABC):
         horizon: Future steps out.
         hidden: Width of the features that ``encode`` returns.
         lags: Seasonal history it wants beside the window, such as ``1d`` or ``2w``.
+        covariates: Series known ahead that it takes, by name.
         hops: Edges between a node and the farthest node it hears; None if it may hear them all.
     """
 
@@ -29,6 +30,7 @@ class Backbone(Described, nn.Module, ABC):
     horizon: int
     hidden: int
     lags: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
     hops: int | None = None
 
     @property

@@ -43,6 +43,7 @@ class RevIN(Backbone):
         self.least = least
         self.window, self.horizon, self.hidden = backbone.window, backbone.horizon, backbone.hidden
         self.lags, self.hops = backbone.lags, backbone.hops
+        self.covariates = backbone.covariates
 
     @property
     def prompt_width(self) -> int:

@@ -41,6 +41,8 @@ class SeasonalMLP(Backbone):
         lags: Seasonal history, in days (``1d``) and weeks (``1w``); weeks make the profile.
         slot_rank: Rank of the term of node times hour of the week.
         dropout: Inside the residual layers.
+        covariates: Names of series known ahead, such as a weather forecast, which the stream must
+            have.
     """
 
     hops = 1
@@ -55,17 +57,19 @@ class SeasonalMLP(Backbone):
         lags: Sequence[str] = ("1d", "1w", "2w", "3w", "4w"),
         slot_rank: int = 4,
         dropout: float = 0.0,
+        covariates: Sequence[str] = (),
     ):
         super().__init__()
         if not lags:
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
-        self.lags = tuple(lags)
+        self.lags, self.covariates = tuple(lags), tuple(covariates)
         self.width, self.slot_rank = hidden, slot_rank
         self._weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
         self._daily = [i for i, lag in enumerate(self.lags) if not lag.endswith("w")]
         span = window + horizon
         width_in = 2 * (2 * window + horizon) + len(self.lags) * (span + 1) + 1
+        width_in += len(self.covariates) * span
         self.inward = nn.Linear(width_in, hidden)
         self.linear = nn.Linear(width_in, horizon, bias=False)
         self.hour = nn.Embedding(HOURS_PER_WEEK, hidden)
@@ -154,8 +158,18 @@ class SeasonalMLP(Backbone):
             ((history - profile[:, :, None]) * known).flatten(2),
             known.mean(dim=-1),
             _share_present(inputs)[..., None],
+            *self._known_ahead(inputs),
         ]
         return torch.cat(seen, dim=-1), profile[..., split:]
+
+    def _known_ahead(self, inputs: Inputs) -> Sequence[Float[Tensor, "batch node width"]]:
+        """The covariates, side by side; zeros where a batch has none."""
+        if not self.covariates:
+            return ()
+        if inputs.covariates is not None:
+            return (inputs.covariates.flatten(2),)
+        width = len(self.covariates) * (self.window + self.horizon)
+        return (inputs.x.new_zeros(*inputs.x.shape[:2], width),)
 
     def _history(
         self, inputs: Inputs

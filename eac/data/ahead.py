@@ -1,31 +1,26 @@
 """What is known of every step beforehand, also of those that are to be forecast."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eac.data.calendar import Calendar
-from eac.data.holidays import holiday_steps
+from eac.typing import NodeIndex
 
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """What a calendar says of each step; counted from the first step of the readings.
+    """What calendar and covariates say of each step, counted from the first step of the readings.
 
     Attributes:
         holidays: True where a step lies on a public holiday; None where nobody asked.
+        covariates: Scaled, 0 where unknown; one column for each node held, or one for all. None
+            where nobody asked.
     """
 
     holidays: Bool[Tensor, " time"] | None = None
-
-    @staticmethod
-    def of(holidays: str | None, calendar: Calendar, steps: range, *, period: str) -> "Ahead":
-        """What is known of these steps of a period, which may begin before it and end after it."""
-        if holidays is None:
-            return Ahead()
-        return Ahead(holiday_steps(holidays, calendar, steps, period=period))
+    covariates: Float[Tensor, "time column channel"] | None = None
 
     def on_holiday(self, at: Int[Tensor, "*batch"], span: int) -> Bool[Tensor, "*batch {span}"]:
         """Which of the ``span`` steps from each step on are holidays; none where nobody asked."""
@@ -34,6 +29,22 @@ class Ahead:
             return torch.zeros_like(steps, dtype=torch.bool)
         return self.holidays[steps]
 
+    def known(
+        self, at: Int[Tensor, " batch"], span: int, nodes: Int[Tensor, "*batch chosen"]
+    ) -> Float[Tensor, "batch chosen channel {span}"] | None:
+        """Covariates of the ``span`` steps from each step on, for these of the nodes held."""
+        if self.covariates is None:
+            return None
+        nodes = torch.zeros_like(nodes) if self.covariates.shape[1] == 1 else nodes
+        return self.covariates.unfold(0, span, 1)[at[:, None], nodes]
+
+    def subset(self, nodes: NodeIndex) -> "Ahead":
+        """The same for some of the nodes."""
+        if self.covariates is None or self.covariates.shape[1] == 1:
+            return self
+        return replace(self, covariates=self.covariates[:, nodes])
+
     def to(self, device: torch.device) -> "Ahead":
         """The same on another device."""
-        return Ahead(None if self.holidays is None else self.holidays.to(device))
+        moved = {name: None if t is None else t.to(device) for name, t in vars(self).items()}
+        return Ahead(**moved)

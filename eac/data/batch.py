@@ -27,6 +27,7 @@ class Inputs:
             0 where unknown.
         history_observed: True where a reading of ``history`` is known.
         neighbour_history: The graph applied to ``history``, where it is to ``x``.
+        covariates: Scaled, of the window's and the forecast's steps, 0 where unknown.
     """
 
     x: Float[Tensor, "batch node window"]
@@ -38,6 +39,7 @@ class Inputs:
     history: Float[Tensor, "batch node lag span"] | None = None
     history_observed: Bool[Tensor, "batch node lag span"] | None = None
     neighbour_history: Float[Tensor, "batch node lag span"] | None = None
+    covariates: Float[Tensor, "batch node channel span"] | None = None
 
     @property
     def prompted(self) -> Float[Tensor, "batch node window"]:

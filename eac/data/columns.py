@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,16 @@ def parse_stamps(values: pd.Series | pd.Index, what: str) -> pd.DatetimeIndex:
             "Give time stamps such as 2024-01-31 13:00."
         )
     return stamps
+
+
+def by_time(frame: pd.DataFrame, path: Path, what: str) -> pd.DataFrame:
+    """A table with its time stamps, which may be its first column, as the index."""
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        if frame.shape[1] == 0:
+            raise StreamError(f"{what}: {path} has no columns. Give one column per node.")
+        clock = frame.columns[0]
+        frame = frame.set_index(parse_stamps(frame[clock], what)).drop(columns=clock)
+    return frame.set_axis(frame.columns.astype(str), axis=1)
 
 
 def regular_step(

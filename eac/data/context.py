@@ -1,12 +1,12 @@
 """What a forecast may know besides its window: the clock, and the past at the same slots."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eac.data.calendar import Calendar
@@ -16,14 +16,18 @@ from eac.data.stream import GraphStream
 from eac.errors import ConfigError
 from eac.typing import NodeSeries
 
+_Columns: TypeAlias = tuple[Sequence[str], Float[Tensor, "time column *channel"]]
+"""Ids, and what belongs to each: readings, or several covariates."""
+
 _LAG = re.compile(r"(\d+)\s*([dw])")
 
 
 @runtime_checkable
 class WantsContext(Protocol):
-    """What a backbone asks of its data: lags, and the graph applied to a whole series."""
+    """What a backbone asks of its data: lags, covariates, the graph applied to a whole series."""
 
     lags: tuple[str, ...]
+    covariates: tuple[str, ...]
     hops: int | None
 
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
@@ -131,15 +135,34 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
     Nodes are matched by id. What was not measured, or lies before the stream, is NaN; so is a gap
     between two periods. Periods whose clocks cannot be put on one axis are not reached.
     """
+    return _before(stream, index, num_steps, lambda period: (period.node_ids, period.series))
+
+
+def covariates_before(
+    stream: GraphStream, index: int, num_steps: int, names: Sequence[str]
+) -> Float[Tensor, "time column channel"]:
+    """The same of covariates: by node where they are given by node, else one column for all."""
+
+    def read(period: Period) -> _Columns:
+        values = period.known_ahead(names).values
+        return (period.node_ids if values.shape[1] > 1 else ("",)), values
+
+    return _before(stream, index, num_steps, read)
+
+
+def _before(
+    stream: GraphStream, index: int, num_steps: int, read: Callable[[Period], _Columns]
+) -> Float[Tensor, "step node *channel"]:
     current = stream.load(index)
-    before = torch.full((num_steps, current.num_nodes), torch.nan)
-    column = {node: i for i, node in enumerate(current.node_ids)}
+    ids, values = read(current)
+    before = torch.full((num_steps, *values.shape[1:]), torch.nan)
+    column = {node: i for i, node in enumerate(ids)}
     for earlier in range(index - 1, -1, -1):
         period = stream.load(earlier)
         offset = _steps_between(period, current)
         if offset is None or offset - period.num_steps >= num_steps:
             break
-        _copy_shared(period, before, offset, column)
+        _copy_shared(read(period), before, offset, column)
         if offset >= num_steps:
             break
     return before
@@ -156,16 +179,22 @@ def steps_before(stream: GraphStream, index: int) -> int:
     return reached
 
 
-def _copy_shared(period: Period, before: NodeSeries, offset: int, column: dict[str, int]) -> None:
-    """Copies the steps of ``period``, which begins ``offset`` steps before ``before`` ends."""
-    shared = [(i, column[node]) for i, node in enumerate(period.node_ids) if node in column]
+def _copy_shared(
+    given: _Columns,
+    before: Float[Tensor, "step node *channel"],
+    offset: int,
+    column: dict[str, int],
+) -> None:
+    """Copies what is given, which begins ``offset`` steps before ``before`` ends."""
+    ids, values = given
+    shared = [(i, column[node]) for i, node in enumerate(ids) if node in column]
     if not shared:
         return
     source, target = (torch.tensor(rows) for rows in zip(*shared, strict=True))
     first = max(len(before) - offset, 0)
     skip = max(offset - len(before), 0)
-    length = min(period.num_steps - skip, len(before) - first)
-    before[first : first + length, target] = period.series[skip : skip + length][:, source]
+    length = min(len(values) - skip, len(before) - first)
+    before[first : first + length, target] = values[skip : skip + length][:, source]
 
 
 def _steps_between(first: Period, second: Period) -> int | None:

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
-from eac.data.context import WantsContext, lag_steps, readings_before, steps_before
+from eac.data.context import WantsContext, lag_steps, steps_before
 from eac.data.drawing import draw_disguises, draw_nodes
-from eac.data.intake import Intake, prepare
+from eac.data.intake import Intake, before_period, covariate_scale, prepare
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
-from eac.data.sampler import SharedBatches, StartBatches, Starts, few_windows
+from eac.data.sampler import SharedBatches, StartBatches, Starts
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView
@@ -54,8 +54,7 @@ class PeriodData(LightningDataModule):
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
         nodes_per_window: Nodes of a training window, drawn for each; null takes all. For backbones
             that hear neighbours through their whole series alone, if at all.
-        steps_per_epoch: Batches in an epoch, fewer and smaller ones where a period has little to
-            show (see ``few_windows``); null: as many as show each window once.
+        steps_per_epoch: Batches in an epoch; null: as many as show each window once.
         refit_epochs: Epochs that follow in the end on training and validation part together.
         holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
             ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
@@ -117,6 +116,7 @@ class PeriodData(LightningDataModule):
         self.holidays = holidays
         self.scaling = scaling
         self.lags: tuple[str, ...] = ()
+        self.covariates: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
         self.null_value = self.protocol.null_value if null_value is None else null_value
         self.seed = seed
@@ -161,9 +161,11 @@ class PeriodData(LightningDataModule):
         if self._full is None:
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
-            before = readings_before(self.stream, self.index, lead) if lead else None
             own = ("window", "horizon", "scaling", "null_value", "carry", "holidays")
-            intake = Intake(lags=lags, **{name: getattr(self, name) for name in own})
+            settings = {name: getattr(self, name) for name in own}
+            scale = covariate_scale(self.stream, self.covariates, self.fractions)
+            intake = Intake(lags=lags, covariates=scale, **settings)
+            before = before_period(self.stream, self.index, lead, self.covariates)
             self._full = prepare(self.period, self.split, self.protocol, intake, before)
         return self._full
 
@@ -185,7 +187,7 @@ class PeriodData(LightningDataModule):
             self._learning = self.full.subset(nodes, loss_nodes)
 
     def use_context_of(self, backbone: WantsContext) -> None:
-        """Gives batches the seasonal history that the backbone asks for.
+        """Gives batches the seasonal history and the covariates that the backbone asks for.
 
         Raises:
             ConfigError: If windows are to hold some of the nodes and the backbone needs them all.
@@ -195,8 +197,8 @@ class PeriodData(LightningDataModule):
                 f"nodes_per_window={self.nodes_per_window}: {type(backbone).__name__} hears nodes "
                 "that such a window leaves out. Leave it at null for this backbone."
             )
-        if self.lags != backbone.lags:
-            self.lags = backbone.lags
+        if (self.lags, self.covariates) != (backbone.lags, backbone.covariates):
+            self.lags, self.covariates = backbone.lags, backbone.covariates
             self._full = self._learning = None
 
     def apply_graph_once(self, backbone: WantsContext) -> None:
@@ -217,18 +219,13 @@ class PeriodData(LightningDataModule):
         own, older = self.starts("train"), self._older_starts()
         if self._refitting:
             own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
-        size, steps = self.batch_size, self.steps_per_epoch
-        if steps is not None:
-            held = self.period.num_nodes
-            chosen = min(self.nodes_per_window or held, held)
-            size, steps = few_windows(size, steps, len(own), held // chosen)
         sampler = StartBatches(
             len(own),
-            size,
+            self.batch_size,
             seed=self.seed * 1009 + self.index,
             num_older=len(older),
             older_share=self.rehearsal,
-            num_batches=steps,
+            num_batches=self.steps_per_epoch,
         )
         return self._loader(torch.cat([own, older]), sampler, fill=True)
 

@@ -11,13 +11,14 @@ from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
 
 from eac.data import columns, files, tabular
+from eac.data.covariates import Covariates
 from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.stream import GraphStream
 from eac.errors import StreamError
 from eac.typing import StrPath
 
-KNOWN_KEYS = ("name", "unit", "source", "period", "frequency", "days_per_week")
+KNOWN_KEYS = ("name", "unit", "source", "period", "frequency", "days_per_week", "covariates")
 EDGE_COLUMNS = ("source", "target", "weight")
 PeriodRule: TypeAlias = str | Sequence[object] | None
 
@@ -38,6 +39,7 @@ class FrameStream(GraphStream):
         frequency: Time between two steps; the most frequent one when None.
         nodes: Column ``node_id`` gives the order of the nodes, and ``latitude`` and
             ``longitude`` where they are; in order of appearance when None.
+        covariates: Columns of ``frame`` that are known ahead, such as a weather forecast.
         name: Name of the stream.
 
     Raises:
@@ -64,18 +66,22 @@ class FrameStream(GraphStream):
         period: PeriodRule = None,
         frequency: str | None = None,
         nodes: pd.DataFrame | None = None,
+        covariates: Sequence[str] = (),
         name: str = "frame",
     ):
         self.name = name
         what = f"stream {name!r}"
-        tabular.require_columns(frame, ("unique_id", "ds", "y"), what, "the frame")
+        tabular.require_columns(frame, ("unique_id", "ds", "y", *covariates), what, "the frame")
         edges = pd.DataFrame(columns=list(EDGE_COLUMNS)) if edges is None else edges
         tabular.require_columns(edges, EDGE_COLUMNS, what, "the edge frame")
         if len(frame) == 0:
             raise StreamError(f"{what} is empty: the frame has no row.")
         self._ids, self._node = _factorise(frame["unique_id"], nodes, what)
         self._stamps = columns.parse_stamps(frame["ds"], what)
-        self._values = _values(frame, what)
+        self._values = _values(frame, "y", what)
+        self._covariates = tuple(covariates)
+        ahead = [_values(frame, name, what) for name in self._covariates]
+        self._ahead = np.stack(ahead, axis=-1) if ahead else None
         self._names, group = _cut(frame, self._stamps, period, what)
         order = np.argsort(group, kind="stable")
         self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
@@ -110,7 +116,17 @@ class FrameStream(GraphStream):
             graph=self._graph(name, ids, present, what),
             calendar=columns.calendar_of(start, self._step, 7),
             coordinates=columns.coordinates(self._nodes, ids, what),
+            covariates=self._known_ahead(rows, step, column, series.shape),
         )
+
+    def _known_ahead(
+        self, rows: ndarray, step: ndarray, column: ndarray, shape: tuple[int, ...]
+    ) -> Covariates | None:
+        if self._ahead is None:
+            return None
+        values = np.full((*shape, len(self._covariates)), np.nan, dtype=np.float32)
+        values[step, column] = self._ahead[rows]
+        return Covariates(self._covariates, torch.from_numpy(values))
 
     def _time_step(self, frequency: str | None, what: str) -> pd.Timedelta:
         if frequency is not None:
@@ -148,10 +164,10 @@ def read_frame_stream(path: StrPath) -> FrameStream:
     """The long frame in a folder or a file.
 
     A folder holds ``series.csv`` (or ``.parquet``), and when wanted ``edges.csv``, ``nodes.csv``
-    and a ``stream.yaml`` with ``name``, ``unit``, ``source``, ``frequency`` and ``period``. A
-    single file ``<stem>.csv`` has its edges in ``<stem>_edges.csv`` or ``edges.csv`` beside it.
-    Without such a file there are no edges. A column ``period`` cuts the frame unless
-    ``stream.yaml`` says otherwise.
+    and a ``stream.yaml`` with ``name``, ``unit``, ``source``, ``frequency``, ``period`` and
+    ``covariates``. A single file ``<stem>.csv`` has its edges in ``<stem>_edges.csv`` or
+    ``edges.csv`` beside it. Without such a file there are no edges. A column ``period`` cuts the
+    frame unless ``stream.yaml`` says otherwise.
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
@@ -167,6 +183,7 @@ def read_frame_stream(path: StrPath) -> FrameStream:
         period=settings.get("period", "period" if "period" in frame.columns else None),
         frequency=settings.get("frequency"),
         nodes=tabular.read_nodes(nodes, what) if path.is_dir() and nodes.is_file() else None,
+        covariates=[str(column) for column in settings.get("covariates") or ()],
         name=str(settings.get("name") or (path.resolve().name if path.is_dir() else path.stem)),
     )
     stream.unit = str(settings.get("unit") or "")
@@ -199,8 +216,8 @@ def _factorise(
     return tuple(listed), place[code]
 
 
-def _values(frame: pd.DataFrame, what: str) -> ndarray:
-    y = frame["y"]
+def _values(frame: pd.DataFrame, name: str, what: str) -> ndarray:
+    y = frame[name]
     if not pd.api.types.is_numeric_dtype(y.dtype):
         labelled = y.set_axis("node " + frame["unique_id"].astype(str), axis=0)
         y = columns.numeric_column(labelled, what)

@@ -1,6 +1,7 @@
 """How a period is made ready: its scalers fitted, its history joined on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import nan
 
 import torch
@@ -8,11 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.data.ahead import Ahead
-from eac.data.context import Lag
+from eac.data.context import Lag, covariates_before, readings_before
+from eac.data.covariates import CovariateScale
+from eac.data.holidays import holiday_steps
 from eac.data.period import Period
 from eac.data.protocol import Protocol
 from eac.data.readings import PartScaling, Readings, is_complete
 from eac.data.scaling import Scaler, Scaling, fit_scaler
+from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors
 from eac.data.windows import Split
 from eac.typing import NodeSeries
@@ -30,6 +34,7 @@ class Intake:
         null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
         holidays: Country whose holidays are marked, if any.
+        covariates: What is known ahead and how it is scaled, if anything.
     """
 
     window: int
@@ -39,6 +44,41 @@ class Intake:
     null_value: float | None = None
     carry: float = 0.0
     holidays: str | None = None
+    covariates: CovariateScale | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """What earlier periods hold of the steps just before a period; NaN where unknown.
+
+    Attributes:
+        readings: Of the nodes of the period.
+        covariates: The same of what was known ahead, where that is used.
+    """
+
+    readings: NodeSeries
+    covariates: Float[Tensor, "time column channel"] | None = None
+
+
+def before_period(
+    stream: GraphStream, index: int, num_steps: int, covariates: Sequence[str]
+) -> Before | None:
+    """What earlier periods hold of the steps before a period; None where none are wanted."""
+    if not num_steps:
+        return None
+    ahead = covariates_before(stream, index, num_steps, covariates) if covariates else None
+    return Before(readings_before(stream, index, num_steps), ahead)
+
+
+def covariate_scale(
+    stream: GraphStream, names: Sequence[str], fractions: tuple[float, float]
+) -> CovariateScale | None:
+    """How covariates are scaled throughout the stream; None where none are wanted."""
+    if not names:
+        return None
+    first = stream.load(0)
+    given, training = first.known_ahead(names), Split.by_fraction(first.num_steps, fractions).train
+    return CovariateScale.of(replace(given, values=given.values[: training.stop]))
 
 
 def prepare(
@@ -46,7 +86,7 @@ def prepare(
     split: Split,
     protocol: Protocol,
     intake: Intake,
-    before: NodeSeries | None = None,
+    before: Before | None = None,
 ) -> PeriodTensors:
     """Fits the scalers of a period as the protocol says; what is gathered is scaled and filled.
 
@@ -55,12 +95,12 @@ def prepare(
         split: Its parts; only the training part is looked at where the protocol is strict.
         protocol: How to scale.
         intake: Windows, history, and what replaces the protocol's scaling.
-        before: What earlier periods measured of the nodes, at least the largest lag long.
+        before: What comes before the period, at least the largest lag long.
     """
     scaler, inputs = _fit(period.series, split, protocol, intake)
     raw, lead = period.series, 0
     if before is not None:
-        raw, lead = torch.cat([before, raw]), len(before)
+        raw, lead = torch.cat([before.readings, raw]), len(before.readings)
         inputs = inputs.later(lead)
     complete, steps = is_complete(raw), range(-lead, period.num_steps)
     readings = Readings(raw, inputs, complete=complete)
@@ -74,8 +114,21 @@ def prepare(
         calendar=period.calendar,
         lead=lead,
         lags=intake.lags,
-        ahead=Ahead.of(intake.holidays, period.calendar, steps, period=period.name),
+        ahead=_ahead(period, steps, intake, before),
     )
+
+
+def _ahead(period: Period, steps: range, intake: Intake, before: Before | None) -> Ahead:
+    """What is known of these steps beforehand."""
+    off, scale = None, intake.covariates
+    if intake.holidays is not None:
+        off = holiday_steps(intake.holidays, period.calendar, steps, period=period.name)
+    if scale is None:
+        return Ahead(off)
+    values = period.known_ahead(scale.names).values
+    if before is not None and before.covariates is not None:
+        values = torch.cat([before.covariates, values])
+    return Ahead(off, scale.apply(values))
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.calendar import Calendar
+from eac.data.covariates import Covariates
 from eac.data.graph import Graph
 from eac.errors import StreamError
 from eac.typing import NodeSeries
@@ -27,6 +29,7 @@ class Period:
         graph: Edges among the nodes, in the same order.
         calendar: Clock of the first step.
         coordinates: Latitude and longitude in degrees, when known.
+        covariates: What is known beforehand of each step, if anything.
 
     Raises:
         StreamError: If ids repeat, shapes disagree, a reading is infinite or an edge weight is
@@ -39,12 +42,15 @@ class Period:
     graph: Graph
     calendar: Calendar
     coordinates: Float[Tensor, "node 2"] | None = None
+    covariates: Covariates | None = None
 
     def __post_init__(self):
         _check_shapes(self)
         _check_ids(self)
         _check_edges(self)
         _check_values(self)
+        if self.covariates is not None:
+            self.covariates.check(self.num_steps, self.node_ids, f"period {self.name!r}")
 
     @property
     def num_nodes(self) -> int:
@@ -69,7 +75,18 @@ class Period:
         where = None if self.coordinates is None else self.coordinates[order]
         graph = self.graph.permute(order)
         series = self.series[:, order]
-        return replace(self, series=series, node_ids=ids, graph=graph, coordinates=where)
+        ahead = None if self.covariates is None else self.covariates.permute(order)
+        moved = replace(self, series=series, node_ids=ids, graph=graph, coordinates=where)
+        return replace(moved, covariates=ahead)
+
+    def known_ahead(self, names: Sequence[str]) -> Covariates:
+        """The covariates of these names.
+
+        Raises:
+            StreamError: If the period lacks one.
+        """
+        given = self.covariates or Covariates.none(self.num_steps)
+        return given.choose(names, f"period {self.name!r}")
 
     def fingerprint(self) -> str:
         """SHA-256 over everything a run can see of the period."""
@@ -84,6 +101,9 @@ class Period:
             self.graph.edge_weight[order],
         ):
             digest.update(tensor.contiguous().numpy().data)
+        if self.covariates is not None:
+            digest.update("\0".join(self.covariates.names).encode())
+            digest.update(self.covariates.values.contiguous().numpy().data)
         return digest.hexdigest()
 
 

@@ -65,28 +65,6 @@ class StartBatches(Sampler[Tensor]):
             yield torch.cat([own, self._num_windows + drawn.long()])
 
 
-def few_windows(batch_size: int, num_batches: int, num_windows: int, draws: int) -> tuple[int, int]:
-    """Size and number of the batches of an epoch, where a period has little to show.
-
-    No batch holds more than a sixth of what there is, and no epoch has more batches than a third
-    of its windows: a week of readings that was shown hundreds of times is learned by heart.
-
-    Args:
-        batch_size: Windows in a batch, at most.
-        num_batches: Batches in an epoch, at most.
-        num_windows: Windows of the period.
-        draws: How often a window can be shown with other nodes.
-
-    Example:
-        >>> few_windows(2048, 100, num_windows=2500, draws=35)
-        (2048, 100)
-        >>> few_windows(2048, 100, num_windows=77, draws=20)
-        (257, 26)
-    """
-    most = -(-num_windows * draws // 6)
-    return min(batch_size, most), min(num_batches, -(-num_windows // 3))
-
-
 class SharedBatches(Sampler[Tensor]):
     """Every n-th window of each batch: what one of ``n`` processes does of a common batch.
 

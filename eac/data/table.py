@@ -9,6 +9,7 @@ import torch
 
 from eac.data import columns, files, tabular
 from eac.data.calendar import Calendar
+from eac.data.covariates import read_covariates
 from eac.data.period import Period
 from eac.data.stream import GraphStream
 from eac.errors import StreamError
@@ -35,7 +36,8 @@ class TableStream(GraphStream):
     ``stream.yaml`` holds ``name``, ``frequency``, ``unit``, ``source``, ``periods`` and
     ``days_per_week``, all optional. A period folder holds ``series.parquet`` (or ``series.csv``:
     first column time stamps, then one column per node), ``nodes.csv`` (``node_id`` and, when
-    known, ``latitude``, ``longitude``) and ``edges.csv`` (``source``, ``target``, ``weight``).
+    known, ``latitude``, ``longitude``) and ``edges.csv`` (``source``, ``target``, ``weight``);
+    and, when wanted, ``covariates.parquet`` (see ``read_covariates``).
     Nodes are listed in the order of ``nodes.csv``; columns are matched to them by id.
 
     Periods come in the order of ``periods``; folders it does not name but which hold a series
@@ -86,6 +88,7 @@ class TableStream(GraphStream):
         nodes = tabular.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
         frame = _match_columns(_read_series(folder, what), node_ids, what)
+        ahead = files.find_table(folder, "covariates")
         edges = tabular.read_text(files.require_file(folder / "edges.csv", what, EDGES), what)
         tabular.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
@@ -95,6 +98,8 @@ class TableStream(GraphStream):
             graph=columns.edge_graph(edges, node_ids, what),
             calendar=self._calendar(pd.DatetimeIndex(frame.index), what),
             coordinates=columns.coordinates(nodes, node_ids, what),
+            covariates=ahead
+            and read_covariates(ahead, pd.DatetimeIndex(frame.index), node_ids, what),
         )
 
     @property
@@ -122,13 +127,7 @@ class TableStream(GraphStream):
 
 def _read_series(folder: Path, what: str) -> pd.DataFrame:
     path = files.find_table(folder, "series") or folder / "series.parquet"
-    frame = tabular.read_table(path, what)
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        if frame.shape[1] == 0:
-            raise StreamError(f"{what}: {path} has no columns. Give one column per node.")
-        clock = frame.columns[0]
-        frame = frame.set_index(columns.parse_stamps(frame[clock], what)).drop(columns=clock)
-    frame.columns = frame.columns.astype(str)
+    frame = columns.by_time(tabular.read_table(path, what), path, what)
     if len(frame) == 0 or frame.shape[1] == 0:
         raise StreamError(
             f"{what} is empty: {path} has {len(frame)} rows of {frame.shape[1]} nodes. "

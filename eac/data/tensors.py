@@ -99,6 +99,7 @@ class PeriodTensors:
             history=history,
             history_observed=history_observed,
             neighbour_history=neighbour_history,
+            covariates=self.ahead.known(at, span, self._every if nodes is None else nodes),
         )
         return Batch(
             inputs=inputs,
@@ -127,6 +128,10 @@ class PeriodTensors:
 
     def _led(self, steps: range) -> range:
         return range(steps.start + self.lead, steps.stop + self.lead)
+
+    @property
+    def _every(self) -> NodeIndex:
+        return torch.arange(self.num_nodes, device=self.device)
 
     def _rows(self, nodes: BatchNodes | None) -> BatchNodes | None:
         """Rows in the period of some of the nodes held here."""
@@ -221,6 +226,7 @@ class PeriodTensors:
             graph=self.graph.subgraph(nodes),
             scaler=self.scaler.subset(nodes),
             neighbour_x=None,
+            ahead=self.ahead.subset(nodes),
             nodes=nodes,
             loss_nodes=loss_nodes,
         )

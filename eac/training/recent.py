@@ -12,8 +12,10 @@ from eac.data import columns, tabular
 from eac.data.ahead import Ahead
 from eac.data.calendar import Calendar
 from eac.data.context import lag_steps
+from eac.data.covariates import Covariates
 from eac.data.frame import FrameStream
 from eac.data.graph import Graph
+from eac.data.holidays import holiday_steps
 from eac.data.period import Period
 from eac.data.readings import PartScaling, Readings
 from eac.data.scaling import Global, Scaler, fit_scaler
@@ -38,6 +40,7 @@ class Recent:
         skipped: Ids without a forecast, and why.
         now: Time stamp of the last step.
         step: Time between two steps.
+        ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
     """
 
     series: NodeSeries
@@ -47,6 +50,7 @@ class Recent:
     skipped: dict[str, str]
     now: pd.Timestamp
     step: pd.Timedelta
+    ahead: Float[Tensor, "longer node channel"] | None = None
 
     def rows(self, node_ids: tuple[str, ...]) -> Int[Tensor, " chosen"]:
         """Columns of these sensors."""
@@ -68,9 +72,11 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
     step = pd.Timedelta(data.step)
     no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
     frequency = f"{data.step.total_seconds():.0f}s"
-    period = FrameStream(frame, no_edges, frequency=frequency, name=INPUT)[0]
+    names = _covariates_of(frame, data)
+    period = FrameStream(frame, no_edges, frequency=frequency, covariates=names, name=INPUT)[0]
     stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
     _check_step(stamps, step)
+    period, given = _until_now(period, data)
     skipped = _skipped(period, data)
     asked = tuple(node for node in period.node_ids if node not in skipped)
     current = set(data.current_ids)
@@ -78,13 +84,14 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
     absent = {node: "not in the input" for node in data.current_ids if node not in period.node_ids}
     known = set(data.node_ids)
     return Recent(
-        series=_laid_out(period, node_ids),
+        series=_laid_out(period.series, period.node_ids, node_ids),
         node_ids=node_ids,
         asked=asked,
         unseen=tuple(node for node in asked if node not in known),
         skipped=skipped | absent,
-        now=stamps[-1],
+        now=stamps[0] + (period.num_steps - 1) * step,
         step=step,
+        ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
     )
 
 
@@ -148,7 +155,7 @@ def recent_tensors(
         calendar=calendar,
         lead=lead,
         lags=back,
-        ahead=Ahead.of(data.holidays, calendar, steps, period=INPUT),
+        ahead=_ahead(recent, data, calendar, steps),
     )
 
 
@@ -166,15 +173,67 @@ def _skipped(period: Period, data: SavedData) -> dict[str, str]:
     }
 
 
-def _laid_out(period: Period, node_ids: tuple[str, ...]) -> NodeSeries:
-    """The series of these sensors; NaN where the input has none."""
-    column = {node: i for i, node in enumerate(period.node_ids)}
-    series = torch.full((period.num_steps, len(node_ids)), torch.nan)
-    found = [(i, column[node]) for i, node in enumerate(node_ids) if node in column]
+def _laid_out(
+    values: Float[Tensor, "time column *channel"], given: tuple[str, ...], wanted: tuple[str, ...]
+) -> Float[Tensor, "time node *channel"]:
+    """The columns of these sensors; NaN where the input has none."""
+    column = {node: i for i, node in enumerate(given)}
+    laid = torch.full((len(values), len(wanted), *values.shape[2:]), torch.nan)
+    found = [(i, column[node]) for i, node in enumerate(wanted) if node in column]
     if found:
         target, source = (list(rows) for rows in zip(*found, strict=True))
-        series[:, target] = period.series[:, source]
-    return series
+        laid[:, target] = values[:, source]
+    return laid
+
+
+def _covariates_of(frame: pd.DataFrame, data: SavedData) -> tuple[str, ...]:
+    """Names of the covariates that the run takes, which the input must have."""
+    names = () if data.covariates is None else data.covariates.names
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise StreamError(
+            f"the run forecasts with {', '.join(names)}, known ahead, but the input has no column "
+            f"{absent[0]!r}. Add it, and rows for the {data.horizon} steps to forecast with an "
+            "empty y."
+        )
+    return names
+
+
+def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | None]:
+    """The readings up to the last one, and the covariates as far as forecasts need them."""
+    given = period.covariates
+    if given is None:
+        return period, None
+    read = (~period.series.isnan()).any(1).nonzero()
+    now = int(read.max()) + 1 if len(read) else period.num_steps
+    needed = now + data.horizon
+    if period.num_steps < needed:
+        raise StreamError(
+            f"the run forecasts with {', '.join(given.names)}, known ahead, but after its last "
+            f"reading the input has {period.num_steps - now} rows of a sensor. Add rows for the "
+            f"{data.horizon} steps to forecast with an empty y."
+        )
+    ahead = replace(given, values=given.values[:needed])
+    return replace(period, series=period.series[:now], covariates=None), ahead
+
+
+def _scaled_ahead(
+    given: Covariates | None, known: tuple[str, ...], wanted: tuple[str, ...], data: SavedData
+) -> Float[Tensor, "time node channel"] | None:
+    if given is None or data.covariates is None:
+        return None
+    return data.covariates.apply(_laid_out(given.values, known, wanted))
+
+
+def _ahead(recent: Recent, data: SavedData, calendar: Calendar, steps: range) -> Ahead:
+    """What is known beforehand of these steps, counted from the beginning of the window."""
+    off, given = None, recent.ahead
+    if data.holidays is not None:
+        off = holiday_steps(data.holidays, calendar, steps, period=INPUT)
+    if given is None:
+        return Ahead(off)
+    missing = max(len(steps) - len(given), 0)
+    return Ahead(off, nn.functional.pad(given[-len(steps) :], (0, 0, 0, 0, missing, 0)))
 
 
 def _fitted(recent: Recent, data: SavedData) -> Scaler:

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from eac.data.calendar import DAY, Calendar
+from eac.data.covariates import CovariateScale
 from eac.data.datamodule import PeriodData
 from eac.data.files import natural_key
 from eac.data.graph import Graph
-from eac.data.intake import part_scaler
+from eac.data.intake import covariate_scale, part_scaler
 from eac.data.protocol import PROTOCOLS, Protocol
 from eac.data.scaling import Scaler, Scaling
 from eac.errors import CheckpointError
@@ -36,6 +37,7 @@ class SavedData:
         scaling: In place of the protocol's, if any.
         carry: Share of a reading that a gap keeps with each step.
         holidays: Country whose holidays are marked, if any.
+        covariates: What the model takes that is known ahead, if anything.
         step: Time between two readings.
         days_per_week: Days after which the week repeats.
         graph: Graph of the last period, over the first nodes of ``node_ids``.
@@ -50,6 +52,7 @@ class SavedData:
     scaling: Scaling | None
     carry: float
     holidays: str | None
+    covariates: CovariateScale | None
     step: timedelta
     days_per_week: int
     graph: Graph
@@ -75,6 +78,7 @@ def data_card(data: PeriodData) -> dict[str, Any]:
             "scaling": _scaling_card(data.scaling),
             "carry": data.carry,
             "holidays": data.holidays,
+            "covariates": _covariates_card(data),
             "step_seconds": _step(calendar).total_seconds(),
             "days_per_week": calendar.days_per_week,
         },
@@ -120,6 +124,7 @@ def load_data(directories: list[Path]) -> SavedData:
         scaling=_load_scaling(said["scaling"], last),
         carry=said["carry"],
         holidays=said.get("holidays"),
+        covariates=_load_covariates(said.get("covariates")),
         step=timedelta(seconds=said["step_seconds"]),
         days_per_week=said["days_per_week"],
         graph=Graph(len(card["node_ids"]), **load_file(last / GRAPH_FILE)),
@@ -150,6 +155,17 @@ def _step(calendar: Calendar) -> timedelta:
 
 def _scaler_card(scaler: Scaler) -> dict[str, list[float]]:
     return {"mean": scaler.mean.tolist(), "scale": scaler.scale.tolist()}
+
+
+def _covariates_card(data: PeriodData) -> dict[str, Any] | None:
+    scale = covariate_scale(data.stream, data.covariates, data.fractions)
+    return None if scale is None else {name: list(values) for name, values in vars(scale).items()}
+
+
+def _load_covariates(card: dict[str, Any] | None) -> CovariateScale | None:
+    if card is None:
+        return None
+    return CovariateScale(**{name: tuple(values) for name, values in card.items()})
 
 
 def _scaling_card(scaling: Scaling | None) -> dict[str, Any] | None:

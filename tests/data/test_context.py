@@ -10,7 +10,7 @@ from eac.data.context import Clock, lag_steps, readings_before, steps_before
 from eac.data.datamodule import PeriodData
 from eac.data.drawing import draw_disguises, draw_nodes
 from eac.data.graph import Graph
-from eac.data.intake import Intake, prepare
+from eac.data.intake import Before, Intake, prepare
 from eac.data.period import Period
 from eac.data.protocol import PUBLISHED, STRICT
 from eac.data.scaling import Global, PerNode, Robust
@@ -118,7 +118,7 @@ def test_the_future_changes_nothing_that_a_forecast_sees(days, scaling, protocol
     def seen(one):
         lead = torch.full((WEEK, 2), torch.nan)
         intake = Intake(window, horizon, lags, scaling, carry=0.9)
-        tensors = prepare(one, split, protocol, intake, lead)
+        tensors = prepare(one, split, protocol, intake, Before(lead))
         tensors = tensors.with_neighbours(lambda x, graph: 2 * x)
         return tensors.batch(starts, moved).inputs
 
@@ -232,13 +232,3 @@ def test_a_refit_draws_from_the_validation_part_too_and_never_from_the_test(stre
 
     assert sorted(seen.tolist()) == list(range(data.split.val.stop - 4))
     assert torch.cat(list(data.train_dataloader())).max() == data.split.train.stop - 5
-
-
-def test_a_period_with_little_to_show_has_fewer_and_smaller_batches(stream):
-    settings = {"window": 3, "horizon": 2, "nodes_per_window": 1, "batch_size": 2048}
-    data = PeriodData(stream, **settings, steps_per_epoch=100)
-    sizes = [len(batch) for batch in data.train_dataloader()]
-
-    num_windows = 24 - 3 - 2 + 1
-    assert len(data.starts("train")) == num_windows
-    assert sizes == [num_windows * 3 // 6] * 7
