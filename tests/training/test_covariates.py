@@ -1,5 +1,6 @@
-"""Series known ahead, from training to forecasts of a finished run."""
+"""What is known ahead, from training to forecasts of a finished run."""
 
+import importlib.util
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,8 +23,10 @@ from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_period
 
 HOUR = timedelta(hours=1)
-START = datetime(2024, 1, 1)
+START = datetime(2023, 12, 7)
 STEPS = 240
+COUNTRY = "NO" if importlib.util.find_spec("holidays") else None
+"""Forecasts below are made on Christmas day, which is a Monday."""
 
 
 def rainy_stream():
@@ -43,7 +46,8 @@ def build(covariates):
     seed_everything(5, verbose=False)
     backbone = SeasonalMLP(6, 3, hidden=16, num_blocks=1, lags=("1d",), covariates=covariates)
     model = Forecaster(backbone, EAC(rank=2), optimizer=lambda p: torch.optim.AdamW(p, lr=0.01))
-    data = PeriodData(rainy_stream(), window=6, horizon=3, batch_size=16, seed=5)
+    settings = {"window": 6, "horizon": 3, "batch_size": 16, "seed": 5, "holidays": COUNTRY}
+    data = PeriodData(rainy_stream(), **settings)
     return model, data
 
 
@@ -91,6 +95,8 @@ def test_a_finished_run_forecasts_as_its_own_data_would(run):
     own = data.for_period(1)
     own.apply_graph_once(model.backbone)
     batch = own.full.batch(torch.tensor([until - 6]))
+    if COUNTRY:
+        assert batch.inputs.clock.holiday.all()
     with torch.no_grad():
         expected = predictor.forecaster(batch)[0]
     y_hat = torch.tensor(found["y_hat"].to_numpy(), dtype=torch.float32).view(4, 3)
