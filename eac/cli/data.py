@@ -5,8 +5,9 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -49,44 +50,46 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    stream = argparse.ArgumentParser(add_help=False)
+    stream.add_argument("path", help="folder or file of the stream")
     check = commands.add_parser(
         "check",
+        parents=[stream],
         help="validate every period and print a table of them",
         description="Reads and validates every period, prints a table of them, and warns of what "
         "looks suspicious. Exit status 1, and one message, where something is wrong.",
     )
-    check.add_argument("path", help="folder or file of the stream")
-    check.add_argument(
-        "--window", type=int, default=12, metavar="N", help="past steps in (default: 12)"
-    )
-    check.add_argument(
-        "--horizon", type=int, default=12, metavar="N", help="future steps out (default: 12)"
-    )
-    check.add_argument(
-        "--expect", type=Path, metavar="FILE", help="YAML file that says what the stream must hold"
-    )
+    add = partial(check.add_argument, metavar="N", type=int, default=12)
+    add("--window", help="past steps in (default: 12)")
+    add("--horizon", help="future steps out (default: 12)")
+    expected = "YAML file that says what the stream must hold"
+    check.add_argument("--expect", type=Path, metavar="FILE", help=expected)
     check.set_defaults(run=_check)
-    describe = commands.add_parser("describe", help="print what a stream holds")
-    describe.add_argument("path", help="folder or file of the stream")
+    about = "print what a stream holds"
+    describe = commands.add_parser("describe", parents=[stream], help=about)
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.set_defaults(run=_describe)
+    _add_writers(commands, stream)
+    return parser
+
+
+def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
+    """The commands that write something."""
     edges = commands.add_parser(
         "connect",
+        parents=[stream],
         help="write edges.csv from the coordinates in nodes.csv",
         description="Writes edges.csv beside each nodes.csv (node_id,latitude,longitude): each "
         "sensor and its nearest ones, nearer ones with more weight.",
     )
-    edges.add_argument("path", help="folder of the stream")
-    edges.add_argument(
-        "--nearest", type=int, default=4, metavar="N", help="neighbours (default: 4)"
-    )
+    near = "neighbours that each sensor asks for (default: 4)"
+    edges.add_argument("--nearest", type=int, default=4, metavar="N", help=near)
     edges.set_defaults(run=_connect)
-    change = commands.add_parser("convert", help="write a stream in another layout")
-    change.add_argument("path", help="folder or file of the stream")
+    about = "write a stream in another layout"
+    change = commands.add_parser("convert", parents=[stream], help=about)
     change.add_argument("destination", help="new folder; must not exist")
     change.add_argument("--to", required=True, choices=get_args(Layout), help="layout to write")
     change.set_defaults(run=_convert)
-    return parser
 
 
 def _check(arguments: argparse.Namespace) -> int:
