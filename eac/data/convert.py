@@ -13,6 +13,7 @@ import yaml
 
 from eac.data import files
 from eac.data.calendar import DAY
+from eac.data.covariates import covariate_table
 from eac.data.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.period import Period
 from eac.data.stream import GraphStream
@@ -28,7 +29,8 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
     """Writes ``stream`` to the new folder ``destination``, whole or not at all.
 
     A stream without real time stamps gets some, counted from Monday 2000-01-03, where a layout
-    needs them; ``npz`` keeps no coordinates and ``frame`` lists nodes in one order for all periods.
+    needs them; ``npz`` keeps no coordinates and ``frame`` lists nodes in one order for all periods;
+    ``table`` alone keeps covariates.
 
     Raises:
         StreamError: If ``destination`` exists or the stream does not fit the layout.
@@ -82,6 +84,9 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
         series = period.series.numpy()
         frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
         frame.to_parquet(place / "series.parquet")
+        if period.covariates is not None:
+            ahead = covariate_table(period.covariates, period.node_ids)
+            ahead.set_index(frame.index).to_parquet(place / "covariates.parquet")
         _nodes(period).to_csv(place / "nodes.csv", index=False)
         _edges(period).to_csv(place / "edges.csv", index=False)
     if len(days) > 1:

@@ -132,3 +132,10 @@ def read_covariates(
         column = values[:, position] if at else values[:, position, None]
         table[:, where, names.index(name)] = column
     return Covariates(names, torch.from_numpy(table))
+
+
+def covariate_table(given: Covariates, node_ids: tuple[str, ...]) -> pd.DataFrame:
+    """The columns that ``read_covariates`` reads."""
+    ends = [f"@{node}" for node in node_ids] if given.values.shape[1] > 1 else [""]
+    names = [name + end for end in ends for name in given.names]
+    return pd.DataFrame(given.values.flatten(1).numpy(), columns=names)

@@ -209,9 +209,9 @@ def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | No
     needed = now + data.horizon
     if period.num_steps < needed:
         raise StreamError(
-            f"the run forecasts with {', '.join(given.names)}, known ahead, but after its last "
-            f"reading the input has {period.num_steps - now} rows of a sensor. Add rows for the "
-            f"{data.horizon} steps to forecast with an empty y."
+            f"the run forecasts with {', '.join(given.names)}, known ahead, but the input holds "
+            f"{period.num_steps - now} of the {data.horizon} steps after its last reading. Add "
+            "rows for them with an empty y."
         )
     ahead = replace(given, values=given.values[:needed])
     return replace(period, series=period.series[:now], covariates=None), ahead

@@ -178,6 +178,15 @@ def test_a_table_for_all_nodes_keeps_one_column(folder):
     assert TableStream(folder)[0].covariates.values.shape == (10, 1, 1)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_converted_table_keeps_them(shared, tmp_path):
+    given = period("p", ("south", "north"), 10, names=("rain", "open"), shared=shared)
+    stream = MemoryStream([replace(given, calendar=Calendar(24))], name="s")
+    kept = TableStream(convert(stream, tmp_path / "kept", "table"))[0].covariates
+    assert kept.names == given.covariates.names
+    assert torch.equal(kept.values, given.covariates.values)
+
+
 def test_a_table_that_does_not_fit_the_series_is_refused(folder):
     write(folder, {"rain": np.arange(9.0)})
     with pytest.raises(StreamError, match=r"covariates.parquet has 9 rows .* its series 10"):

@@ -115,5 +115,5 @@ def test_without_the_column_or_without_the_future_it_asks_for_them(run):
     frame = recent(until=200, ahead=3)
     with pytest.raises(StreamError, match="no column 'rain'"):
         predictor.predict(frame.drop(columns="rain"))
-    with pytest.raises(StreamError, match="Add rows for the 3 steps to forecast with an empty y"):
+    with pytest.raises(StreamError, match="2 of the 3 steps after its last reading"):
         predictor.predict(recent(until=200, ahead=2))
