@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
+from eac.data.pieces import step_pieces
 from eac.data.tensors import PeriodView
 from eac.data.windows import window_starts
 from eac.typing import NodeSeries
@@ -116,12 +117,15 @@ def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
     A slot without readings takes the mean of the node; a node without any is NaN throughout.
     """
     steps, calendar = view.split.train, view.period.calendar
-    readings = view.tensors.scaled(steps).cpu()
-    observed = view.tensors.observed(steps).cpu().to(readings.dtype)
-    slot = calendar.slot_of_day(torch.arange(steps.start, steps.stop))
-    nothing = readings.new_zeros(calendar.steps_per_day, readings.shape[1])
-    count = nothing.index_add(0, slot, observed)
-    total = nothing.index_add(0, slot, readings * observed)
+    count = torch.zeros(calendar.steps_per_day, view.period.num_nodes)
+    total = torch.zeros_like(count)
+    for part in step_pieces(len(steps), view.period.num_nodes):
+        some = steps[part.start : part.stop]
+        readings = view.tensors.scaled(some).cpu()
+        observed = view.tensors.observed(some).cpu().to(readings.dtype)
+        slot = calendar.slot_of_day(torch.arange(some.start, some.stop))
+        count.index_add_(0, slot, observed)
+        total.index_add_(0, slot, readings * observed)
     mean = total.sum(0) / count.sum(0)
     return torch.where(count > 0, total / count.clamp_min(1), mean).T
 

@@ -1,4 +1,4 @@
-"""Writing a stream in one of the three layouts."""
+"""Writing a stream in one of the layouts."""
 
 import tempfile
 from collections.abc import Callable
@@ -14,13 +14,16 @@ import yaml
 from eac.data import files
 from eac.data.calendar import DAY
 from eac.data.covariates import covariate_table
+from eac.data.npy import write_clock, write_series
 from eac.data.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.period import Period
+from eac.data.pieces import pieces
 from eac.data.stream import GraphStream
+from eac.data.table import TableStream
 from eac.errors import StreamError
 from eac.typing import StrPath
 
-Layout: TypeAlias = Literal["table", "npz", "frame"]
+Layout: TypeAlias = Literal["table", "npy", "npz", "frame"]
 MONDAY = pd.Timestamp("2000-01-03")
 WORK_DAYS = 5
 
@@ -29,8 +32,9 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
     """Writes ``stream`` to the new folder ``destination``, whole or not at all.
 
     A stream without real time stamps gets some, counted from Monday 2000-01-03, where a layout
-    needs them; ``npz`` keeps no coordinates and ``frame`` lists nodes in one order for all periods;
-    ``table`` alone keeps covariates.
+    needs them. ``npy`` is a table folder with series that need not fit into memory; ``npz`` keeps
+    no coordinates and ``frame`` lists nodes in one order for all periods; neither of these two
+    keeps covariates.
 
     Raises:
         StreamError: If ``destination`` exists or the stream does not fit the layout.
@@ -84,14 +88,37 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
         series = period.series.numpy()
         frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
         frame.to_parquet(place / "series.parquet")
-        if period.covariates is not None:
-            ahead = covariate_table(period.covariates, period.node_ids)
-            ahead.set_index(frame.index).to_parquet(place / "covariates.parquet")
-        _nodes(period).to_csv(place / "nodes.csv", index=False)
-        _edges(period).to_csv(place / "edges.csv", index=False)
+        _write_beside(period, place)
     if len(days) > 1:
         raise StreamError(f"periods have weeks of {sorted(days)} days. Convert to npz.")
     return _about(stream) | {"days_per_week": days.pop(), "periods": names}
+
+
+def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
+    """A table folder whose series can be mapped; one in Parquet is never read whole."""
+    names = list(stream.period_names)
+    for index, name in enumerate(names):
+        place = folder / name
+        place.mkdir()
+        path = place / files.MAPPED_SERIES
+        if isinstance(stream, TableStream):
+            period = stream.load_mapped(index, path)
+        else:
+            period = stream.load(index)
+            parts = (part.numpy() for _, part in pieces(period.series))
+            write_series(path, period.num_steps, period.num_nodes, parts)
+        write_clock(place, period.calendar, f"period {name!r}")
+        _write_beside(period, place)
+    return _about(stream) | {"periods": names}
+
+
+def _write_beside(period: Period, place: Path) -> None:
+    """What lies beside the series of a table folder."""
+    if period.covariates is not None:
+        ahead = covariate_table(period.covariates, period.node_ids)
+        ahead.set_index(stamps_of(period)).to_parquet(place / "covariates.parquet")
+    _nodes(period).to_csv(place / "nodes.csv", index=False)
+    _edges(period).to_csv(place / "edges.csv", index=False)
 
 
 def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
@@ -167,6 +194,7 @@ def _about(stream: GraphStream) -> dict[str, Any]:
 
 WRITERS: dict[Layout, Callable[[GraphStream, Path], dict[str, Any]]] = {
     "table": _write_table,
+    "npy": _write_npy,
     "npz": _write_npz,
     "frame": _write_frame,
 }

@@ -4,21 +4,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from numpy import ndarray
 from torch import Tensor
 
 from eac.data.period import NodeChange, Period
+from eac.data.pieces import pieces
 from eac.data.stream import GraphStream, node_changes
 from eac.data.windows import Split, window_starts
-from eac.typing import Part
+from eac.typing import NodeSeries, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 FRACTIONS = (0.6, 0.2)
 MINUTES = "minutes"
-_CHUNK_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -94,33 +92,81 @@ def check_length(period: Period, window: int, horizon: int) -> None:
         window_starts(split.part(part), window, horizon, period=period.name, part=part)
 
 
-def longest_gaps(missing: Bool[Tensor, "time node"]) -> Int[Tensor, " node"]:
-    """The longest run of missing readings of each node, in steps.
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one walk through a series finds of each node.
+
+    Attributes:
+        count: Readings present.
+        zeros: Readings that are 0.
+        total: Sum of the readings, float64.
+        low: Smallest reading; infinite where there is none.
+        high: Largest reading; minus infinite where there is none.
+        gap: Longest run of missing readings, in steps.
+    """
+
+    count: Int[Tensor, " node"]
+    zeros: Int[Tensor, " node"]
+    total: Float[Tensor, " node"]
+    low: Float[Tensor, " node"]
+    high: Float[Tensor, " node"]
+    gap: Int[Tensor, " node"]
+
+    @property
+    def silent(self) -> Bool[Tensor, " node"]:
+        """Nodes without any reading."""
+        return self.count == 0
+
+    @property
+    def constant(self) -> Bool[Tensor, " node"]:
+        """Nodes whose readings are all the same."""
+        return ~self.silent & (self.low == self.high)
+
+    @property
+    def longest_gap(self) -> int:
+        """The longest run of missing readings of a node that has any."""
+        return int(self.gap.masked_fill(self.silent, 0).max())
+
+
+def survey(series: NodeSeries) -> Survey:
+    """Walks through a series once, a few steps at a time.
 
     Example:
-        >>> longest_gaps(torch.tensor([[True], [False], [True], [True]])).tolist()
+        >>> survey(torch.tensor([[torch.nan], [0.0], [torch.nan], [torch.nan]])).gap.tolist()
         [2]
     """
-    step = torch.arange(len(missing), dtype=torch.int32)[:, None]
-    longest = []
-    for nodes in missing.split(max(1, _CHUNK_ELEMENTS // len(missing)), dim=1):
-        seen = torch.where(nodes, -1, step).cummax(dim=0).values
-        longest.append((step - seen).amax(dim=0).long())
-    return torch.cat(longest)
+    nodes = series.shape[1]
+    count, zeros, gap = torch.zeros(3, nodes, dtype=torch.long)
+    total, seen = torch.zeros(nodes, dtype=torch.float64), torch.full((nodes,), -1)
+    low, high = torch.full((nodes,), torch.inf), torch.full((nodes,), -torch.inf)
+    for steps, part in pieces(series):
+        missing = part.isnan()
+        count += (~missing).sum(0)
+        zeros += (part == 0).sum(0)
+        total += part.nansum(0, dtype=torch.float64)
+        low = torch.minimum(low, part.masked_fill(missing, torch.inf).amin(0))
+        high = torch.maximum(high, part.masked_fill(missing, -torch.inf).amax(0))
+        step = torch.arange(steps.start, steps.stop)[:, None]
+        last = torch.cat([seen[None], torch.where(missing, -1, step)]).cummax(0).values[1:]
+        gap, seen = torch.maximum(gap, (step - last).amax(0)), last[-1]
+    return Survey(count, zeros, total, low, high, gap)
 
 
-def summarize(period: Period, change: NodeChange, before: Period | None) -> PeriodSummary:
+def summarize(
+    period: Period, change: NodeChange, before: Period | None, found: Survey | None = None
+) -> PeriodSummary:
     """Sums up one period.
 
     Args:
         period: The period.
         change: Its nodes, by how they relate to the periods before.
         before: The period before it, to see whether they overlap in time.
+        found: What ``survey`` found in its series; None walks through it.
     """
     first, last = _ends(period)
-    readings = period.series.numpy().ravel()
-    present = readings[~np.isnan(readings)]  # torch would list the position of each first
-    some = present.size > 0
+    found = found or survey(period.series)
+    count = int(found.count.sum())
+    mean = float(found.total.sum()) / count if count else None
     return PeriodSummary(
         name=period.name,
         num_nodes=period.num_nodes,
@@ -129,26 +175,24 @@ def summarize(period: Period, change: NodeChange, before: Period | None) -> Peri
         returned=len(change.returned),
         gone=len(change.gone),
         num_steps=period.num_steps,
-        missing_share=period.missing_share,
+        missing_share=1 - count / period.series.numel(),
         num_edges=period.graph.num_edges,
         num_isolated=int(period.graph.isolated().sum()),
         first=first,
         last=last,
-        mean=float(present.mean(dtype=np.float64)) if some else None,
-        std=_deviation(present) if some else None,
-        low=float(present.min()) if some else None,
-        high=float(present.max()) if some else None,
-        zero_share=float((present == 0).mean()) if some else None,
-        warnings=(*_overlap(before, period), *_suspicious(period)),
+        mean=mean,
+        std=None if mean is None else _deviation(period.series, mean, count),
+        low=float(found.low.min()) if count else None,
+        high=float(found.high.max()) if count else None,
+        zero_share=int(found.zeros.sum()) / count if count else None,
+        warnings=(*_overlap(before, period), *_suspicious(period, found)),
     )
 
 
-def _deviation(values: Float[ndarray, " any"]) -> float:
-    """Standard deviation in float64, without a float64 copy of all values."""
-    mean = values.mean(dtype=np.float64)
-    pieces = np.array_split(values, max(1, values.size // _CHUNK_ELEMENTS))
-    squares = sum(float(np.square(piece - mean).sum()) for piece in pieces)
-    return math.sqrt(squares / values.size)
+def _deviation(series: NodeSeries, mean: float, count: int) -> float:
+    """Standard deviation of the readings present, in float64."""
+    squares = sum(float((part.double() - mean).square_().nansum()) for _, part in pieces(series))
+    return math.sqrt(squares / count)
 
 
 def _ends(period: Period) -> tuple[str, str]:
@@ -171,16 +215,11 @@ def _overlap(before: Period | None, period: Period) -> tuple[str, ...]:
     return (f"starts at {now.start}, before period {before.name!r} ends ({end})",)
 
 
-def _suspicious(period: Period) -> Iterator[str]:
-    missing = period.series.isnan()
-    silent = missing.all(dim=0)
-    low = torch.where(missing, torch.inf, period.series).amin(dim=0)
-    high = torch.where(missing, -torch.inf, period.series).amax(dim=0)
-    gaps = longest_gaps(missing).masked_fill(silent, 0)
-    yield from _named(period, silent, "without any reading")
-    yield from _named(period, ~silent & (low == high), "with one constant reading")
-    week = period.calendar.steps_per_week
-    longest = f"missing for more than a week on end, at most {int(gaps.max())} steps"
+def _suspicious(period: Period, found: Survey) -> Iterator[str]:
+    yield from _named(period, found.silent, "without any reading")
+    yield from _named(period, found.constant, "with one constant reading")
+    gaps, week = found.gap.masked_fill(found.silent, 0), period.calendar.steps_per_week
+    longest = f"missing for more than a week on end, at most {found.longest_gap} steps"
     yield from _named(period, gaps > week, longest)
 
 

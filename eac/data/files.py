@@ -12,6 +12,7 @@ from eac.errors import StreamError
 
 STREAM_FILE = "stream.yaml"
 TABLE_SUFFIXES = (".parquet", ".csv")
+MAPPED_SERIES = "series.npy"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -38,6 +39,12 @@ def find_table(folder: Path, stem: str) -> Path | None:
         if (folder / (stem + suffix)).is_file():
             return folder / (stem + suffix)
     return None
+
+
+def find_series(folder: Path) -> Path | None:
+    """``series.npy`` of a folder, which goes first, or what ``find_table`` finds."""
+    mapped = folder / MAPPED_SERIES
+    return mapped if mapped.is_file() else find_table(folder, "series")
 
 
 def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:

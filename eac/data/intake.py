@@ -12,9 +12,11 @@ from eac.data.ahead import Ahead
 from eac.data.context import Lag, covariates_before, readings_before
 from eac.data.covariates import CovariateScale
 from eac.data.holidays import holiday_steps
+from eac.data.mapped import MappedSeries
 from eac.data.period import Period
+from eac.data.pieces import is_complete
 from eac.data.protocol import Protocol
-from eac.data.readings import PartScaling, Readings, is_complete
+from eac.data.readings import PartScaling, Readings
 from eac.data.scaling import Scaler, Scaling, fit_scaler
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors
@@ -98,12 +100,11 @@ def prepare(
         before: What comes before the period, at least the largest lag long.
     """
     scaler, inputs = _fit(period.series, split, protocol, intake)
-    raw, lead = period.series, 0
-    if before is not None:
-        raw, lead = torch.cat([before.readings, raw]), len(before.readings)
-        inputs = inputs.later(lead)
-    complete, steps = is_complete(raw), range(-lead, period.num_steps)
-    readings = Readings(raw, inputs, complete=complete)
+    earlier = None if before is None else before.readings
+    lead = 0 if earlier is None else len(earlier)
+    complete = is_complete(period.series) and (earlier is None or is_complete(earlier))
+    readings = Readings(_joined(period, earlier), inputs.later(lead), complete=complete)
+    steps = range(-lead, period.num_steps)
     scaled_targets = intake.scaling is not None or protocol.scale_targets
     return PeriodTensors(
         readings=readings if complete else readings.carrying(intake.carry),
@@ -116,6 +117,12 @@ def prepare(
         lags=intake.lags,
         ahead=_ahead(period, steps, intake, before),
     )
+
+
+def _joined(period: Period, before: NodeSeries | None) -> Float[Tensor, "step node"] | MappedSeries:
+    if period.mapped:
+        return MappedSeries(period.series, before)
+    return period.series if before is None else torch.cat([before, period.series])
 
 
 def _ahead(period: Period, steps: range, intake: Intake, before: Before | None) -> Ahead:

@@ -11,7 +11,8 @@ from eac.errors import StreamError
 from eac.typing import StrPath
 
 LAYOUTS = """A stream is one of:
-  - a table folder: per period a folder with series.parquet (or .csv), nodes.csv and edges.csv
+  - a table folder: per period a folder with series.parquet (or .csv, .npy), nodes.csv and
+    edges.csv
   - the published layout: RawData/<k>.npz and graph/<k>_adj.npz
   - a long frame: a file with unique_id, ds, y, or a folder with series.csv (or .parquet) of
     that kind, where known beside edges.csv with source, target, weight"""
@@ -32,7 +33,7 @@ def open_stream(path: StrPath) -> GraphStream:
         return TableStream(path)
     if _is_long(path):
         return read_frame_stream(path)
-    if files.find_table(path, "series"):
+    if files.find_series(path):
         raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
     raise StreamError(f"{path} is not a stream.{_hint(path)} {LAYOUTS}")
 
@@ -54,8 +55,8 @@ def _is_long(path: Path) -> bool:
 def _holds_periods(path: Path) -> bool:
     if not path.is_dir():
         return False
-    if files.find_table(path, "series"):
+    if files.find_series(path):
         return False
     if (path / files.STREAM_FILE).is_file():
         return True
-    return any(files.find_table(entry, "series") for entry in path.iterdir())
+    return any(files.find_series(entry) for entry in path.iterdir())

@@ -12,10 +12,9 @@ from torch import Tensor
 from eac.data.calendar import Calendar
 from eac.data.covariates import Covariates
 from eac.data.graph import Graph
+from eac.data.pieces import pieces
 from eac.errors import StreamError
 from eac.typing import NodeSeries
-
-_CHUNK_ELEMENTS = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +29,8 @@ class Period:
         calendar: Clock of the first step.
         coordinates: Latitude and longitude in degrees, when known.
         covariates: What is known beforehand of each step, if anything.
+        mapped: True when ``series`` is a file mapped into memory, perhaps larger than that; it is
+            then read in pieces and never copied whole.
 
     Raises:
         StreamError: If ids repeat, shapes disagree, a reading is infinite or an edge weight is
@@ -43,6 +44,7 @@ class Period:
     calendar: Calendar
     coordinates: Float[Tensor, "node 2"] | None = None
     covariates: Covariates | None = None
+    mapped: bool = False
 
     def __post_init__(self):
         _check_shapes(self)
@@ -65,8 +67,7 @@ class Period:
     @property
     def missing_share(self) -> float:
         """Share of readings that are NaN, between 0 and 1."""
-        rows = max(1, _CHUNK_ELEMENTS // self.num_nodes)
-        missing = sum(int(part.isnan().sum()) for part in self.series.split(rows))
+        missing = sum(int(part.isnan().sum()) for _, part in pieces(self.series))
         return missing / self.series.numel()
 
     def permute(self, order: Int[Tensor, " node"]) -> "Period":
@@ -77,7 +78,7 @@ class Period:
         series = self.series[:, order]
         ahead = None if self.covariates is None else self.covariates.permute(order)
         moved = replace(self, series=series, node_ids=ids, graph=graph, coordinates=where)
-        return replace(moved, covariates=ahead)
+        return replace(moved, covariates=ahead, mapped=False)
 
     def known_ahead(self, names: Sequence[str]) -> Covariates:
         """The covariates of these names.
@@ -178,15 +179,15 @@ def _check_edges(period: Period) -> None:
 
 
 def _check_values(period: Period) -> None:
-    rows = max(1, _CHUNK_ELEMENTS // period.num_nodes)
-    counts = [int(part.isinf().sum()) for part in period.series.split(rows)]
-    if sum(counts):
-        chunk = next(i for i, count in enumerate(counts) if count)
-        first = period.series[chunk * rows : (chunk + 1) * rows].isinf().nonzero()[0]
-        step, node = int(first[0]) + chunk * rows, int(first[1])
+    counts = [(steps, int(part.isinf().sum())) for steps, part in pieces(period.series)]
+    total = sum(count for _, count in counts)
+    if total:
+        steps = next(steps for steps, count in counts if count)
+        first = period.series[steps.start : steps.stop].isinf().nonzero()[0]
+        step, node = int(first[0]) + steps.start, int(first[1])
         stamp = period.calendar.time_of(step)
         when = f"row {step}" if stamp is None else f"row {step} ({stamp})"
         raise StreamError(
-            f"period {period.name!r}: {sum(counts)} readings are infinite, first of node "
+            f"period {period.name!r}: {total} readings are infinite, first of node "
             f"{period.node_ids[node]!r} in {when}. Give missing readings as empty cells or NaN."
         )

@@ -1,6 +1,6 @@
 """The readings of a period, kept once and raw; what is gathered of them is scaled on the way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,16 +8,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eac.data.graph import Graph
+from eac.data.mapped import MappedSeries
+from eac.data.pieces import step_pieces
 from eac.data.scaling import Scaler
 from eac.data.windows import gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
-
-_CHUNK_ELEMENTS = 1 << 17
-
-
-def steps_at_once(num_nodes: int) -> int:
-    """How many steps of a series are worked on at a time."""
-    return max(1, _CHUNK_ELEMENTS // max(1, num_nodes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +74,13 @@ class Readings:
     """One raw series, NaN where missing, and how it is scaled; counted from its first step.
 
     Attributes:
-        raw: Raw readings.
+        raw: Raw readings, in memory or mapped.
         scaling: Of the inputs.
         filled: The scaled series with its gaps filled, where these are not filled with 0.
         complete: True when no reading is missing.
     """
 
-    raw: NodeSeries
+    raw: NodeSeries | MappedSeries
     scaling: PartScaling
     filled: NodeSeries | None = None
     complete: bool = False
@@ -95,6 +90,11 @@ class Readings:
         """Nodes held."""
         return self.raw.shape[1]
 
+    @property
+    def mapped(self) -> bool:
+        """True when the readings are a file mapped into memory."""
+        return isinstance(self.raw, MappedSeries)
+
     def inputs(
         self,
         at: Int[Tensor, " batch"],
@@ -102,7 +102,7 @@ class Readings:
         nodes: Int[Tensor, "*batch chosen"] | None = None,
     ) -> tuple[Float[Tensor, "batch chosen {length}"], Bool[Tensor, "batch chosen {length}"]]:
         """Scaled readings, filled where missing, and where they are present."""
-        values = gather(self.raw, at, length, nodes)
+        values = self._gather(at, length, nodes)
         present = self._present(values)
         if self.filled is not None:
             return gather(self.filled, at, length, nodes), present
@@ -116,24 +116,24 @@ class Readings:
         nodes: Int[Tensor, "*batch chosen"] | None = None,
     ) -> tuple[Float[Tensor, "batch chosen {length}"], Bool[Tensor, "batch chosen {length}"]]:
         """Raw readings, 0 where missing, and where they are present."""
-        values = gather(self.raw, at, length, nodes)
+        values = self._gather(at, length, nodes)
         present = self._present(values)
         return self._zero(values), present
 
     def scaled(self, steps: range) -> NodeSeries:
         """Scaled readings of these steps, filled where missing; a new tensor."""
-        return self.inputs(torch.tensor([steps.start], device=self.raw.device), len(steps))[0][0].T
+        return self.inputs(self._at(steps), len(steps))[0][0].T
 
     def observed(self, steps: range) -> SeriesMask:
         """True where a reading of these steps is present."""
-        return ~self.raw[steps.start : steps.stop].isnan()
+        return ~self._gather(self._at(steps), len(steps))[0].T.isnan()
 
     def through(
         self, apply: Callable[[NodeSeries, Graph], NodeSeries | None], graph: Graph
     ) -> NodeSeries | None:
         """What ``apply`` makes of the scaled series, step by step; None where it makes nothing."""
         out = None
-        for steps in self._pieces():
+        for steps in step_pieces(*self.raw.shape):
             part = apply(self.scaled(steps), graph)
             if part is None:
                 return None
@@ -145,7 +145,7 @@ class Readings:
         """The same with gaps filled by the last reading (see ``carried``); 0 fills them with 0."""
         if not share:
             return self
-        everything = range(len(self.raw))
+        everything = range(self.raw.shape[0])
         return replace(
             self, filled=carried(self.scaled(everything), self.observed(everything), share)
         )
@@ -153,16 +153,28 @@ class Readings:
     def subset(self, nodes: NodeIndex) -> "Readings":
         """The readings of some of the nodes."""
         filled = None if self.filled is None else self.filled[:, nodes]
-        return replace(
-            self, raw=self.raw[:, nodes], scaling=self.scaling.subset(nodes), filled=filled
-        )
+        raw = self.raw.subset(nodes) if isinstance(self.raw, MappedSeries) else self.raw[:, nodes]
+        return replace(self, raw=raw, scaling=self.scaling.subset(nodes), filled=filled)
 
     def to(self, device: torch.device) -> "Readings":
-        """The same on another device."""
+        """The same on another device; a mapped series stays where it is."""
         filled = None if self.filled is None else self.filled.to(device)
-        return replace(
-            self, raw=self.raw.to(device), scaling=self.scaling.to(device), filled=filled
-        )
+        raw = self.raw if isinstance(self.raw, MappedSeries) else self.raw.to(device)
+        return replace(self, raw=raw, scaling=self.scaling.to(device), filled=filled)
+
+    def _gather(
+        self,
+        at: Int[Tensor, " batch"],
+        length: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> Float[Tensor, "batch chosen {length}"]:
+        """Raw readings, a new tensor."""
+        if isinstance(self.raw, MappedSeries):
+            return self.raw.gather(at, length, nodes)
+        return gather(self.raw, at, length, nodes)
+
+    def _at(self, steps: range) -> Int[Tensor, " one"]:
+        return torch.tensor([steps.start], device=self.scaling.mean.device)
 
     def _present(
         self, values: Float[Tensor, "batch chosen span"]
@@ -175,17 +187,6 @@ class Readings:
         self, values: Float[Tensor, "batch chosen span"]
     ) -> Float[Tensor, "batch chosen span"]:
         return values if self.complete else values.nan_to_num_(0.0)
-
-    def _pieces(self) -> Iterator[range]:
-        size = steps_at_once(self.num_nodes)
-        for first in range(0, len(self.raw), size):
-            yield range(first, min(first + size, len(self.raw)))
-
-
-def is_complete(series: NodeSeries) -> bool:
-    """True when no reading is missing."""
-    parts = series.split(steps_at_once(series.shape[1]))
-    return not any(bool(part.isnan().any()) for part in parts)
 
 
 def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:

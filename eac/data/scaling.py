@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.data.pieces import column_pieces, count_readings
 from eac.typing import NodeSeries
 
 _CHUNK_ELEMENTS = 1 << 18
+_QUANTILE_ELEMENTS = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ class PerNode(Scaling):
     def fit(self, series: NodeSeries) -> Scaler:
         """The statistics of each node; a node without readings takes the mean of all nodes'."""
         own = fit_scaler(series, per_node=True, min_readings=1)
-        return _towards_typical(own, (~series.isnan()).sum(0), self.few)
+        return _towards_typical(own, count_readings(series), self.few)
 
 
 class Robust(Scaling):
@@ -105,9 +107,11 @@ class Robust(Scaling):
     def fit(self, series: NodeSeries) -> Scaler:
         """The quartiles of each node; a node without readings takes the mean of all nodes'."""
         at = torch.tensor([0.25, 0.5, 0.75], dtype=series.dtype, device=series.device)
-        low, middle, high = series.nanquantile(at, dim=0).nan_to_num(0.0)
+        parts = column_pieces(series, _QUANTILE_ELEMENTS)
+        quartiles = torch.cat([part.nanquantile(at, dim=0) for _, part in parts], dim=1)
+        low, middle, high = quartiles.nan_to_num(0.0)
         own = Scaler(middle, (high - low) / NORMAL_QUARTILES)
-        return _towards_typical(own, (~series.isnan()).sum(0), self.few)
+        return _towards_typical(own, count_readings(series), self.few)
 
 
 NORMAL_QUARTILES = 1.349
@@ -147,8 +151,8 @@ def fit_scaler(
         min_readings: A day of hourly readings by default.
     """
     weight = torch.ones(len(series)) if step_weight is None else step_weight
-    columns = max(1, _CHUNK_ELEMENTS // len(series))
-    parts = [_statistics(part, weight.double()[:, None]) for part in series.split(columns, dim=1)]
+    some = column_pieces(series, _CHUNK_ELEMENTS)
+    parts = [_statistics(part, weight.double()[:, None]) for _, part in some]
     readings, count, own, own_variance = torch.cat(parts, dim=1)
     everything = count.sum().clamp_min(1)
     mean_all = (own * count).sum() / everything

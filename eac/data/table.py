@@ -1,8 +1,9 @@
 """Reader of a table folder: per period a wide series, a list of nodes and a list of edges."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import torch
@@ -10,10 +11,14 @@ import torch
 from eac.data import columns, files, tabular
 from eac.data.calendar import Calendar
 from eac.data.covariates import read_covariates
+from eac.data.npy import open_series, parquet_clock, parquet_parts, read_stamps, write_series
 from eac.data.period import Period
+from eac.data.pieces import pieces
 from eac.data.stream import GraphStream
 from eac.errors import StreamError
-from eac.typing import StrPath
+from eac.typing import NodeSeries, StrPath
+
+Reader: TypeAlias = Callable[[Path, tuple[str, ...], str], tuple[NodeSeries, pd.DatetimeIndex]]
 
 KNOWN_KEYS = (
     "name",
@@ -37,7 +42,9 @@ class TableStream(GraphStream):
     ``days_per_week``, all optional. A period folder holds ``series.parquet`` (or ``series.csv``:
     first column time stamps, then one column per node), ``nodes.csv`` (``node_id`` and, when
     known, ``latitude``, ``longitude``) and ``edges.csv`` (``source``, ``target``, ``weight``);
-    and, when wanted, ``covariates.parquet`` (see ``read_covariates``).
+    and, when wanted, ``covariates.parquet`` (see ``read_covariates``). A series that does not fit
+    into memory is ``series.npy``, float32 ``[time node]`` in the order of ``nodes.csv``, with
+    ``start`` and ``frequency`` in ``clock.yaml``.
     Nodes are listed in the order of ``nodes.csv``; columns are matched to them by id.
 
     Periods come in the order of ``periods``; folders it does not name but which hold a series
@@ -77,29 +84,37 @@ class TableStream(GraphStream):
         found = [
             entry.name
             for entry in self.path.iterdir()
-            if not entry.name.startswith((".", "_")) and files.find_table(entry, "series")
+            if not entry.name.startswith((".", "_")) and files.find_series(entry)
         ]
         return listed + sorted(set(found) - set(listed), key=files.natural_key)
 
     def load(self, index: int) -> Period:
-        """Reads and validates one period."""
+        """Reads and validates one period; a series in ``series.npy`` is mapped into memory."""
+        mapped = (self.path / self.period_names[index] / files.MAPPED_SERIES).is_file()
+        return self._load(index, _map if mapped else _read, mapped=mapped)
+
+    def load_mapped(self, index: int, path: Path) -> Period:
+        """The same, its series written to ``path`` a few rows at a time, and mapped from there."""
+        return self._load(index, partial(_write, path), mapped=True)
+
+    def _load(self, index: int, read: Reader, *, mapped: bool) -> Period:
         name = self.period_names[index]
         what, folder = f"period {name!r}", self.path / name
         nodes = tabular.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
-        frame = _match_columns(_read_series(folder, what), node_ids, what)
+        series, stamps = read(folder, node_ids, what)
         ahead = files.find_table(folder, "covariates")
         edges = tabular.read_text(files.require_file(folder / "edges.csv", what, EDGES), what)
         tabular.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
         return Period(
             name=name,
-            series=torch.from_numpy(columns.readings(frame, what)),
+            series=series,
             node_ids=node_ids,
             graph=columns.edge_graph(edges, node_ids, what),
-            calendar=self._calendar(pd.DatetimeIndex(frame.index), what),
+            calendar=self._calendar(stamps, what),
             coordinates=columns.coordinates(nodes, node_ids, what),
-            covariates=ahead
-            and read_covariates(ahead, pd.DatetimeIndex(frame.index), node_ids, what),
+            covariates=ahead and read_covariates(ahead, stamps, node_ids, what),
+            mapped=mapped,
         )
 
     @property
@@ -125,9 +140,42 @@ class TableStream(GraphStream):
         return calendar
 
 
-def _read_series(folder: Path, what: str) -> pd.DataFrame:
+def _read(
+    folder: Path, node_ids: tuple[str, ...], what: str
+) -> tuple[NodeSeries, pd.DatetimeIndex]:
+    """The series of a period in memory, and its time stamps."""
     path = files.find_table(folder, "series") or folder / "series.parquet"
     frame = columns.by_time(tabular.read_table(path, what), path, what)
+    frame = _match_columns(_not_empty(frame, path, what), node_ids, what)
+    return torch.from_numpy(columns.readings(frame, what)), pd.DatetimeIndex(frame.index)
+
+
+def _map(folder: Path, node_ids: tuple[str, ...], what: str) -> tuple[NodeSeries, pd.DatetimeIndex]:
+    """A mapped series, one column per row of ``nodes.csv``; the clock lies beside it."""
+    series = open_series(folder / files.MAPPED_SERIES, what)
+    return series, read_stamps(folder, len(series), what)
+
+
+def _write(
+    path: Path, folder: Path, node_ids: tuple[str, ...], what: str
+) -> tuple[NodeSeries, pd.DatetimeIndex]:
+    """A series on its way to a file that is mapped from then on; Parquet is never read whole."""
+    source = files.find_series(folder)
+    if source is None or source.suffix != ".parquet":
+        series, stamps = (_map if source and source.suffix == ".npy" else _read)(
+            folder, node_ids, what
+        )
+        parts = (part.numpy() for _, part in pieces(series))
+    else:
+        clock, names = parquet_clock(source, what)
+        frame = pd.DataFrame(columns=pd.Index(names), index=clock)
+        _match_columns(_not_empty(frame, source, what), node_ids, what)
+        stamps, parts = clock, parquet_parts(source, node_ids, what)
+    write_series(path, len(stamps), len(node_ids), parts)
+    return open_series(path, what), stamps
+
+
+def _not_empty(frame: pd.DataFrame, path: Path, what: str) -> pd.DataFrame:
     if len(frame) == 0 or frame.shape[1] == 0:
         raise StreamError(
             f"{what} is empty: {path} has {len(frame)} rows of {frame.shape[1]} nodes. "

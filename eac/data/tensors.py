@@ -20,6 +20,7 @@ from eac.data.windows import Split, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
+Neighbours: TypeAlias = Callable[[NodeSeries, Graph], NodeSeries | None]
 History: TypeAlias = Shaped[Tensor, "batch chosen lag span"]
 
 
@@ -39,7 +40,8 @@ class PeriodTensors:
         calendar: Clock of the period's first step.
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
-        neighbour_x: The graph applied to the scaled readings, when the backbone can use it.
+        neighbour_x: The graph applied to the scaled readings, when the backbone can use it; with a
+            mapped series, how it is applied to each batch.
         ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
@@ -53,7 +55,7 @@ class PeriodTensors:
     calendar: Calendar
     lead: int = 0
     lags: tuple[Lag, ...] = ()
-    neighbour_x: NodeSeries | None = None
+    neighbour_x: NodeSeries | Neighbours | None = None
     ahead: Ahead = field(default_factory=Ahead)
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
@@ -84,7 +86,7 @@ class PeriodTensors:
                 their neighbours read then comes with ``neighbour_x`` or not at all, for the batch
                 has no edges. None gathers all.
         """
-        at, near, span = starts + self.lead, self.neighbour_x, self.window + self.horizon
+        at, span = starts + self.lead, self.window + self.horizon
         x, observed = self.readings.inputs(at, self.window, nodes)
         holiday = None if self.ahead.holidays is None else self.ahead.on_holiday(at, span)
         clock = Clock.at(self.calendar, starts, span, days, holiday)
@@ -92,7 +94,7 @@ class PeriodTensors:
         y, mask = self.readings.targets(at + self.window, self.horizon, nodes)
         inputs = Inputs(
             x=x,
-            neighbour_x=None if near is None else gather(near, at, self.window, nodes),
+            neighbour_x=self._near(x, at, nodes),
             nodes=self._rows(nodes),
             observed=observed,
             clock=clock,
@@ -175,10 +177,25 @@ class PeriodTensors:
         span, before = self.window + self.horizon, self._lagged_starts(at, days).flatten()
         if nodes is not None and nodes.dim() > 1:
             nodes = nodes.repeat(len(self.lags), 1)
-        near = self.neighbour_x
         x, known = self.readings.inputs(before, span, nodes)
-        heard = None if near is None else self._by_lag(gather(near, before, span, nodes))
+        near = self._near(x, before, nodes)
+        heard = None if near is None else self._by_lag(near)
         return self._by_lag(x), self._by_lag(known), heard
+
+    def _near(
+        self,
+        x: Float[Tensor, "batch chosen span"],
+        at: Int[Tensor, " batch"],
+        nodes: BatchNodes | None,
+    ) -> Float[Tensor, "batch chosen span"] | None:
+        """The graph applied to ``x``, which was read from the steps ``at`` on."""
+        if self.neighbour_x is None or isinstance(self.neighbour_x, Tensor):
+            near = self.neighbour_x
+            return None if near is None else gather(near, at, x.shape[-1], nodes)
+        if nodes is not None:
+            return None
+        near = self.neighbour_x(x.transpose(1, 2).flatten(0, 1), self.graph)
+        return None if near is None else near.unflatten(0, (len(x), -1)).transpose(1, 2)
 
     def _lagged_starts(
         self, at: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None
@@ -231,10 +248,13 @@ class PeriodTensors:
             loss_nodes=loss_nodes,
         )
 
-    def with_neighbours(
-        self, apply: Callable[[NodeSeries, Graph], NodeSeries | None]
-    ) -> "PeriodTensors":
-        """The same tensors with the graph applied once to the whole series, piece by piece."""
+    def with_neighbours(self, apply: Neighbours) -> "PeriodTensors":
+        """The same tensors with the graph applied once to the whole series, piece by piece.
+
+        The result would be as large as the series, so a mapped one gets it batch by batch.
+        """
+        if self.readings.mapped:
+            return replace(self, neighbour_x=apply)
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
 
     def to(self, device: torch.device) -> "PeriodTensors":

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.calendar import Calendar
+from eac.data.pieces import column_pieces, pieces
 from eac.data.windows import gather
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries
@@ -39,9 +40,9 @@ def naive_errors(
     num_nodes = series.shape[1]
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
     overall = _overall_mean(series[: int(starts.min())])
-    for nodes in torch.arange(num_nodes).split(max(1, _CHUNK_ELEMENTS // len(series))):
-        part = series[:, int(nodes[0]) : int(nodes[-1]) + 1].contiguous()
-        for forecasts, y in _naive_forecasts(part, starts, window, horizon, calendar, overall):
+    for columns, part in column_pieces(series, _CHUNK_ELEMENTS):
+        nodes, own = torch.arange(num_nodes)[columns], part.contiguous()
+        for forecasts, y in _naive_forecasts(own, starts, window, horizon, calendar, overall):
             for name, y_hat in zip(NAIVE, forecasts, strict=True):
                 errors[name].update(y_hat, y, ~y.isnan(), nodes)
     return errors
@@ -69,7 +70,7 @@ def _naive_forecasts(
 
 def _overall_mean(history: NodeSeries) -> Float[Tensor, ""]:
     """Mean of all readings, in float64 and in parts; 0 without any."""
-    parts = history.split(max(1, _CHUNK_ELEMENTS // history.shape[1]))
+    parts = [part for _, part in pieces(history)]
     total = sum(float(part.nansum(dtype=torch.float64)) for part in parts)
     count = sum(int((~part.isnan()).sum()) for part in parts)
     return history.new_tensor(total / max(count, 1))

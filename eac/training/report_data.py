@@ -11,7 +11,7 @@ from torch import Tensor
 from eac.continual.features import evaluating
 from eac.data.batch import Batch
 from eac.data.datamodule import PeriodData
-from eac.data.describe import longest_gaps, summarize
+from eac.data.describe import summarize, survey
 from eac.data.period import NodeChange, Period
 from eac.details import (
     Dispersion,
@@ -226,11 +226,8 @@ def _neighbourhoods(period: Period, seeds: Int[Tensor, " seed"]) -> Int[Tensor, 
 
 
 def _quality(period: Period, change: NodeChange, before: Period | None) -> Quality:
-    summary = summarize(period, change, before)
-    missing = period.series.isnan()
-    silent = missing.all(0)
-    filled = torch.where(missing, -torch.inf, period.series).amax(0)
-    constant = (filled == torch.where(missing, torch.inf, period.series).amin(0)) & ~silent
+    found = survey(period.series)
+    summary = summarize(period, change, before, found)
     return Quality(
         num_steps=summary.num_steps,
         num_edges=summary.num_edges,
@@ -242,9 +239,9 @@ def _quality(period: Period, change: NodeChange, before: Period | None) -> Quali
         low=summary.low,
         mean=summary.mean,
         high=summary.high,
-        longest_gap=int(longest_gaps(missing).masked_fill(silent, 0).max()),
-        num_silent=int(silent.sum()),
-        num_constant=int(constant.sum()),
+        longest_gap=found.longest_gap,
+        num_silent=int(found.silent.sum()),
+        num_constant=int(found.constant.sum()),
         warnings=summary.warnings,
     )
 

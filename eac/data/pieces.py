@@ -1,0 +1,51 @@
+"""Pieces in which a series is walked through, so that one larger than memory is never in it."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.typing import NodeSeries
+
+ELEMENTS = 1 << 17
+"""Readings in a piece of steps."""
+PASSES = 64
+"""Pieces of columns at most; each piece touches every step."""
+
+
+def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
+    """Ranges of steps, in order of time."""
+    size = max(1, ELEMENTS // max(1, num_nodes))
+    for first in range(0, num_steps, size):
+        yield range(first, min(first + size, num_steps))
+
+
+def pieces(series: NodeSeries) -> Iterator[tuple[range, Float[Tensor, "step node"]]]:
+    """Steps and what was read in them, in order of time."""
+    for steps in step_pieces(*series.shape):
+        yield steps, series[steps.start : steps.stop]
+
+
+def column_pieces(
+    series: NodeSeries, elements: int
+) -> Iterator[tuple[slice, Float[Tensor, "time column"]]]:
+    """Some columns at a time, of about so many readings."""
+    steps, count = series.shape
+    size = max(1, elements // max(1, steps), count // PASSES)
+    for first in range(0, count, size):
+        columns = slice(first, first + size)
+        yield columns, series[:, columns]
+
+
+def is_complete(series: NodeSeries) -> bool:
+    """True when no reading is missing."""
+    return not any(bool(part.isnan().any()) for _, part in pieces(series))
+
+
+def count_readings(series: NodeSeries) -> Tensor:
+    """How many readings each node has."""
+    count = torch.zeros(series.shape[1], dtype=torch.long, device=series.device)
+    for _, part in pieces(series):
+        count += (~part.isnan()).sum(0)
+    return count

@@ -1,0 +1,128 @@
+"""Series that are mapped from files: the same numbers as in memory, and nothing copied whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from eac.backbones.seasonal import SeasonalMLP
+from eac.backbones.stgnn import STGNN
+from eac.data import pieces
+from eac.data.convert import convert
+from eac.data.datamodule import PeriodData
+from eac.data.describe import summaries
+from eac.data.mapped import MappedSeries
+from eac.data.scaling import PerNode, Robust
+from eac.data.table import TableStream
+from eac.errors import ConfigError, StreamError
+from eac.metrics.baselines import naive_errors
+
+NODES, STEPS = ("north", "south", "east"), 24 * 16
+INPUTS = ("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history")
+
+
+def write_period(folder: Path, start: str, nodes: tuple[str, ...]) -> None:
+    folder.mkdir(parents=True)
+    index = pd.date_range(start, periods=STEPS, freq="h", name="time")
+    values = np.random.default_rng(len(start)).normal(50, 9, (STEPS, len(nodes)))
+    values[40:50, 1] = np.nan
+    pd.DataFrame(values, index, list(nodes)).to_parquet(folder / "series.parquet")
+    (folder / "nodes.csv").write_text("node_id\n" + "\n".join(nodes) + "\n")
+    (folder / "edges.csv").write_text("source,target,weight\nnorth,south,1\nsouth,north,2\n")
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch):
+    monkeypatch.setattr(pieces, "ELEMENTS", 30)
+    monkeypatch.setattr(pieces, "PASSES", 2)
+
+
+@pytest.fixture
+def in_memory(tmp_path) -> TableStream:
+    write_period(tmp_path / "stream" / "1", "2024-01-01", NODES)
+    write_period(tmp_path / "stream" / "2", "2024-01-17", ("south", "north"))
+    return TableStream(tmp_path / "stream")
+
+
+@pytest.fixture
+def mapped(in_memory, tmp_path) -> TableStream:
+    return TableStream(convert(in_memory, tmp_path / "mapped", "npy"))
+
+
+def test_a_converted_stream_holds_the_same_periods(in_memory, mapped):
+    assert list(mapped.period_names) == ["1", "2"]
+    for one, other in zip(in_memory, mapped, strict=True):
+        assert other.mapped
+        assert not one.mapped
+        assert torch.equal(one.series.nan_to_num(-1), other.series.nan_to_num(-1))
+        assert one.fingerprint() == other.fingerprint()
+
+
+def test_what_a_walk_finds_is_the_same(in_memory, mapped):
+    assert list(summaries(in_memory)) == list(summaries(mapped))
+
+
+@pytest.mark.parametrize("scaling", [None, PerNode(), Robust()], ids=["protocol", "node", "robust"])
+@pytest.mark.parametrize("backbone", [STGNN(), SeasonalMLP(lags=("1d", "1w"))], ids=["gnn", "mlp"])
+@pytest.mark.parametrize("index", [0, 1])
+def test_batches_are_those_of_the_series_in_memory(in_memory, mapped, index, backbone, scaling):
+    batches = []
+    for stream in (in_memory, mapped):
+        data = PeriodData(stream, period=index, scaling=scaling)
+        data.use_context_of(backbone)
+        data.apply_graph_once(backbone)
+        batches.append(data.full.batch(torch.tensor([0, 38, 220, 300])))
+    one, other = batches
+    for name in INPUTS:
+        expected, found = getattr(one.inputs, name), getattr(other.inputs, name)
+        assert (expected is None and found is None) or torch.equal(expected, found)
+    assert torch.equal(one.y, other.y)
+    assert torch.equal(one.mask, other.mask)
+
+
+def test_a_subgraph_reads_its_own_columns_only_when_asked(in_memory, mapped):
+    nodes, starts = torch.tensor([2, 1]), torch.tensor([7, 38])
+    expected, found = (
+        PeriodData(stream).full.subset(nodes, None).batch(starts) for stream in (in_memory, mapped)
+    )
+    raw = PeriodData(mapped).full.subset(nodes, None).readings.raw
+
+    assert isinstance(raw, MappedSeries)
+    assert raw.file.shape == (STEPS, 3)
+    assert raw.shape == (STEPS, 2)
+    assert torch.equal(expected.inputs.x, found.inputs.x)
+
+
+def test_naive_errors_are_the_same(in_memory, mapped):
+    tables = []
+    for stream in (in_memory, mapped):
+        data = PeriodData(stream)
+        errors = naive_errors(data.period.series, data.starts("test"), 12, 12, data.period.calendar)
+        tables.append({name: sums.summary() for name, sums in errors.items()})
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("setting", [{"carry": 0.5}, {"rehearsal": 0.2}, {"nodes_per_window": 1}])
+def test_what_needs_the_whole_series_in_memory_is_refused(mapped, setting):
+    with pytest.raises(ConfigError, match=f"data.{next(iter(setting))} needs the whole series"):
+        _ = PeriodData(mapped, **setting).full
+
+
+def test_a_file_of_other_numbers_is_refused(mapped):
+    np.save(mapped.path / "1" / "series.npy", np.zeros((STEPS, 3)))
+    with pytest.raises(StreamError, match="holds float64 of shape"):
+        mapped.load(0)
+
+
+def test_a_series_without_a_clock_is_refused(mapped):
+    (mapped.path / "1" / "clock.yaml").write_text("start: 2024-01-01\n")
+    with pytest.raises(StreamError, match="gives no frequency"):
+        mapped.load(0)
+
+
+def test_columns_that_are_no_nodes_are_refused_before_anything_is_read(in_memory, tmp_path):
+    (in_memory.path / "1" / "nodes.csv").write_text("node_id\nnorth\nsouth\n")
+    with pytest.raises(StreamError, match=r"not in nodes\.csv, first 'east'"):
+        convert(in_memory, tmp_path / "mapped", "npy")
