@@ -13,7 +13,7 @@ import yaml
 
 from eac.data import files
 from eac.data.calendar import DAY
-from eac.data.covariates import covariate_table
+from eac.data.covariate_table import covariate_table
 from eac.data.npy import write_clock, write_series
 from eac.data.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.period import Period

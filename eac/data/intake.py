@@ -11,7 +11,6 @@ from torch import Tensor
 from eac.data.ahead import Ahead
 from eac.data.context import Lag, covariates_before, readings_before
 from eac.data.covariates import CovariateScale
-from eac.data.holidays import holiday_steps
 from eac.data.mapped import MappedSeries
 from eac.data.period import Period
 from eac.data.pieces import is_complete
@@ -129,6 +128,8 @@ def _ahead(period: Period, steps: range, intake: Intake, before: Before | None) 
     """What is known of these steps beforehand."""
     off, scale = None, intake.covariates
     if intake.holidays is not None:
+        from eac.data.holidays import holiday_steps  # and with it pandas
+
         off = holiday_steps(intake.holidays, period.calendar, steps, period=period.name)
     if scale is None:
         return Ahead(off)

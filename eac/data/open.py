@@ -1,12 +1,13 @@
-"""Which layout a path is in."""
+"""Which layout a path is in.
+
+Readers of tables are imported where one is needed: pandas takes a second.
+"""
 
 from pathlib import Path
 
-from eac.data import files, tabular
-from eac.data.frame import read_frame_stream
+from eac.data import files
 from eac.data.npz import SERIES_FOLDER, NpzStream
 from eac.data.stream import GraphStream
-from eac.data.table import TableStream
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -30,8 +31,12 @@ def open_stream(path: StrPath) -> GraphStream:
     if (path / SERIES_FOLDER).is_dir():
         return NpzStream(path)
     if _holds_periods(path):
+        from eac.data.table import TableStream
+
         return TableStream(path)
     if _is_long(path):
+        from eac.data.frame import read_frame_stream
+
         return read_frame_stream(path)
     if files.find_series(path):
         raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
@@ -40,6 +45,8 @@ def open_stream(path: StrPath) -> GraphStream:
 
 def _hint(path: Path) -> str:
     """What to do with a folder that holds one long frame under another name."""
+    from eac.data import tabular
+
     tables = [f for f in path.glob("*") if f.suffix in files.TABLE_SUFFIXES]
     long = [table for table in tables if "unique_id" in tabular.column_names(table)]
     return f" Give the file {long[0]}, or name it series{long[0].suffix}." if long else ""
@@ -49,7 +56,11 @@ def _is_long(path: Path) -> bool:
     series = files.find_table(path, "series") if path.is_dir() else path
     if series is None or series.suffix not in files.TABLE_SUFFIXES:
         return False
-    return not path.is_dir() or "unique_id" in tabular.column_names(series)
+    if not path.is_dir():
+        return True
+    from eac.data import tabular
+
+    return "unique_id" in tabular.column_names(series)
 
 
 def _holds_periods(path: Path) -> bool:

@@ -10,7 +10,7 @@ import torch
 
 from eac.data import columns, files, tabular
 from eac.data.calendar import Calendar
-from eac.data.covariates import read_covariates
+from eac.data.covariate_table import read_covariates
 from eac.data.npy import open_series, parquet_clock, parquet_parts, read_stamps, write_series
 from eac.data.period import Period
 from eac.data.pieces import pieces

@@ -8,6 +8,7 @@ the constants ``d``) is one column per node.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -83,10 +84,16 @@ def band_matrix(kernel: Float[Tensor, " tap"], size: int) -> Float[Tensor, "{siz
         >>> band_matrix(torch.tensor([1.0, 2.0, 3.0]), 3).tolist()
         [[2.0, 3.0, 0.0], [1.0, 2.0, 3.0], [0.0, 1.0, 2.0]]
     """
-    step = torch.arange(size, device=kernel.device)
-    tap = step - step[:, None] + len(kernel) // 2
-    inside = (tap >= 0) & (tap < len(kernel))
-    return kernel[tap.clamp(0, len(kernel) - 1)] * inside
+    tap, inside = _taps(len(kernel), size, kernel.device)
+    return kernel[tap] * inside
+
+
+@lru_cache(maxsize=8)
+def _taps(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which tap stands where in a band matrix, and where there is one at all."""
+    step = torch.arange(size, device=device)
+    tap = step - step[:, None] + count // 2
+    return tap.clamp(0, count - 1), (tap >= 0) & (tap < count)
 
 
 def mean_over_neighbours_(

@@ -183,7 +183,8 @@ def _leads(horizon: int) -> tuple[int, ...]:
 
 def _map(period: Period, ranked: Int[Tensor, " measured"]) -> SensorMap:
     rows = _map_rows(period, ranked)
-    graph = period.graph.subgraph(rows)
+    everyone = len(rows) == period.num_nodes
+    graph = period.graph if everyone else period.graph.subgraph(rows)
     pairs = graph.edge_index.sort(0).values
     apart = pairs[0] != pairs[1]
     pairs, weight = pairs[:, apart], graph.edge_weight[apart]

@@ -1,5 +1,6 @@
 """What a run says of itself at its start: its header, and settings that came from Python."""
 
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -18,7 +19,6 @@ UNSAID = "model_unsaid"
 def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
     """The record of a run without its periods."""
     import lightning
-    import torch_geometric
 
     import eac
 
@@ -33,7 +33,7 @@ def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
         versions={
             "eac": eac.__version__,
             "torch": torch.__version__,
-            "torch-geometric": torch_geometric.__version__,
+            "torch-geometric": version("torch-geometric"),
             "lightning": lightning.__version__,
         },
     )
