@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.data.pieces import column_pieces, count_readings
+from eac.data.pieces import column_pieces, count_readings, pieces
 from eac.typing import NodeSeries
 
 _CHUNK_ELEMENTS = 1 << 18
 _QUANTILE_ELEMENTS = 1 << 23
+LARGE = 1 << 28
+"""Readings from which on a series is walked through along time (1 GiB)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +153,11 @@ def fit_scaler(
         min_readings: A day of hourly readings by default.
     """
     weight = torch.ones(len(series)) if step_weight is None else step_weight
-    some = column_pieces(series, _CHUNK_ELEMENTS)
-    parts = [_statistics(part, weight.double()[:, None]) for _, part in some]
+    weight = weight.double()[:, None]
+    if series.numel() > LARGE:
+        parts = [_statistics_by_steps(series, weight)]
+    else:
+        parts = [_statistics(part, weight) for _, part in column_pieces(series, _CHUNK_ELEMENTS)]
     readings, count, own, own_variance = torch.cat(parts, dim=1)
     everything = count.sum().clamp_min(1)
     mean_all = (own * count).sum() / everything
@@ -164,6 +169,24 @@ def fit_scaler(
     scale = variance.sqrt()
     scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
     return Scaler(mean.float(), scale.float())
+
+
+def _statistics_by_steps(
+    series: NodeSeries, weight: Float[Tensor, "time 1"]
+) -> Float[Tensor, "statistic node"]:
+    """As ``_statistics``, in two walks along time, which is how a file is laid out."""
+    readings, count, total, squares = series.new_zeros(4, series.shape[1], dtype=torch.float64)
+    for steps, part in pieces(series):
+        present = ~part.isnan()
+        readings += present.sum(0)
+        share = weight[steps.start : steps.stop] * present
+        count += share.sum(0)
+        total += (part.nan_to_num(0.0).double() * share).sum(0)
+    mean = total / count.clamp_min(1)
+    for steps, part in pieces(series):
+        far = (part.double() - mean).square_().nan_to_num_(0.0)
+        squares += (far * weight[steps.start : steps.stop]).sum(0)
+    return torch.stack([readings, count, mean, squares / count.clamp_min(1)])
 
 
 def _statistics(

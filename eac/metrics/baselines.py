@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.calendar import Calendar
-from eac.data.pieces import column_pieces, pieces
+from eac.data.pieces import column_pieces, count_readings, pieces
 from eac.data.windows import gather
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries
@@ -41,7 +41,8 @@ def naive_errors(
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
     overall = _overall_mean(series[: int(starts.min())])
     for columns, part in column_pieces(series, _CHUNK_ELEMENTS):
-        nodes, own = torch.arange(num_nodes)[columns], part.contiguous()
+        nodes = torch.arange(num_nodes)[columns]
+        own = part.contiguous() if part.numel() <= _CHUNK_ELEMENTS else part
         for forecasts, y in _naive_forecasts(own, starts, window, horizon, calendar, overall):
             for name, y_hat in zip(NAIVE, forecasts, strict=True):
                 errors[name].update(y_hat, y, ~y.isnan(), nodes)
@@ -81,7 +82,12 @@ def node_means(
 ) -> Float[Tensor, " node"]:
     """Mean of each node's readings; without any, ``overall``, by default the mean of all nodes."""
     overall = _overall_mean(history) if overall is None else overall
-    means = history.nanmean(0)
+    if history.numel() <= _CHUNK_ELEMENTS:
+        means = history.nanmean(0)
+    else:
+        parts = [part for _, part in pieces(history)]
+        total = sum(part.nansum(0, dtype=torch.float64) for part in parts)
+        means = (total / count_readings(history)).to(history.dtype)
     return torch.where(means.isnan(), overall, means)
 
 
@@ -136,10 +142,12 @@ def slot_means(history: NodeSeries, cycle: int) -> Float[Tensor, "{cycle} node"]
         >>> slot_means(torch.tensor([[1.0], [2.0], [5.0]]), cycle=2).tolist()
         [[3.0], [2.0]]
     """
-    slots = torch.arange(len(history), device=history.device) % cycle
-    empty = history.new_zeros(cycle, history.shape[1], dtype=torch.float64)
-    sums = empty.index_add(0, slots, history.nan_to_num(0.0).double())
-    counts = empty.index_add(0, slots, (~history.isnan()).double())
+    sums = history.new_zeros(cycle, history.shape[1], dtype=torch.float64)
+    counts = torch.zeros_like(sums)
+    for steps, part in pieces(history):
+        slots = torch.arange(steps.start, steps.stop, device=history.device) % cycle
+        sums.index_add_(0, slots, part.nan_to_num(0.0).double())
+        counts.index_add_(0, slots, (~part.isnan()).double())
     return (sums / counts).to(history.dtype)
 
 

@@ -17,6 +17,7 @@ from eac.data.mapped import MappedSeries
 from eac.data.scaling import PerNode, Robust
 from eac.data.table import TableStream
 from eac.errors import ConfigError, StreamError
+from eac.metrics import baselines
 from eac.metrics.baselines import naive_errors
 
 NODES, STEPS = ("north", "south", "east"), 24 * 16
@@ -95,13 +96,22 @@ def test_a_subgraph_reads_its_own_columns_only_when_asked(in_memory, mapped):
     assert torch.equal(expected.inputs.x, found.inputs.x)
 
 
-def test_naive_errors_are_the_same(in_memory, mapped):
+@pytest.mark.parametrize("elements", [1 << 22, 1], ids=["columns copied", "walked through"])
+def test_naive_errors_are_the_same(in_memory, mapped, monkeypatch, elements):
+    monkeypatch.setattr(baselines, "_CHUNK_ELEMENTS", elements)
     tables = []
     for stream in (in_memory, mapped):
         data = PeriodData(stream)
         errors = naive_errors(data.period.series, data.starts("test"), 12, 12, data.period.calendar)
         tables.append({name: sums.summary() for name, sums in errors.items()})
     assert tables[0] == tables[1]
+
+
+def test_means_taken_along_time_are_those_of_columns(in_memory, monkeypatch):
+    series = in_memory.load(0).series
+    expected = baselines.node_means(series)
+    monkeypatch.setattr(baselines, "_CHUNK_ELEMENTS", 1)
+    torch.testing.assert_close(baselines.node_means(series), expected)
 
 
 @pytest.mark.parametrize("setting", [{"carry": 0.5}, {"rehearsal": 0.2}, {"nodes_per_window": 1}])

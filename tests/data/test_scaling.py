@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from eac.data import pieces, scaling
 from eac.data.scaling import Scaler, fit_scaler
 
 
@@ -108,3 +109,17 @@ def test_scaling_in_chunks_of_nodes_changes_nothing(series, monkeypatch):
     for one, other in zip(whole, parts, strict=True):
         assert torch.equal(one.mean, other.mean)
         assert torch.equal(one.scale, other.scale)
+
+
+@pytest.mark.parametrize("per_node", [True, False])
+def test_a_walk_along_time_gives_the_statistics_of_columns(monkeypatch, per_node):
+    series = torch.randn(90, 4) * 3 + 100
+    series[::5, 2] = torch.nan
+    weight = torch.arange(90.0)
+    expected = fit_scaler(series, per_node=per_node, step_weight=weight)
+    monkeypatch.setattr(scaling, "LARGE", 1)
+    monkeypatch.setattr(pieces, "ELEMENTS", 28)
+    found = fit_scaler(series, per_node=per_node, step_weight=weight)
+
+    torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(found.scale, expected.scale)
