@@ -55,7 +55,7 @@ def baseline_tables(
 def lightgbm_errors(
     data: PeriodData, null_value: float | None, *, trees: int = TREES
 ) -> HorizonErrors:
-    """Errors of one gradient-boosted model per horizon, fitted anew on the training part.
+    """Errors of one gradient-boosted model per horizon, fitted anew on all before the test part.
 
     The features are the last 12 readings, the readings of the forecast slot a day and a week
     before it, its slot of the day and day of the week, and the node; the loss is absolute.
@@ -66,10 +66,11 @@ def lightgbm_errors(
         trees: Boosting rounds.
     """
     library, series = _lightgbm(), data.period.series
-    train, test = data.starts("train"), data.starts("test")
+    test = data.starts("test")
+    known_by_then = torch.arange(int(data.starts("train")[0]), int(data.starts("val")[-1]) + 1)
     forecasts = torch.empty(len(test), series.shape[1], data.horizon)
     for step in range(data.horizon):
-        rows, target = _training_rows(data, train, step, null_value)
+        rows, target = _training_rows(data, known_by_then, step, null_value)
         known = library.Dataset(rows, target, categorical_feature=[rows.shape[1] - 1])
         model = library.train(_settings(data.seed), known, trees)
         for chunk, at in zip(test.split(CHUNK), torch.arange(len(test)).split(CHUNK), strict=True):
