@@ -65,8 +65,9 @@ class SeasonalMLP(Backbone):
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
         self.lags, self.covariates = tuple(lags), tuple(covariates)
         self.width, self.slot_rank = hidden, slot_rank
-        self._weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
-        self._daily = [i for i, lag in enumerate(self.lags) if not lag.endswith("w")]
+        weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
+        self._weekly = _view(weekly)
+        self._daily = _view([i for i in range(len(self.lags)) if i not in weekly])
         span = window + horizon
         width_in = 2 * (2 * window + horizon) + len(self.lags) * (span + 1) + 1
         width_in += len(self.covariates) * span
@@ -94,12 +95,14 @@ class SeasonalMLP(Backbone):
         hour = self._hour_of_week(inputs)
         prompt = inputs.prompt_or_zeros(self.prompt_width)
         when = self.hour(hour) + self.hour_of_day(hour % 24)
-        hidden = self.inward(seen) + prompt[..., : self.width] + when[:, None]
+        both = torch.cat([self.inward.weight, self.linear.weight])
+        inward, direct = nn.functional.linear(seen, both).split([self.width, self.horizon], -1)
+        hidden = inward + prompt[..., : self.width] + (when + self.inward.bias)[:, None]
         for block in self.blocks:
             hidden = hidden + block(hidden)
         slot = self.slot_out(prompt[..., self.width :] * self.slot_weight(hour)[:, None])
         base = torch.lerp(inputs.x[..., -1:], profile, self.trust.sigmoid())
-        return torch.cat([hidden, base + self._counted(self.linear(seen) + slot)], dim=-1)
+        return torch.cat([hidden, base + self._counted(direct + slot)], dim=-1)
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
@@ -188,7 +191,7 @@ class SeasonalMLP(Backbone):
         """Mean of the weeks; of the days where no week is known; else the node's mean."""
         profile = torch.zeros_like(history[:, :, 0])
         for lags in (self._daily, self._weekly):
-            if lags:
+            if lags is not None:
                 weight = known[:, :, lags]
                 count = weight.sum(2)
                 mean = (history[:, :, lags] * weight).sum(2) / count.clamp_min(1)
@@ -198,7 +201,7 @@ class SeasonalMLP(Backbone):
     def _near_profile(
         self, inputs: Inputs, profile: Float[Tensor, "batch node span"]
     ) -> Float[Tensor, "batch node span"]:
-        lags = self._weekly or self._daily
+        lags = self._daily if self._weekly is None else self._weekly
         if inputs.neighbour_history is None:
             return torch.zeros_like(profile)
         return inputs.neighbour_history[:, :, lags].mean(2)
@@ -220,6 +223,13 @@ class SeasonalMLP(Backbone):
             nn.init.normal_(table.weight, std=1e-3)
         nn.init.normal_(self.slot_weight.weight, std=1.0)
         nn.init.normal_(self.slot_out.weight, std=0.3)
+
+
+def _view(lags: Sequence[int]) -> slice | Sequence[int] | None:
+    """Positions as a slice where they follow each other, which copies nothing; None without any."""
+    if lags and list(lags) == list(range(lags[0], lags[-1] + 1)):
+        return slice(lags[0], lags[-1] + 1)
+    return lags or None
 
 
 def _share_present(inputs: Inputs) -> Float[Tensor, "batch node"]:
