@@ -1,9 +1,11 @@
 """``eac``: dispatches to one command, importing only what that command needs."""
 
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from eac import __version__
 from eac.cli.short_help import WHAT, short_help
@@ -79,7 +81,19 @@ def _run(command: str, args: list[str]) -> int:
         args = ["--help" if arg == "--help_all" else arg for arg in args]
     if name.endswith("one_period"):
         args = [command, *args]
-    return importlib.import_module(name).main(args)
+    return _imported(name).main(args)
+
+
+def _imported(name: str) -> ModuleType:
+    """A module; the million objects that its imports make are not searched for garbage."""
+    if name not in sys.modules:
+        gc.disable()
+        try:
+            importlib.import_module(name)
+        finally:
+            gc.enable()
+        gc.freeze()
+    return importlib.import_module(name)
 
 
 def _forget_stdout() -> None:

@@ -1,8 +1,10 @@
 """Reading the small files of a stream, with one clear message for whatever is wrong in them."""
 
+import copy
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +56,24 @@ def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StreamError(f"{path} is not valid YAML: {error}") from error
+    stamp = path.stat()
+    settings = copy.deepcopy(_parsed(path, stamp.st_mtime_ns, stamp.st_size))
     if settings is None:
         return {}
     if not isinstance(settings, dict):
         raise StreamError(f"{path} must hold `key: value` lines, got {type(settings).__name__}.")
     check_keys(path, settings, known)
     return settings
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, modified: int, size: int) -> Any:
+    """What a YAML file holds; a stream asks often, and whenever the file may have changed."""
+    del modified, size
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StreamError(f"{path} is not valid YAML: {error}") from error
 
 
 def check_keys(where: object, settings: Mapping[str, object], known: Sequence[str]) -> None:

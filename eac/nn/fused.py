@@ -91,9 +91,10 @@ def band_matrix(kernel: Float[Tensor, " tap"], size: int) -> Float[Tensor, "{siz
 @lru_cache(maxsize=8)
 def _taps(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Which tap stands where in a band matrix, and where there is one at all."""
-    step = torch.arange(size, device=device)
-    tap = step - step[:, None] + count // 2
-    return tap.clamp(0, count - 1), (tap >= 0) & (tap < count)
+    with torch.inference_mode(False):  # a later training uses them too
+        step = torch.arange(size, device=device)
+        tap = step - step[:, None] + count // 2
+        return tap.clamp(0, count - 1), (tap >= 0) & (tap < count)
 
 
 def mean_over_neighbours_(

@@ -169,3 +169,13 @@ def test_the_gpu_agrees_with_the_cpu():
     moved = Inputs(inputs.x.cuda(), inputs.neighbour_x.cuda(), prompt.cuda())
     got = model.cuda()(moved, graph.to("cuda")).cpu()
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_has_forecast_in_inference_mode_can_still_be_trained():
+    backbone, graph = STGNN(window=5, horizon=2, hidden=7), Graph.from_dense(torch.rand(3, 3))
+    x = torch.randn(2, 3, 5)
+    with torch.inference_mode():
+        backbone(Inputs(x), graph)
+    backbone(Inputs(x), graph).sum().backward()
+
+    assert backbone.gcn2.weight_neigh.weight.grad is not None
