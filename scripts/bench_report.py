@@ -33,6 +33,8 @@ A step holds everything between two batches: gathering it, forward, loss, backwa
 evaluation holds the forecasts and their errors. An epoch is {batches} training steps. Peak memory
 is the largest resident size of the process; an idle import is the same before any data are read.
 
+What was tried for it, and steps by size, are in [speed.md](speed.md).
+
 ## Distance from the machine's floor
 
 This machine multiplies large float32 matrices at {gflops:.0f} GFLOP/s and copies large arrays at
