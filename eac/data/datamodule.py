@@ -12,8 +12,7 @@ from torch.utils.data import DataLoader
 from eac.data.batch import Batch
 from eac.data.context import WantsContext, lag_steps, steps_before
 from eac.data.drawing import draw_disguises, draw_nodes
-from eac.data.files import MAPPED_SERIES
-from eac.data.intake import Intake, before_period, covariate_scale, prepare
+from eac.data.intake import Intake, before_period, check_mapped, covariate_scale, prepare
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
@@ -160,7 +159,8 @@ class PeriodData(LightningDataModule):
     def full(self) -> PeriodTensors:
         """All nodes of the period."""
         if self._full is None:
-            self._check_mapped()
+            whole = ("carry", "rehearsal", "nodes_per_window")
+            check_mapped(self.period, {name: getattr(self, name) for name in whole})
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
             own = ("window", "horizon", "scaling", "null_value", "carry", "holidays")
@@ -259,17 +259,6 @@ class PeriodData(LightningDataModule):
         """Windows of all nodes that hold as much as a training batch."""
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
-
-    def _check_mapped(self) -> None:
-        """Refuses what would hold a series in memory that is mapped because it may not fit."""
-        settings = ("carry", "rehearsal", "nodes_per_window")
-        asked = [name for name in settings if getattr(self, name)]
-        if self.period.mapped and asked:
-            raise ConfigError(
-                f"data.{asked[0]} needs the whole series in memory, but period "
-                f"{self.period.name!r} is mapped from {MAPPED_SERIES}. Leave it out, or give the "
-                "period as series.parquet."
-            )
 
     def _steps_rehearsed(self) -> int:
         return steps_before(self.stream, self.index) if self.rehearsal else 0

@@ -1,6 +1,6 @@
 """How a period is made ready: its scalers fitted, its history joined on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from eac.data.ahead import Ahead
 from eac.data.context import Lag, covariates_before, readings_before
 from eac.data.covariates import CovariateScale
+from eac.data.files import MAPPED_SERIES
 from eac.data.mapped import MappedSeries
 from eac.data.period import Period
 from eac.data.pieces import is_complete
@@ -20,6 +21,7 @@ from eac.data.scaling import Scaler, Scaling, fit_scaler
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors
 from eac.data.windows import Split
+from eac.errors import ConfigError
 from eac.typing import NodeSeries
 
 
@@ -59,6 +61,21 @@ class Before:
 
     readings: NodeSeries
     covariates: Float[Tensor, "time column channel"] | None = None
+
+
+def check_mapped(period: Period, whole: Mapping[str, object]) -> None:
+    """Refuses settings that would hold a series in memory that is mapped because it may not fit.
+
+    Args:
+        period: The period.
+        whole: Settings that need the whole series, by name; falsy where they are off.
+    """
+    asked = [name for name, value in whole.items() if value]
+    if period.mapped and asked:
+        raise ConfigError(
+            f"data.{asked[0]} needs the whole series in memory, but period {period.name!r} is "
+            f"mapped from {MAPPED_SERIES}. Leave it out, or give the period as series.parquet."
+        )
 
 
 def before_period(
