@@ -20,12 +20,7 @@ from eac.typing import NodeIndex
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 State = dict[str, Tensor]
 Judged = Callable[[Tensor, Tensor], Tensor]
-
-
-def as_they_are(y_hat: Tensor, y: Tensor) -> Tensor:
-    """The forecasts themselves."""
-    del y
-    return y_hat
+AS_THEY_ARE: Judged = MSE().judged
 
 
 def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -54,7 +49,7 @@ class Learning:
     optimizer: OptimizerFactory = adamw
     batch_size: int = 64
     null_value: float | None = None
-    judged: Judged = as_they_are
+    judged: Judged = AS_THEY_ARE
 
 
 class Trial(nn.Module, ABC):
@@ -127,7 +122,7 @@ def mean_error(
     *,
     nodes: NodeIndex | None = None,
     null_value: float | None = None,
-    judged: Judged = as_they_are,
+    judged: Judged = AS_THEY_ARE,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved."""
     tensors = view.tensors

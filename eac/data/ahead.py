@@ -22,19 +22,25 @@ class Ahead:
     holidays: Bool[Tensor, " time"] | None = None
     covariates: Float[Tensor, "time column channel"] | None = None
 
-    def on_holiday(self, at: Int[Tensor, "*batch"], span: int) -> Bool[Tensor, "*batch {span}"]:
-        """Which of the ``span`` steps from each step on are holidays; none where nobody asked."""
-        steps = at[..., None] + torch.arange(span, device=at.device)
+    def on_holiday(
+        self, at: Int[Tensor, "*batch"], span: int
+    ) -> Bool[Tensor, "*batch {span}"] | None:
+        """Which of the ``span`` steps from each step on are holidays."""
         if self.holidays is None:
-            return torch.zeros_like(steps, dtype=torch.bool)
-        return self.holidays[steps]
+            return None
+        return self.holidays[at[..., None] + torch.arange(span, device=at.device)]
 
     def known(
-        self, at: Int[Tensor, " batch"], span: int, nodes: Int[Tensor, "*batch chosen"]
+        self,
+        at: Int[Tensor, " batch"],
+        span: int,
+        num_nodes: int,
+        nodes: Int[Tensor, "*batch chosen"] | None,
     ) -> Float[Tensor, "batch chosen channel {span}"] | None:
-        """Covariates of the ``span`` steps from each step on, for these of the nodes held."""
+        """Covariates of the ``span`` steps from each step on, for some of the nodes held or all."""
         if self.covariates is None:
             return None
+        nodes = torch.arange(num_nodes, device=at.device) if nodes is None else nodes
         nodes = torch.zeros_like(nodes) if self.covariates.shape[1] == 1 else nodes
         return self.covariates.unfold(0, span, 1)[at[:, None], nodes]
 

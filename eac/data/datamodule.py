@@ -1,6 +1,7 @@
 """One period as a Lightning data module."""
 
 import copy
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from eac.data.batch import Batch
 from eac.data.context import WantsContext, lag_steps, steps_before
+from eac.data.covariates import CovariateScale
 from eac.data.drawing import draw_disguises, draw_nodes
 from eac.data.intake import Intake, before_period, check_mapped, covariate_scale, prepare
 from eac.data.open import open_stream
@@ -165,11 +167,15 @@ class PeriodData(LightningDataModule):
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
             own = ("window", "horizon", "scaling", "null_value", "carry", "holidays")
             settings = {name: getattr(self, name) for name in own}
-            scale = covariate_scale(self.stream, self.covariates, self.fractions)
-            intake = Intake(lags=lags, covariates=scale, **settings)
+            intake = Intake(lags=lags, covariates=self.covariate_scale, **settings)
             before = before_period(self.stream, self.index, lead, self.covariates)
             self._full = prepare(self.period, self.split, self.protocol, intake, before)
         return self._full
+
+    @cached_property
+    def covariate_scale(self) -> CovariateScale | None:
+        """How covariates are scaled throughout the stream; fitted to its first period once."""
+        return covariate_scale(self.stream, self.covariates, self.fractions)
 
     @property
     def view(self) -> PeriodView:
@@ -202,6 +208,7 @@ class PeriodData(LightningDataModule):
         if (self.lags, self.covariates) != (backbone.lags, backbone.covariates):
             self.lags, self.covariates = backbone.lags, backbone.covariates
             self._full = self._learning = None
+            self.__dict__.pop("covariate_scale", None)
 
     def apply_graph_once(self, backbone: WantsContext) -> None:
         """Lets the backbone apply the graph to the whole series instead of to each window."""

@@ -91,8 +91,7 @@ class PeriodTensors:
         """
         at, span = starts + self.lead, self.window + self.horizon
         x, observed = self.readings.inputs(at, self.window, nodes)
-        holiday = None if self.ahead.holidays is None else self.ahead.on_holiday(at, span)
-        clock = Clock.at(self.calendar, starts, span, days, holiday)
+        clock = Clock.at(self.calendar, starts, span, days, self.ahead.on_holiday(at, span))
         history, history_observed, neighbour_history = self._history(at, clock, days, nodes)
         y, mask = self.readings.targets(at + self.window, self.horizon, nodes)
         inputs = Inputs(
@@ -104,7 +103,7 @@ class PeriodTensors:
             history=history,
             history_observed=history_observed,
             neighbour_history=neighbour_history,
-            covariates=self.ahead.known(at, span, self._every if nodes is None else nodes),
+            covariates=self.ahead.known(at, span, self.num_nodes, nodes),
         )
         return Batch(
             inputs=inputs,
@@ -134,10 +133,6 @@ class PeriodTensors:
     def _led(self, steps: range) -> range:
         return range(steps.start + self.lead, steps.stop + self.lead)
 
-    @property
-    def _every(self) -> NodeIndex:
-        return torch.arange(self.num_nodes, device=self.device)
-
     def _rows(self, nodes: BatchNodes | None) -> BatchNodes | None:
         """Rows in the period of some of the nodes held here."""
         return self.nodes if nodes is None else nodes if self.nodes is None else self.nodes[nodes]
@@ -157,9 +152,9 @@ class PeriodTensors:
         if not self.lags:
             return None, None, None
         x, known, heard = self._lagged(at, days, nodes)
-        if clock.holiday is None:
+        if clock.holiday is None or (were := self._on_holidays(at, days)) is None:
             return x, known, heard
-        known = known & ~self._on_holidays(at, days)[:, None]
+        known = known & ~were[:, None]
         if not clock.holiday.any():
             return x, known, heard
         rest = clock.days_to_rest()
@@ -208,14 +203,14 @@ class PeriodTensors:
 
     def _on_holidays(
         self, at: Int[Tensor, " batch"], days: Int[Tensor, " batch"] | None
-    ) -> Bool[Tensor, "batch lag span"]:
+    ) -> Bool[Tensor, "batch lag span"] | None:
         """Which of the steps that lie weeks before are holidays that end no week anyway."""
         span, starts = self.window + self.horizon, self._lagged_starts(at, days)
         steps = starts[..., None] + torch.arange(span, device=at.device) - self.lead
         inside = self.calendar.day_of_week(steps) != self.calendar.days_per_week - 1
         weekly = torch.tensor([lag.weekly for lag in self.lags], device=at.device)
-        off = self.ahead.on_holiday(starts, span) & inside & weekly[:, None, None]
-        return off.transpose(0, 1)
+        off = self.ahead.on_holiday(starts, span)
+        return None if off is None else (off & inside & weekly[:, None, None]).transpose(0, 1)
 
     def _before_forecast(self, days: Int[Tensor, " batch"]) -> Bool[Tensor, "batch lag"]:
         """Which lags, moved by so many days, are still known when the forecast is made."""

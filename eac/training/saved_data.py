@@ -15,7 +15,7 @@ from eac.data.covariates import CovariateScale
 from eac.data.datamodule import PeriodData
 from eac.data.files import natural_key
 from eac.data.graph import Graph
-from eac.data.intake import covariate_scale, part_scaler
+from eac.data.intake import part_scaler
 from eac.data.protocol import PROTOCOLS, Protocol
 from eac.data.scaling import Scaler, Scaling
 from eac.errors import CheckpointError
@@ -158,7 +158,7 @@ def _scaler_card(scaler: Scaler) -> dict[str, list[float]]:
 
 
 def _covariates_card(data: PeriodData) -> dict[str, Any] | None:
-    scale = covariate_scale(data.stream, data.covariates, data.fractions)
+    scale = data.covariate_scale
     return None if scale is None else {name: list(values) for name, values in vars(scale).items()}
 
 
