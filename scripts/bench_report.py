@@ -30,8 +30,10 @@ batches; medians of interleaved repeats. Forecasts of the two differ by {apart:.
 {rows}
 
 A step holds everything between two batches: gathering it, forward, loss, backward, optimizer. An
-evaluation holds the forecasts and their errors. An epoch is {batches} training steps. Peak memory
-is the largest resident size of the process; an idle import is the same before any data are read.
+evaluation is a pass over the whole test part, forecasts and errors, divided by its batches; the
+reference keeps the forecasts until the end, as published. An epoch is {batches} training steps.
+Peak memory is the largest resident size of the process; an idle import is the same before any data
+are read.
 
 What was tried for it, and steps by size, are in [speed.md](speed.md).
 

@@ -34,7 +34,7 @@ def serve(
             mode = task
             pipe.send(_step_seconds(path, tick, *rest))
         elif task == "evaluate":
-            pipe.send([_seconds(partial(path.evaluate, *rest), tick) / rest[0]])
+            pipe.send([_evaluation_seconds(path, tick)])
         elif task == "lightning":
             pipe.send(path.lightning_step_seconds(*rest, tick))
             mode = ""
@@ -72,6 +72,12 @@ def peak_mebibytes() -> float:
 def _step_seconds(path: Any, tick: Clock, count: int) -> list[float]:
     path.train_step()
     return [_seconds(path.train_step, tick) for _ in range(count)]
+
+
+def _evaluation_seconds(path: Any, tick: Clock) -> float:
+    begin = tick()
+    batches = path.evaluate()
+    return (tick() - begin) / batches
 
 
 def _write_stream(folder: Path, num_nodes: int, num_steps: int) -> int:

@@ -79,13 +79,15 @@ class FastPath:
         return step_seconds(self, num_steps, tick)
 
     @torch.no_grad()
-    def evaluate(self, num_batches: int) -> None:
-        """Forecasts and their errors on the first test batches."""
+    def evaluate(self) -> int:
+        """Forecasts of the test part and their errors; returns its batches."""
         errors = HorizonErrors(self.tensors.graph.num_nodes, HORIZON, null_value=0.0)
-        for starts in self.test.split(self.batch_size)[:num_batches]:
+        batches = self.test.split(self.batch_size)
+        for starts in batches:
             batch = self.tensors.batch(starts)
             errors.update(self._forecast(batch), batch.y, None if batch.complete else batch.mask)
         errors.summary()
+        return len(batches)
 
     def first_forecast(self) -> Float[Tensor, "batch node horizon"]:
         """Forecasts of the first test batch."""

@@ -97,14 +97,18 @@ def _taps(count: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
         return tap.clamp(0, count - 1), (tap >= 0) & (tap < count)
 
 
-def mean_over_neighbours_(
-    x: Float[Tensor, "batch channel node"], matrix: Tensor
+def mean_over_neighbours(
+    x: Float[Tensor, "batch channel node"], matrix: Tensor, out: Float[Tensor, "batch channel node"]
 ) -> Float[Tensor, "batch channel node"]:
-    """A sparse ``[node node]`` matrix applied to the last axis, in place, outside of autograd."""
-    rows = x.flatten(0, 1)
-    for some in rows.split(len(rows) if x.is_cuda else max(SPREAD_ROWS, _fitting(rows[0]))):
-        some.copy_(sparse_product(matrix, some.T).T)
-    return x
+    """A sparse ``[node node]`` matrix applied to the last axis, outside of autograd.
+
+    ``out``, which takes the result, may be ``x`` itself.
+    """
+    size = x.shape[0] * x.shape[1] if x.is_cuda else max(SPREAD_ROWS, _fitting(x[0, 0]))
+    pairs = zip(x.flatten(0, 1).split(size), out.flatten(0, 1).split(size), strict=True)
+    for rows, spread in pairs:
+        spread.copy_(sparse_product(matrix, rows.T).T)
+    return out
 
 
 class _TwoGraphLayers(torch.autograd.Function):
@@ -123,7 +127,7 @@ class _TwoGraphLayers(torch.autograd.Function):
             torch.bmm(to_heard.expand(size), hidden, out=heard[part])
             constant = block.constant[:, nodes].expand(size)
             torch.baddbmm(constant, to_own.expand(size), hidden, out=own[part])
-        return own.add_(mean_over_neighbours_(heard, graph.mean_matrix))
+        return own.add_(mean_over_neighbours(heard, graph.mean_matrix, out=heard))
 
     @staticmethod
     @once_differentiable
@@ -133,7 +137,9 @@ class _TwoGraphLayers(torch.autograd.Function):
         x, neighbour_x, *weights = ctx.saved_tensors
         block = Block(*weights)
         grad_own = grad_outputs[0].contiguous()
-        grad_heard = mean_over_neighbours_(grad_own.clone(), ctx.graph.mean_matrix_transposed)
+        grad_heard = mean_over_neighbours(
+            grad_own, ctx.graph.mean_matrix_transposed, out=torch.empty_like(grad_own)
+        )
         gradients = _Gradients(x, block, ctx.needs_input_grad[1:])
         for windows, nodes in _parts(x, block):
             part = windows, slice(None), nodes
