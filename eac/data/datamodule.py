@@ -1,6 +1,7 @@
 """One period as a Lightning data module."""
 
 import copy
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -111,16 +112,16 @@ class PeriodData(LightningDataModule):
         self.fractions = (train_fraction, val_fraction)
         self.rehearsal = rehearsal
         self.disguise = disguise
-        self.carry = carry
         self.nodes_per_window = nodes_per_window
         self.steps_per_epoch = steps_per_epoch
         self.refit_epochs = refit_epochs
-        self.holidays = holidays
-        self.scaling = scaling
         self.lags: tuple[str, ...] = ()
         self.covariates: tuple[str, ...] = ()
         self.protocol = PROTOCOLS[protocol]
-        self.null_value = self.protocol.null_value if null_value is None else null_value
+        null_value = self.protocol.null_value if null_value is None else null_value
+        self.intake = Intake(
+            window, horizon, (), scaling, null_value, carry=carry, holidays=holidays
+        )
         self.seed = seed
         self._refitting = False
         self._period: Period | None = None
@@ -161,13 +162,15 @@ class PeriodData(LightningDataModule):
     def full(self) -> PeriodTensors:
         """All nodes of the period."""
         if self._full is None:
-            whole = ("carry", "rehearsal", "nodes_per_window")
-            check_mapped(self.period, {name: getattr(self, name) for name in whole})
+            check_mapped(
+                self.period,
+                carry=self.intake.carry,
+                rehearsal=self.rehearsal,
+                nodes_per_window=self.nodes_per_window,
+            )
             lags = lag_steps(self.lags, self.period.calendar, self.horizon)
             lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
-            own = ("window", "horizon", "scaling", "null_value", "carry", "holidays")
-            settings = {name: getattr(self, name) for name in own}
-            intake = Intake(lags=lags, covariates=self.covariate_scale, **settings)
+            intake = replace(self.intake, lags=lags, covariates=self.covariate_scale)
             before = before_period(self.stream, self.index, lead, self.covariates)
             self._full = prepare(self.period, self.split, self.protocol, intake, before)
         return self._full

@@ -1,6 +1,6 @@
 """How a period is made ready: its scalers fitted, its history joined on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -63,12 +63,12 @@ class Before:
     covariates: Float[Tensor, "time column channel"] | None = None
 
 
-def check_mapped(period: Period, whole: Mapping[str, object]) -> None:
+def check_mapped(period: Period, **whole: object) -> None:
     """Refuses settings that would hold a series in memory that is mapped because it may not fit.
 
     Args:
         period: The period.
-        whole: Settings that need the whole series, by name; falsy where they are off.
+        **whole: Settings that need the whole series; falsy where they are off.
     """
     asked = [name for name, value in whole.items() if value]
     if period.mapped and asked:
