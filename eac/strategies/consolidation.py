@@ -1,5 +1,6 @@
 """Elastic weight consolidation on the training windows of a period."""
 
+from abc import ABC
 from collections.abc import Iterable, Iterator, Sequence
 
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from eac.continual.fisher import EWC, diagonal_fisher
 from eac.data.batch import Batch
 from eac.data.tensors import PeriodView
 from eac.metrics.losses import MSE
+from eac.strategies.base import PeriodContext, Strategy
 
 
 class Halves(nn.Module):
@@ -30,6 +32,32 @@ class Halves(nn.Module):
         """Forecasts in scaled units."""
         features = self.between(self.backbone.encode(batch.inputs, batch.graph))
         return self.backbone.decode(features, batch.inputs)
+
+
+class Consolidated(Strategy, ABC):
+    """A strategy that holds the backbone's old weights from the second period on.
+
+    Args:
+        ewc: Weight of the penalty.
+    """
+
+    def __init__(self, ewc: float):
+        super().__init__()
+        self._weight = ewc
+
+    def attach(self, backbone: Backbone) -> None:
+        """Room for the old weights and their importance."""
+        self.ewc = EWC.over(backbone.parameters(), self._weight)
+
+    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Holds the old weights from the second period on."""
+        if context.previous is not None:
+            held = list(backbone.parameters())
+            consolidate(self.ewc, Halves(backbone), held, context.current)
+
+    def penalty(self, backbone: Backbone) -> Float[Tensor, ""]:
+        """Weighted distance from the old weights; 0 in the first period."""
+        return self.ewc.penalty(backbone.parameters())
 
 
 def consolidate(ewc: EWC, model: Halves, held: Sequence[nn.Parameter], view: PeriodView) -> None:

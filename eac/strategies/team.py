@@ -8,7 +8,6 @@ from torch import Tensor
 from eac.backbones.base import Backbone
 from eac.continual.drift import daily_drift, relative_wasserstein, spread_to
 from eac.continual.features import last_week_readings
-from eac.continual.fisher import EWC
 from eac.continual.selection import (
     highest,
     joined_rows,
@@ -20,11 +19,11 @@ from eac.continual.selection import (
     without,
 )
 from eac.data.tensors import PeriodView
-from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.consolidation import Halves, consolidate
+from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.strategies.consolidation import Consolidated
 
 
-class TEAM(Strategy):
+class TEAM(Consolidated):
     """Learns where the network changed (Kieu et al., PVLDB 2024, "TEAM").
 
     Of the paper: the nodes learned on are new nodes and the nodes next to them, neighbours of
@@ -54,15 +53,10 @@ class TEAM(Strategy):
         num_hops: int = 2,
         ewc: float = 1e-3,
     ):
-        super().__init__()
+        super().__init__(ewc)
         self.drifted = drifted
         self.replayed = replayed
         self.num_hops = num_hops
-        self._weight = ewc
-
-    def attach(self, backbone: Backbone) -> None:
-        """Room for the old weights and their importance."""
-        self.ewc = EWC.over(backbone.parameters(), self._weight)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Everything in the first period; later where the network or the readings changed."""
@@ -78,16 +72,6 @@ class TEAM(Strategy):
         chosen = union(joined, beside, bereft, drifted)
         stable = lowest(without(change.distance, chosen), self.replayed)
         return PeriodPlan.on_subgraph(now.graph, union(chosen, stable), self.num_hops)
-
-    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Holds the old weights from the second period on."""
-        if context.previous is not None:
-            held = list(backbone.parameters())
-            consolidate(self.ewc, Halves(backbone), held, context.current)
-
-    def penalty(self, backbone: Backbone) -> Float[Tensor, ""]:
-        """Weighted distance from the old weights; 0 in the first period."""
-        return self.ewc.penalty(backbone.parameters())
 
 
 class _Change(NamedTuple):

@@ -8,7 +8,6 @@ from torch import Tensor
 from eac.backbones.base import Backbone
 from eac.continual.drift import feature_drift, spread_to
 from eac.continual.features import evaluating, last_week_features
-from eac.continual.fisher import EWC
 from eac.continual.selection import (
     highest,
     joined_rows,
@@ -19,11 +18,11 @@ from eac.continual.selection import (
     without,
 )
 from eac.data.tensors import PeriodView
-from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.consolidation import Halves, consolidate
+from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.strategies.consolidation import Consolidated
 
 
-class TrafficStream(Strategy):
+class TrafficStream(Consolidated):
     """Learns on new, drifted and replayed nodes (Chen, Wang & Xie, IJCAI 2021).
 
     Drift of a node: over the channels of the old model's features, the sum of the Jensen-Shannon
@@ -48,16 +47,11 @@ class TrafficStream(Strategy):
         num_hops: int = 2,
         ewc: float = 1e-4,
     ):
-        super().__init__()
+        super().__init__(ewc)
         self.drifted = drifted
         self.replayed = replayed
         self.replay = replay
         self.num_hops = num_hops
-        self._weight = ewc
-
-    def attach(self, backbone: Backbone) -> None:
-        """Room for the old weights and their importance."""
-        self.ewc = EWC.over(backbone.parameters(), self._weight)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Everything in the first period; later the chosen nodes."""
@@ -70,16 +64,6 @@ class TrafficStream(Strategy):
         left = random_scores(left, context.seed) if self.replay == "random" else left
         chosen = union(joined_rows(period, context.change), drifted, lowest(left, self.replayed))
         return PeriodPlan.on_subgraph(period.graph, chosen, self.num_hops)
-
-    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Holds the old weights from the second period on."""
-        if context.previous is not None:
-            held = list(backbone.parameters())
-            consolidate(self.ewc, Halves(backbone), held, context.current)
-
-    def penalty(self, backbone: Backbone) -> Float[Tensor, ""]:
-        """Weighted distance from the old weights; 0 in the first period."""
-        return self.ewc.penalty(backbone.parameters())
 
 
 def drift_scores(
