@@ -54,7 +54,7 @@ class SeasonalMLP(Backbone):
         *,
         hidden: int = 96,
         num_blocks: int = 2,
-        lags: Sequence[str] = ("1d", "1w", "2w", "3w", "4w"),
+        lags: Sequence[str] = ("1d", "1w", "2w"),
         slot_rank: int = 4,
         dropout: float = 0.0,
         covariates: Sequence[str] = (),
