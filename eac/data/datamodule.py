@@ -215,7 +215,8 @@ class PeriodData(LightningDataModule):
 
     def apply_graph_once(self, backbone: WantsContext) -> None:
         """Lets the backbone apply the graph to the whole series instead of to each window."""
-        self._full = self.full.with_neighbours(backbone.neighbour_series)
+        full = self.full.with_neighbours(backbone.neighbour_series)
+        self._full = full if self.nodes_per_window is None else full.by_node()
         if self._learning is not None:
             self._learning = self._learning.with_neighbours(backbone.neighbour_series)
 

@@ -11,7 +11,7 @@ from eac.data.graph import Graph
 from eac.data.mapped import MappedSeries
 from eac.data.pieces import step_pieces
 from eac.data.scaling import Scaler
-from eac.data.windows import gather
+from eac.data.windows import by_node, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 
@@ -149,6 +149,11 @@ class Readings:
         return replace(
             self, filled=carried(self.scaled(everything), self.observed(everything), share)
         )
+
+    def by_node(self) -> "Readings":
+        """The same, laid out for windows of single nodes."""
+        raw = self.raw if isinstance(self.raw, MappedSeries) else by_node(self.raw)
+        return replace(self, raw=raw, filled=None if self.filled is None else by_node(self.filled))
 
     def subset(self, nodes: NodeIndex) -> "Readings":
         """The readings of some of the nodes."""

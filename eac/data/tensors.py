@@ -16,7 +16,7 @@ from eac.data.graph import Graph
 from eac.data.period import Period
 from eac.data.readings import Readings
 from eac.data.scaling import Scaler
-from eac.data.windows import Split, gather
+from eac.data.windows import Split, by_node, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
@@ -255,6 +255,11 @@ class PeriodTensors:
         if self.readings.mapped:
             return replace(self, neighbour_x=apply)
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
+
+    def by_node(self) -> "PeriodTensors":
+        """The same tensors, laid out for windows of single nodes."""
+        near = by_node(self.neighbour_x) if isinstance(self.neighbour_x, Tensor) else None
+        return replace(self, readings=self.readings.by_node(), neighbour_x=near)
 
     def to(self, device: torch.device) -> "PeriodTensors":
         """The same tensors on another device; itself when already there."""

@@ -62,7 +62,8 @@ def gather(
 ) -> Shaped[Tensor, "batch chosen {length}"]:
     """The ``length`` steps from each start on; of every node a view on whole rows of time.
 
-    ``nodes`` may be the same for all windows, or a row for each.
+    ``nodes`` may be the same for all windows, or a row for each. Of a series that is laid out
+    ``by_node``, every window lies in one piece of memory.
 
     Example:
         >>> series = torch.arange(6.0).reshape(6, 1)
@@ -73,9 +74,21 @@ def gather(
     """
     if nodes is not None:
         return series.unfold(0, length, 1)[starts[:, None], nodes]
+    if series.stride(0) == 1 < series.shape[1]:
+        return series.unfold(0, length, 1)[starts]
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
+
+
+def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:
+    """The same series with the steps of each node side by side in memory.
+
+    Example:
+        >>> by_node(torch.arange(6.0).reshape(3, 2)).stride()
+        (1, 3)
+    """
+    return series.T.contiguous().T
 
 
 def check_counts(**counts: int) -> None:

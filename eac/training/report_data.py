@@ -36,7 +36,7 @@ ORIGINS = 288
 LEADS = 24
 NODE_WINDOWS = 8_000_000
 """Windows x nodes that are forecast once more; a large network gets shorter traces."""
-NODE_WINDOWS_AT_ONCE = 1 << 17
+NODE_WINDOWS_AT_ONCE = 1 << 13
 DIGITS = 5
 
 
@@ -111,7 +111,9 @@ def _num_origins(data: PeriodData, available: int) -> int:
 def _batches(
     model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
 ) -> Iterator[Batch]:
-    tensors = data.full.to(model.device).with_neighbours(model.backbone.neighbour_series)
+    tensors = data.full.to(model.device)
+    if tensors.neighbour_x is None:
+        tensors = tensors.with_neighbours(model.backbone.neighbour_series)
     size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(model.device))

@@ -117,3 +117,18 @@ def fit_by_windows(part):
     """Mean and deviation of all input windows of a part, as the published code takes them."""
     windows = np.stack([part[i : i + 4].double().numpy() for i in range(len(part) - 7)])
     return windows.mean(), windows.std()
+
+
+def test_laid_out_by_node_batches_are_the_same():
+    series = torch.randn(100, 3)
+    series[10, 1] = torch.nan
+    made = tensors(series, carry=0.5).with_neighbours(lambda x, graph: 2 * x)
+    laid = made.by_node()
+    nodes = torch.tensor([[1], [2]])
+
+    for chosen in (None, nodes):
+        one, other = (t.batch(torch.tensor([5, 9]), None, chosen) for t in (made, laid))
+        assert torch.equal(one.inputs.x, other.inputs.x)
+        assert torch.equal(one.inputs.neighbour_x, other.inputs.neighbour_x)
+        assert torch.equal(one.y, other.y)
+        assert torch.equal(one.mask, other.mask)

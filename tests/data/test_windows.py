@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.windows import Split, gather, window_starts
+from eac.data.windows import Split, by_node, gather, window_starts
 from eac.errors import StreamError
 
 
@@ -48,6 +48,16 @@ def test_a_gathered_batch_is_a_stack_of_slices():
     expected = np.stack([series[s : s + 4].numpy().T for s in (5, 0, 16)])
 
     np.testing.assert_array_equal(gather(series, starts, 4), expected)
+
+
+@pytest.mark.parametrize("nodes", [None, torch.tensor([2, 0]), torch.tensor([[1], [2], [0]])])
+def test_a_series_laid_out_by_node_holds_the_same_windows(nodes):
+    series = torch.randn(20, 3)
+    starts = torch.tensor([5, 0, 16])
+    laid = by_node(series)
+
+    assert laid.stride() == (1, 20)
+    assert torch.equal(gather(laid, starts, 4, nodes), gather(series, starts, 4, nodes))
 
 
 def test_gathering_keeps_missing_readings_and_masks():
