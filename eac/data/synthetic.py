@@ -23,6 +23,7 @@ from eac.data.sensors import (
 )
 from eac.data.simulation import Conditions, Load, transmit
 from eac.data.stream import GraphStream
+from eac.data.windows import check_counts
 from eac.errors import ConfigError
 
 _FREE_SPEED = 60.0
@@ -131,8 +132,8 @@ class SyntheticStream(GraphStream):
         seed: int = 0,
         name: str = "synthetic",
     ):
-        _check_counts(num_nodes=num_nodes, num_periods=num_periods, substeps=substeps or 1)
-        _check_counts(steps_per_period=steps_per_period)
+        check_counts(num_nodes=num_nodes, num_periods=num_periods)
+        check_counts(steps_per_period=steps_per_period, substeps=substeps)
         _check_range(0, math.inf, growth=growth, drift=drift, noise=noise, seed=seed)
         _check_range(0, math.inf, variability=variability, incidents=incidents)
         _check_range(0, 0.9, shrink=shrink, missing=missing)
@@ -264,12 +265,6 @@ def _conditions(
         exit_share=city.exit_morning * morning + city.exit_evening * evening,
         open_share=state.open_share,
     )
-
-
-def _check_counts(**settings: int) -> None:
-    for name, value in settings.items():
-        if value < 1:
-            raise ConfigError(f"{name}={value}: give at least 1.")
 
 
 def _check_range(low: float, high: float, **settings: float) -> None:

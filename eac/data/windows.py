@@ -91,10 +91,10 @@ def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:
     return series.T.contiguous().T
 
 
-def check_counts(**counts: int) -> None:
-    """Raises ``ConfigError`` where a setting that counts something is below 1."""
+def check_counts(**counts: int | None) -> None:
+    """Raises ``ConfigError`` where a setting that counts something is below 1; None is no count."""
     for name, value in counts.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise ConfigError(f"{name}={value}: give at least 1.")
 
 
