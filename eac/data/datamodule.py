@@ -93,14 +93,9 @@ class PeriodData(LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
-        check_counts(
-            window=window,
-            horizon=horizon,
-            batch_size=min(batch_size, eval_batch_size),
-            nodes_per_window=1 if nodes_per_window is None else nodes_per_window,
-            steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
-            val_windows=1 if val_windows is None else val_windows,
-        )
+        check_counts(window=window, horizon=horizon, val_windows=val_windows)
+        check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_counts(nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
         check_fractions(train_fraction, val_fraction)
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.period_key = period
@@ -215,10 +210,13 @@ class PeriodData(LightningDataModule):
 
     def apply_graph_once(self, backbone: WantsContext) -> None:
         """Lets the backbone apply the graph to the whole series instead of to each window."""
-        full = self.full.with_neighbours(backbone.neighbour_series)
-        self._full = full if self.nodes_per_window is None else full.by_node()
-        if self._learning is not None:
-            self._learning = self._learning.with_neighbours(backbone.neighbour_series)
+
+        def applied(tensors: PeriodTensors) -> PeriodTensors:
+            tensors = tensors.with_neighbours(backbone.neighbour_series)
+            return tensors if self.nodes_per_window is None else tensors.by_node()
+
+        self._full = applied(self.full)
+        self._learning = None if self._learning is None else applied(self._learning)
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""

@@ -258,7 +258,8 @@ class PeriodTensors:
 
     def by_node(self) -> "PeriodTensors":
         """The same tensors, laid out for windows of single nodes."""
-        near = by_node(self.neighbour_x) if isinstance(self.neighbour_x, Tensor) else None
+        near = self.neighbour_x
+        near = by_node(near) if isinstance(near, Tensor) else near
         return replace(self, readings=self.readings.by_node(), neighbour_x=near)
 
     def to(self, device: torch.device) -> "PeriodTensors":

@@ -113,12 +113,6 @@ def test_filled_gaps_are_stored_only_where_a_gap_keeps_something():
     assert tensors(torch.randn(100, 1), carry=0.5).readings.filled is None
 
 
-def fit_by_windows(part):
-    """Mean and deviation of all input windows of a part, as the published code takes them."""
-    windows = np.stack([part[i : i + 4].double().numpy() for i in range(len(part) - 7)])
-    return windows.mean(), windows.std()
-
-
 def test_laid_out_by_node_batches_are_the_same():
     series = torch.randn(100, 3)
     series[10, 1] = torch.nan
@@ -132,3 +126,9 @@ def test_laid_out_by_node_batches_are_the_same():
         assert torch.equal(one.inputs.neighbour_x, other.inputs.neighbour_x)
         assert torch.equal(one.y, other.y)
         assert torch.equal(one.mask, other.mask)
+
+
+def fit_by_windows(part):
+    """Mean and deviation of all input windows of a part, as the published code takes them."""
+    windows = np.stack([part[i : i + 4].double().numpy() for i in range(len(part) - 7)])
+    return windows.mean(), windows.std()
