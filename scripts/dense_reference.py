@@ -20,12 +20,14 @@ RANK = 6
 
 
 class DenseGraphLayer(nn.Module):
-    """``W_n (A x) + b + W_s x`` with a dense ``A``."""
+    """``W_n (A x) + b + W_s x`` with a dense ``A``; its first weights are drawn twice."""
 
     def __init__(self, width: int, out: int):
         super().__init__()
         self.weight_neigh = nn.Linear(width, out)
         self.weight_self = nn.Linear(width, out, bias=False)
+        self.weight_neigh.reset_parameters()
+        self.weight_self.reset_parameters()
 
     def forward(
         self, x: Float[Tensor, "batch node width"], matrix: Float[Tensor, "node node"]
@@ -35,15 +37,18 @@ class DenseGraphLayer(nn.Module):
 
 
 class DenseModel(nn.Module):
-    """The published backbone with its node prompts."""
+    """The published backbone, with prompts for so many nodes or with none."""
 
-    def __init__(self, num_nodes: int):
+    def __init__(self, num_nodes: int | None):
         super().__init__()
         self.gcn1 = DenseGraphLayer(WINDOW, 64)
-        self.tcn1 = nn.Conv1d(1, 1, 3, padding=1)
         self.gcn2 = DenseGraphLayer(64, WINDOW)
+        self.tcn1 = nn.Conv1d(1, 1, 3, padding=1)
         self.fc = nn.Linear(WINDOW, HORIZON)
         self.activation = nn.GELU()
+        self.prompted = num_nodes is not None
+        if num_nodes is None:
+            return
         self.U = nn.Parameter(torch.empty(num_nodes, RANK).uniform_(-0.1, 0.1))
         self.V = nn.Parameter(torch.empty(RANK, WINDOW).uniform_(-0.1, 0.1))
 
@@ -51,7 +56,7 @@ class DenseModel(nn.Module):
         self, x: Float[Tensor, "batch node window"], matrix: Float[Tensor, "node node"]
     ) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units."""
-        hidden = torch.relu(self.gcn1(x + self.U @ self.V, matrix))
+        hidden = torch.relu(self.gcn1(x + self.U @ self.V if self.prompted else x, matrix))
         rows = self.tcn1(hidden.reshape(-1, 1, hidden.shape[-1]))
         hidden = self.gcn2(rows.reshape(hidden.shape), matrix)
         return self.fc(self.activation(hidden + x))
@@ -117,7 +122,7 @@ class DensePath:
         for x, y in DataLoader(self.test, self.batch_size):
             forecasts.append(self.model(x, self.matrix).numpy())
             targets.append(y.numpy())
-        _errors(np.concatenate(forecasts), np.concatenate(targets))
+        errors_up_to(np.concatenate(forecasts), np.concatenate(targets))
         return len(forecasts)
 
     def first_forecast(self) -> Float[Tensor, "batch node horizon"]:
@@ -134,7 +139,7 @@ class DensePath:
         return batch
 
 
-def _errors(y_hat: Float[ndarray, "..."], y: Float[ndarray, "..."]) -> list[tuple[float, ...]]:
+def errors_up_to(y_hat: Float[ndarray, "..."], y: Float[ndarray, "..."]) -> list[tuple[float, ...]]:
     """MAE, RMSE and MAPE over the steps 1 to h, for each h; targets of 0 left out."""
     rows = []
     for steps in range(1, y.shape[-1] + 1):

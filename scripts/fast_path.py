@@ -1,6 +1,7 @@
 """The package's own pieces, driven step by step as the dense reference is."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from eac.data.batch import Batch
 from eac.data.intake import Intake, prepare
 from eac.data.npz import NpzStream
 from eac.data.protocol import PUBLISHED
-from eac.data.sampler import StartBatches
+from eac.data.sampler import StartBatches, epoch_seed
 from eac.data.windows import Split, window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
@@ -38,7 +39,7 @@ class FastPath:
             window_starts(split.part(part), WINDOW, HORIZON, period=period.name, part=part)[:-1]
             for part in PARTS
         )
-        self.sampler = StartBatches(len(self.train), batch_size, seed=0)
+        self.sampler = StartBatches(len(self.train), batch_size, seed_of=partial(epoch_seed, 0))
         self.pool = PromptPool(WINDOW, rank=6)
         self.pool.grow(period.node_ids)
         self.rows = self.pool.rows(period.node_ids)

@@ -62,6 +62,14 @@ class Backbone(Described, nn.Module, ABC):
         parts = [list(part.parameters()) for part in self.children()]
         return next((found for found in reversed(parts) if found), [])
 
+    def published_layers(self) -> list[nn.Module]:
+        """Layers in the order in which the published code draws their first weights.
+
+        A layer that it draws again stands there again. Empty (the default) keeps the weights that
+        the backbone was built with.
+        """
+        return []
+
     def start_from(self, batch: Batch) -> None:
         """Chooses first values by training windows of the first period; by default keeps them."""
         del batch

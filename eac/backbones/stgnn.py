@@ -83,6 +83,11 @@ class STGNN(Backbone):
         )
         return self.dropout(y_hat).mT
 
+    def published_layers(self) -> list[nn.Module]:
+        """Both graph layers, each drawn twice, then the convolution and the readout."""
+        pairs = [[layer.weight_neigh, layer.weight_self] for layer in (self.gcn1, self.gcn2)]
+        return [*pairs[0], *pairs[0], *pairs[1], *pairs[1], self.tcn1, self.fc]
+
     def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
         """The graph applied to a scaled series, 0 where missing; some steps at a time."""
         heard = torch.empty_like(series)

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Int
@@ -19,7 +19,8 @@ from eac.data.intake import Intake, before_period, check_mapped, covariate_scale
 from eac.data.open import open_stream
 from eac.data.period import Period
 from eac.data.protocol import PROTOCOLS, ProtocolName
-from eac.data.sampler import SharedBatches, StartBatches, Starts
+from eac.data.published_draws import PublishedDraws
+from eac.data.sampler import SharedBatches, StartBatches, Starts, epoch_seed
 from eac.data.scaling import Scaling
 from eac.data.stream import GraphStream
 from eac.data.tensors import PeriodTensors, PeriodView
@@ -118,6 +119,7 @@ class PeriodData(LightningDataModule):
             window, horizon, (), scaling, null_value, carry=carry, holidays=holidays
         )
         self.seed = seed
+        self.draws: PublishedDraws | None = None
         self._refitting = False
         self._period: Period | None = None
         self._full: PeriodTensors | None = None
@@ -230,10 +232,13 @@ class PeriodData(LightningDataModule):
         own, older = self.starts("train"), self._older_starts()
         if self._refitting:
             own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
+        own = own.flip(0) if self.protocol.seed_for_seed else own
         sampler = StartBatches(
             len(own),
             self.batch_size,
-            seed=self.seed * 1009 + self.index,
+            seed_of=partial(epoch_seed, self.seed * 1009 + self.index)
+            if self.draws is None
+            else self.draws.order_seed,
             num_older=len(older),
             older_share=self.rehearsal,
             num_batches=self.steps_per_epoch,
@@ -241,12 +246,15 @@ class PeriodData(LightningDataModule):
         return self._loader(torch.cat([own, older]), sampler, fill=True)
 
     def val_dataloader(self) -> Loader:
-        """Validation windows in order of time."""
-        return self._in_order("val")
+        """Validation windows, in order of time unless the protocol says otherwise."""
+        starts = self.starts("val")
+        if self.val_windows is not None:
+            starts = starts[:: -(-len(starts) // self.val_windows)]
+        return self._in_order(starts.flip(0) if self.protocol.seed_for_seed else starts)
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
-        return self._in_order("test")
+        return self._in_order(self.starts("test"))
 
     def predict_dataloader(self) -> Loader:
         """The test windows again."""
@@ -290,11 +298,8 @@ class PeriodData(LightningDataModule):
         self._full = self.full.to(device)
         return self._full
 
-    def _in_order(self, part: Part) -> Loader:
-        starts = self.starts(part)
-        if part == "val" and self.val_windows is not None:
-            starts = starts[:: -(-len(starts) // self.val_windows)]
-        batches = StartBatches(len(starts), self._eval_windows, seed=None)
+    def _in_order(self, starts: Int[Tensor, " window"]) -> Loader:
+        batches = StartBatches(len(starts), self._eval_windows, seed_of=None)
         return self._loader(starts, batches, fill=False)
 
     def _loader(

@@ -19,6 +19,10 @@ class Protocol:
         keep_last_window: The published code drops the last window of each part.
         null_value: A target equal to this is left out of the errors.
         null_in_loss: It is left out of the loss too, which the published code does not do.
+        seed_for_seed: Repeat the published training so closely that a seed gives the same run
+            there and here: first weights, prompts and the order of windows drawn in its order,
+            windows counted from the end of their part, and a validation that is the mean over
+            batches of their errors.
     """
 
     name: ProtocolName
@@ -28,8 +32,9 @@ class Protocol:
     keep_last_window: bool
     null_value: float | None
     null_in_loss: bool
+    seed_for_seed: bool
 
 
-STRICT = Protocol("strict", False, True, True, True, None, True)
-PUBLISHED = Protocol("published", True, False, False, False, 0.0, False)
+STRICT = Protocol("strict", False, True, True, True, None, True, False)
+PUBLISHED = Protocol("published", True, False, False, False, 0.0, False, True)
 PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}

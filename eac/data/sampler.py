@@ -1,6 +1,6 @@
 """Order of the batches, a pure function of (seed, period, epoch)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Int
@@ -8,16 +8,21 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Seed of one epoch, from that of its period."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
 class StartBatches(Sampler[Tensor]):
     """Yields index batches over ``num_windows`` windows, and perhaps older ones behind them.
 
-    The order of an epoch depends on ``seed`` and the epoch alone, so that an interrupted epoch
-    is repeated exactly. Lightning calls ``set_epoch`` before each epoch.
+    The order of an epoch depends on the seed of that epoch alone, so that an interrupted one is
+    repeated exactly. Lightning calls ``set_epoch`` before each epoch.
 
     Args:
         num_windows: Windows in the part; an epoch sees each once unless ``num_batches`` is given.
         batch_size: Windows in one batch; the last batch may be smaller.
-        seed: None keeps the chronological order.
+        seed_of: Gives the seed of an epoch; None keeps the chronological order.
         num_older: Windows of earlier periods, numbered from ``num_windows`` on.
         older_share: Share of each batch drawn from them, at random.
         num_batches: Batches in an epoch; each window is shown again only after all have been.
@@ -28,13 +33,13 @@ class StartBatches(Sampler[Tensor]):
         num_windows: int,
         batch_size: int,
         *,
-        seed: int | None,
+        seed_of: Callable[[int], int] | None,
         num_older: int = 0,
         older_share: float = 0.0,
         num_batches: int | None = None,
     ):
         self._num_windows = num_windows
-        self._seed = seed
+        self._seed_of = seed_of
         self._num_older = num_older
         self._older = round(batch_size * older_share) if num_older else 0
         self._own = max(1, batch_size - self._older)
@@ -51,11 +56,10 @@ class StartBatches(Sampler[Tensor]):
     def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
         # A generator, so that the order is chosen when the first batch is asked for: a resumed
         # Lightning fit makes the iterator before it sets the epoch.
-        if self._seed is None:
+        if self._seed_of is None:
             yield from torch.arange(self._num_windows).split(self._own)
             return
-        mixed = (self._seed * 1_000_003 + self._epoch) % 2**63
-        generator = torch.Generator().manual_seed(mixed)
+        generator = torch.Generator().manual_seed(self._seed_of(self._epoch))
         needed = self._num_windows if self._num_batches is None else len(self) * self._own
         rounds = -(-needed // self._num_windows)
         orders = [torch.randperm(self._num_windows, generator=generator) for _ in range(rounds)]
@@ -76,7 +80,7 @@ class SharedBatches(Sampler[Tensor]):
             part in each step of training; otherwise its share stays empty.
 
     Example:
-        >>> batches = StartBatches(5, 4, seed=None)
+        >>> batches = StartBatches(5, 4, seed_of=None)
         >>> list(SharedBatches(batches, rank=1, num_ranks=2, fill=True))
         [tensor([1, 3]), tensor([4])]
     """

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eac.data.published_draws import PublishedDraws
 from eac.errors import CheckpointError, ConfigError
 from eac.nn.guard import Guard
 
@@ -89,6 +90,20 @@ class PromptPool(nn.Module):
                 f"node {node!r} has no row in the prompt pool that is tuned. Grow the pool by it."
             )
         self.node_factor[rows.to(self.node_factor.device)] = factors.to(self.node_factor)
+
+    @torch.no_grad()
+    def draw(self, draws: PublishedDraws, known: int) -> None:
+        """Gives the rows after the first ``known`` the published code's first values.
+
+        It draws all of ``U`` and then ``V``; in later periods a whole pool for nothing, before it
+        loads the one it had, and then the new rows.
+        """
+        columns, fresh = self.node_factor.shape[1], self.node_ids[known:]
+        if known:
+            draws.skip(known * columns + (0 if self.basis is None else self.basis.numel()))
+        self.place(fresh, draws.uniform((len(fresh), columns), INIT_RANGE))
+        if not known and self.basis is not None:
+            self.basis.copy_(draws.uniform(self.basis.shape, INIT_RANGE))
 
     def fence(self, guard: Guard | None) -> None:
         """Keeps what is learned from now on inside ``guard``; what was learned stays as it is."""

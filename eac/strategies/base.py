@@ -13,6 +13,7 @@ from eac.continual.probe import Learning
 from eac.data.batch import Batch, Inputs
 from eac.data.graph import Graph
 from eac.data.period import NodeChange
+from eac.data.published_draws import PublishedDraws
 from eac.data.tensors import PeriodView
 from eac.described import Described
 from eac.typing import NodeIndex
@@ -29,6 +30,7 @@ class PeriodContext:
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.
         learning: How the forecaster learns, for a strategy that tries something out.
+        draws: Where first values come from under a protocol that draws in the published order.
     """
 
     index: int
@@ -37,6 +39,7 @@ class PeriodContext:
     previous: PeriodView | None
     change: NodeChange
     learning: Learning = field(default_factory=Learning)
+    draws: PublishedDraws | None = None
 
 
 @dataclass(frozen=True, eq=False)

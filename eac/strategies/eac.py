@@ -83,6 +83,8 @@ class EAC(Strategy):
             self.pool.settle()
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)
+        if context.draws is not None:
+            self.pool.draw(context.draws, len(known))
         if known:
             self._place_new(context, backbone, set(known))
             self._fence(context, len(known))

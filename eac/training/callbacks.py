@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from eac.data.datamodule import PeriodData
+from eac.data.sampler import epoch_seed
 from eac.training.forecaster import Forecaster
 
 
@@ -23,7 +24,7 @@ class SeedEveryEpoch(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seeds from the period's seed and the epoch."""
         del pl_module
-        torch.manual_seed((self._seed * 1_000_003 + trainer.current_epoch) % 2**63)
+        torch.manual_seed(epoch_seed(self._seed, trainer.current_epoch))
 
 
 class StopWhereStopped(Callback):

@@ -76,6 +76,7 @@ class Forecaster(LightningModule):
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self._errors: HorizonErrors | None = None
+        self._batch_errors: list[Tensor] = []
         self._loss_sum: Tensor | None = None
         self._begun = False
 
@@ -109,9 +110,12 @@ class Forecaster(LightningModule):
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
+        fresh = context.previous is None or plan.start == "scratch"
+        if context.draws is not None:
+            context.draws.first_weights(self.backbone.published_layers(), keep=fresh)
         self.strategy.begin_period(context, self.backbone)
         self.strategy.select_nodes(context.current.period.node_ids)
-        if context.previous is None or plan.start == "scratch":
+        if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         self.backbone.requires_grad_(not plan.freeze_backbone)
         if plan.train_head:
@@ -211,17 +215,26 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
-        self._errors = self._new_errors()
+        self._errors, self._batch_errors = self._new_errors(), []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
-        self._count(batch, self.loss.judged(self(batch), batch.y))
+        y_hat = self.loss.judged(self(batch), batch.y)
+        if not self.period_data.protocol.seed_for_seed:
+            self._count(batch, y_hat, self.errors)
+            return
+        errors = self._new_errors()
+        self._count(batch, y_hat, errors)
+        self._batch_errors.append(errors.mae())
+        self.errors.merge(errors)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean absolute error over all steps, which early stopping watches."""
         self._add_other_processes()
-        self.log("val/MAE", self.errors.mae(), prog_bar=True, sync_dist=True)
+        by_batch = self._batch_errors
+        error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()
+        self.log("val/MAE", error, prog_bar=True, sync_dist=True)
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""
@@ -231,7 +244,7 @@ class Forecaster(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors of all nodes, per node and horizon."""
         del batch_idx
-        self._count(batch, self.strategy.adapt_forecast(self(batch), batch))
+        self._count(batch, self.strategy.adapt_forecast(self(batch), batch), self.errors)
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
@@ -263,12 +276,15 @@ class Forecaster(LightningModule):
             own = self.errors.state().to(self.device)
             self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
 
-    def _count(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
+    @staticmethod
+    def _count(
+        batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors
+    ) -> None:
         y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
         if batch.loss_nodes is not None:
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
             nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
-        self.errors.update(y_hat, y, None if batch.complete else mask, nodes=nodes)
+        errors.update(y_hat, y, None if batch.complete else mask, nodes=nodes)
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.data.datamodule import PeriodData
 from eac.data.period import NodeChange
+from eac.data.published_draws import PublishedDraws
 from eac.details import write_details
 from eac.errors import RunError
 from eac.jsonfile import write_text
@@ -34,7 +35,7 @@ from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
 from eac.training.run_header import describe, header
-from eac.training.saved_data import data_card, save_graph
+from eac.training.saved_data import data_card, load_draws, save_graph
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
@@ -102,6 +103,7 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
+        self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
         self._next = 0
 
     @property
@@ -162,12 +164,15 @@ class StreamRunner:
         following = self.data.for_period(after) if after < len(self.data.stream) else None
         if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
             load_state(directory).restore(self.forecaster)
+            if self._draws is not None:
+                self._draws = PublishedDraws(self.data.seed, load_draws(directory))
             self.forecaster.select_nodes(data.period.node_ids)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
+        data.draws = self._draws
         context = self._context(data, change)
         plan = self._begin(data, context)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
@@ -178,6 +183,8 @@ class StreamRunner:
         if plan.train:
             self._fit(trainer, data, directory)
             watch.seconds += self._settle(data, directory, context, plan)
+        if self._draws is not None:
+            self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         record = self._record(data, change, counts, watch)
         if tester is not None:
@@ -196,7 +203,7 @@ class StreamRunner:
         seed_everything(seed, workers=True, verbose=False)
         view = None if previous is None else previous.view
         learning = self.forecaster.learning(data)
-        return PeriodContext(data.index, seed, data.view, view, change, learning)
+        return PeriodContext(data.index, seed, data.view, view, change, learning, data.draws)
 
     def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies model and data for it."""

@@ -71,6 +71,7 @@ def data_card(data: PeriodData) -> dict[str, Any]:
     tensors, calendar = data.full, data.period.calendar
     card: dict[str, Any] = {
         "scaler": _scaler_card(tensors.scaler),
+        "draws": None if data.draws is None else data.draws.position,
         "data": {
             "window": data.window,
             "horizon": data.horizon,
@@ -88,6 +89,21 @@ def data_card(data: PeriodData) -> dict[str, Any]:
         own = part_scaler(test, data.protocol, data.window, data.horizon)
         card["input_scaler"] = _scaler_card(own)
     return card
+
+
+def load_draws(directory: Path) -> int:
+    """Random numbers drawn up to the end of a done period.
+
+    Raises:
+        CheckpointError: If the run did not draw in the published order.
+    """
+    position = load_card(directory).get("draws")
+    if position is None:
+        raise CheckpointError(
+            f"{directory} was trained by an eac that drew its random numbers in another order. "
+            "Start a new run directory."
+        )
+    return position
 
 
 def save_graph(directory: Path, graph: Graph) -> None:

@@ -5,12 +5,13 @@ import shutil
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from eac.data.sampler import SharedBatches, StartBatches
+from eac.data.sampler import SharedBatches, StartBatches, epoch_seed
 from eac.record import read_run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.mark.parametrize("num_windows", [1, 9, 12, 13])
 def test_shares_of_a_batch_make_up_the_batch(num_windows):
     def batches():
-        made = StartBatches(num_windows, 4, seed=7)
+        made = StartBatches(num_windows, 4, seed_of=partial(epoch_seed, 7))
         made.set_epoch(3)
         return made
 
@@ -29,7 +30,7 @@ def test_shares_of_a_batch_make_up_the_batch(num_windows):
 
 
 def test_a_process_without_a_window_takes_the_first_again_where_it_must_take_part():
-    batches = StartBatches(5, 4, seed=None)
+    batches = StartBatches(5, 4, seed_of=None)
 
     assert list(SharedBatches(batches, 1, 2, fill=True))[-1].tolist() == [4]
     assert list(SharedBatches(batches, 1, 2, fill=False))[-1].tolist() == []
