@@ -22,7 +22,8 @@ class PromptPool(nn.Module):
 
     ``U`` (``node_factor``) has one row per node ever seen; ``V`` (``basis``) is shared. Without a
     rank there is no ``V`` and ``P = U``. A node's first row depends on the seed and its id alone,
-    so the order in which nodes are listed changes nothing. Rows moved aside by ``settle`` (stored
+    so the order in which nodes are listed changes nothing (``draw`` replaces them by published
+    ones). Rows moved aside by ``settle`` (stored
     in ``settled``) are never tuned again.
 
     Args:
