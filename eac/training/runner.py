@@ -65,8 +65,8 @@ class StreamRunner:
     restored, an interrupted one is continued, and periods that appeared since are trained.
 
     Args:
-        forecaster: The model, as built; its first weights are those of period 0, unless the protocol
-            draws them.
+        forecaster: The model, as built; its first weights are those of period 0, unless the
+            protocol draws them.
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
         run_dir: Where everything is written.
         make_trainer: Makes the Trainer of each period.
