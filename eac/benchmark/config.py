@@ -43,12 +43,14 @@ class StreamChoice:
         path: Where its data are.
         options: Settings of the runs on it, by their dotted name.
         published: Names of the same stream in the published numbers.
+        source: Whose data they are, where the stream itself does not say.
     """
 
     name: str
     path: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     published: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def is_present(self) -> bool:
@@ -163,7 +165,7 @@ def read_benchmark(path: StrPath) -> Benchmark:
     )
 
 
-_STREAM_KEYS = ("name", "path", "set", "published")
+_STREAM_KEYS = ("name", "path", "set", "published", "source")
 
 
 class _Section:
@@ -205,6 +207,7 @@ def _stream(section: _Section, folder: Path) -> StreamChoice:
         path=folder / section.content["path"],
         options=dict(section.content.get("set") or {}),
         published=_texts(section.content.get("published")),
+        source=str(section.content.get("source") or ""),
     )
 
 

@@ -25,7 +25,8 @@ def page_of(
         for cell, result in results
         if result is not None and not result.done
     ]
-    sources = [f"{name}: {run.source or 'source not named'}" for name, run in runs.items()]
+    said = {stream.name: stream.source or "source not named" for stream in benchmark.streams}
+    sources = [f"{name}: {run.source or said[name]}" for name, run in runs.items()]
     done = sum(result is not None and result.done for _, result in results)
     facts = _facts(benchmark, next(iter(runs.values())), diary)
     return Page(

@@ -46,7 +46,7 @@ def table(value: float) -> HorizonTable:
 
 
 def _write(directory: Path, error: float, seed: int) -> None:
-    write_run(directory, RunRecord("fake", "mm", "nowhere", "strict", seed, versions={"eac": "0"}))
+    write_run(directory, RunRecord("fake", "mm", "", "strict", seed, versions={"eac": "0"}))
     for index, name in enumerate(PERIODS):
         value = error + seed + index
         before = {"untrained": {"all": table(100.0)}}

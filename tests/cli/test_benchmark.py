@@ -12,7 +12,7 @@ from eac.cli.main import main
 FAKE = """
 name: fakes
 seeds: [1, 2]
-streams: [{name: fake, path: data}, {name: absent, path: nowhere}]
+streams: [{name: fake, path: data, source: counts of a city}, {name: absent, path: nowhere}]
 strategies:
   - {name: Good, set: {error: 10.0}}
   - {name: Odd, set: {error: 20.0, fail: FAIL}}
@@ -45,6 +45,7 @@ def test_a_grid_leaves_results_tables_and_a_page(config, tmp_path, capsys):
     assert "last value" in page
     assert f"command: `eac benchmark -c {config} --out {out} --docs {docs}`" in page
     assert "seeds: 1, 2" in page
+    assert "- fake: counts of a city\n" in page
     assert "wall time: " in page
     # Good, seed 1: R has rows 11 17 -, 13 12 18 and 15 14 13; untrained 100. So backward is the
     # mean of -4 and -2, forward that of 83 and 82, forgetting that of 4 and 2.
