@@ -67,6 +67,9 @@ class PeriodData(LightningDataModule):
             the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows.
+
+    Attributes:
+        draws: Gives that order in its place, in a run whose protocol draws as published.
     """
 
     def __init__(
@@ -233,12 +236,11 @@ class PeriodData(LightningDataModule):
         if self._refitting:
             own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
         own = own.flip(0) if self.protocol.seed_for_seed else own
+        seed_of = partial(epoch_seed, self.seed * 1009 + self.index)
         sampler = StartBatches(
             len(own),
             self.batch_size,
-            seed_of=partial(epoch_seed, self.seed * 1009 + self.index)
-            if self.draws is None
-            else self.draws.order_seed,
+            seed_of=seed_of if self.draws is None else self.draws.order_seed,
             num_older=len(older),
             older_share=self.rehearsal,
             num_batches=self.steps_per_epoch,

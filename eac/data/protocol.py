@@ -35,6 +35,24 @@ class Protocol:
     seed_for_seed: bool
 
 
-STRICT = Protocol("strict", False, True, True, True, None, True, False)
-PUBLISHED = Protocol("published", True, False, False, False, 0.0, False, True)
+STRICT = Protocol(
+    "strict",
+    scale_by_part=False,
+    scale_per_node=True,
+    scale_targets=True,
+    keep_last_window=True,
+    null_value=None,
+    null_in_loss=True,
+    seed_for_seed=False,
+)
+PUBLISHED = Protocol(
+    "published",
+    scale_by_part=True,
+    scale_per_node=False,
+    scale_targets=False,
+    keep_last_window=False,
+    null_value=0.0,
+    null_in_loss=False,
+    seed_for_seed=True,
+)
 PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}
