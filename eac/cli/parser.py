@@ -18,6 +18,12 @@ _WRONG_KEY = re.compile(
 
 _WRONG_SETTING = re.compile(r"class_path '(?P<path>[\w.]+)'.*Option '(?P<setting>\w+)'", re.DOTALL)
 
+_WRONG_CHOICE = re.compile(
+    r'.*Parser key "(?P<key>[\w.]+)".*Expected a typing\.Literal\[(?P<known>[^\]]+)\]\. '
+    r"Got value: (?P<given>.*)\Z",
+    re.DOTALL,
+)
+
 _NOT_GIVEN = re.compile(
     r"arguments are required: (?P<required>\w+)"
     r'|Parser key "(?P<empty>\w+)[\w.]*".*Given value: None\s*$',
@@ -46,6 +52,9 @@ class SuggestingParser(LightningArgumentParser):
             super().error(message, ex)
         missing = _NOT_GIVEN.search(message)
         advice = missing and _ADVICE.get(missing["required"] or missing["empty"])
+        choice = _WRONG_CHOICE.search(message)
+        if choice is not None:
+            advice = _choose(choice["key"], choice["given"].strip(), choice["known"])
         hint = "" if advice or "Did you mean" in message else self._hint(message)
         print(f"{self.prog}: error: {advice or message.strip()}{hint}", file=sys.stderr)
         raise SystemExit(2)
@@ -73,6 +82,12 @@ class SuggestingParser(LightningArgumentParser):
             key = key.rsplit(".", 1)[0]
             near = [] if key in known else get_close_matches(key, known, n=1)
         return near
+
+
+def _choose(key: str, given: str, known: str) -> str:
+    near = get_close_matches(given, re.findall(r"'(\w+)'", known), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{key}: {given!r} is none of {known}.{hint}"
 
 
 def _settings(class_path: str) -> list[str]:

@@ -121,7 +121,11 @@ def test_watch_trains_a_period_once_it_is_whole(run, tmp_path, stream_path):
         (["--model.strategy.init_args.rnk", "3"], "rank"),
         (["--modle.loss", "MSE"], "model"),
         (["--model.strategy", "EAX"], "EAC"),
-        (["--protocol", "publishd"], "published"),
+        (
+            ["--protocol", "publishd"],
+            "protocol: 'publishd' is none of 'strict', 'published'. Did you",
+        ),
+        (["--model.strategy.init_args.tune", "most"], "tune: 'most' is none of 'all', 'new'."),
     ],
 )
 def test_a_misspelt_setting_fails_at_once_and_names_the_nearest(
