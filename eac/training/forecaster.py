@@ -221,13 +221,12 @@ class Forecaster(LightningModule):
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
         y_hat = self.loss.judged(self(batch), batch.y)
-        if not self.period_data.protocol.seed_for_seed:
-            self._count(batch, y_hat, self.errors)
-            return
-        errors = self._new_errors()
+        by_batch = self.period_data.protocol.seed_for_seed
+        errors = self._new_errors() if by_batch else self.errors
         self._count(batch, y_hat, errors)
-        self._batch_errors.append(errors.mae())
-        self.errors.merge(errors)
+        if by_batch:
+            self._batch_errors.append(errors.mae())
+            self.errors.merge(errors)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the mean absolute error over all steps, which early stopping watches."""
