@@ -2,7 +2,7 @@
 
 An independent twin of ``--protocol published``: dense products, one seed for everything, a new
 model in each period that then loads the last one, windows cut from the end, and its own early
-stop. On the streams of the reference figures it prints what the research code printed::
+stop. On the streams of the reference figures it prints the Avg MAE that the research code printed::
 
     python scripts/published_twin.py LAYOUT --method online-all --seeds 42 43 44
 

@@ -47,7 +47,8 @@ class PeriodData(LightningDataModule):
         horizon: Future steps out (published: 12).
         batch_size: Windows in a training batch (published: 64 or 128), all processes together.
         eval_batch_size: Windows in a batch of validation or test; fewer where the network is so
-            large that they would not stay in memory that is used again.
+            large that they would not stay in memory that is used again. Under ``published`` a
+            validation takes ``batch_size``, as there.
         val_windows: Windows of a validation during training, at most, evenly spread; null: all.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
@@ -252,11 +253,13 @@ class PeriodData(LightningDataModule):
         starts = self.starts("val")
         if self.val_windows is not None:
             starts = starts[:: -(-len(starts) // self.val_windows)]
-        return self._in_order(starts.flip(0) if self.protocol.seed_for_seed else starts)
+        if self.protocol.seed_for_seed:
+            return self._in_order(starts.flip(0), self.batch_size)
+        return self._in_order(starts, self.eval_batch_size)
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
-        return self._in_order(self.starts("test"))
+        return self._in_order(self.starts("test"), self.eval_batch_size)
 
     def predict_dataloader(self) -> Loader:
         """The test windows again."""
@@ -288,11 +291,6 @@ class PeriodData(LightningDataModule):
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
 
-    @property
-    def _eval_windows(self) -> int:
-        fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
-        return min(self.eval_batch_size, max(1, fitting))
-
     def _on(self, device: torch.device, *, learning: bool) -> PeriodTensors:
         if learning and self._learning is not None:
             self._learning = self._learning.to(device)
@@ -300,8 +298,9 @@ class PeriodData(LightningDataModule):
         self._full = self.full.to(device)
         return self._full
 
-    def _in_order(self, starts: Int[Tensor, " window"]) -> Loader:
-        batches = StartBatches(len(starts), self._eval_windows, seed_of=None)
+    def _in_order(self, starts: Int[Tensor, " window"], most: int) -> Loader:
+        fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
+        batches = StartBatches(len(starts), min(most, max(1, fitting)), seed_of=None)
         return self._loader(starts, batches, fill=False)
 
     def _loader(

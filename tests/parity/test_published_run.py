@@ -79,8 +79,7 @@ def run(
     model = Forecaster(
         STGNN(), STRATEGIES[method](), optimizer=lambda p: torch.optim.AdamW(p, lr=0.03)
     )
-    sizes = {"batch_size": batch_size, "eval_batch_size": batch_size}
-    data = PeriodData(NpzStream(folder), protocol="published", seed=seed, **sizes)
+    data = PeriodData(NpzStream(folder), protocol="published", seed=seed, batch_size=batch_size)
     base = DefaultTrainer(max_epochs=epochs)
     runner = StreamRunner(
         model,
