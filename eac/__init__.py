@@ -8,20 +8,20 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "EAC": "eac.strategies.eac",
     "Forecaster": "eac.training.forecaster",
-    "Graph": "eac.data.graph",
-    "GraphStream": "eac.data.stream",
+    "Graph": "eac.data.core.graph",
+    "GraphStream": "eac.data.core.stream",
     "OnlineAll": "eac.strategies.online_all",
-    "Period": "eac.data.period",
-    "PeriodData": "eac.data.datamodule",
+    "Period": "eac.data.core.period",
+    "PeriodData": "eac.data.batches.datamodule",
     "Pretrain": "eac.strategies.pretrain",
     "PromptPool": "eac.nn.prompt_pool",
     "Retrain": "eac.strategies.retrain",
     "STGNN": "eac.backbones.stgnn",
     "StreamRunner": "eac.training.runner",
-    "SyntheticStream": "eac.data.synthetic",
-    "from_published": "eac.training.published",
-    "load_run": "eac.training.predictor",
-    "open_stream": "eac.data.open",
+    "SyntheticStream": "eac.data.simulator.synthetic",
+    "from_published": "eac.serving.published",
+    "load_run": "eac.serving.predictor",
+    "open_stream": "eac.data.readers.open",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -16,11 +16,11 @@ import torch
 from eac.backbones.base import Backbone
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.data.drawing import draw_nodes
-from eac.data.open import open_stream
-from eac.data.scaling import PerNode
-from eac.data.stream import GraphStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.drawing import draw_nodes
+from eac.data.batches.scaling import PerNode
+from eac.data.core.stream import GraphStream
+from eac.data.readers.open import open_stream
 from eac.metrics.losses import MAE
 from eac.nn.prompt_pool import PromptPool
 

@@ -26,8 +26,8 @@ def measure(nodes: int, rank: int | None, frozen: bool, settings: argparse.Names
     from large_stream import random_period
 
     from eac.backbones.stgnn import STGNN
-    from eac.data.datamodule import PeriodData
-    from eac.data.stream import MemoryStream
+    from eac.data.batches.datamodule import PeriodData
+    from eac.data.core.stream import MemoryStream
     from eac.metrics.losses import MSE
     from eac.nn.prompt_pool import PromptPool
 

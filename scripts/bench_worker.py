@@ -84,7 +84,7 @@ def _write_stream(folder: Path, num_nodes: int, num_steps: int) -> int:
     """One simulated period in the published layout; returns its number of edges."""
     import numpy as np
 
-    from eac.data.synthetic import SyntheticStream
+    from eac.data.simulator.synthetic import SyntheticStream
 
     stream = SyntheticStream(num_nodes=num_nodes, num_periods=1, steps_per_period=num_steps)
     period = stream[0]

@@ -9,15 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Batch
-from eac.data.intake import Intake, prepare
-from eac.data.npz import NpzStream
-from eac.data.protocol import PUBLISHED
-from eac.data.sampler import StartBatches, epoch_seed
-from eac.data.windows import Split, window_starts
+from eac.data.batches.batch import Batch
+from eac.data.batches.intake import Intake, prepare
+from eac.data.batches.sampler import StartBatches, epoch_seed
+from eac.data.core.windows import Split, window_starts
+from eac.data.readers.npz import NpzStream
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
 from eac.nn.prompt_pool import PromptPool
+from eac.protocols.protocol import PUBLISHED
 from eac.typing import Part
 
 WINDOW = HORIZON = 12

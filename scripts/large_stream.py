@@ -23,12 +23,12 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.npy import open_series, write_series
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
+from eac.data.readers.npy import open_series, write_series
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner

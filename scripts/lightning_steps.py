@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
+from eac.data.batches.datamodule import PeriodData
 from eac.strategies.eac import EAC
 from eac.training.callbacks import SeedEveryEpoch
 from eac.training.forecaster import Forecaster

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from eac.data.convert import convert
-from eac.data.synthetic import SyntheticStream
+from eac.data.manage.convert import convert
+from eac.data.simulator.synthetic import SyntheticStream
 
 SAMPLE = Path(__file__).resolve().parent.parent / "datasets" / "sample"
 

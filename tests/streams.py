@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.graph import Graph
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
 
 CHURN = ("abcd", "cabde", "ecxa", "bdxae")
 """Joins (e, x), leaves, returns (b, d in the last period) and changes order."""

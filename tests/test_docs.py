@@ -20,7 +20,7 @@ import yaml
 
 from eac.backbones.base import Backbone
 from eac.cli.discovery import import_extension_points
-from eac.cli.main import COMMANDS, main
+from eac.cli.main import COMMANDS, ROOM, main
 from eac.strategies.base import Strategy
 from eac.training.trainers import DefaultTrainer
 
@@ -96,8 +96,8 @@ def test_python_of_a_page_runs(page, copy):
 
 
 def test_the_example_backbone_forecasts(copy):
-    from eac.data.batch import Inputs
-    from eac.data.graph import Graph
+    from eac.data.batches.batch import Inputs
+    from eac.data.core.graph import Graph
 
     backbone = run_python(REPOSITORY / "docs" / "add-a-backbone.md")["TwoViews"]()
     forecast = backbone(Inputs(torch.randn(2, 3, 12)), Graph.empty(3))
@@ -118,7 +118,7 @@ def test_flags_of_a_command_exist(page, command):
     _, name, *args = shlex.split(command)
     if name.startswith("--"):
         return
-    parser = importlib.import_module(COMMANDS[name][0])._parser()
+    parser = importlib.import_module(f"{ROOM}.{COMMANDS[name][0]}")._parser()
     assert isinstance(parser.parse_args(args), argparse.Namespace)
 
 

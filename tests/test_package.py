@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import eac
-from eac.data.scaling import Scaler
+from eac.data.batches.scaling import Scaler
 
 PACKAGE = Path(__file__).resolve().parents[1] / "eac"
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from eac.errors import CheckpointError, RunError
-from eac.horizon_table import METRICS, HorizonTable, mean_table
-from eac.jsonfile import read_json, write_json
-from eac.record import (
+from eac.records.horizon_table import METRICS, HorizonTable, mean_table
+from eac.records.jsonfile import read_json, write_json
+from eac.records.record import (
     NodeCounts,
     PeriodRecord,
     RunRecord,
@@ -177,7 +177,7 @@ def test_nan_is_never_written(tmp_path):
 
 
 def test_reading_records_needs_no_torch(repository):
-    code = "import sys, eac.record; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    code = "import sys, eac.records.record; print('torch' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
     )

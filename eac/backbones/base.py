@@ -6,8 +6,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.core.graph import Graph
 from eac.described import Described
 from eac.typing import NodeSeries
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
-from eac.data.scaling import Scaler
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.scaling import Scaler
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.typing import NodeSeries
 

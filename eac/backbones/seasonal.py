@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_nodes
 from eac.typing import NodeSeries

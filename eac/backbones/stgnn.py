@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes

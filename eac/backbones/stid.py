@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 from eac.nn.clock import ClockEmbedding
 
 

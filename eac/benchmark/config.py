@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from eac.errors import ConfigError
-from eac.jsonfile import StrPath
+from eac.records.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from eac.benchmark.config import Benchmark, Choice, StreamChoice
 from eac.errors import ConfigError, RunError
-from eac.jsonfile import Fields, format_header, read_json, write_json
+from eac.records.jsonfile import Fields, format_header, read_json, write_json
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"

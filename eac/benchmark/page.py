@@ -7,9 +7,9 @@ import pandas as pd
 from eac.benchmark.config import Benchmark
 from eac.benchmark.grid import Cell, read_result
 from eac.benchmark.session import Session
-from eac.record import RunRecord, read_run
-from eac.report.benchmark_page import Page
-from eac.report.benchmark_tables import TableView
+from eac.records.record import RunRecord, read_run
+from eac.report.benchmark.benchmark_page import Page
+from eac.report.benchmark.benchmark_tables import TableView
 
 NOT_OURS = "The data belong to their publishers and do not ship with the project."
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from eac.benchmark.grid import Cell, CellResult, read_result
-from eac.horizon_table import Groups, HorizonTable
-from eac.record import PeriodRecord, RunRecord, read_run
+from eac.records.horizon_table import Groups, HorizonTable
+from eac.records.record import PeriodRecord, RunRecord, read_run
 
 RESULTS_FILE = "results.parquet"
 UNTRAINED = "(untrained)"

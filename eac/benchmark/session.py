@@ -19,7 +19,7 @@ from eac.benchmark.grid import (
     write_result,
 )
 from eac.errors import RunError
-from eac.jsonfile import Fields, format_header, read_json, write_json
+from eac.records.jsonfile import Fields, format_header, read_json, write_json
 
 DIARY_FILE = "benchmark.json"
 DIARY_FORMAT = "eac.benchmark"

@@ -10,5 +10,5 @@ def import_extension_points() -> None:
     """Imports the modules in which subclasses live, so that configurations can name them."""
     for room in ROOMS:
         package = importlib.import_module(room)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{room}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{room}."):
+            importlib.import_module(module.name)

@@ -11,17 +11,25 @@ from eac import __version__
 from eac.cli.short_help import WHAT, short_help
 from eac.errors import EACError
 
+ROOM = "eac.cli.commands"
+
 COMMANDS = {
-    "data": ("eac.cli.data", "check your own data, describe or convert them, make edges"),
-    "run": ("eac.cli.run", "train and test a stream, period after period; write its report"),
-    "report": ("eac.cli.report", "a run as tables, a page, or figures for a paper"),
-    "predict": ("eac.cli.predict", "forecast from recent readings with a run"),
-    "compare": ("eac.cli.compare", "runs side by side, with significance"),
-    "benchmark": ("eac.cli.benchmark", "strategies x streams x seeds, in one table"),
-    "study": ("eac.cli.study", "how much sensors differ, and how far prompts can be compressed"),
-    "fit": ("eac.cli.one_period", "train on one period (LightningCLI)"),
-    "validate": ("eac.cli.one_period", "validate on one period (LightningCLI)"),
-    "test": ("eac.cli.one_period", "test on one period (LightningCLI)"),
+    "data": ("data", "check your own data, describe or convert them, make edges"),
+    "run": (
+        "run",
+        "train and test a stream, period after period; write its report",
+    ),
+    "report": ("report", "a run as tables, a page, or figures for a paper"),
+    "predict": ("predict", "forecast from recent readings with a run"),
+    "compare": ("compare", "runs side by side, with significance"),
+    "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
+    "study": (
+        "study",
+        "how much sensors differ, and how far prompts can be compressed",
+    ),
+    "fit": ("one_period", "train on one period (LightningCLI)"),
+    "validate": ("one_period", "validate on one period (LightningCLI)"),
+    "test": ("one_period", "test on one period (LightningCLI)"),
 }
 
 
@@ -76,7 +84,7 @@ def _run(command: str, args: list[str]) -> int:
     if command in WHAT and (not args or {"-h", "--help"} & set(args)):
         print(short_help(command), file=sys.stdout if args else sys.stderr)
         return 0 if args else 2
-    name = COMMANDS[command][0]
+    name = f"{ROOM}.{COMMANDS[command][0]}"
     if command in WHAT:
         args = ["--help" if arg == "--help_all" else arg for arg in args]
     if name.endswith("one_period"):

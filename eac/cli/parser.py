@@ -97,7 +97,7 @@ def _settings(class_path: str) -> list[str]:
 
 def _class_names() -> list[str]:
     from eac.backbones.base import Backbone
-    from eac.data.stream import GraphStream
+    from eac.data.core.stream import GraphStream
     from eac.metrics.losses import Loss
     from eac.strategies.base import Strategy
 

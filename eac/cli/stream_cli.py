@@ -11,12 +11,12 @@ from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgress
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
+from eac.artifacts.checkpoint import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
 from eac.cli.parser import SuggestingParser
-from eac.data.datamodule import PeriodData
-from eac.data.protocol import ProtocolName
-from eac.data.stream import GraphStream
-from eac.training.checkpoint import AtomicCheckpointIO
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import GraphStream
+from eac.protocols.protocol import ProtocolName
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer
 from eac.training.trainers import quiet_lightning

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
-from eac.data.pieces import step_pieces
-from eac.data.tensors import PeriodView
-from eac.data.windows import window_starts
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.tensors import PeriodView
+from eac.data.core.graph import Graph
+from eac.data.core.pieces import step_pieces
+from eac.data.core.windows import window_starts
 from eac.typing import NodeSeries
 
 CHUNK = 64

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from eac.continual.features import CHUNK, Encoder, batches, evaluating, training_starts
-from eac.data.batch import Batch
-from eac.data.tensors import PeriodView
-from eac.data.windows import window_starts
+from eac.data.batches.batch import Batch
+from eac.data.batches.tensors import PeriodView
+from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
 from eac.typing import NodeIndex

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.data.graph import Graph
-from eac.data.period import NodeChange, Period
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange, Period
 from eac.typing import NodeIndex
 
 

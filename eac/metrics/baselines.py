@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.data.calendar import Calendar
-from eac.data.pieces import column_pieces, count_readings, pieces
-from eac.data.windows import gather
+from eac.data.core.calendar import Calendar
+from eac.data.core.pieces import column_pieces, count_readings, pieces
+from eac.data.core.windows import gather
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eac.errors import CheckpointError
-from eac.horizon_table import Errors, HorizonTable, mean_or_none
+from eac.records.horizon_table import Errors, HorizonTable, mean_or_none
 
 _SUMS = ("absolute", "squared", "relative", "relative_count", "target", "count")
 _CACHED_ELEMENTS = 1 << 17

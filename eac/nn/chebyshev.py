@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.message_passing import GraphLayer, propagate
 

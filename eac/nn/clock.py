@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 
 
 class ClockEmbedding(nn.Module):

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.nn.message_passing import sparse_product
 
 CHUNK_BYTES = 1 << 20

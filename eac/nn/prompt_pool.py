@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from eac.data.published_draws import PublishedDraws
 from eac.errors import CheckpointError, ConfigError
 from eac.nn.guard import Guard
+from eac.protocols.published_draws import PublishedDraws
 
 INIT_RANGE = 0.1
 """Prompts start from U(-0.1, 0.1), as published."""

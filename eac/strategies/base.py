@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import Learning
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
-from eac.data.period import NodeChange
-from eac.data.published_draws import PublishedDraws
-from eac.data.tensors import PeriodView
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.tensors import PeriodView
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange
 from eac.described import Described
+from eac.protocols.published_draws import PublishedDraws
 from eac.typing import NodeIndex
 
 

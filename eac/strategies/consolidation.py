@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.fisher import EWC, diagonal_fisher
-from eac.data.batch import Batch
-from eac.data.tensors import PeriodView
+from eac.data.batches.batch import Batch
+from eac.data.batches.tensors import PeriodView
 from eac.metrics.losses import MSE
 from eac.strategies.base import PeriodContext, Strategy
 

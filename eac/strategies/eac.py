@@ -12,7 +12,7 @@ from eac.continual.cold_start import Arrival, ColdStart, RandomStart
 from eac.continual.null_space import Protection
 from eac.continual.probe import first_week_starts, mean_error
 from eac.continual.selection import rows_of
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 from eac.nn.guard import Guard
 from eac.nn.prompt_pool import PromptPool
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy

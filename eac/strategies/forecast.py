@@ -5,8 +5,8 @@ from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import Trial
-from eac.data.batch import Batch, Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.core.graph import Graph
 from eac.strategies.base import Strategy
 
 

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 from eac.nn.low_rank import LowRankStack
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 

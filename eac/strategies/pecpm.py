@@ -11,8 +11,8 @@ from eac.continual.drift import relative_wasserstein, spread_to
 from eac.continual.features import last_week_starts, mean_day
 from eac.continual.fisher import EWC
 from eac.continual.selection import highest, joined_rows, lowest, shared_rows, union, without
-from eac.data.batch import Inputs
-from eac.data.tensors import PeriodView
+from eac.data.batches.batch import Inputs
+from eac.data.batches.tensors import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import Halves, consolidate

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Batch
+from eac.data.batches.batch import Batch
 from eac.nn.calibration import OnlineCalibration
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.wrapper import Wrapper

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 from eac.nn.linear_attention import ContextBlock
 from eac.nn.prompt_pool import PromptPool
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy

@@ -11,8 +11,8 @@ from eac.continual.features import batches, evaluating, last_week_starts, mean_d
 from eac.continual.fisher import EWC
 from eac.continual.influence import influence
 from eac.continual.selection import highest, joined_rows, random_scores, union, without
-from eac.data.batch import Inputs
-from eac.data.tensors import PeriodView
+from eac.data.batches.batch import Inputs
+from eac.data.batches.tensors import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import Halves, consolidate

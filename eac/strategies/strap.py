@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
-from eac.data.tensors import PeriodTensors
-from eac.data.windows import window_starts
+from eac.data.batches.batch import Inputs
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.windows import window_starts
 from eac.errors import ConfigError
 from eac.nn.retrieval import PatternLibrary
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy

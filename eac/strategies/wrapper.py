@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Batch, Inputs
+from eac.data.batches.batch import Batch, Inputs
 from eac.strategies.base import PeriodContext, Strategy
 
 

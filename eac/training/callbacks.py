@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from eac.data.datamodule import PeriodData
-from eac.data.sampler import epoch_seed
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.sampler import epoch_seed
 from eac.training.forecaster import Forecaster
 
 

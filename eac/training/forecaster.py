@@ -15,10 +15,10 @@ from eac.backbones.base import Backbone
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import Learning, OptimizerFactory, adamw, validation_error
-from eac.data.batch import Batch, Inputs
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.period import NodeChange
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors, cumulative_weights
 from eac.metrics.losses import MSE, Loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.windows import gather
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.windows import gather
 from eac.errors import ConfigError
-from eac.horizon_table import HorizonTable
 from eac.metrics.baselines import naive_errors, same_slot
 from eac.metrics.horizon import HorizonErrors
+from eac.records.horizon_table import HorizonTable
 from eac.typing import NodeSeries
 
 Peer: TypeAlias = Literal["lightgbm"]

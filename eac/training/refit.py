@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eac.data.datamodule import PeriodData
+from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, Shorter
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory

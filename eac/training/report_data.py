@@ -8,12 +8,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.artifacts.checkpoint import SavedState
 from eac.continual.features import evaluating
-from eac.data.batch import Batch
-from eac.data.datamodule import PeriodData
-from eac.data.describe import summarize, survey
-from eac.data.period import NodeChange, Period
-from eac.details import (
+from eac.data.batches.batch import Batch
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange, Period
+from eac.data.manage.describe import summarize, survey
+from eac.metrics.baselines import same_slot
+from eac.nn.prompt_pool import PromptPool
+from eac.records.details import (
     Dispersion,
     PeriodDetails,
     Quality,
@@ -22,10 +25,7 @@ from eac.details import (
     Traces,
     Values,
 )
-from eac.metrics.baselines import same_slot
-from eac.nn.prompt_pool import PromptPool
-from eac.record import PeriodRecord
-from eac.training.checkpoint import SavedState
+from eac.records.record import PeriodRecord
 from eac.training.forecaster import Forecaster
 
 MAP_NODES = 2000

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 import yaml
 
-from eac.data.datamodule import PeriodData
+from eac.data.batches.datamodule import PeriodData
 from eac.described import description
 from eac.errors import ConfigError
-from eac.record import RunRecord
+from eac.records.record import RunRecord
 from eac.training.forecaster import Forecaster
 
 UNSAID = "model_unsaid"

@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.data.datamodule import PeriodData
-from eac.data.period import NodeChange
-from eac.data.published_draws import PublishedDraws
-from eac.details import write_details
+from eac.artifacts.checkpoint import SavedState, load_state, save_state
+from eac.artifacts.saved_data import data_card, load_draws, save_graph
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
 from eac.errors import RunError
-from eac.jsonfile import write_text
-from eac.record import (
+from eac.protocols.published_draws import PublishedDraws
+from eac.records.details import write_details
+from eac.records.jsonfile import write_text
+from eac.records.record import (
     PERIOD_FILE,
     RUN_FILE,
     NodeCounts,
@@ -28,14 +30,12 @@ from eac.record import (
 )
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
-from eac.training.checkpoint import SavedState, load_state, save_state
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer, baseline_tables, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
 from eac.training.run_header import describe, header
-from eac.training.saved_data import data_card, load_draws, save_graph
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath

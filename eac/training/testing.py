@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from lightning.pytorch import seed_everything
 
-from eac.data.datamodule import PeriodData
-from eac.data.period import NodeChange
-from eac.horizon_table import Groups
+from eac.artifacts.checkpoint import SavedState
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
-from eac.training.checkpoint import SavedState
+from eac.records.horizon_table import Groups
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory
 

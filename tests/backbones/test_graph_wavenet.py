@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from eac.backbones.graph_wavenet import GraphWaveNet
-from eac.data.batch import Inputs
-from eac.data.context import Clock
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.batches.context import Clock
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 
 

@@ -12,10 +12,10 @@ from eac.backbones.base import Backbone
 from eac.backbones.revin import Level, RevIN
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Batch, Inputs
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.scaling import PerNode, Scaler
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.scaling import PerNode, Scaler
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.strategies.eac import EAC
 from eac.strategies.online_new import OnlineNew

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from eac.backbones.seasonal import SeasonalMLP
-from eac.data.batch import Batch, Inputs
-from eac.data.context import Clock
-from eac.data.graph import Graph
-from eac.data.scaling import Scaler
+from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.context import Clock
+from eac.data.batches.scaling import Scaler
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 
 WINDOW, HORIZON, NODES = 4, 3, 5

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from eac.backbones.staeformer import STAEformer
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 
 SMALL = {"hidden": 4, "adaptive": 4, "num_layers": 1, "feed_forward": 8}

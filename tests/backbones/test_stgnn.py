@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
-from eac.data.windows import gather
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
+from eac.data.core.windows import gather
 from eac.errors import ConfigError
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import torch
 
 from eac.backbones.stid import STID
-from eac.data.batch import Inputs
-from eac.data.context import Clock
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.batches.context import Clock
+from eac.data.core.graph import Graph
 
 
 def inputs_of(num_nodes=3, window=5, horizon=2):

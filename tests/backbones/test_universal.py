@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from eac.backbones.universal import Universal
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 from eac.nn.chebyshev import ChebyshevLinear
 from eac.nn.message_passing import GraphLinear
 from eac.nn.temporal import AttentionOverTime, ConvOverTime, LSTMOverTime

@@ -10,8 +10,8 @@ from eac.benchmark.executors import LocalExecutor
 from eac.benchmark.grid import Cell, EntryPoint, cells_of
 from eac.benchmark.session import run_grid
 from eac.errors import RunError
-from eac.horizon_table import METRICS, HorizonTable
-from eac.record import NodeCounts, PeriodRecord, RunRecord, write_period, write_run
+from eac.records.horizon_table import METRICS, HorizonTable
+from eac.records.record import NodeCounts, PeriodRecord, RunRecord, write_period, write_run
 
 ENTRY = EntryPoint("tests.benchmark.fake_runs", "fake_run")
 PERIODS = ("a", "b", "c")

@@ -8,8 +8,8 @@ import pytest
 from eac.benchmark.config import read_benchmark
 from eac.benchmark.grid import cells_of
 from eac.cli.main import main
-from eac.data.convert import convert
-from eac.data.synthetic import SyntheticStream
+from eac.data.manage.convert import convert
+from eac.data.simulator.synthetic import SyntheticStream
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "benchmarks"
 PAPER = ["paper", "few-shot", "rank-sweep", "universality", "efficiency", "lora"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from eac.benchmark.grid import EntryPoint
-from eac.cli import benchmark
+from eac.cli.commands import benchmark
 from eac.cli.main import main
 
 FAKE = """

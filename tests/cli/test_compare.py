@@ -2,7 +2,7 @@
 
 import pytest
 
-from eac.cli.compare import main
+from eac.cli.commands.compare import main
 from tests.report.runs import write_example
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eac.cli.data import main
-from eac.data.open import open_stream
+from eac.cli.commands.data import main
+from eac.data.readers.open import open_stream
 
 
 def write_period(folder, name, start, values):
@@ -118,7 +118,7 @@ def test_an_unknown_layout_is_refused_with_the_choices(stream, capsys):
 
 
 def test_data_commands_do_not_import_lightning():
-    code = "import sys, eac.cli.data; sys.exit('lightning' in sys.modules)"
+    code = "import sys, eac.cli.commands.data; sys.exit('lightning' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from eac.cli import completion
-from eac.cli.main import COMMANDS, main
+from eac.cli.main import COMMANDS, ROOM, main
 
 TRAIN = ["run", "fit", "validate", "test"]
 
@@ -89,7 +89,7 @@ def test_completion_names_every_command():
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(TRAIN)))
 def test_completion_names_every_flag_and_subcommand(command):
-    parser = importlib.import_module(f"eac.cli.{command}")._parser()
+    parser = importlib.import_module(f"{ROOM}.{command}")._parser()
     assert set(completion.FLAGS[command].split()) == _words(parser)
 
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from eac.cli.main import main
-from eac.data.calendar import Calendar
-from eac.data.convert import convert
-from eac.data.stream import MemoryStream
+from eac.data.core.calendar import Calendar
+from eac.data.core.stream import MemoryStream
+from eac.data.manage.convert import convert
 from tests.streams import tiny_stream
 
 HOUR = timedelta(hours=1)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from eac.cli.report import main, write_run_page
-from eac.horizon_table import METRICS, HorizonTable
-from eac.record import NodeCounts, PeriodRecord, RunRecord, write_period, write_run
+from eac.cli.commands.report import main, write_run_page
+from eac.records.horizon_table import METRICS, HorizonTable
+from eac.records.record import NodeCounts, PeriodRecord, RunRecord, write_period, write_run
 
 
 def _table(value: float | None) -> HorizonTable:
@@ -137,7 +137,7 @@ def test_a_damaged_period_is_named(run_dir, capsys):
 
 def test_reporting_imports_neither_torch_nor_lightning(run_dir, repository):
     code = (
-        "import sys\nfrom eac.cli.report import main\n"
+        "import sys\nfrom eac.cli.commands.report import main\n"
         f"assert main([{str(run_dir)!r}, '--json']) == 0\n"
         "print({'torch', 'lightning', 'pandas'} & set(sys.modules), file=sys.stderr)"
     )
@@ -174,7 +174,7 @@ def test_a_page_that_cannot_be_written_does_not_fail_a_run(run_dir, capsys):
 
 
 def test_a_run_without_the_extra_says_how_to_get_the_page(run_dir, capsys, monkeypatch):
-    monkeypatch.setattr("eac.report.page.has_page_libraries", lambda: False)
+    monkeypatch.setattr("eac.report.run.page.has_page_libraries", lambda: False)
     write_run_page(str(run_dir))
     assert "pip install 'eac[report]'" in capsys.readouterr().err
     assert not (run_dir / "report.html").exists()

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from eac.cli.main import main
-from eac.data.convert import convert
-from eac.record import read_run
+from eac.data.manage.convert import convert
+from eac.records.record import read_run
 from tests.streams import tiny_stream
 
 EAC = "configs/recipes/eac.yaml"

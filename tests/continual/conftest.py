@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
 
 
 def chain(num_nodes):

@@ -16,11 +16,11 @@ from eac.continual.cold_start import (
     correlation,
     first_week,
 )
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
 
 LEARNED = torch.tensor([[1.0, 0.0], [0.0, 4.0]])
 POOL = torch.cat([LEARNED, torch.tensor([[2.0, 2.0]])])

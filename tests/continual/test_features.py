@@ -14,7 +14,7 @@ from eac.continual.features import (
     mean_day,
     training_starts,
 )
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 
 
 def test_last_week_windows_do_not_overlap_and_stay_with_their_targets_in_training(

@@ -12,8 +12,8 @@ from eac.continual.selection import (
     union,
     without,
 )
-from eac.data.graph import Graph
-from eac.data.period import NodeChange
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange
 
 NAN = float("nan")
 

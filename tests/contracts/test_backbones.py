@@ -8,10 +8,10 @@ import torch
 import yaml
 
 from eac.backbones.base import Backbone
-from eac.data.batch import Inputs
-from eac.data.context import Clock
-from eac.data.graph import Graph
-from eac.data.windows import gather
+from eac.data.batches.batch import Inputs
+from eac.data.batches.context import Clock
+from eac.data.core.graph import Graph
+from eac.data.core.windows import gather
 from tests.contracts.discovered import HORIZON, WINDOW, backbone_makers, concrete
 
 BACKBONES = concrete(Backbone)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from eac.backbones.base import Backbone
-from eac.data.datamodule import PeriodData
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import MemoryStream
 from eac.strategies.base import Strategy
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner

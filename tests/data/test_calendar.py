@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.calendar import Calendar
+from eac.data.core.calendar import Calendar
 from eac.errors import StreamError
 
 MINUTES = (1, 5, 7.2, 10, 15, 60, 360, 1440)

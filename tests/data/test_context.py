@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.context import Clock, lag_steps, readings_before, steps_before
-from eac.data.datamodule import PeriodData
-from eac.data.drawing import draw_disguises, draw_nodes
-from eac.data.graph import Graph
-from eac.data.intake import Before, Intake, prepare
-from eac.data.period import Period
-from eac.data.protocol import PUBLISHED, STRICT
-from eac.data.scaling import Global, PerNode, Robust
-from eac.data.stream import MemoryStream
-from eac.data.windows import Split
+from eac.data.batches.context import Clock, lag_steps, readings_before, steps_before
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.drawing import draw_disguises, draw_nodes
+from eac.data.batches.intake import Before, Intake, prepare
+from eac.data.batches.scaling import Global, PerNode, Robust
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
+from eac.data.core.windows import Split
 from eac.errors import ConfigError
+from eac.protocols.protocol import PUBLISHED, STRICT
 
 DAY, WEEK = 4, 12
 """Weeks of three days of four steps, so that whole weeks fit a small test."""

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.convert import convert
-from eac.data.covariates import Covariates, CovariateScale
-from eac.data.datamodule import PeriodData
-from eac.data.frame import FrameStream
-from eac.data.graph import Graph
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
-from eac.data.table import TableStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.covariates import Covariates, CovariateScale
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
+from eac.data.manage.convert import convert
+from eac.data.readers.frame import FrameStream
+from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 
 WINDOW, HORIZON = 3, 2

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from eac.cli.data import main
-from eac.data.describe import summaries
-from eac.data.expect import check_expected
-from eac.data.open import open_stream
+from eac.cli.commands.data import main
+from eac.data.manage.describe import summaries
+from eac.data.manage.expect import check_expected
+from eac.data.readers.open import open_stream
 from eac.errors import StreamError
 
 

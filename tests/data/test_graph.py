@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.graph import Graph, edges_by_id
+from eac.data.core.graph import Graph, edges_by_id
 from eac.errors import StreamError
 
 DENSE = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from eac.backbones.seasonal import SeasonalMLP
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.holidays import holiday_steps
-from eac.data.period import Period
-from eac.data.readings import PartScaling
-from eac.data.scaling import Scaler
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.holidays import holiday_steps
+from eac.data.batches.readings import PartScaling
+from eac.data.batches.scaling import Scaler
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
 from eac.errors import ConfigError, StreamError
 from tests.streams import tiny_stream
 

@@ -9,13 +9,13 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
-from eac.data import pieces
-from eac.data.convert import convert
-from eac.data.datamodule import PeriodData
-from eac.data.describe import summaries
-from eac.data.mapped import MappedSeries
-from eac.data.scaling import PerNode, Robust
-from eac.data.table import TableStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.mapped import MappedSeries
+from eac.data.batches.scaling import PerNode, Robust
+from eac.data.core import pieces
+from eac.data.manage.convert import convert
+from eac.data.manage.describe import summaries
+from eac.data.readers.table import TableStream
 from eac.errors import ConfigError, StreamError
 from eac.metrics import baselines
 from eac.metrics.baselines import naive_errors

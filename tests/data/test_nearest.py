@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.nearest import connect, nearest_edges
-from eac.data.open import open_stream
+from eac.data.manage.nearest import connect, nearest_edges
+from eac.data.readers.open import open_stream
 from eac.errors import StreamError
 
 LINE = torch.tensor([[60.0, 5.0], [60.1, 5.0], [60.3, 5.0], [torch.nan, 5.0]])

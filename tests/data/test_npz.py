@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.npz import NpzStream
-from eac.data.table import TableStream
+from eac.data.readers.npz import NpzStream
+from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 
 

@@ -10,15 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eac.data.calendar import Calendar
-from eac.data.convert import convert
-from eac.data.frame import FrameStream
-from eac.data.graph import Graph
-from eac.data.npz import NpzStream
-from eac.data.open import open_stream
-from eac.data.period import Period
-from eac.data.stream import MemoryStream
-from eac.data.table import TableStream
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
+from eac.data.manage.convert import convert
+from eac.data.readers.frame import FrameStream
+from eac.data.readers.npz import NpzStream
+from eac.data.readers.open import open_stream
+from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 
 LAYOUTS = {"table": TableStream, "npz": NpzStream, "frame": FrameStream}

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.graph import Graph, edges_by_id
-from eac.data.period import NodeChange, Period
-from eac.data.stream import MemoryStream, node_changes
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph, edges_by_id
+from eac.data.core.period import NodeChange, Period
+from eac.data.core.stream import MemoryStream, node_changes
 from eac.errors import StreamError
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from eac.data.roads import TURNS, links_within_two_turns, road_network
-from eac.data.simulation import WAVE_RATIO, Cells, Conditions, Load, free_flow, transmit
+from eac.data.simulator.roads import TURNS, links_within_two_turns, road_network
+from eac.data.simulator.simulation import WAVE_RATIO, Cells, Conditions, Load, free_flow, transmit
 
 
 def f32(*values):

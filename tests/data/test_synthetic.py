@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from eac.data.stream import node_changes
-from eac.data.synthetic import SyntheticStream
-from eac.data.table import TableStream
+from eac.data.core.stream import node_changes
+from eac.data.readers.table import TableStream
+from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

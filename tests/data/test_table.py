@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.stream import node_changes
-from eac.data.table import TableStream
+from eac.data.core.stream import node_changes
+from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.graph import Graph
-from eac.data.intake import Intake, prepare
-from eac.data.period import Period
-from eac.data.protocol import PUBLISHED, STRICT
-from eac.data.tensors import PeriodTensors
-from eac.data.windows import Split
+from eac.data.batches.intake import Intake, prepare
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.windows import Split
+from eac.protocols.protocol import PUBLISHED, STRICT
 
 
 def tensors(series, protocol=STRICT, carry=0.0) -> PeriodTensors:

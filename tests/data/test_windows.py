@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.windows import Split, by_node, check_counts, gather, window_starts
+from eac.data.core.windows import Split, by_node, check_counts, gather, window_starts
 from eac.errors import ConfigError, StreamError
 
 

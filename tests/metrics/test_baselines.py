@@ -5,9 +5,8 @@ import pytest
 import torch
 import yaml
 
-from eac.data.calendar import Calendar
-from eac.data.windows import Split, window_starts
-from eac.horizon_table import mean_table
+from eac.data.core.calendar import Calendar
+from eac.data.core.windows import Split, window_starts
 from eac.metrics.baselines import (
     NAIVE,
     last_observed,
@@ -17,6 +16,7 @@ from eac.metrics.baselines import (
     same_slot,
     slot_means,
 )
+from eac.records.horizon_table import mean_table
 
 WINDOW, HORIZON = 3, 5
 CALENDAR = Calendar(steps_per_day=2, days_per_week=2)

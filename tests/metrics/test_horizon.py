@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from eac.errors import CheckpointError
-from eac.horizon_table import HorizonTable
 from eac.metrics.horizon import HorizonErrors
+from eac.records.horizon_table import HorizonTable
 
 
 def _batches(count: int = 3, batch: int = 5, nodes: int = 4, horizon: int = 6):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.chebyshev import ChebyshevLinear
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from eac.data.batch import Inputs
-from eac.data.context import Clock
+from eac.data.batches.batch import Inputs
+from eac.data.batches.context import Clock
 from eac.nn.clock import ClockEmbedding, time_of_day
 
 

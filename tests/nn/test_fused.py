@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.nn import fused
 from eac.nn.fused import gelu_readout, mean_over_neighbours
 

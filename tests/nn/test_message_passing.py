@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 
 

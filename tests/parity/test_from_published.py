@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import eac
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.errors import CheckpointError
-from eac.training.published import Method
+from eac.serving.published import Method
 
 GOLDEN: list[tuple[str, Method]] = [
     ("eac_pems_2011", "eac"),

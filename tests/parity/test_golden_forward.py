@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
 METHODS = [

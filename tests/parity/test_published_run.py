@@ -18,12 +18,12 @@ import torch
 from lightning.pytorch import Callback
 
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.data.npz import NpzStream
-from eac.data.published_draws import PublishedDraws
+from eac.data.batches.datamodule import PeriodData
+from eac.data.readers.npz import NpzStream
 from eac.errors import CheckpointError
-from eac.jsonfile import read_json, write_json
-from eac.record import RunRecord
+from eac.protocols.published_draws import PublishedDraws
+from eac.records.jsonfile import read_json, write_json
+from eac.records.record import RunRecord
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.retrain import Retrain

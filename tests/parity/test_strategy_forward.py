@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
-from eac.data.graph import Graph
+from eac.data.core.graph import Graph
 from eac.strategies.stkec import STKEC
 from eac.strategies.traffic_stream import TrafficStream
 from eac.training.forecaster import Forecaster

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from eac.details import (
+from eac.records.details import (
     Dispersion,
     PeriodDetails,
     Quality,
@@ -12,8 +12,15 @@ from eac.details import (
     Traces,
     write_details,
 )
-from eac.horizon_table import METRICS, HorizonTable
-from eac.record import NodeCounts, PeriodRecord, RunRecord, SensorErrors, write_period, write_run
+from eac.records.horizon_table import METRICS, HorizonTable
+from eac.records.record import (
+    NodeCounts,
+    PeriodRecord,
+    RunRecord,
+    SensorErrors,
+    write_period,
+    write_run,
+)
 
 HORIZON = 4
 

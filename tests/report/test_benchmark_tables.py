@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from eac.errors import ConfigError
-from eac.report.benchmark_tables import TableView, error_table
-from eac.report.markup import Entry, MarkedTable, marks, to_csv, to_latex, to_markdown
-from eac.report.published_numbers import published_text, read_published
-from eac.report.significance import wilcoxon_p
-from eac.report.transfer_tables import error_matrix, transfer_table
+from eac.report.benchmark.benchmark_tables import TableView, error_table
+from eac.report.benchmark.published_numbers import published_text, read_published
+from eac.report.benchmark.transfer_tables import error_matrix, transfer_table
+from eac.report.common.markup import Entry, MarkedTable, marks, to_csv, to_latex, to_markdown
+from eac.report.common.significance import wilcoxon_p
 
 VIEW = TableView("s", "MAE", "point", ("3",), "mean", num_seeds=2)
 # error on period (column) after training period (row), per strategy; seed adds 0 or 1

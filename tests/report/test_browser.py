@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eac.details import read_details, write_details
-from eac.report.compare_page import write_comparison
-from eac.report.comparison import read_runs
-from eac.report.page import write_page
+from eac.records.details import read_details, write_details
+from eac.report.compare.compare_page import write_comparison
+from eac.report.compare.comparison import read_runs
+from eac.report.run.page import write_page
 from tests.report.runs import write_example
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eac.record import RunRecord
-from eac.report import run_charts
-from eac.report.feature_charts import dispersion, spectrum
-from eac.report.headline import best_naive, cards
-from eac.report.layout import place_by_edges, project
-from eac.report.page_tables import transfer_grids
-from eac.report.plotly_charts import figure
+from eac.records.record import RunRecord
+from eac.report.common.layout import place_by_edges, project
+from eac.report.common.plotly_charts import figure
+from eac.report.run import run_charts
+from eac.report.run.feature_charts import dispersion, spectrum
+from eac.report.run.headline import best_naive, cards
+from eac.report.run.page_tables import transfer_grids
 from tests.report.runs import details, period, table, with_past
 
 

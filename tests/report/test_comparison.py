@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from eac.errors import RunError
-from eac.record import read_period, write_period
-from eac.report.comparison import read_runs, tables, verdicts
+from eac.records.record import read_period, write_period
+from eac.report.compare.comparison import read_runs, tables, verdicts
 from tests.report.runs import write_example
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from eac.errors import CheckpointError, RunError
-from eac.report import page
-from eac.report.page import read_all_details, run_figures, write_page
+from eac.report.run import page
+from eac.report.run.page import read_all_details, run_figures, write_page
 from tests.report.runs import write_example
 
 
@@ -107,10 +107,10 @@ def test_without_the_extra_one_sentence_says_how_to_get_it(tmp_path, monkeypatch
 def test_writing_a_page_imports_neither_torch_nor_lightning(tmp_path, repository):
     run = write_example(tmp_path / "run")
     code = (
-        "import sys\nfrom eac.cli.report import main\n"
+        "import sys\nfrom eac.cli.commands.report import main\n"
         f"assert main([{str(run)!r}, '--html', {str(tmp_path / 'a.html')!r}]) == 0\n"
         f"assert main([{str(run)!r}, '--figures', {str(tmp_path / 'f')!r}]) == 0\n"
-        "from eac.cli.compare import main\n"
+        "from eac.cli.commands.compare import main\n"
         f"assert main([{str(run)!r}] * 2 + ['--html', {str(tmp_path / 'b.html')!r}]) == 0\n"
         "print({'torch', 'lightning', 'pandas'} & set(sys.modules), file=sys.stderr)"
     )

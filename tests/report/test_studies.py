@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from eac.cli.main import main
 from eac.errors import CheckpointError
-from eac.report.studies import (
+from eac.report.common.studies import (
     cumulative_energy,
     dispersion_across,
     dispersion_within,

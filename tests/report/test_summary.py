@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from eac.errors import RunError
-from eac.horizon_table import METRICS, HorizonTable
-from eac.record import NodeCounts, PeriodRecord, RunRecord, write_run
-from eac.report.summary import compare, read_finished_run, report_json, shown
+from eac.records.horizon_table import METRICS, HorizonTable
+from eac.records.record import NodeCounts, PeriodRecord, RunRecord, write_run
+from eac.report.common.summary import compare, read_finished_run, report_json, shown
 
 
 def _table(value: float | None, horizon: int = 12) -> HorizonTable:

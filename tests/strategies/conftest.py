@@ -6,14 +6,14 @@ from itertools import pairwise
 import pytest
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.period import Period
-from eac.data.stream import MemoryStream, node_changes
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream, node_changes
 from eac.strategies.base import PeriodContext
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 
 PERIODS = {

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eac.data.datamodule import PeriodData
-from eac.data.period import NodeChange
-from eac.data.stream import GraphStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
+from eac.data.core.stream import GraphStream
 from eac.strategies.base import PeriodContext
 from eac.training.forecaster import Forecaster
 

@@ -2,10 +2,10 @@
 
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stbp import STBPBackbone
 from eac.backbones.stgnn import STGNN
 from eac.strategies.lora import LoRA
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import tiny_stream

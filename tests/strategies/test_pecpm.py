@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 from eac.strategies.pecpm import PECPM, cosine
 
 

@@ -2,11 +2,11 @@
 
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
 from eac.continual.cold_start import MeasuredStart, UnknownStart
 from eac.continual.null_space import Protection
 from eac.strategies.eac import EAC
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import tiny_stream

@@ -8,7 +8,7 @@ from eac.backbones.stgnn import STGNN
 from eac.continual.cold_start import MeasuredStart
 from eac.continual.null_space import Protection
 from eac.continual.probe import state_of, validation_error
-from eac.data.datamodule import PeriodData
+from eac.data.batches.datamodule import PeriodData
 from eac.strategies.eac import EAC
 from eac.strategies.forecast import Pair
 from eac.strategies.refresh import Refresh

@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import Trainer
 
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import MemoryStream
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.st_ttc import STTTC

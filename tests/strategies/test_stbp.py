@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stbp import STBPBackbone
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Inputs
-from eac.data.graph import Graph
+from eac.data.batches.batch import Inputs
+from eac.data.core.graph import Graph
 from eac.strategies.stbp import STBP
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import tiny_period, tiny_stream

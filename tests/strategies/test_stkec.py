@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from eac.data.batch import Inputs
+from eac.data.batches.batch import Inputs
 from eac.strategies.consolidation import Halves
 from eac.strategies.stkec import STKEC, day_clusters, node_losses
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Inputs
-from eac.data.stream import MemoryStream
+from eac.data.batches.batch import Inputs
+from eac.data.core.stream import MemoryStream
 from eac.errors import ConfigError
 from eac.strategies.strap import STRAP
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import CHURN, tiny_period, tiny_stream

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
-from eac.data.batch import Inputs
-from eac.data.stream import MemoryStream
+from eac.data.batches.batch import Inputs
+from eac.data.core.stream import MemoryStream
 from eac.strategies.tfmoe import TFMoE
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from tests.strategies.contexts import begin, contexts, forecasts, shake
 from tests.streams import tiny_period, tiny_stream

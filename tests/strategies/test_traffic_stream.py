@@ -91,7 +91,7 @@ def test_a_node_that_never_reads_is_neither_drifted_nor_replayed(
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_nodes(stream, context_of, model_of, names):
-    from eac.data.stream import MemoryStream
+    from eac.data.core.stream import MemoryStream
 
     order = torch.randperm(9)
     permuted = MemoryStream([stream.load(0), stream.load(1).permute(order)])
@@ -142,7 +142,7 @@ def test_other_readings_after_training_change_neither_choice_nor_fisher(
 ):
     from dataclasses import replace
 
-    from eac.data.stream import MemoryStream
+    from eac.data.core.stream import MemoryStream
 
     changed = []
     for period in stream:

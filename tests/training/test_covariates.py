@@ -10,14 +10,14 @@ import torch
 from lightning.pytorch import seed_everything
 
 from eac.backbones.seasonal import SeasonalMLP
-from eac.data.calendar import Calendar
-from eac.data.covariates import Covariates
-from eac.data.datamodule import PeriodData
-from eac.data.stream import MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.covariates import Covariates
+from eac.data.core.stream import MemoryStream
 from eac.errors import StreamError
+from eac.serving.predictor import load_run
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
-from eac.training.predictor import load_run
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_period

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
 from eac.errors import ConfigError
 from eac.training.peers import check_peers, features, lightgbm_errors
 from tests.streams import tiny_stream

@@ -13,14 +13,14 @@ from lightning.pytorch import seed_everything
 from eac.backbones.base import Backbone
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
-from eac.data.calendar import Calendar
-from eac.data.datamodule import PeriodData
-from eac.data.stream import GraphStream, MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.stream import GraphStream, MemoryStream
 from eac.errors import CheckpointError, RunError, StreamError
+from eac.serving.predictor import load_run
 from eac.strategies.eac import EAC
 from eac.strategies.retrain import Retrain
 from eac.training.forecaster import Forecaster
-from eac.training.predictor import load_run
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_stream

@@ -9,13 +9,13 @@ import torch
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
+from eac.artifacts.checkpoint import load_state
 from eac.backbones.seasonal import SeasonalMLP
-from eac.data.datamodule import PeriodData
-from eac.data.scaling import PerNode
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.scaling import PerNode
 from eac.metrics.losses import MAE
 from eac.strategies.eac import EAC
 from eac.training.callbacks import Shorter
-from eac.training.checkpoint import load_state
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner
 from eac.training.schedules import WarmupCosine

@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.data.graph import Graph
-from eac.data.period import NodeChange
-from eac.data.stream import MemoryStream
-from eac.details import PeriodDetails, read_details
-from eac.record import SensorErrors, read_period
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange
+from eac.data.core.stream import MemoryStream
+from eac.records.details import PeriodDetails, read_details
+from eac.records.record import SensorErrors, read_period
 from eac.strategies.eac import EAC
 from eac.training import report_data
-from eac.training.checkpoint import SavedState
 from eac.training.forecaster import Forecaster
 from eac.training.report_data import collect_details
 from eac.training.runner import StreamRunner

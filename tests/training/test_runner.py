@@ -8,17 +8,17 @@ import torch
 from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
+from eac.artifacts.checkpoint import load_state
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.data.stream import GraphStream, MemoryStream
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import GraphStream, MemoryStream
 from eac.errors import RunError
-from eac.record import RunRecord
+from eac.records.record import RunRecord
 from eac.strategies.base import Strategy
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.pretrain import Pretrain
 from eac.strategies.retrain import Retrain
-from eac.training.checkpoint import load_state
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer

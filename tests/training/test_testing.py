@@ -6,13 +6,13 @@ import pytest
 import torch
 from lightning.pytorch import seed_everything
 
+from eac.artifacts.checkpoint import load_state
 from eac.backbones.stgnn import STGNN
-from eac.data.datamodule import PeriodData
-from eac.record import PERIOD_FILE, PeriodRecord, RunRecord
+from eac.data.batches.datamodule import PeriodData
+from eac.records.record import PERIOD_FILE, PeriodRecord, RunRecord
 from eac.strategies.base import Strategy
 from eac.strategies.eac import EAC
 from eac.strategies.pretrain import Pretrain
-from eac.training.checkpoint import load_state
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer

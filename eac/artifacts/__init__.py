@@ -1,0 +1,1 @@
+"""What a finished period leaves, and how it is kept in files."""

@@ -1,0 +1,203 @@
+"""`eac data`: check, describe, connect and convert streams."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eac.data.core.stream import GraphStream
+from eac.data.manage.convert import Layout, convert
+from eac.data.manage.describe import PeriodSummary, summaries
+from eac.data.manage.expect import check_expected
+from eac.data.manage.nearest import connect
+from eac.data.readers.open import LAYOUTS, open_stream
+from eac.errors import EACError
+
+WIDTH_OF_FILES = 160
+LEN_DATE = len("2024-01-31")
+PERIOD_HEADS = (
+    *("period", "nodes", "kept", "new", "returned", "gone"),
+    *("steps", "missing", "edges", "isolated", "first", "last"),
+)
+READING_HEADS = ("period", "mean", "std", "min", "max", "zero")
+
+
+def main(argv: list[str]) -> int:
+    """Runs one `eac data` command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except EACError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac data",
+        description="Look at your own data before a run: check them, and write what is missing.",
+        epilog=f"{LAYOUTS}\n\nexamples:\n  eac data check counts.csv\n"
+        "  eac data convert counts.csv counts --to table",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    stream = argparse.ArgumentParser(add_help=False)
+    stream.add_argument("path", help="folder or file of the stream")
+    check = commands.add_parser(
+        "check",
+        parents=[stream],
+        help="validate every period and print a table of them",
+        description="Reads and validates every period, prints a table of them, and warns of what "
+        "looks suspicious. Exit status 1, and one message, where something is wrong.",
+    )
+    add = partial(check.add_argument, metavar="N", type=int, default=12)
+    add("--window", help="past steps in (default: 12)")
+    add("--horizon", help="future steps out (default: 12)")
+    expected = "YAML file that says what the stream must hold"
+    check.add_argument("--expect", type=Path, metavar="FILE", help=expected)
+    check.set_defaults(run=_check)
+    about = "print what a stream holds"
+    describe = commands.add_parser("describe", parents=[stream], help=about)
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.set_defaults(run=_describe)
+    _add_writers(commands, stream)
+    return parser
+
+
+def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
+    """The commands that write something."""
+    edges = commands.add_parser(
+        "connect",
+        parents=[stream],
+        help="write edges.csv from the coordinates in nodes.csv",
+        description="Writes edges.csv beside each nodes.csv (node_id,latitude,longitude): each "
+        "sensor and its nearest ones, nearer ones with more weight.",
+    )
+    near = "neighbours that each sensor asks for (default: 4)"
+    edges.add_argument("--nearest", type=int, default=4, metavar="N", help=near)
+    edges.set_defaults(run=_connect)
+    about = "write a stream in another layout"
+    change = commands.add_parser("convert", parents=[stream], help=about)
+    change.add_argument("destination", help="new folder; must not exist")
+    change.add_argument("--to", required=True, choices=get_args(Layout), help="layout to write")
+    change.set_defaults(run=_convert)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    done: list[PeriodSummary] = []
+    try:
+        for period in summaries(stream, window=arguments.window, horizon=arguments.horizon):
+            done.append(period)
+    finally:
+        if done:
+            _print_periods(stream, done)
+            _print_warnings(done)
+            _print_note_on_edges(done)
+    if arguments.expect:
+        print(f"{_count(check_expected(arguments.expect, stream, done), 'fact')} as expected")
+    warnings = sum(len(period.warnings) for period in done)
+    print(f"{_count(len(done), 'period')} valid, {_count(warnings, 'warning')}")
+    return 0
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    periods = list(summaries(stream))
+    about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
+    if arguments.json:
+        rows = [dataclasses.asdict(period) for period in periods]
+        print(json.dumps(about | {"periods": rows}, indent=2, ensure_ascii=False))
+        return 0
+    for key, value in about.items():
+        if value:
+            print(f"{key}: {value}")
+    _print_periods(stream, periods)
+    _print_readings(stream, periods)
+    _print_warnings(periods)
+    return 0
+
+
+def _connect(arguments: argparse.Namespace) -> int:
+    for path in connect(arguments.path, arguments.nearest):
+        print(f"wrote {path}")
+    return 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    stream = open_stream(arguments.path)
+    destination = convert(stream, arguments.destination, arguments.to)
+    print(f"wrote {_count(len(stream), 'period')} to {destination}")
+    return 0
+
+
+def _print_periods(stream: GraphStream, periods: list[PeriodSummary]) -> None:
+    rows = [
+        (
+            *(period.name, period.num_nodes, period.kept, period.new, period.returned),
+            *(period.gone, period.num_steps, f"{period.missing_share:.1%}", period.num_edges),
+            *(period.num_isolated, period.first, period.last),
+        )
+        for period in periods
+    ]
+    _print_table(f"Periods of {stream.name}", PERIOD_HEADS, rows)
+
+
+def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
+    rows = [
+        (
+            *(period.name, _number(period.mean), _number(period.std), _number(period.low)),
+            *(_number(period.high), _percent(period.zero_share)),
+        )
+        for period in periods
+    ]
+    title = f"Readings{f' in {stream.unit}' if stream.unit else ''}"
+    _print_table(title, READING_HEADS, rows)
+
+
+def _print_warnings(periods: list[PeriodSummary]) -> None:
+    for period in periods:
+        for warning in period.warnings:
+            print(f"warning: period {period.name!r}: {warning}")
+
+
+def _print_note_on_edges(periods: list[PeriodSummary]) -> None:
+    if not any(period.num_edges for period in periods):
+        print(
+            "note: there are no edges, so every sensor is forecast from its own readings. Where "
+            "you know coordinates, list them in nodes.csv and run: eac data connect PATH"
+        )
+
+
+def _print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
+    for head in heads:
+        if head in ("first", "last"):
+            table.add_column(head, min_width=LEN_DATE)
+        else:
+            table.add_column(head, justify="left" if head == "period" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    Console(width=width).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

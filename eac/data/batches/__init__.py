@@ -1,0 +1,1 @@
+"""From a period to the batches of a Lightning run."""

@@ -1,0 +1,80 @@
+"""What one batch holds: the inputs of a backbone, and the targets of the loss."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eac.data.batches.context import Clock
+from eac.data.batches.scaling import Scaler
+from eac.data.core.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a backbone sees of a batch.
+
+    Attributes:
+        x: Scaled readings of the window, 0 where missing.
+        neighbour_x: The graph applied to ``x``, when it was computed once for the whole series.
+        prompt: One vector per node, for every window: added to ``x``, in scaled units, or of the
+            width and meaning that the backbone gives it.
+        nodes: Row in the period of each node of the batch, or of each node of each window; None
+            means all, in order.
+        observed: True where a reading of the window is present.
+        clock: Slot of day and day of week of the window's and the forecast's steps.
+        history: Scaled readings at the window's and the forecast's steps, each lag before them,
+            0 where unknown.
+        history_observed: True where a reading of ``history`` is known.
+        neighbour_history: The graph applied to ``history``, where it is to ``x``.
+        covariates: Scaled, of the window's and the forecast's steps, 0 where unknown.
+    """
+
+    x: Float[Tensor, "batch node window"]
+    neighbour_x: Float[Tensor, "batch node window"] | None = None
+    prompt: Float[Tensor, "*batch node width"] | None = None
+    nodes: Int[Tensor, "*batch node"] | None = None
+    observed: Bool[Tensor, "batch node window"] | None = None
+    clock: Clock | None = None
+    history: Float[Tensor, "batch node lag span"] | None = None
+    history_observed: Bool[Tensor, "batch node lag span"] | None = None
+    neighbour_history: Float[Tensor, "batch node lag span"] | None = None
+    covariates: Float[Tensor, "batch node channel span"] | None = None
+
+    @property
+    def prompted(self) -> Float[Tensor, "batch node window"]:
+        """``x`` with the prompt added."""
+        return self.x if self.prompt is None else self.x + self.prompt
+
+    def prompt_or_zeros(self, width: int) -> Float[Tensor, "*batch node width"]:
+        """The prompt, or zeros of this width where there is none."""
+        return self.x.new_zeros(self.x.shape[1], width) if self.prompt is None else self.prompt
+
+    def with_prompt(self, prompt: Float[Tensor, "*batch node width"]) -> "Inputs":
+        """The same inputs with ``prompt`` added to whatever prompt there was."""
+        return replace(self, prompt=prompt if self.prompt is None else self.prompt + prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows with their targets, and the graph and scaling they live on.
+
+    Attributes:
+        inputs: Inputs of the backbone.
+        y: Raw targets, 0 where missing.
+        mask: True where a target was observed.
+        graph: Graph among the nodes of the batch.
+        scaler: Turns forecasts of the backbone into raw units.
+        starts: Step of the period at which each window begins.
+        loss_nodes: Positions of the nodes that the loss counts; None means all.
+        complete: True when every target is known to be observed, and the mask can be skipped.
+    """
+
+    inputs: Inputs
+    y: Float[Tensor, "batch node horizon"]
+    mask: Bool[Tensor, "batch node horizon"]
+    graph: Graph
+    scaler: Scaler
+    starts: Int[Tensor, " batch"]
+    loss_nodes: Int[Tensor, " chosen"] | None = None
+    complete: bool = False

@@ -1,0 +1,38 @@
+"""What is drawn anew for each training batch."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from eac.data.batches.tensors import PeriodTensors
+
+
+def draw_nodes(
+    tensors: PeriodTensors, most: int | None, num_windows: int
+) -> Int[Tensor, "batch chosen"] | None:
+    """Positions of as many nodes as a window may hold, drawn for each window; None means all.
+
+    Where the loss counts some of the nodes only, all are kept.
+    """
+    held = tensors.num_nodes
+    if most is None or most >= held or tensors.loss_nodes is not None:
+        return None
+    return torch.randint(held, (num_windows, most)).to(tensors.device)
+
+
+def draw_disguises(
+    tensors: PeriodTensors, share: float, num_windows: int
+) -> Int[Tensor, " batch"] | None:
+    """Days by which each window is moved in the week; 0 for most. None moves none.
+
+    No window is moved so far that its weekly history would reach into its own forecast.
+    """
+    calendar, weekly = tensors.calendar, [lag.steps for lag in tensors.lags if lag.weekly]
+    if not share or not weekly:
+        return None
+    room = (min(weekly) - tensors.horizon) // calendar.steps_per_day
+    most = min(calendar.days_per_week - 1, room)
+    if most < 1:
+        return None
+    days = torch.randint(1, most + 1, (num_windows,)) * (torch.rand(num_windows) < share)
+    return days.to(tensors.device)

@@ -1,0 +1,71 @@
+"""A series that is a file mapped into memory: only what is gathered is ever read."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.data.core.windows import gather
+from eac.typing import NodeIndex, NodeSeries
+
+
+@dataclass(frozen=True, eq=False)
+class MappedSeries:
+    """Some columns of a mapped series, and in memory what was read just before it.
+
+    Attributes:
+        file: The mapped series.
+        before: Readings of the same columns before its first step.
+        columns: Columns of ``file``; None means all.
+    """
+
+    file: NodeSeries
+    before: Float[Tensor, "lead chosen"] | None = None
+    columns: NodeIndex | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps and nodes."""
+        lead = 0 if self.before is None else len(self.before)
+        count = self.file.shape[1] if self.columns is None else len(self.columns)
+        return lead + len(self.file), count
+
+    def gather(
+        self,
+        at: Int[Tensor, " batch"],
+        length: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> Float[Tensor, "batch chosen {length}"]:
+        """As ``eac.data.core.windows.gather``, on the device of ``at``."""
+        starts, device = at.cpu(), at.device
+        nodes = None if nodes is None else nodes.cpu()
+        if self.before is None:
+            return gather(self.file, starts, length, self._columns(nodes)).to(device)
+        lead = len(self.before)
+        steps = starts[:, None] + torch.arange(length)
+        later = _pick(self.file, (steps - lead).clamp_min(0), self._columns(nodes))
+        earlier = _pick(self.before, steps.clamp_max(lead - 1), nodes)
+        return torch.where((steps < lead)[:, None], earlier, later).to(device)
+
+    def subset(self, nodes: NodeIndex) -> "MappedSeries":
+        """The same of some of the nodes; nothing is read."""
+        before = None if self.before is None else self.before[:, nodes]
+        return replace(self, before=before, columns=self._columns(nodes))
+
+    def _columns(
+        self, nodes: Int[Tensor, "*batch chosen"] | None
+    ) -> Int[Tensor, "*batch chosen"] | None:
+        if self.columns is None:
+            return nodes
+        return self.columns if nodes is None else self.columns[nodes]
+
+
+def _pick(
+    series: NodeSeries,
+    steps: Int[Tensor, "batch span"],
+    nodes: Int[Tensor, "*batch chosen"] | None,
+) -> Float[Tensor, "batch chosen span"]:
+    if nodes is not None:
+        return series[steps[:, None], nodes[..., None]]
+    return series.index_select(0, steps.flatten()).view(*steps.shape, -1).transpose(1, 2)

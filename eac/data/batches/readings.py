@@ -1,0 +1,208 @@
+"""The readings of a period, kept once and raw; what is gathered of them is scaled on the way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from eac.data.batches.mapped import MappedSeries
+from eac.data.batches.scaling import Scaler
+from eac.data.core.graph import Graph
+from eac.data.core.pieces import step_pieces
+from eac.data.core.windows import by_node, gather
+from eac.typing import NodeIndex, NodeSeries, SeriesMask
+
+
+@dataclass(frozen=True, eq=False)
+class PartScaling:
+    """Which mean and scale each step is scaled with; parts follow each other in time.
+
+    Attributes:
+        mean: In raw units; one column where all nodes share one.
+        scale: In raw units, positive.
+        cuts: First step of each part but the first.
+    """
+
+    mean: Float[Tensor, "part column"]
+    scale: Float[Tensor, "part column"]
+    cuts: Int[Tensor, " cut"]
+
+    @staticmethod
+    def of(scalers: Sequence[Scaler], cuts: Sequence[int] = (), *, shared: bool) -> "PartScaling":
+        """One scaler for each part; ``shared`` where each is the same for all nodes."""
+        columns = slice(1 if shared else None)
+        mean = torch.stack([scaler.mean[columns] for scaler in scalers])
+        scale = torch.stack([scaler.scale[columns] for scaler in scalers])
+        return PartScaling(mean, scale, torch.tensor(cuts, dtype=torch.long))
+
+    def apply_(
+        self,
+        values: Float[Tensor, "batch chosen span"],
+        steps: Int[Tensor, "batch span"],
+        nodes: Int[Tensor, "*batch chosen"] | None,
+    ) -> Float[Tensor, "batch chosen span"]:
+        """Scales what was read at ``steps``, in place."""
+        column = self._columns(nodes)[..., None]
+        part = torch.bucketize(steps, self.cuts, right=True)[:, None] if len(self.cuts) else 0
+        return values.sub_(self.mean[part, column]).div_(self.scale[part, column])
+
+    def later(self, steps: int) -> "PartScaling":
+        """The same for a series that begins so many steps earlier; these join the first part."""
+        return replace(self, cuts=self.cuts + steps)
+
+    def subset(self, nodes: NodeIndex) -> "PartScaling":
+        """The same for some of the nodes."""
+        if self.mean.shape[1] == 1:
+            return self
+        return PartScaling(self.mean[:, nodes], self.scale[:, nodes], self.cuts)
+
+    def to(self, device: torch.device) -> "PartScaling":
+        """The same on another device."""
+        return PartScaling(self.mean.to(device), self.scale.to(device), self.cuts.to(device))
+
+    def _columns(self, nodes: Int[Tensor, "*batch chosen"] | None) -> Int[Tensor, "*some column"]:
+        count = self.mean.shape[1]
+        if count == 1 or nodes is None:
+            return torch.arange(count, device=self.mean.device)
+        return nodes
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """One raw series, NaN where missing, and how it is scaled; counted from its first step.
+
+    Attributes:
+        raw: Raw readings, in memory or mapped.
+        scaling: Of the inputs.
+        filled: The scaled series with its gaps filled, where these are not filled with 0.
+        complete: True when no reading is missing.
+    """
+
+    raw: NodeSeries | MappedSeries
+    scaling: PartScaling
+    filled: NodeSeries | None = None
+    complete: bool = False
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes held."""
+        return self.raw.shape[1]
+
+    @property
+    def mapped(self) -> bool:
+        """True when the readings are a file mapped into memory."""
+        return isinstance(self.raw, MappedSeries)
+
+    def inputs(
+        self,
+        at: Int[Tensor, " batch"],
+        length: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> tuple[Float[Tensor, "batch chosen {length}"], Bool[Tensor, "batch chosen {length}"]]:
+        """Scaled readings, filled where missing, and where they are present."""
+        values = self._gather(at, length, nodes)
+        present = self._present(values)
+        if self.filled is not None:
+            return gather(self.filled, at, length, nodes), present
+        steps = at[:, None] + torch.arange(length, device=at.device)
+        return self._zero(self.scaling.apply_(values, steps, nodes)), present
+
+    def targets(
+        self,
+        at: Int[Tensor, " batch"],
+        length: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> tuple[Float[Tensor, "batch chosen {length}"], Bool[Tensor, "batch chosen {length}"]]:
+        """Raw readings, 0 where missing, and where they are present."""
+        values = self._gather(at, length, nodes)
+        present = self._present(values)
+        return self._zero(values), present
+
+    def scaled(self, steps: range) -> NodeSeries:
+        """Scaled readings of these steps, filled where missing; a new tensor."""
+        return self.inputs(self._at(steps), len(steps))[0][0].T
+
+    def observed(self, steps: range) -> SeriesMask:
+        """True where a reading of these steps is present."""
+        return ~self._gather(self._at(steps), len(steps))[0].T.isnan()
+
+    def through(
+        self, apply: Callable[[NodeSeries, Graph], NodeSeries | None], graph: Graph
+    ) -> NodeSeries | None:
+        """What ``apply`` makes of the scaled series, step by step; None where it makes nothing."""
+        out = None
+        for steps in step_pieces(*self.raw.shape):
+            part = apply(self.scaled(steps), graph)
+            if part is None:
+                return None
+            out = part.new_empty(self.raw.shape) if out is None else out
+            out[steps.start : steps.stop] = part
+        return out
+
+    def carrying(self, share: float) -> "Readings":
+        """The same with gaps filled by the last reading (see ``carried``); 0 fills them with 0."""
+        if not share:
+            return self
+        everything = range(self.raw.shape[0])
+        return replace(
+            self, filled=carried(self.scaled(everything), self.observed(everything), share)
+        )
+
+    def by_node(self) -> "Readings":
+        """The same, laid out for windows of single nodes."""
+        raw = self.raw if isinstance(self.raw, MappedSeries) else by_node(self.raw)
+        return replace(self, raw=raw, filled=None if self.filled is None else by_node(self.filled))
+
+    def subset(self, nodes: NodeIndex) -> "Readings":
+        """The readings of some of the nodes."""
+        filled = None if self.filled is None else self.filled[:, nodes]
+        raw = self.raw.subset(nodes) if isinstance(self.raw, MappedSeries) else self.raw[:, nodes]
+        return replace(self, raw=raw, scaling=self.scaling.subset(nodes), filled=filled)
+
+    def to(self, device: torch.device) -> "Readings":
+        """The same on another device; a mapped series stays where it is."""
+        filled = None if self.filled is None else self.filled.to(device)
+        raw = self.raw if isinstance(self.raw, MappedSeries) else self.raw.to(device)
+        return replace(self, raw=raw, scaling=self.scaling.to(device), filled=filled)
+
+    def _gather(
+        self,
+        at: Int[Tensor, " batch"],
+        length: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> Float[Tensor, "batch chosen {length}"]:
+        """Raw readings, a new tensor."""
+        if isinstance(self.raw, MappedSeries):
+            return self.raw.gather(at, length, nodes)
+        return gather(self.raw, at, length, nodes)
+
+    def _at(self, steps: range) -> Int[Tensor, " one"]:
+        return torch.tensor([steps.start], device=self.scaling.mean.device)
+
+    def _present(
+        self, values: Float[Tensor, "batch chosen span"]
+    ) -> Bool[Tensor, "batch chosen span"]:
+        if self.complete:
+            return torch.ones((), dtype=torch.bool, device=values.device).expand(values.shape)
+        return values.isnan().logical_not_()
+
+    def _zero(
+        self, values: Float[Tensor, "batch chosen span"]
+    ) -> Float[Tensor, "batch chosen span"]:
+        return values if self.complete else values.nan_to_num_(0.0)
+
+
+def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:
+    """Fills gaps with the last reading, shrunk by ``share`` with each step since; 0 before it.
+
+    Example:
+        >>> x = torch.tensor([[torch.nan], [8.0], [torch.nan], [torch.nan]])
+        >>> carried(x, ~x.isnan(), 0.5).flatten().tolist()
+        [0.0, 8.0, 4.0, 2.0]
+    """
+    x = x.nan_to_num(0.0)
+    step = torch.arange(len(x), device=x.device)[:, None]
+    last = torch.where(observed, step, 0).cummax(0).values
+    return x.gather(0, last) * share ** (step - last)

@@ -1,0 +1,1 @@
+"""Checks, descriptions and conversions of streams."""

@@ -1,0 +1,200 @@
+"""Writing a stream in one of the layouts."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from eac.data.core.calendar import DAY
+from eac.data.core.period import Period
+from eac.data.core.pieces import pieces
+from eac.data.core.stream import GraphStream
+from eac.data.readers import files
+from eac.data.readers.covariate_table import covariate_table
+from eac.data.readers.npy import write_clock, write_series
+from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
+from eac.data.readers.table import TableStream
+from eac.errors import StreamError
+from eac.typing import StrPath
+
+Layout: TypeAlias = Literal["table", "npy", "npz", "frame"]
+MONDAY = pd.Timestamp("2000-01-03")
+WORK_DAYS = 5
+
+
+def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
+    """Writes ``stream`` to the new folder ``destination``, whole or not at all.
+
+    A stream without real time stamps gets some, counted from Monday 2000-01-03, where a layout
+    needs them. ``npy`` is a table folder with series that need not fit into memory; ``npz`` keeps
+    no coordinates and ``frame`` lists nodes in one order for all periods; neither of these two
+    keeps covariates.
+
+    Raises:
+        StreamError: If ``destination`` exists or the stream does not fit the layout.
+    """
+    destination = Path(destination)
+    if destination.exists():
+        raise StreamError(f"{destination} exists. Give a folder that does not, or remove it.")
+    for name in stream.period_names:
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise StreamError(f"period {name!r} cannot be the name of a file. Rename it.")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    place = tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.")
+    with place as temporary:
+        folder = Path(temporary) / destination.name
+        folder.mkdir()
+        settings = WRITERS[layout](stream, folder)
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        (folder / files.STREAM_FILE).write_text(text, encoding="utf-8")
+        folder.rename(destination)
+    return destination
+
+
+def stamps_of(period: Period) -> pd.DatetimeIndex:
+    """The time stamps of a period; invented from Monday 2000-01-03 when it has none."""
+    clock = period.calendar
+    if clock.start is not None and clock.step is not None:
+        return pd.date_range(clock.start, periods=period.num_steps, freq=clock.step)
+    if clock.days_per_week not in (WORK_DAYS, 7):
+        raise StreamError(
+            f"period {period.name!r}: a week of {clock.days_per_week} days has no time stamps. "
+            "Convert to npz."
+        )
+    slot = clock.start_slot + np.arange(period.num_steps)
+    day, slot_of_day = np.divmod(slot, clock.steps_per_day)
+    if clock.days_per_week == WORK_DAYS:
+        day = day // WORK_DAYS * 7 + day % WORK_DAYS
+    return pd.DatetimeIndex(
+        MONDAY
+        + pd.to_timedelta(day, unit="D")
+        + slot_of_day * (pd.Timedelta(DAY) / clock.steps_per_day)
+    )
+
+
+def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
+    names, days = [], set[int]()
+    for period in stream:
+        place = folder / period.name
+        place.mkdir()
+        names.append(period.name)
+        days.add(period.calendar.days_per_week)
+        series = period.series.numpy()
+        frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
+        frame.to_parquet(place / "series.parquet")
+        _write_beside(period, place)
+    if len(days) > 1:
+        raise StreamError(f"periods have weeks of {sorted(days)} days. Convert to npz.")
+    return _about(stream) | {"days_per_week": days.pop(), "periods": names}
+
+
+def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
+    """A table folder whose series can be mapped; one in Parquet is never read whole."""
+    names = list(stream.period_names)
+    for index, name in enumerate(names):
+        place = folder / name
+        place.mkdir()
+        path = place / files.MAPPED_SERIES
+        if isinstance(stream, TableStream):
+            period = stream.load_mapped(index, path)
+        else:
+            period = stream.load(index)
+            parts = (part.numpy() for _, part in pieces(period.series))
+            write_series(path, period.num_steps, period.num_nodes, parts)
+        write_clock(place, period.calendar, f"period {name!r}")
+        _write_beside(period, place)
+    return _about(stream) | {"periods": names}
+
+
+def _write_beside(period: Period, place: Path) -> None:
+    """What lies beside the series of a table folder."""
+    if period.covariates is not None:
+        ahead = covariate_table(period.covariates, period.node_ids)
+        ahead.set_index(stamps_of(period)).to_parquet(place / "covariates.parquet")
+    _nodes(period).to_csv(place / "nodes.csv", index=False)
+    _edges(period).to_csv(place / "edges.csv", index=False)
+
+
+def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
+    for name in (SERIES_FOLDER, GRAPH_FOLDER):
+        (folder / name).mkdir()
+    entries, clocks = [], set[tuple[int, int, str | None]]()
+    for period in stream:
+        clock = period.calendar
+        entry: dict[str, Any] = {"name": period.name, "node_ids": list(period.node_ids)}
+        if clock.start is None:
+            entry["start_slot"] = clock.start_slot
+        else:
+            entry["start"] = str(clock.start)
+        entries.append(entry)
+        step = None if clock.step is None else f"{int(clock.step.total_seconds())}s"
+        clocks.add((clock.steps_per_day, clock.days_per_week, step))
+        np.savez_compressed(folder / SERIES_FOLDER / f"{period.name}.npz", x=period.series.numpy())
+        dense = period.graph.to_dense().numpy()
+        np.savez_compressed(folder / GRAPH_FOLDER / f"{period.name}_adj.npz", x=dense)
+    if len(clocks) > 1:
+        raise StreamError("periods have different time steps or weeks. Convert to table.")
+    steps, days, step = clocks.pop()
+    clock_keys = {"days_per_week": days} | ({"frequency": step} if step else {})
+    return _about(stream) | {"steps_per_day": steps} | clock_keys | {"periods": entries}
+
+
+def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
+    edges, nodes = [], []
+    writer: pq.ParquetWriter | None = None
+    for period in stream:
+        rows = pa.Table.from_pandas(_long(period), preserve_index=False)
+        writer = writer or pq.ParquetWriter(folder / "series.parquet", rows.schema)
+        writer.write_table(rows.cast(writer.schema))
+        edges.append(_edges(period).assign(period=period.name))
+        nodes.append(_nodes(period))
+    if writer is not None:
+        writer.close()
+    pd.concat(edges).to_csv(folder / "edges.csv", index=False)
+    pd.concat(nodes).drop_duplicates("node_id").to_csv(folder / "nodes.csv", index=False)
+    return _about(stream) | {"period": "period"}
+
+
+def _long(period: Period) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "period": period.name,
+            "unique_id": np.repeat(np.array(period.node_ids, dtype=object), period.num_steps),
+            "ds": np.tile(stamps_of(period).as_unit("us"), period.num_nodes),
+            "y": period.series.T.reshape(-1).numpy(),
+        }
+    )
+
+
+def _nodes(period: Period) -> pd.DataFrame:
+    nodes = pd.DataFrame({"node_id": list(period.node_ids)})
+    if period.coordinates is None:
+        return nodes
+    where = period.coordinates.numpy()
+    return nodes.assign(latitude=where[:, 0], longitude=where[:, 1])
+
+
+def _edges(period: Period) -> pd.DataFrame:
+    ids = np.array(period.node_ids, dtype=object)
+    source, target = period.graph.edge_index.numpy()
+    weight = period.graph.edge_weight.numpy()
+    return pd.DataFrame({"source": ids[source], "target": ids[target], "weight": weight})
+
+
+def _about(stream: GraphStream) -> dict[str, Any]:
+    about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
+    return {key: value for key, value in about.items() if value}
+
+
+WRITERS: dict[Layout, Callable[[GraphStream, Path], dict[str, Any]]] = {
+    "table": _write_table,
+    "npy": _write_npy,
+    "npz": _write_npz,
+    "frame": _write_frame,
+}

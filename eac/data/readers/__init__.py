@@ -1,0 +1,1 @@
+"""Streams from files and frames, each layout one reader."""

@@ -1,0 +1,89 @@
+"""Series in ``.npy`` files, which need not fit into memory, and how they get there."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+import yaml
+from numpy import ndarray
+
+from eac.data.core.calendar import Calendar
+from eac.data.core.pieces import ELEMENTS
+from eac.data.readers import columns, files
+from eac.errors import StreamError
+from eac.typing import NodeSeries
+
+CLOCK_FILE = "clock.yaml"
+CLOCK_ADVICE = "Give there, for instance, start: 2024-01-01 00:00 and frequency: 5min."
+PAGE = 1 << 12
+
+
+def open_series(path: Path, what: str) -> NodeSeries:
+    """A ``.npy`` file of float32 ``[time node]``, mapped; it must not be written to.
+
+    Raises:
+        StreamError: If it is not such a file.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise StreamError(f"{what}: {path} cannot be read as .npy: {error}") from error
+    if array.ndim != 2 or array.dtype != np.dtype("<f4") or not array.flags.c_contiguous:
+        raise StreamError(
+            f"{what}: {path} holds {array.dtype} of shape {array.shape}. Give float32 [time node], "
+            "one row after the other."
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[ndarray]) -> None:
+    """Writes consecutive steps of a series to a ``.npy`` file, one part after the other."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (num_steps, num_nodes)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype="<f4").data)
+
+
+def parquet_parts(path: Path, node_ids: Sequence[str], what: str) -> Iterator[ndarray]:
+    """The columns of these nodes, in their order, a few steps of a row group at a time."""
+    size = max(1, ELEMENTS // len(node_ids))
+    with pq.ParquetFile(path, memory_map=True, buffer_size=PAGE) as file:
+        for batch in file.iter_batches(batch_size=size, columns=list(node_ids)):
+            yield columns.readings(batch.to_pandas()[list(node_ids)], what)
+
+
+def read_stamps(folder: Path, num_steps: int, what: str) -> pd.DatetimeIndex:
+    """The time stamps of so many rows, from the ``start`` and the ``frequency`` of the clock."""
+    path = files.require_file(folder / CLOCK_FILE, what, CLOCK_ADVICE)
+    clock = files.read_settings(path, ("start", "frequency"))
+    missing = [key for key in ("start", "frequency") if key not in clock]
+    if missing:
+        raise StreamError(f"{what}: {path} gives no {missing[0]}. {CLOCK_ADVICE}")
+    step = columns.parse_frequency(clock["frequency"], str(path))
+    start = columns.parse_stamps(pd.Index([str(clock["start"])], name="start"), str(path))
+    return pd.date_range(start[0], periods=num_steps, freq=step)
+
+
+def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
+    """Writes what ``read_stamps`` reads."""
+    if calendar.start is None or calendar.step is None:
+        raise StreamError(f"{what} has no time stamps, which a mapped series needs. Keep npz.")
+    frequency = f"{int(calendar.step.total_seconds())}s"
+    text = yaml.safe_dump({"start": str(calendar.start), "frequency": frequency})
+    (folder / CLOCK_FILE).write_text(text, encoding="utf-8")
+
+
+def parquet_clock(path: Path, what: str) -> tuple[pd.DatetimeIndex, list[str]]:
+    """Time stamps of a wide Parquet file, and the names of its other columns; no reading."""
+    frame, names = pd.read_parquet(path, columns=[]), pq.read_schema(path).names
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        frame = pd.read_parquet(path, columns=names[:1])
+        return pd.DatetimeIndex(columns.by_time(frame, path, what).index), names[1:]
+    return frame.index, [name for name in names if name != frame.index.name]

@@ -1,0 +1,110 @@
+"""Errors by metric and horizon: the table that records hold and reports show."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, TypeAlias
+
+from eac.records.jsonfile import Fields
+
+METRICS = ("MAE", "RMSE", "MAPE", "WAPE")
+
+_NUMBER = (int, float, NoneType)
+
+Errors: TypeAlias = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class HorizonTable:
+    """Errors by metric and horizon; None where nothing was observed or the error is not finite.
+
+    MAE and RMSE are in units of the readings, MAPE and WAPE in percent.
+
+    Attributes:
+        point: Errors at each step, keys "1", "2", ..., and "mean" over the steps.
+        cumulative: Errors over the steps up to each, keys "1", "2", ..., and "avg", the mean of
+            those values.
+    """
+
+    point: Errors
+    cumulative: Errors
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps forecast."""
+        return sum(key.isdigit() for key in next(iter(self.point.values()), {}))
+
+    def to_json(self) -> dict[str, Errors]:
+        """The table as plain dictionaries, without NaN."""
+        return {"point": _finite(self.point), "cumulative": _finite(self.cumulative)}
+
+    @staticmethod
+    def from_json(value: object, where: str) -> "HorizonTable":
+        """Reads what ``to_json`` gave; ``where`` names the place in error messages."""
+        source = Fields.of(value, where)
+        return HorizonTable(
+            _errors(source.inner("point"), "mean"), _errors(source.inner("cumulative"), "avg")
+        )
+
+
+Groups: TypeAlias = dict[str, HorizonTable]
+"""Errors by group of nodes; "all" is always among them."""
+
+
+def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
+    """The mean of each entry over the tables that have a value for it."""
+    return HorizonTable(
+        _mean_errors([table.point for table in tables]),
+        _mean_errors([table.cumulative for table in tables]),
+    )
+
+
+def mean_or_none(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are there; None when there is none."""
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
+
+
+def read_tables(source: Fields, require: str | None = None) -> Groups:
+    """Reads what ``tables_to_json`` gave; ``require`` names a table that must be there."""
+    if require is not None:
+        source.inner(require)
+    return {
+        name: HorizonTable.from_json(table, f"{source.where}.{name}")
+        for name, table in source.content.items()
+    }
+
+
+def tables_to_json(tables: Groups) -> dict[str, Any]:
+    """The tables as plain dictionaries."""
+    return {name: table.to_json() for name, table in tables.items()}
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """The value; None where it is not finite, which JSON cannot say."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _finite(errors: Errors) -> Errors:
+    return {
+        metric: {key: finite_or_none(value) for key, value in by_horizon.items()}
+        for metric, by_horizon in errors.items()
+    }
+
+
+def _errors(source: Fields, summary: str) -> Errors:
+    errors = {}
+    for metric in METRICS:
+        row = source.inner(metric)
+        row.take(summary, _NUMBER)
+        errors[metric] = {key: row.take(key, _NUMBER) for key in row.content}
+    return errors
+
+
+def _mean_errors(tables: Sequence[Errors]) -> Errors:
+    first = tables[0] if tables else {metric: {} for metric in METRICS}
+    return {
+        metric: {key: mean_or_none(table[metric].get(key) for table in tables) for key in row}
+        for metric, row in first.items()
+    }

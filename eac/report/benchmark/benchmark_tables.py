@@ -1,0 +1,226 @@
+"""The tables of a benchmark, from its tidy results: errors, costs, and transfer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from eac.report.benchmark.published_numbers import published_text
+from eac.report.common.markup import Entry, MarkedTable, marks
+from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
+from eac.report.common.summary import BASELINES
+
+NAIVE = "naive: "
+MODEL = ["strategy", "backbone"]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """What one table of errors shows.
+
+    Attributes:
+        stream: Rows of the results to show.
+        metric: "MAE", "RMSE", "MAPE" or "WAPE".
+        kind: "point" or "cumulative".
+        steps: Columns.
+        summary: Key of the mean over steps, "mean" or "avg".
+        num_seeds: Seeds that each row should have.
+        datasets: Names of the stream in the published numbers.
+        methods: Names in the published numbers of each strategy and backbone; of each strategy
+            on its own backbone with "" for the backbone.
+    """
+
+    stream: str
+    metric: str
+    kind: str
+    steps: tuple[str, ...]
+    summary: str
+    num_seeds: int
+    datasets: tuple[str, ...] = ()
+    methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy on one backbone.
+
+    Attributes:
+        strategy: Name, "naive: ..." for a naive forecast.
+        backbone: Name, "" for a naive forecast.
+        by_seed: Mean error over periods, one row per seed, one column per shown horizon.
+        by_pair: Error at the summary horizon, by period and seed.
+        costs: Tuned parameters in the first and in later periods, seconds, peak MiB.
+    """
+
+    strategy: str
+    backbone: str
+    by_seed: pd.DataFrame
+    by_pair: pd.Series
+    costs: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Name for the reader."""
+        name = self.strategy.removeprefix(NAIVE)
+        return BASELINES.get(name, name) if self.strategy.startswith(NAIVE) else self.strategy
+
+
+def error_table(
+    frame: pd.DataFrame, view: TableView, published: pd.DataFrame | None = None
+) -> MarkedTable:
+    """One row per strategy and backbone: mean and deviation over seeds, significance and costs."""
+    rows = _rows(frame, view)
+    columns = [*view.steps, view.summary]
+    means = [[_mean(row.by_seed, column) for row in rows] for column in columns]
+    marked = [marks(values) for values in means]
+    best = _best_trained(rows, view.summary)
+    theirs = _published(rows, view, published)
+    entries = []
+    for index, row in enumerate(rows):
+        errors = [
+            Entry(_spread(row.by_seed, column), marked[position][index])
+            for position, column in enumerate(columns)
+        ]
+        extra = [Entry(theirs[index])] if any(theirs) else []
+        p_value = [Entry(_p_text(row, best))] if HAS_SCIPY else []
+        costs = [Entry(text) for text in row.costs]
+        entries.append((Entry(row.label), Entry(row.backbone), *errors, *extra, *p_value, *costs))
+    header = ("strategy", "backbone", *(_head(c, view.kind) for c in columns))
+    header += ("published",) if any(theirs) else ()
+    header += ("p",) if HAS_SCIPY else ()
+    header += ("tuned first", "tuned later", "fit seconds", "peak MiB")
+    return MarkedTable(_title(view), header, tuple(entries), _notes(rows, best, view))
+
+
+def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
+    mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
+    mine = mine[mine.period.astype(str) == mine.after.astype(str)]
+    mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
+    models = mine[MODEL].astype(str).drop_duplicates().itertuples(index=False, name=None)
+    rows = [_row(mine, strategy, backbone, view) for strategy, backbone in models]
+    return sorted(rows, key=lambda row: row.strategy.startswith(NAIVE))
+
+
+def _best_trained(rows: list[Row], summary: str) -> Row:
+    """The trained model with the lowest mean error; tests of significance compare with it."""
+    trained = [row for row in rows if not row.strategy.startswith(NAIVE)] or rows
+    means = [_mean(row.by_seed, summary) for row in trained]
+    return trained[int(np.argmin([np.inf if mean is None else mean for mean in means]))]
+
+
+def _row(mine: pd.DataFrame, strategy: str, backbone: str, view: TableView) -> Row:
+    own = mine[(mine.strategy == strategy) & (mine.backbone == backbone)]
+    own = own.assign(seed=own.seed.fillna(-1))
+    shown = own[own.horizon.isin([*view.steps, view.summary])]
+    by_seed = shown.pivot_table(index="seed", columns="horizon", values="value", observed=True)
+    pairs = own[own.horizon == view.summary].astype({"period": str})
+    by_pair = pairs.set_index(["period", "seed"]).value
+    return Row(strategy, backbone, by_seed, by_pair, _costs(own, strategy))
+
+
+def _costs(own: pd.DataFrame, strategy: str) -> tuple[str, ...]:
+    if strategy.startswith(NAIVE):
+        return ("0", "0", "0", "-")
+    periods = own.astype({"period": str}).drop_duplicates(["period", "seed"])
+    order = list(dict.fromkeys(periods.period))
+    tuned = periods.groupby("period").trainable_parameters.mean()
+    later = f"{tuned[order[1:]].mean():,.0f}" if len(order) > 1 else "-"
+    seconds = periods.groupby("seed").fit_seconds.sum().mean()
+    peak = periods.drop_duplicates("seed").peak_memory_mib.astype(float).mean()
+    memory = "-" if np.isnan(peak) else f"{peak:,.0f}"
+    return (f"{tuned[order[0]]:,.0f}", later, f"{seconds:.1f}", memory)
+
+
+def _mean(by_seed: pd.DataFrame, column: str) -> float | None:
+    value = by_seed[column].mean() if column in by_seed else float("nan")
+    return None if np.isnan(value) else float(value)
+
+
+def _spread(by_seed: pd.DataFrame, column: str) -> str:
+    mean = _mean(by_seed, column)
+    return spread([] if mean is None else by_seed[column].tolist())
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and deviation over seeds, as text.
+
+    Example:
+        >>> spread([1.0, 2.0, 3.0]), spread([4.0]), spread([])
+        ('2.00 ± 1.00', '4.00', '-')
+    """
+    present = np.array([value for value in values if not np.isnan(value)])
+    if not len(present):
+        return "-"
+    mean = float(present.mean())
+    digits = 4 if 0 < abs(mean) < 0.1 else 2
+    if len(present) == 1:
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ± {present.std(ddof=1):.{digits}f}"
+
+
+def _p_text(row: Row, best: Row) -> str:
+    if row is best:
+        return "reference"
+    ours, theirs = _paired(row.by_pair, best.by_pair)
+    p = wilcoxon_p(ours, theirs) if len(ours) else None
+    return "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def _paired(ours: pd.Series, theirs: pd.Series) -> tuple[list[float], list[float]]:
+    """Errors on the same periods and seeds; what has no seed stands beside every seed."""
+    table = {}
+    for name, series in (("ours", ours), ("theirs", theirs)):
+        table[name] = series.unstack("seed")
+    seeds = [s for s in table["ours"] if s != -1] or [s for s in table["theirs"] if s != -1] or [-1]
+    full = {}
+    for name, values in table.items():
+        single = values.get(-1)
+        full[name] = pd.DataFrame({s: values.get(s, single) for s in seeds}).stack()
+    both = pd.DataFrame(full).dropna()
+    return both.ours.tolist(), both.theirs.tolist()
+
+
+def _published(rows: list[Row], view: TableView, published: pd.DataFrame | None) -> list[str]:
+    if published is None or not view.datasets:
+        return [""] * len(rows)
+    return [
+        published_text(
+            published,
+            view.datasets,
+            view.methods.get((row.strategy, row.backbone))
+            or view.methods.get((row.strategy, ""), ()),
+            metric=view.metric,
+            horizon="Avg",
+        )
+        for row in rows
+    ]
+
+
+def _head(column: str, kind: str) -> str:
+    return column if not column.isdigit() else f"@{column}" if kind == "point" else f"≤{column}"
+
+
+def _title(view: TableView) -> str:
+    how = "at single steps" if view.kind == "point" else "over the steps up to each"
+    return f"{view.stream}: {view.metric} {how}"
+
+
+def _notes(rows: list[Row], best: Row, view: TableView) -> tuple[str, ...]:
+    notes = [
+        "Mean over periods, then mean ± deviation over seeds; best in bold, second underlined.",
+        "Tuned: parameters trained in the first period, and on average in later ones. Fit seconds: "
+        "training of all periods. Peak: memory of the process, libraries included.",
+    ]
+    if HAS_SCIPY:
+        notes.append(
+            f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against the best "
+            f"trained model ({best.label} on {best.backbone}) over periods x seeds."
+        )
+    else:
+        notes.append("No significance: install scipy (pip install 'eac[benchmark]').")
+    for row in rows:
+        if len(row.by_seed) < view.num_seeds and not row.strategy.startswith(NAIVE):
+            name = f"{row.label} on {row.backbone}"
+            notes.append(f"{name}: {len(row.by_seed)} of {view.num_seeds} seeds so far.")
+    return tuple(notes)

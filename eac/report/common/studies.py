@@ -1,0 +1,91 @@
+"""The empirical studies behind node prompts: how nodes differ, and how few directions prompts use.
+
+Chen & Liang (ICLR 2025), sections on heterogeneity ("expand") and low rank ("compress").
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from safetensors.numpy import load_file
+
+from eac.errors import CheckpointError
+from eac.records.jsonfile import StrPath, read_json
+
+POOL = "strategy.pool."
+
+
+def mean_day(
+    series: Float[ndarray, "time node"], slots: Int[ndarray, " time"], steps_per_day: int
+) -> Float[ndarray, "node {steps_per_day}"]:
+    """Mean reading of each node in each slot of the day; NaN where a slot holds none.
+
+    Example:
+        >>> mean_day(np.array([[1.0], [2.0], [5.0]]), np.array([0, 1, 0]), 2).tolist()
+        [[3.0, 2.0]]
+    """
+    present = ~np.isnan(series)
+    sums = np.zeros((steps_per_day, series.shape[1]))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, slots, np.where(present, series, 0.0))
+    np.add.at(counts, slots, present)
+    with np.errstate(invalid="ignore"):
+        return (sums / counts).T
+
+
+def dispersion_within(features: Float[ndarray, "node feature"]) -> float:
+    """Mean squared distance between the features of two nodes, over all ordered pairs.
+
+    Example:
+        >>> dispersion_within(np.array([[0.0, 0.0], [3.0, 4.0]]))  # pairs: 0, 25, 25, 0
+        12.5
+    """
+    whole = features[~np.isnan(features).any(1)]
+    return float(2 * whole.var(0).sum()) if len(whole) else float("nan")
+
+
+def dispersion_across(
+    before: Float[ndarray, "node feature"], after: Float[ndarray, "node feature"]
+) -> float:
+    """Mean squared distance between the features of the same node in two periods.
+
+    Example:
+        >>> dispersion_across(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
+        25.0
+    """
+    distance = ((after - before) ** 2).sum(1)
+    known = distance[~np.isnan(distance)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def cumulative_energy(prompts: Float[ndarray, "node width"]) -> Float[ndarray, " rank"]:
+    """Share of the squared singular values held by the largest 1, 2, ... of them.
+
+    Example:
+        >>> cumulative_energy(np.diag([3.0, 4.0])).round(2).tolist()
+        [0.64, 1.0]
+    """
+    energy = np.linalg.svd(prompts, compute_uv=False).astype(np.float64) ** 2
+    return energy.cumsum() / max(energy.sum(), np.finfo(np.float64).tiny)
+
+
+def read_prompts(period_directory: StrPath) -> Float[ndarray, "node width"]:
+    """Every prompt of the pool that a period of a run left behind.
+
+    Raises:
+        CheckpointError: If the run has no pool of prompts.
+    """
+    directory = Path(period_directory)
+    card = read_json(directory / "card.json")
+    tensors = load_file(directory / "state.safetensors")
+    if card["base"] is not None:
+        tensors = load_file(directory.parent / card["base"] / "state.safetensors") | tensors
+    if f"{POOL}node_factor" not in tensors:
+        raise CheckpointError(
+            f"{directory} holds no pool of node prompts. Give a run of a strategy that has one, "
+            "such as EAC."
+        )
+    rows = np.concatenate([tensors[f"{POOL}settled"], tensors[f"{POOL}node_factor"]])
+    basis = tensors.get(f"{POOL}basis")
+    return rows if basis is None else rows @ basis

@@ -1,0 +1,147 @@
+"""What a report says, before it is laid out: chosen horizons, means and comparisons."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from eac.errors import RunError
+from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
+from eac.records.record import PeriodRecord, RunRecord, StrPath, read_run
+
+STEPS = (3, 6, 12)
+BASELINES = {
+    "last": "last value",
+    "day": "same slot a day ago",
+    "week": "same slot a week ago",
+    "average": "historical average by slot",
+    "lightgbm": "LightGBM",
+}
+
+
+def read_finished_run(directory: StrPath) -> RunRecord:
+    """A run with at least one finished period.
+
+    Raises:
+        RunError: If the directory is not a run or no period is finished.
+    """
+    run = read_run(directory)
+    if not run.periods:
+        raise RunError(
+            f"{directory} has no finished period yet. Wait for the first one, or continue the run "
+            f"with: eac run --resume {directory}"
+        )
+    return run
+
+
+def report_steps(horizon: int) -> tuple[str, ...]:
+    """Steps that reports show: 3, 6 and 12 as far as they were forecast, and the last.
+
+    Example:
+        >>> report_steps(12), report_steps(24), report_steps(4)
+        (('3', '6', '12'), ('3', '6', '12', '24'), ('3', '4'))
+    """
+    return tuple(str(step) for step in sorted({s for s in STEPS if s <= horizon} | {horizon}))
+
+
+def shown(table: HorizonTable, horizon: int) -> HorizonTable:
+    """The table at the steps that reports show, and its "mean" and "avg"."""
+    steps = report_steps(horizon)
+    return HorizonTable(_at(table.point, (*steps, "mean")), _at(table.cumulative, (*steps, "avg")))
+
+
+def report_json(run: RunRecord) -> dict[str, Any]:
+    """The report as plain dictionaries: mean over periods, periods, and naive baselines."""
+    horizon = run.mean().horizon
+    return {
+        "mean": shown(run.mean(), horizon).to_json(),
+        "periods": [_period_json(period, horizon) for period in run.periods],
+        "baselines": {
+            name: shown(table, horizon).to_json() for name, table in run.mean_baselines().items()
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model beside one naive forecast, by the mean MAE over periods and steps.
+
+    Attributes:
+        baseline: "last", "day", "week" or "average".
+        model: Error of the model.
+        naive: Error of the naive forecast, over the same periods.
+        wins: Periods in which the model's error is the lower one.
+        num_periods: Periods compared.
+    """
+
+    baseline: str
+    model: float
+    naive: float
+    wins: int
+    num_periods: int
+
+    def sentence(self, model_name: str) -> str:
+        """Says plainly which of the two is better, and by how much."""
+        name = f"the {BASELINES.get(self.baseline, self.baseline)}"
+        if self.model == self.naive:
+            return f"{model_name} is as good as {name} (MAE {format_error(self.model)})."
+        verdict = "better" if self.model < self.naive else "WORSE"
+        change = ""
+        if self.naive > 0:
+            share = 100 * abs(self.model / self.naive - 1)
+            change = f" ({share:.1f} % {'lower' if self.model < self.naive else 'higher'})"
+        return (
+            f"{model_name} is {verdict} than {name}: MAE {format_error(self.model)} against "
+            f"{format_error(self.naive)}{change}, better in {self.wins} of {self.num_periods} "
+            f"{'period' if self.num_periods == 1 else 'periods'}."
+        )
+
+
+def compare(run: RunRecord) -> list[Comparison]:
+    """The model beside each naive forecast, over the periods in which both were measured."""
+    comparisons = []
+    for name in run.mean_baselines():
+        pairs = [
+            (ours, theirs)
+            for period in run.periods
+            if (ours := period.errors.point["MAE"]["mean"]) is not None
+            and (theirs := period.baselines[name].point["MAE"]["mean"]) is not None
+        ]
+        if pairs:
+            model = mean_or_none(ours for ours, _ in pairs) or 0.0
+            naive = mean_or_none(theirs for _, theirs in pairs) or 0.0
+            wins = sum(ours < theirs for ours, theirs in pairs)
+            comparisons.append(Comparison(name, model, naive, wins, len(pairs)))
+    return comparisons
+
+
+def model_name(run: RunRecord) -> str:
+    """Class name of the strategy that was run."""
+    return run.periods[-1].strategy or "the model"
+
+
+def format_error(value: float | None) -> str:
+    """An error for people to read; "-" where there is none.
+
+    Example:
+        >>> [format_error(value) for value in (1234.567, 0.01234, 0.0, None)]
+        ['1234.57', '0.0123', '0.00', '-']
+    """
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if 0 < abs(value) < 1 else f"{value:.2f}"
+
+
+def _at(errors: Errors, keys: tuple[str, ...]) -> Errors:
+    return {metric: {key: errors[metric].get(key) for key in keys} for metric in METRICS}
+
+
+def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:
+    groups = {name: shown(table, horizon).to_json() for name, table in period.groups.items()}
+    return {
+        "name": period.name,
+        "num_nodes": period.num_nodes,
+        "trainable_parameters": period.trainable_parameters,
+        "fit_seconds": period.fit_seconds,
+        "epochs": period.epochs,
+        **groups["all"],
+        "groups": groups,
+    }

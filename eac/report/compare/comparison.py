@@ -1,0 +1,269 @@
+"""Several runs side by side, and whether their differences are more than chance."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eac.errors import RunError
+from eac.records.horizon_table import mean_or_none
+from eac.records.record import PeriodRecord, RunRecord
+from eac.report.common.charts import Line, Role, SeriesChart
+from eac.report.common.markup import Entry, MarkedTable, marks
+from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
+from eac.report.common.summary import format_error, model_name, read_finished_run, report_steps
+from eac.report.run.headline import best_naive, change
+from eac.report.run.run_charts import labelled
+
+ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Runs over the same periods; the first is what the others are compared with.
+
+    Attributes:
+        names: One short name per run.
+        runs: Their records, restricted to the periods that all of them have.
+        remarks: What a reader must know before trusting the comparison.
+    """
+
+    names: tuple[str, ...]
+    runs: tuple[RunRecord, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def periods(self) -> tuple[str, ...]:
+        """Names of the periods compared."""
+        return tuple(period.name for period in self.runs[0].periods)
+
+
+def read_runs(directories: Sequence[str]) -> Compared:
+    """Reads runs and keeps the periods they share.
+
+    Raises:
+        RunError: If there are fewer than two, one is not a run, or no period is shared.
+    """
+    if len(directories) < 2:
+        raise RunError("a comparison needs at least two runs: eac compare runs/a runs/b")
+    runs = [read_finished_run(directory) for directory in directories]
+    shared = [
+        period.name
+        for period in runs[0].periods
+        if all(any(p.name == period.name for p in run.periods) for run in runs)
+    ]
+    if not shared:
+        raise RunError(
+            f"{directories[0]} and the others share no period. Compare runs on the same stream."
+        )
+    kept = tuple(_only(run, shared) for run in runs)
+    return Compared(_names(directories, runs), kept, tuple(_remarks(runs, kept)))
+
+
+def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
+    """Errors by period and by horizon, significance, and cost."""
+    yield _by_period(compared, metric)
+    yield _by_horizon(compared, metric)
+    yield _significance(compared, metric)
+    yield _cost(compared)
+
+
+def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
+    """Errors by period and by horizon, one line per run."""
+    unit = labelled(metric, compared.runs[0])
+    steps = [str(step) for step in range(1, _horizon(compared) + 1)]
+    pairs = list(zip(compared.names, compared.runs, strict=True))
+    by_period = _lines(compared, compared.periods, [_means(run, metric) for _, run in pairs])
+    numbers = tuple(float(step) for step in steps)
+    at_steps = [[run.mean().point[metric].get(step) for step in steps] for _, run in pairs]
+    told = ", ".join(f"{n}: {format_error(run.mean().point[metric]['mean'])}" for n, run in pairs)
+    alt = f"Mean {metric} over periods and steps: {told}."
+    return (
+        SeriesChart("by-period", "Error by period", alt, "period", unit, by_period),
+        SeriesChart(
+            "by-horizon",
+            "Error by horizon",
+            alt,
+            "steps ahead",
+            unit,
+            _lines(compared, numbers, at_steps),
+        ),
+    )
+
+
+def verdicts(compared: Compared, metric: str) -> list[str]:
+    """One plain sentence for each run but the first."""
+    first, *others = (run.mean().point[metric]["mean"] for run in compared.runs)
+    sentences = []
+    tests = {row[0].text: row[-1].text for row in _significance(compared, metric).rows[::2]}
+    for name, error in zip(compared.names[1:], others, strict=True):
+        if first is None or error is None:
+            sentences.append(f"{name} cannot be compared with {compared.names[0]}.")
+            continue
+        how = "equal to" if error == first else "better than" if error < first else "worse than"
+        sentences.append(
+            f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
+            f"{format_error(first)} ({change(error, first)}; p {tests[name]} over periods x steps)."
+        )
+    return sentences
+
+
+def _by_period(compared: Compared, metric: str) -> MarkedTable:
+    columns = [_means(run, metric) for run in compared.runs]
+    rows = []
+    for position, period in enumerate(compared.runs[0].periods):
+        errors = [column[position] for column in columns]
+        rows.append((Entry(period.name), *_marked(errors), Entry(_naive(period, metric))))
+    means = [mean_or_none(column) for column in columns]
+    naive = mean_or_none(
+        None if (best := best_naive(period, metric)) is None else best[1]
+        for period in compared.runs[0].periods
+    )
+    rows.append((Entry("all periods"), *_marked(means), Entry(format_error(naive))))
+    title = f"{labelled(metric, compared.runs[0])} by period, mean over steps"
+    return MarkedTable(title, ("period", *compared.names, "best naive"), tuple(rows))
+
+
+def _by_horizon(compared: Compared, metric: str) -> MarkedTable:
+    steps = report_steps(_horizon(compared))
+    tables = [run.mean() for run in compared.runs]
+    labels = (*(f"@{step}" for step in steps), "mean", "avg")
+    values = [[t.point[metric].get(key) for t in tables] for key in (*steps, "mean")]
+    values.append([t.cumulative[metric].get("avg") for t in tables])
+    rows = tuple((Entry(label), *_marked(row)) for label, row in zip(labels, values, strict=True))
+    title = f"{labelled(metric, compared.runs[0])} by horizon, mean over periods"
+    return MarkedTable(title, ("horizon", *compared.names), rows)
+
+
+def _significance(compared: Compared, metric: str) -> MarkedTable:
+    reference, steps = compared.runs[0], _horizon(compared)
+    rows = []
+    for name, run in zip(compared.names[1:], compared.runs[1:], strict=True):
+        for what, theirs, ours in (
+            ("periods x steps", _points(reference, metric, steps), _points(run, metric, steps)),
+            ("sensors x periods (MAE)", *_sensors(reference, run)),
+        ):
+            rows.append((Entry(name), Entry(what), *_test(theirs, ours)))
+    notes = (
+        f"Each pair is the same period and step, or the same sensor in the same period, of "
+        f"{compared.names[0]} and of the other run. Two-sided Wilcoxon signed-rank test. Pairs of "
+        "one run are not independent of each other (neighbouring steps and sensors err alike), "
+        "so p is too small rather than too large; only several seeds show chance in training.",
+        *(() if HAS_SCIPY else ("p needs scipy: pip install 'eac[benchmark]'",)),
+    )
+    header = (
+        f"against {compared.names[0]}",
+        "paired over",
+        "pairs",
+        "lower in",
+        "mean change",
+        "p",
+    )
+    return MarkedTable("Significance", header, tuple(rows), notes)
+
+
+def _test(theirs: Sequence[float], ours: Sequence[float]) -> tuple[Entry, ...]:
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if not math.isnan(a + b)]
+    if not pairs:
+        return (Entry("0"), Entry("-"), Entry("-"), Entry("-"))
+    lower, count = sum(a < b for a, b in pairs), len(pairs)
+    moved = math.fsum(a - b for a, b in pairs) / count
+    p = wilcoxon_p(ours, theirs) if HAS_SCIPY else None
+    shown = "-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return (Entry(str(count)), Entry(str(lower)), Entry(f"{moved:+.4g}"), Entry(shown))
+
+
+def _cost(compared: Compared) -> MarkedTable:
+    rows = []
+    for name, run in zip(compared.names, compared.runs, strict=True):
+        last, periods = run.periods[-1], run.periods
+        rows.append(
+            (
+                Entry(name),
+                Entry(f"{last.trainable_parameters:,}"),
+                Entry(f"{last.total_parameters:,}"),
+                Entry(f"{math.fsum(p.fit_seconds for p in periods):.1f}"),
+                Entry(str(sum(p.epochs for p in periods))),
+            )
+        )
+    header = ("run", "trained in the last period", "parameters", "fit seconds", "epochs")
+    return MarkedTable("Cost", header, tuple(rows))
+
+
+def _points(run: RunRecord, metric: str, horizon: int) -> list[float]:
+    """Errors by period and step; a missing one is not a number and drops its pair."""
+    return [
+        math.nan if value is None else value
+        for period in run.periods
+        for key, value in period.errors.point[metric].items()
+        if key.isdigit() and int(key) <= horizon
+    ]
+
+
+def _sensors(reference: RunRecord, run: RunRecord) -> tuple[list[float], list[float]]:
+    theirs, ours = [], []
+    for before, period in zip(reference.periods, run.periods, strict=True):
+        known, errors = _sensor_errors(before), _sensor_errors(period)
+        for node in known.keys() & errors.keys():
+            theirs.append(known[node])
+            ours.append(errors[node])
+    return theirs, ours
+
+
+def _sensor_errors(period: PeriodRecord) -> dict[str, float]:
+    if period.sensors is None:
+        return {}
+    pairs = zip(period.sensors.node_ids, period.sensors.mae, strict=True)
+    return {node: error for node, error in pairs if error is not None}
+
+
+def _only(run: RunRecord, names: Sequence[str]) -> RunRecord:
+    by_name = {period.name: period for period in run.periods}
+    return replace(run, periods=tuple(by_name[name] for name in names))
+
+
+def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Names of the directories, or their whole paths where two are alike."""
+    names = [Path(directory).resolve().name for directory in directories]
+    if len(set(names)) < len(names):
+        names = [str(directory) for directory in directories]
+    return tuple(f"{name} ({model_name(run)})" for name, run in zip(names, runs, strict=True))
+
+
+def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[str]:
+    for what in ("stream", "protocol", "unit", "null_value"):
+        values = list(dict.fromkeys(str(getattr(run, what)) for run in runs))
+        if len(values) > 1:
+            yield f"The runs differ in their {what}: {', '.join(values)}."
+    marks_of = [tuple(period.fingerprint for period in run.periods) for run in kept]
+    if len(set(marks_of)) > 1:
+        yield "The runs did not read the same data: fingerprints of their periods differ."
+    if len({len(run.periods) for run in runs}) > 1 or len(kept[0].periods) < len(runs[0].periods):
+        yield f"Only the {len(kept[0].periods)} periods that all runs have are compared."
+
+
+def _lines(
+    compared: Compared, x: Sequence[str | float], values: Sequence[Sequence[float | None]]
+) -> tuple[Line, ...]:
+    return tuple(
+        Line(name, tuple(x), tuple(row), ROLES[i % len(ROLES)], dash=i >= len(ROLES))
+        for i, (name, row) in enumerate(zip(compared.names, values, strict=True))
+    )
+
+
+def _means(run: RunRecord, metric: str) -> list[float | None]:
+    return [period.errors.point[metric]["mean"] for period in run.periods]
+
+
+def _marked(values: Sequence[float | None]) -> tuple[Entry, ...]:
+    pairs = zip(values, marks(values), strict=True)
+    return tuple(Entry(format_error(value), mark) for value, mark in pairs)
+
+
+def _naive(period: PeriodRecord, metric: str) -> str:
+    best = best_naive(period, metric)
+    return "-" if best is None else format_error(best[1])
+
+
+def _horizon(compared: Compared) -> int:
+    return min(run.mean().horizon for run in compared.runs)

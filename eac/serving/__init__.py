@@ -1,0 +1,1 @@
+"""Forecasts of a finished run."""

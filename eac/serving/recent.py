@@ -1,0 +1,266 @@
+"""Recent readings of sensors, put on the grid of a run and beside the sensors it knows."""
+
+from dataclasses import dataclass, replace
+from math import nan
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from eac.artifacts.saved_data import SavedData
+from eac.data.batches.ahead import Ahead
+from eac.data.batches.context import lag_steps
+from eac.data.batches.holidays import holiday_steps
+from eac.data.batches.readings import PartScaling, Readings
+from eac.data.batches.scaling import Global, Scaler, fit_scaler
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.calendar import Calendar
+from eac.data.core.covariates import Covariates
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.readers import columns, tabular
+from eac.data.readers.frame import FrameStream
+from eac.errors import StreamError
+from eac.typing import NodeSeries
+
+INPUT = "input"
+EDGE_COLUMNS = ("source", "target", "weight")
+
+
+@dataclass(frozen=True, eq=False)
+class Recent:
+    """Recent readings of the sensors to forecast, and of the run's others, which are silent.
+
+    Attributes:
+        series: Raw readings up to now, NaN where missing.
+        node_ids: Those of the run's last period, in its order, then the others of the input.
+        asked: Ids to forecast, in the order of the input.
+        unseen: Those of ``node_ids`` that the run never saw.
+        skipped: Ids without a forecast, and why.
+        now: Time stamp of the last step.
+        step: Time between two steps.
+        ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
+    """
+
+    series: NodeSeries
+    node_ids: tuple[str, ...]
+    asked: tuple[str, ...]
+    unseen: tuple[str, ...]
+    skipped: dict[str, str]
+    now: pd.Timestamp
+    step: pd.Timedelta
+    ahead: Float[Tensor, "longer node channel"] | None = None
+
+    def rows(self, node_ids: tuple[str, ...]) -> Int[Tensor, " chosen"]:
+        """Columns of these sensors."""
+        row = {node: i for i, node in enumerate(self.node_ids)}
+        return torch.tensor([row[node] for node in node_ids], dtype=torch.long)
+
+
+def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
+    """Lays a long frame out in steps of the run.
+
+    Raises:
+        StreamError: If the frame is not ``unique_id, ds, y`` in steps of the run.
+    """
+    if data.days_per_week != 7:
+        raise StreamError(
+            f"the run has weeks of {data.days_per_week} days; a frame of time stamps has 7. "
+            "Forecast with its own stream: eac predict without --run."
+        )
+    step = pd.Timedelta(data.step)
+    no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
+    frequency = f"{data.step.total_seconds():.0f}s"
+    names = _covariates_of(frame, data)
+    period = FrameStream(frame, no_edges, frequency=frequency, covariates=names, name=INPUT)[0]
+    stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
+    _check_step(stamps, step)
+    period, given = _until_now(period, data)
+    skipped = _skipped(period, data)
+    asked = tuple(node for node in period.node_ids if node not in skipped)
+    current = set(data.current_ids)
+    node_ids = data.current_ids + tuple(node for node in asked if node not in current)
+    absent = {node: "not in the input" for node in data.current_ids if node not in period.node_ids}
+    known = set(data.node_ids)
+    return Recent(
+        series=_laid_out(period.series, period.node_ids, node_ids),
+        node_ids=node_ids,
+        asked=asked,
+        unseen=tuple(node for node in asked if node not in known),
+        skipped=skipped | absent,
+        now=stamps[0] + (period.num_steps - 1) * step,
+        step=step,
+        ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
+    )
+
+
+def recent_graph(recent: Recent, data: SavedData, edges: pd.DataFrame | None) -> Graph:
+    """The given edges among the sensors, or else those of the run's last period.
+
+    Raises:
+        StreamError: If an edge is not valid, or names a sensor of neither the input nor the run.
+    """
+    if edges is None:
+        return Graph(len(recent.node_ids), data.graph.edge_index, data.graph.edge_weight)
+    tabular.require_columns(edges, EDGE_COLUMNS, INPUT, "the edge frame")
+    ids = set(recent.node_ids)
+    known = ids | set(data.node_ids) | set(recent.skipped)
+    ends = edges[["source", "target"]].astype(str)
+    for name in ends.to_numpy().ravel():
+        if name not in known:
+            raise StreamError(
+                f"the edges name sensor {name!r}, which is neither in the input nor in the run. "
+                "Correct the edge or remove it."
+            )
+    inside = ends.isin(ids).all(axis=1)
+    return columns.edge_graph(edges[inside], recent.node_ids, INPUT)
+
+
+def scaler_of(recent: Recent, data: SavedData, saved: Scaler) -> Scaler:
+    """The run's own scale of each sensor it knows; of others by the rule of the training.
+
+    That rule looks at the readings of all sensors of the input.
+    """
+    row = {node: i for i, node in enumerate(data.node_ids)}
+    known = [i for i, node in enumerate(recent.node_ids) if node in row]
+    chosen = saved.subset(torch.tensor([row[recent.node_ids[i]] for i in known]))
+    if saved.trivial or len(known) == len(recent.node_ids):
+        return chosen if not saved.trivial else Scaler.identity(len(recent.node_ids))
+    scaler = _fitted(recent, data)
+    mean, scale = scaler.mean.clone(), scaler.scale.clone()
+    mean[known], scale[known] = chosen.mean, chosen.scale
+    return Scaler(mean, scale)
+
+
+def recent_tensors(
+    recent: Recent, data: SavedData, graph: Graph, lags: tuple[str, ...]
+) -> PeriodTensors:
+    """The last window, which begins at step 0, and before it history where it is known."""
+    start = recent.now - (data.window - 1) * recent.step
+    calendar = Calendar.from_timestamps(start, data.step)
+    back = lag_steps(lags, calendar, data.horizon)
+    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
+    readings = Readings(recent.series, inputs).carrying(data.carry)
+    lead = max((lag.steps for lag in back), default=0)
+    length, ahead = lead + data.window, data.horizon
+    steps = range(-lead, data.window + data.horizon)
+    filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
+    return PeriodTensors(
+        readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
+        graph=graph,
+        scaler=scaler_of(recent, data, data.targets),
+        window=data.window,
+        horizon=data.horizon,
+        calendar=calendar,
+        lead=lead,
+        lags=back,
+        ahead=_ahead(recent, data, calendar, steps),
+    )
+
+
+def _skipped(period: Period, data: SavedData) -> dict[str, str]:
+    """Sensors of the input that cannot be forecast, and why."""
+    if period.num_steps < data.window:
+        reason = f"the input covers {period.num_steps} steps; one window needs {data.window}"
+        return dict.fromkeys(period.node_ids, reason)
+    known = set(data.node_ids)
+    counts = (~period.series.isnan()).sum(0).tolist()
+    return {
+        node: f"{count} readings; a sensor the run has never seen needs {data.window}"
+        for node, count in zip(period.node_ids, counts, strict=True)
+        if node not in known and count < data.window
+    }
+
+
+def _laid_out(
+    values: Float[Tensor, "time column *channel"], given: tuple[str, ...], wanted: tuple[str, ...]
+) -> Float[Tensor, "time node *channel"]:
+    """The columns of these sensors; NaN where the input has none."""
+    column = {node: i for i, node in enumerate(given)}
+    laid = torch.full((len(values), len(wanted), *values.shape[2:]), torch.nan)
+    found = [(i, column[node]) for i, node in enumerate(wanted) if node in column]
+    if found:
+        target, source = (list(rows) for rows in zip(*found, strict=True))
+        laid[:, target] = values[:, source]
+    return laid
+
+
+def _covariates_of(frame: pd.DataFrame, data: SavedData) -> tuple[str, ...]:
+    """Names of the covariates that the run takes, which the input must have."""
+    names = () if data.covariates is None else data.covariates.names
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise StreamError(
+            f"the run forecasts with {', '.join(names)}, known ahead, but the input has no column "
+            f"{absent[0]!r}. Add it, and rows for the {data.horizon} steps to forecast with an "
+            "empty y."
+        )
+    return names
+
+
+def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | None]:
+    """The readings up to the last one, and the covariates as far as forecasts need them."""
+    given = period.covariates
+    if given is None:
+        return period, None
+    read = (~period.series.isnan()).any(1).nonzero()
+    now = int(read.max()) + 1 if len(read) else period.num_steps
+    needed = now + data.horizon
+    if period.num_steps < needed:
+        raise StreamError(
+            f"the run forecasts with {', '.join(given.names)}, known ahead, but the input holds "
+            f"{period.num_steps - now} of the {data.horizon} steps after its last reading. Add "
+            "rows for them with an empty y."
+        )
+    ahead = replace(given, values=given.values[:needed])
+    return replace(period, series=period.series[:now], covariates=None), ahead
+
+
+def _scaled_ahead(
+    given: Covariates | None, known: tuple[str, ...], wanted: tuple[str, ...], data: SavedData
+) -> Float[Tensor, "time node channel"] | None:
+    if given is None or data.covariates is None:
+        return None
+    return data.covariates.apply(_laid_out(given.values, known, wanted))
+
+
+def _ahead(recent: Recent, data: SavedData, calendar: Calendar, steps: range) -> Ahead:
+    """What is known beforehand of these steps, counted from the beginning of the window."""
+    off, given = None, recent.ahead
+    if data.holidays is not None:
+        off = holiday_steps(data.holidays, calendar, steps, period=INPUT)
+    if given is None:
+        return Ahead(off)
+    missing = max(len(steps) - len(given), 0)
+    return Ahead(off, nn.functional.pad(given[-len(steps) :], (0, 0, 0, 0, missing, 0)))
+
+
+def _fitted(recent: Recent, data: SavedData) -> Scaler:
+    """What the training would make of the readings of the input."""
+    one_for_all = data.scaling is None and not data.protocol.scale_per_node
+    if one_for_all or isinstance(data.scaling, Global):
+        count = len(recent.node_ids)
+        return Scaler(data.inputs.mean[:1].expand(count), data.inputs.scale[:1].expand(count))
+    if data.scaling is not None:
+        return data.scaling.fit(recent.series)
+    return fit_scaler(recent.series, per_node=True)
+
+
+def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[Tensor, "cut node"]:
+    """The last ``length`` steps and room for ``ahead`` more; ``nothing`` where none are given."""
+    tail = series[-length:]
+    missing = length - len(tail)
+    return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
+
+
+def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:
+    """Refuses readings that come more rarely than the run reads them."""
+    if len(stamps) < 2:
+        return
+    found = columns.most_frequent((stamps[1:] - stamps[:-1]).to_numpy(), INPUT)
+    if found > step:
+        raise StreamError(
+            f"{INPUT}: readings come every {found}, but the run was trained on one every {step}. "
+            "Give readings of that step."
+        )
