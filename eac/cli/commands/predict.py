@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import ConfigError
+from eac.files import write_frame
 
 SUFFIXES = (".parquet", ".csv")
 EXAMPLE_AND_DEVICES = """\
@@ -52,11 +53,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
     forecasts = load_run(arguments.run).predict(frame, edges)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".csv":
-        forecasts.to_csv(output, index=False)
-    else:
-        forecasts.to_parquet(output, index=False)
+    write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
 
