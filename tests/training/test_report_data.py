@@ -88,6 +88,21 @@ def test_collecting_changes_neither_model_nor_randomness(run):
     assert model.training == mode
 
 
+def test_facts_of_a_large_network_are_those_of_the_sensors_that_lose_most(run, monkeypatch):
+    monkeypatch.setattr(report_data, "FACT_NODES", 2)
+    data, model = run.data.for_period(1), run.forecaster
+    record = read_period(run.run_dir / "period-01-p1")
+    naive = baseline_errors(data, None)
+    known = naive["last"].node_mae()
+    own = SensorErrors(
+        record.sensors.node_ids, tuple((known * torch.tensor([3, 1, 2, 1])).tolist())
+    )
+    only = {"last": naive["last"]}
+    change = NodeChange((), (), (), ())
+    facts = collect_details(model, data, replace(record, sensors=own), change, None, only).sensors
+    assert facts.node_ids == (record.sensors.node_ids[0], record.sensors.node_ids[2])
+
+
 def test_a_large_network_is_sampled_over_the_whole_range_of_errors(run, monkeypatch):
     monkeypatch.setattr(report_data, "MAP_NODES", 5)
     monkeypatch.setattr(report_data, "NODE_WINDOWS", 40)
@@ -141,18 +156,3 @@ def test_each_sensor_is_described_beside_the_best_naive_forecast(run):
 def test_silence_at_the_end_is_counted_in_steps():
     series = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan], [torch.nan, torch.nan]])
     assert survey(series).trailing.tolist() == [2, 3]
-
-
-def test_facts_of_a_large_network_are_those_of_the_sensors_that_lose_most(run, monkeypatch):
-    monkeypatch.setattr(report_data, "FACT_NODES", 2)
-    data, model = run.data.for_period(1), run.forecaster
-    record = read_period(run.run_dir / "period-01-p1")
-    naive = baseline_errors(data, None)
-    known = naive["last"].node_mae()
-    own = SensorErrors(
-        record.sensors.node_ids, tuple((known * torch.tensor([3, 1, 2, 1])).tolist())
-    )
-    only = {"last": naive["last"]}
-    change = NodeChange((), (), (), ())
-    facts = collect_details(model, data, replace(record, sensors=own), change, None, only).sensors
-    assert facts.node_ids == (record.sensors.node_ids[0], record.sensors.node_ids[2])
