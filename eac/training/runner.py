@@ -184,7 +184,7 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._settle(data, directory, context, plan)
+            watch.seconds += self._after_training(data, directory, context, plan)
         if self._draws is not None:
             self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
@@ -206,8 +206,8 @@ class StreamRunner:
         seed, previous = data.seed * 1009 + data.index, self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
         view = None if previous is None else previous.view
-        learning = self.forecaster.learning(data)
-        return PeriodContext(data.index, seed, data.view, view, change, learning, data.draws)
+        training = self.forecaster.training_settings(data)
+        return PeriodContext(data.index, seed, data.view, view, change, training, data.draws)
 
     def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies model and data for it."""
@@ -220,14 +220,14 @@ class StreamRunner:
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
         return plan
 
-    def _settle(
+    def _after_training(
         self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
     ) -> float:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
         if not plan.freeze_backbone:
-            model.settle(context)
+            model.choose_by_validation(context)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
