@@ -12,6 +12,7 @@ from rich.table import Table
 
 from eac.errors import ConfigError
 from eac.files import write_frame
+from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
 EXAMPLE_AND_DEVICES = """\
@@ -73,7 +74,7 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     table.add_column("unique_id")
     table.add_column("reason", overflow="fold")
     for node, reason in skipped.items():
-        table.add_row(escape(node), escape(reason))
+        table.add_row(escape(one_line(node)), escape(one_line(reason)))
     console.print(table)
 
 

@@ -54,8 +54,7 @@ def write_tables(page: Page, out: Path) -> None:
     tables = list(page.tables())
     markdown = "\n".join(to_markdown(table) for table in tables)
     write_text(out / "tables.md", markdown)
-    latex = "\n".join(to_latex(table) for table in tables)
-    write_text(out / "tables.tex", latex)
+    write_text(out / "tables.tex", to_latex(tables, prefix=page.title))
     write_text(out / "tables.csv", to_csv(tables))
 
 
