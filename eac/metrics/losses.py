@@ -79,7 +79,7 @@ class Huber(Loss):
     """Squared up to ``delta``, linear beyond (Huber 1964).
 
     Example:
-        >>> Huber(delta=1.0)(torch.tensor([[[0.0, 0.0]]]), torch.tensor([[[0.5, 3.0]]]), None).item()
+        >>> Huber()(torch.zeros(1, 1, 2), torch.tensor([[[0.5, 3.0]]])).item()
         1.3125
     """
 

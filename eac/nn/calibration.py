@@ -166,7 +166,7 @@ class OnlineCalibration:
     Example:
         >>> calibrate = OnlineCalibration(num_groups=2, learning_rate=0.01)
         >>> y_hat = torch.ones(1, 3, 4)  # one window, three nodes, four steps
-        >>> first = calibrate(y_hat, 2 * y_hat, torch.ones(1, 3, 4, dtype=torch.bool), torch.tensor([0]))
+        >>> first = calibrate(y_hat, 2 * y_hat, y_hat > 0, torch.tensor([0]))
         >>> torch.equal(first, y_hat)  # nothing was known yet
         True
     """
