@@ -12,11 +12,12 @@ from typing import Any
 from eac.benchmark.config import Benchmark, Choice, StreamChoice
 from eac.errors import ConfigError, RunError
 from eac.files import write_json
-from eac.records.jsonfile import Fields, format_header, read_json
+from eac.records.jsonfile import format_header, read_as
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
 CELL_FORMAT = "eac.cell"
+AGAIN = "Remove the file and start the benchmark again."
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,7 @@ def read_result(cell: Cell) -> CellResult | None:
     path = cell.directory / CELL_FILE
     if not path.is_file():
         return None
-    fields = Fields.of_format(read_json(path), CELL_FORMAT, str(path))
-    return CellResult(
-        arguments=tuple(fields.take("arguments", list)),
-        error=fields.take("error", str),
-        seconds=fields.take("seconds", (int, float)),
-        peak_memory_mib=fields.take("peak_memory_mib", (int, float, type(None))),
-    )
+    return read_as(CellResult, path, CELL_FORMAT, advice=AGAIN)
 
 
 def write_result(cell: Cell, result: CellResult) -> None:

@@ -5,27 +5,24 @@ The runner writes these records and the reports read them. Nothing here needs to
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from eac.errors import RunError
+from eac.errors import CheckpointError, RunError
 from eac.files import write_json
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
+    check_tables,
     finite_or_none,
     mean_table,
-    read_tables,
     tables_to_json,
 )
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.records.jsonfile import StrPath, convert, doctor, format_header, read_json
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
 PERIOD_FILE = "metrics.json"
 RUN_FILE = "run.json"
-
-_NUMBER = (int, float, NoneType)
 
 
 @dataclass(frozen=True)
@@ -128,28 +125,16 @@ class PeriodRecord:
         Raises:
             CheckpointError: If the version is another one or a field is missing or wrong.
         """
-        source = Fields.of_format(value, PERIOD_FORMAT, where)
-        counts = source.inner("nodes")
-        return PeriodRecord(
-            name=source.take("name", str),
-            num_nodes=source.take("num_nodes", int),
-            nodes=NodeCounts(**{key: counts.take(key, int) for key in vars(NodeCounts())}),
-            trainable_parameters=source.take("trainable_parameters", int),
-            total_parameters=source.take("total_parameters", int),
-            fit_seconds=source.take("fit_seconds", (int, float)),
-            epochs=source.take("epochs", int),
-            best_epoch=source.take("best_epoch", (int, NoneType)),
-            val_metric=source.take("val_metric", _NUMBER),
-            groups=read_tables(source.inner("groups"), require="all"),
-            baselines=read_tables(source.inner("baselines")),
-            fingerprint=source.take("fingerprint", str),
-            strategy=source.take("strategy", str),
-            backbone=source.take("backbone", str),
-            notes=tuple(source.take("notes", list)),
-            sensors=_sensors(source),
-            before=_transfer(source, "before"),
-            past=_transfer(source, "past"),
-        )
+        record = convert(PeriodRecord, value, PERIOD_FORMAT, where)
+        tables = {"groups": record.groups, "baselines": record.baselines}
+        tables |= {f"before.{name}": groups for name, groups in record.before.items()}
+        tables |= {f"past.{name}": groups for name, groups in record.past.items()}
+        try:
+            for place, groups in tables.items():
+                check_tables(groups, place)
+        except ValueError as error:
+            raise CheckpointError(f"{where}: {error}. {doctor(where)}") from error
+        return record
 
 
 @dataclass(frozen=True)
@@ -198,16 +183,7 @@ class RunRecord:
         Raises:
             CheckpointError: If the version is another one or a field is missing or wrong.
         """
-        source = Fields.of_format(value, RUN_FORMAT, where)
-        return RunRecord(
-            stream=source.take("stream", str),
-            unit=source.take("unit", str),
-            source=source.take("source", str),
-            protocol=source.take("protocol", str),
-            seed=source.take("seed", (int, NoneType)),
-            null_value=source.take("null_value", _NUMBER),
-            versions=dict(source.take("versions", dict)),
-        )
+        return replace(convert(RunRecord, value, RUN_FORMAT, where), periods=())
 
 
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
@@ -254,17 +230,3 @@ def _period_position(directory: Path) -> tuple[int, str]:
             f"{directory} is not named period-<number>-<name>. Give it back its name or remove it."
         )
     return int(number), directory.name
-
-
-def _transfer(source: Fields, key: str) -> dict[str, Groups]:
-    if key not in source.content:  # records written before transfer was measured
-        return {}
-    inner = source.inner(key)
-    return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
-
-
-def _sensors(source: Fields) -> SensorErrors | None:
-    if source.take("sensors", (dict, NoneType)) is None:
-        return None
-    sensors = source.inner("sensors")
-    return SensorErrors(tuple(sensors.take("node_ids", list)), tuple(sensors.take("mae", list)))
