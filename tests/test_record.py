@@ -155,7 +155,7 @@ def test_a_truncated_file_is_refused_with_its_name(tmp_path):
     write_period(tmp_path, _period("a", 1.0))
     path = tmp_path / "metrics.json"
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
-    with pytest.raises(CheckpointError, match=r"metrics\.json cannot be read as JSON"):
+    with pytest.raises(CheckpointError, match=r"metrics\.json is damaged"):
         read_period(tmp_path)
 
 

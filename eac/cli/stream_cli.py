@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgress
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from eac.artifacts.checkpoint import AtomicCheckpointIO
+from eac.artifacts.resume_points import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
 from eac.cli.parser import SuggestingParser
 from eac.cli.settings_files import with_files

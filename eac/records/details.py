@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from eac.files import write_json
-from eac.records.jsonfile import StrPath, format_header, read_as
+from eac.records.jsonfile import StrPath, convert, format_header
+from eac.records.manifest import read_verified_json
 
 DETAILS_FORMAT = "eac.details"
 DETAILS_FILE = "report.json"
@@ -183,4 +184,4 @@ def read_details(directory: StrPath) -> PeriodDetails | None:
     path = Path(directory) / DETAILS_FILE
     if not path.is_file():
         return None
-    return read_as(PeriodDetails, path, DETAILS_FORMAT)
+    return convert(PeriodDetails, read_verified_json(path), DETAILS_FORMAT, str(path))

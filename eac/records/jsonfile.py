@@ -30,8 +30,13 @@ def read_json(path: StrPath, *, advice: str | None = None) -> Any:
     Raises:
         CheckpointError: If the file is missing, too large, or is not JSON.
     """
+    return decode(read_bytes(path, LARGEST, advice=advice), path, advice=advice)
+
+
+def decode(content: bytes, path: StrPath, *, advice: str | None = None) -> Any:
+    """The value that JSON says; ``path`` names its file in messages."""
     try:
-        return msgspec.json.decode(read_bytes(path, LARGEST, advice=advice))
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON: {error}. {advice or doctor(path)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eac.errors import CheckpointError, RunError
-from eac.files import write_json
+from eac.files import json_bytes, write_bytes
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
@@ -17,7 +17,8 @@ from eac.records.horizon_table import (
     mean_table,
     tables_to_json,
 )
-from eac.records.jsonfile import StrPath, convert, doctor, format_header, read_json
+from eac.records.jsonfile import StrPath, convert, doctor, format_header
+from eac.records.manifest import read_verified_json, seal, write_noted
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
@@ -187,19 +188,21 @@ class RunRecord:
 
 
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
-    """Writes ``metrics.json``, whose existence says that the period is done."""
-    write_json(Path(directory) / PERIOD_FILE, record.to_json())
+    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest."""
+    content = json_bytes(record.to_json())
+    seal(directory, {PERIOD_FILE: content})
+    write_bytes(Path(directory) / PERIOD_FILE, content)
 
 
 def read_period(directory: StrPath) -> PeriodRecord:
     """Reads the record that ``write_period`` wrote."""
     path = Path(directory) / PERIOD_FILE
-    return PeriodRecord.from_json(read_json(path), str(path))
+    return PeriodRecord.from_json(read_verified_json(path), str(path))
 
 
 def write_run(directory: StrPath, record: RunRecord) -> None:
     """Writes ``run.json``, the header of a run; the periods stand in their own files."""
-    write_json(Path(directory) / RUN_FILE, record.to_json())
+    write_noted(Path(directory) / RUN_FILE, json_bytes(record.to_json()))
 
 
 def read_run(directory: StrPath) -> RunRecord:
@@ -219,7 +222,7 @@ def read_run(directory: StrPath) -> RunRecord:
         )
     done = [path.parent for path in root.glob(f"period-*/{PERIOD_FILE}")]
     periods = tuple(read_period(path) for path in sorted(done, key=_period_position))
-    header = RunRecord.from_json(read_json(root / RUN_FILE), str(root / RUN_FILE))
+    header = RunRecord.from_json(read_verified_json(root / RUN_FILE), str(root / RUN_FILE))
     return replace(header, periods=periods)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from eac.artifacts.resume_points import resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.forecaster import Forecaster
@@ -49,10 +50,9 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, last = CountEpochs(), directory / "last.ckpt"
+    clock, resume = CountEpochs(), resume_point(directory)
     again = _Again(data.refit_epochs)
     callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
-    resume = str(last) if last.is_file() else None
     trainer = make_trainer(directory, callbacks)
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

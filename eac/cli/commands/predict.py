@@ -53,7 +53,9 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges)
+    forecasts = load_run(arguments.run, period=arguments.period, trust=arguments.trust).predict(
+        frame, edges
+    )
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
@@ -99,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
+    add("--period", metavar="NAME", help="name or position of the period to forecast with")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
     )
     add(
         "--edges",
