@@ -129,8 +129,8 @@ class Refresh(Wrapper):
 
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)
-        view, learning = context.current, context.learning
-        return validation_error(pair, view, learning, self.budget.windows)
+        view, training = context.current, context.training
+        return validation_error(pair, view, training, self.budget.windows)
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
         """A choice without a probe, where the signs are clear."""
@@ -171,8 +171,8 @@ class Refresh(Wrapper):
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
         _open(trial.backbone, level)
-        learning, view = context.learning, context.current
-        error = probe(trial, view, learning, self.budget, seed=context.seed)
+        training, view = context.training, context.current
+        error = probe(trial, view, training, self.budget, seed=context.seed)
         return error, state_of(trial)
 
 
