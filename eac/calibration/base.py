@@ -95,6 +95,11 @@ class Calibrator(Described, ABC):
         self.levels = tuple(levels)
         self.late = late
 
+    @property
+    @abstractmethod
+    def age(self) -> Float[Tensor, " node"]:
+        """Networks that each current sensor was part of, this one among them."""
+
     @abstractmethod
     def begin(self, network: Network) -> None:
         """Points at the sensors of the forecasts to come, by id; new ones borrow from alike ones.

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
+EVERYONE = slice(None)
+
 
 class Pending:
     """Forecasts by step of the horizon, each kept until its reading has come or is too late.
@@ -39,9 +41,7 @@ class Pending:
         self._kept[slots] = y_hat.T.to(self._kept)
         self._issued[slots] = issued
 
-    def about(
-        self, target: int
-    ) -> tuple[Float[Tensor, "horizon node"], Int[Tensor, " horizon"]]:
+    def about(self, target: int) -> tuple[Float[Tensor, "horizon node"], Int[Tensor, " horizon"]]:
         """Forecasts of one step and when each was issued, by step ahead; NaN and -1: none."""
         wanted = target - self._ahead
         slots = self._first + wanted % self._length
@@ -69,9 +69,7 @@ class Snapshots:
         self._kept[step % len(self._kept)] = facts.to(self._kept.dtype)
 
     def at(
-        self, steps: Int[Tensor, " step"], nodes: slice = slice(None)
-    ) -> Float[Tensor, "step *shape"]:
+        self, steps: Int[Tensor, " step"], nodes: slice = EVERYONE
+    ) -> Float[Tensor, " step *shape"]:
         """The facts of these steps, all among the last, of some entries of the last axis."""
         return self._kept[..., nodes][steps % len(self._kept)].float()
-
-

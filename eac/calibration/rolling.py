@@ -358,4 +358,3 @@ def _weighted(
 
 def _added(a: _Sums, b: _Sums) -> _Sums:
     return _Sums(a.spread + b.spread, a.gradient + b.gradient, a.count + b.count, a.hour)
-

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eac.calibration import rolling
@@ -34,6 +34,7 @@ def small(ids: str = "abcd", **settings) -> RollingQuantiles:
     return calibrator
 
 
+@settings(max_examples=8)
 @given(now=st.integers(5, 30), seed=st.integers(0, 5), delay=st.integers(0, 4))
 def test_readings_that_are_not_yet_known_change_no_bound(now, seed, delay):
     generator = torch.Generator().manual_seed(seed)
@@ -66,27 +67,28 @@ def test_a_reading_that_is_known_changes_the_bounds():
 @pytest.mark.parametrize("skew", [False, True])
 def test_intervals_of_stationary_residuals_hold_their_level(skew):
     generator = torch.Generator().manual_seed(1)
-    noise = torch.randn(900, 20, generator=generator)
+    noise = torch.randn(500, 20, generator=generator)
     if skew:
-        noise = torch.empty(900, 20).exponential_(generator=generator) - 1
+        noise = torch.empty(500, 20).exponential_(generator=generator) - 1
     sizes = torch.linspace(1, 9, 20)
-    forecasts = torch.full((900, 20, HORIZON), 100.0)
+    forecasts = torch.full((500, 20, HORIZON), 100.0)
     series = 100 + sizes * noise
     calibrator = RollingQuantiles(HORIZON, DAY)
     calibrator.begin(network("abcdefghijklmnopqrst", 100, 5))
     hits, below = torch.zeros(4), torch.zeros(4)
-    for step in range(899):
+    for step in range(499):
         calibrator.observe(step, series[step])
         low, high = calibrator.bounds(step, forecasts[step])
         calibrator.issue(step, forecasts[step])
-        if step > 300:
+        if step > 200:
             y = series[step + 1, :, None]
-            hits += ((low[:, 0] <= y) & (y <= high[:, 0])).float().mean(0) / 598
-            below += (y < low[:, 0]).float().mean(0) / 598
-    assert np.allclose(hits.numpy(), [0.5, 0.8, 0.9, 0.95], atol=0.02)
-    assert np.allclose(below.numpy(), [0.25, 0.1, 0.05, 0.025], atol=0.02)
+            hits += ((low[:, 0] <= y) & (y <= high[:, 0])).float().mean(0) / 298
+            below += (y < low[:, 0]).float().mean(0) / 298
+    assert np.allclose(hits.numpy(), [0.5, 0.8, 0.9, 0.95], atol=0.03)
+    assert np.allclose(below.numpy(), [0.25, 0.1, 0.05, 0.025], atol=0.03)
 
 
+@settings(max_examples=8)
 @given(seed=st.integers(0, 20), size=st.sampled_from([0.01, 1.0, 30.0]))
 def test_wider_levels_hold_narrower_ones_and_nothing_lies_below_zero(seed, size):
     generator = torch.Generator().manual_seed(seed)
@@ -132,9 +134,7 @@ def test_a_calibrator_goes_on_from_its_state_as_if_never_interrupted():
     second.load(*first.state())
     for calibrator in (first, second):
         calibrator.begin(network("cbxa"))
-    for a, b in zip(
-        first.bounds(40, forecasts[0]), second.bounds(40, forecasts[0]), strict=True
-    ):
+    for a, b in zip(first.bounds(40, forecasts[0]), second.bounds(40, forecasts[0]), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     with pytest.raises(CheckpointError, match="Run the period again"):
         RollingQuantiles(HORIZON, DAY, (80,)).load(*first.state())
@@ -163,9 +163,12 @@ def test_a_new_sensor_borrows_from_alike_ones():
         noise = torch.randn(16, generator=generator) * level * torch.where(calm, 0.01, 0.3)
         calibrator.observe(step, level + noise)
         calibrator.issue(step, forecasts)
-    new = Network(("new", *letters), torch.cat([torch.tensor([11.0]), level]), torch.cat(
-        [torch.tensor([2.7]), level / 4]
-    ), torch.ones(17, dtype=torch.bool))
+    new = Network(
+        ("new", *letters),
+        torch.cat([torch.tensor([11.0]), level]),
+        torch.cat([torch.tensor([2.7]), level / 4]),
+        torch.ones(17, dtype=torch.bool),
+    )
     calibrator.begin(new)
     low, high = calibrator.bounds(300, torch.cat([torch.full((1, HORIZON), 11.0), forecasts]))
     width = (high - low)[:, 0, 2] / torch.cat([torch.tensor([11.0]), level])
