@@ -97,6 +97,16 @@ class Calibrator(Described, ABC):
 
     @property
     @abstractmethod
+    def node_ids(self) -> tuple[str, ...]:
+        """Sensors of the current network, in the order of forecasts."""
+
+    @property
+    @abstractmethod
+    def known(self) -> Network:
+        """Every sensor ever seen."""
+
+    @property
+    @abstractmethod
     def age(self) -> Float[Tensor, " node"]:
         """Networks that each current sensor was part of, this one among them."""
 
@@ -145,6 +155,25 @@ class Calibrator(Described, ABC):
     @abstractmethod
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Takes up what ``state`` gave."""
+
+    def for_sensors(self, node_ids: Sequence[str], series: NodeSeries) -> "Calibrator":
+        """This calibrator where it is pointed at these sensors; otherwise a copy that is.
+
+        Args:
+            node_ids: Sensors in the order of the forecasts.
+            series: Readings of each, which describe those that were never seen.
+        """
+        if tuple(node_ids) == self.node_ids:
+            return self
+        given, known = Network.of(node_ids, series), self.known
+        row = {node: i for i, node in enumerate(known.node_ids)}
+        mine = [i for i, node in enumerate(node_ids) if node in row]
+        rows = [row[node_ids[i]] for i in mine]
+        for name in ("level", "spread", "positive"):
+            getattr(given, name)[mine] = getattr(known, name)[rows]
+        other = self.copy()
+        other.begin(given)
+        return other
 
     def copy(self) -> "Calibrator":
         """An independent copy."""

@@ -36,6 +36,11 @@ class NodeMemory:
     def __getitem__(self, name: str) -> Float[Tensor, "*shape node"]:
         return self.arrays[name]
 
+    def known(self) -> Network:
+        """Every sensor ever seen, and what its readings are like."""
+        positive = self["positive"] > 0
+        return Network(self.node_ids, self["level"], self["spread"], positive)
+
     def begin(self, network: Network) -> None:
         """Brings the sensors of a network to the front; new ones borrow from alike ones."""
         row = {node: i for i, node in enumerate(self.node_ids)}

@@ -121,6 +121,11 @@ class RollingQuantiles(Calibrator):
         return self._memory.node_ids[: self._size]
 
     @property
+    def known(self) -> Network:
+        """Every sensor ever seen."""
+        return self._memory.known()
+
+    @property
     def age(self) -> Float[Tensor, " node"]:
         """Networks that each sensor was part of, the current one among them."""
         return self._memory["age"][: self._size]

@@ -2,17 +2,17 @@
 
 import importlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from eac.calibration.base import Calibrator
 from eac.described import description
 from eac.errors import CheckpointError
+from eac.files import write_tensors
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -26,10 +26,7 @@ def save_calibrator(directory: StrPath, calibrator: Calibrator) -> None:
     said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
     text = json.dumps(said, ensure_ascii=False).encode()
     tensors |= {_VALUES: torch.frombuffer(bytearray(text), dtype=torch.uint8)}
-    target = Path(directory) / CALIBRATION_FILE
-    partial = target.with_suffix(".partial")
-    save_file(tensors, partial)
-    os.replace(partial, target)
+    write_tensors(Path(directory) / CALIBRATION_FILE, tensors)
 
 
 def load_calibrator(directory: StrPath) -> Calibrator | None:

@@ -10,7 +10,7 @@ STREAM_FLAGS = (
     ("--data.horizon N", "steps to forecast (default: 12); past steps: --data.window N"),
     ("--model.strategy NAME", "EAC, OnlineAll, Retrain, ...; its settings are .rank and the like"),
     ("--model.backbone NAME", "STGNN, SeasonalMLP, STID, ..."),
-    ("--seed_everything N", "of every random choice (default: 42)"),
+    ("--seed_everything N", "random seed (default: 42)"),
 )
 RUN_FLAGS = (
     *STREAM_FLAGS[:2],

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import ConfigError
+from eac.files import write_frame
 from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
@@ -52,12 +53,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".csv":
-        forecasts.to_csv(output, index=False)
-    else:
-        forecasts.to_parquet(output, index=False)
+    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level)
+    write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
 
@@ -102,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
+    add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
     )
     add(
         "--edges",
