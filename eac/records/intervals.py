@@ -122,7 +122,7 @@ def mean_by_level(tables: list[ByLevel]) -> ByLevel:
     return means
 
 
-def _course(value: dict[str, list[float | None]]) -> Course:
+def _course(value: dict[str, Any]) -> Course:
     return {level: tuple(row) for level, row in value.items()}
 
 
