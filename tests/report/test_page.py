@@ -61,7 +61,7 @@ def test_every_figure_has_words_and_every_table_a_caption(tmp_path):
     own = _own(_page(tmp_path))
     assert own.count("<table") == own.count("<caption>")
     plots = re.findall(r'<div class="plot" role="img" aria-label="([^"]*)"', own)
-    assert len(plots) == 12
+    assert len(plots) == 14
     assert all(len(words) > 20 for words in plots)
     assert own.count("<h1>") == own.count("<main") == own.count("<nav") == 1
 
@@ -151,4 +151,4 @@ def test_writing_a_page_imports_neither_torch_nor_lightning(tmp_path, repository
 
 def test_figures_of_a_paper_have_one_name_each(tmp_path):
     keys = [chart.key for chart in run_figures(write_example(tmp_path))]
-    assert len(keys) == len(set(keys)) == 11
+    assert len(keys) == len(set(keys)) == 13

@@ -188,7 +188,7 @@ def _p_text(row: Row, best: Row) -> str:
 
 
 def _paired(ours: pd.Series, theirs: pd.Series) -> tuple[list[float], list[float]]:
-    """Errors on the same periods and seeds; what has no seed stands beside every seed."""
+    """Errors on the same periods and seeds; what has no seed is paired with every seed."""
     table = {}
     for name, series in (("ours", ours), ("theirs", theirs)):
         table[name] = series.unstack("seed")

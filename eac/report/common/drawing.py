@@ -49,7 +49,7 @@ def _series(chart: SeriesChart) -> Drawing:
 
 
 def _mark(mark: Line | Bars | Band) -> Drawing:
-    found = asdict(mark) | {"kind": KINDS[type(mark)]}
+    found: Drawing = asdict(mark) | {"kind": KINDS[type(mark)]}
     for key in ("y", "low", "high"):
         if key in found:
             found[key] = _rounded(found[key])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from eac.files import writing
 from eac.report.common.charts import (
     Band,
     Bars,
@@ -38,7 +39,6 @@ def write_figures(charts: Sequence[Chart], directory: Path) -> list[Path]:
     import matplotlib as mpl
 
     written = []
-    directory.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "eac", "svg.fonttype": "none", "font.size": 9}):
         for chart in charts:
             written += _write(chart, directory)
@@ -59,7 +59,8 @@ def _write(chart: Chart, directory: Path) -> list[Path]:
     paths = [directory / f"{chart.key}.{kind}" for kind in FORMATS]
     for path in paths:
         dated = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, dpi=200, metadata=dated)
+        with writing(path) as temporary:
+            figure.savefig(temporary, dpi=200, metadata=dated)
     return paths
 
 

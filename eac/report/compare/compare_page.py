@@ -1,6 +1,6 @@
 """One self-contained page that shows several runs side by side."""
 
-from eac.records.jsonfile import write_text
+from eac.files import write_text
 from eac.records.record import StrPath
 from eac.report.common.page_parts import Section, render, slots_of
 from eac.report.compare.comparison import Compared, tables

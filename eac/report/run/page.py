@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from eac.files import write_text
 from eac.records.details import PeriodDetails, read_details
-from eac.records.jsonfile import write_text
 from eac.records.record import PERIOD_FILE, StrPath
 from eac.report.common.charts import Chart
 from eac.report.common.markup import MarkedTable
