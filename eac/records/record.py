@@ -20,6 +20,7 @@ from eac.records.horizon_table import (
 )
 from eac.records.intervals import ByLevel, Intervals, mean_by_level
 from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
@@ -75,6 +76,7 @@ class PeriodRecord:
         past: Test errors after training on this period, by the name of an earlier period and by
             group, nodes being kept, new or returned as they were then; empty unless asked for.
         intervals: How well intervals held their level; None where none were made.
+        update: The low-rank update of the backbone, where there was one.
     """
 
     name: str
@@ -96,6 +98,7 @@ class PeriodRecord:
     before: dict[str, Groups] = field(default_factory=dict)
     past: dict[str, Groups] = field(default_factory=dict)
     intervals: Intervals | None = None
+    update: UpdateRecord | None = None
 
     def __post_init__(self):
         if "all" not in self.groups:
@@ -119,6 +122,7 @@ class PeriodRecord:
         for name in ("before", "past"):
             content[name] = {key: tables_to_json(tables) for key, tables in content[name].items()}
         content["notes"] = list(self.notes)
+        content["update"] = None if self.update is None else self.update.to_json()
         if self.sensors is not None:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
@@ -157,6 +161,7 @@ class PeriodRecord:
             before=_transfer(source, "before"),
             past=_transfer(source, "past"),
             intervals=_intervals(source),
+            update=_update(source),
         )
 
 
@@ -285,6 +290,12 @@ def _intervals(source: Fields) -> Intervals | None:
     if "intervals" not in source.content:  # records written before there were intervals
         return None
     return Intervals.from_json(source.inner("intervals"))
+
+
+def _update(source: Fields) -> UpdateRecord | None:
+    if source.content.get("update") is None:  # records written before updates were
+        return None
+    return UpdateRecord.from_json(source.inner("update"))
 
 
 def _sensors(source: Fields) -> SensorErrors | None:
