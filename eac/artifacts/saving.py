@@ -11,9 +11,8 @@ from eac.artifacts.artifact import Artifact, content_hash, content_id, read_arti
 from eac.artifacts.checkpoint import CARD_FILE, STATE_FORMAT, SavedState, write_state
 from eac.artifacts.saved_data import data_card, save_graph
 from eac.data.batches.datamodule import PeriodData
-from eac.files import write_json
+from eac.files import digest, write_json
 from eac.records.jsonfile import convert, format_header
-from eac.records.manifest import verify
 
 
 def save_artifact(
@@ -37,7 +36,7 @@ def save_artifact(
         parent: Folder of the period that this one began from, if any.
         made: How backbone and strategy were made, if that can be said.
         facts: Errors in the test part.
-        calibration: Name of a file of calibration that is in the folder, if any.
+        calibration: Name of a file of calibration, which is named when it is in the folder.
     """
     made, card = made or {}, data_card(data)
     scalers = {key: card.get(key) for key in ("scaler", "input_scaler")}
@@ -54,8 +53,8 @@ def save_artifact(
         "strategy": made.get("strategy"),
         "metrics": facts,
     }
-    if calibration is not None:
-        sha256 = verify(directory / calibration)
+    if calibration is not None and (directory / calibration).is_file():
+        sha256 = digest(directory / calibration)
         content["calibration"] = {"name": calibration, "sha256": sha256}
     header = format_header(STATE_FORMAT)
     whole = msgspec.json.decode(msgspec.json.encode(header | content))

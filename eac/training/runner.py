@@ -11,6 +11,7 @@ from eac.artifacts.checkpoint import SavedState, load_state
 from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.artifacts.saving import save_artifact
+from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.errors import RunError
@@ -34,6 +35,7 @@ from eac.records.record import (
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
+from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
@@ -107,6 +109,7 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
+        self._intervals = IntervalRun()
         self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
         self._next = 0
 
@@ -171,6 +174,7 @@ class StreamRunner:
             if self._draws is not None:
                 self._draws = PublishedDraws(self.data.seed, load_draws(directory))
             self.forecaster.select_nodes(data.period.node_ids)
+            self._intervals.restore(data, directory)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         make_folder(directory)
@@ -182,7 +186,8 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        roll = self._intervals.begin(data, model.null_value_of(data))
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
@@ -192,6 +197,7 @@ class StreamRunner:
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = self._record(data, change, counts, watch, naive)
+        record = replace(record, intervals=self._intervals.summary(change))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -215,6 +221,7 @@ class StreamRunner:
         """Plans the period, and readies model and data for it."""
         model = self.forecaster
         model.strategy.take_notes()
+        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
@@ -228,8 +235,9 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
+        if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
+        self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
@@ -267,10 +275,12 @@ class StreamRunner:
             backbone=type(self.forecaster.backbone).__name__,
             sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
             notes=self.forecaster.strategy.take_notes(),
+            update=self.forecaster.strategy.take_update(),
         )
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
         """Writes state and card, then the record that says the period is done."""
+        self._intervals.end(data, directory)
         before = self._memory.previous
         save_artifact(
             directory,
@@ -279,6 +289,7 @@ class StreamRunner:
             base=self._directory(self.data.for_period(0)) if data.index > 0 else None,
             parent=None if before is None else self._directory(before),
             made=made_or_nothing(self.forecaster),
+            calibration=CALIBRATION_FILE,
             facts=record.errors.to_json(),
         )
         write_period(directory, record)

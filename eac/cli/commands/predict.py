@@ -53,9 +53,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run, period=arguments.period, trust=arguments.trust).predict(
-        frame, edges
-    )
+    run = load_run(arguments.run, period=arguments.period, trust=arguments.trust)
+    forecasts = run.predict(frame, edges, levels=arguments.level)
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
@@ -109,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="MODULE",
         help="module with classes of your own that the run names; others are never loaded",
+    )
+    add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
     )
     add(
         "--edges",
