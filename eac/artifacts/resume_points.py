@@ -1,7 +1,6 @@
 """Lightning's checkpoints of a period that is under way: written whole, and verified when read."""
 
 import hashlib
-import io
 import logging
 import pickle
 import zipfile
@@ -12,7 +11,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from eac.errors import CheckpointError
-from eac.files import digest, remove, write_bytes, write_text
+from eac.files import digest, remove, torch_bytes, write_bytes, write_text
 from eac.records.jsonfile import doctor
 from eac.typing import StrPath
 
@@ -30,9 +29,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Writes ``checkpoint`` so that a kill leaves the old file or the new one."""
         del storage_options
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        content, target = buffer.getbuffer(), Path(path)
+        content, target = torch_bytes(checkpoint), Path(path)
         digests = [hashlib.sha256(content).hexdigest()]
         if target.is_file():  # right until it is replaced
             digests.append(digest(target))

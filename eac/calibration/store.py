@@ -13,7 +13,7 @@ from eac.calibration.base import Calibrator
 from eac.described import description
 from eac.errors import CheckpointError
 from eac.files import write_tensors
-from eac.records.manifest import verify
+from eac.records.manifest import check_absent, verify
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -38,6 +38,7 @@ def load_calibrator(directory: StrPath) -> Calibrator | None:
     """
     path = Path(directory) / CALIBRATION_FILE
     if not path.is_file():
+        check_absent(path)
         return None
     verify(path)
     try:

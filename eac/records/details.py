@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from eac.files import write_json
+from eac.files import json_bytes
 from eac.records.jsonfile import StrPath, convert, format_header
-from eac.records.manifest import read_verified_json
+from eac.records.manifest import check_absent, read_verified_json, rewrite
 
 DETAILS_FORMAT = "eac.details"
 DETAILS_FILE = "report.json"
@@ -172,7 +172,7 @@ class PeriodDetails:
 def write_details(directory: StrPath, details: PeriodDetails) -> None:
     """Writes ``report.json`` into the directory of a period."""
     content = format_header(DETAILS_FORMAT) | asdict(details)
-    write_json(Path(directory) / DETAILS_FILE, content, indent=None)
+    rewrite(Path(directory) / DETAILS_FILE, json_bytes(content, indent=None))
 
 
 def read_details(directory: StrPath) -> PeriodDetails | None:
@@ -183,5 +183,6 @@ def read_details(directory: StrPath) -> PeriodDetails | None:
     """
     path = Path(directory) / DETAILS_FILE
     if not path.is_file():
+        check_absent(path)
         return None
     return convert(PeriodDetails, read_verified_json(path), DETAILS_FORMAT, str(path))

@@ -115,6 +115,25 @@ def write_noted(path: StrPath, content: bytes) -> None:
     write_bytes(file, content)
 
 
+def rewrite(path: StrPath, content: bytes) -> None:
+    """Writes a file of a period again; its manifest, if there is one already, knows the new one."""
+    if (Path(path).parent / MANIFEST_FILE).is_file():
+        write_noted(path, content)
+    else:
+        write_bytes(path, content)
+
+
+def check_absent(path: StrPath) -> None:
+    """Refuses that an optional file is absent when its manifest names it.
+
+    Raises:
+        CheckpointError: If it was there once, or the manifest is damaged.
+    """
+    manifest = read_manifest(Path(path).parent)
+    if manifest is not None and Path(path).name in manifest.files:
+        raise CheckpointError(f"{path} is missing. {doctor(path)}")
+
+
 def admit(folder: StrPath, digests: Mapping[str, str]) -> None:
     """Notes digests of files that are about to be written; those they have now stay right too."""
     root = Path(folder)

@@ -242,9 +242,20 @@ def read_run(directory: StrPath) -> RunRecord:
             "Give the directory named by --run.dir."
         )
     done = [path.parent for path in root.glob(f"period-*/{PERIOD_FILE}")]
-    periods = tuple(read_period(path) for path in sorted(done, key=_period_position))
-    header = RunRecord.from_json(read_verified_json(root / RUN_FILE), str(root / RUN_FILE))
-    return replace(header, periods=periods)
+    done.sort(key=_period_position)
+    for position, path in enumerate(done):
+        if _period_position(path)[0] != position:
+            raise CheckpointError(
+                f"{root}: period {position} is not done, but {path.name} is. A mean over the "
+                f"others would be another number. {doctor(root / RUN_FILE)}"
+            )
+    return replace(read_header(root), periods=tuple(read_period(path) for path in done))
+
+
+def read_header(directory: StrPath) -> RunRecord:
+    """Reads the header of a run, without its periods."""
+    path = Path(directory) / RUN_FILE
+    return RunRecord.from_json(read_verified_json(path), str(path))
 
 
 def _period_position(directory: Path) -> tuple[int, str]:
