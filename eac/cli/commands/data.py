@@ -166,6 +166,8 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
+        for note in period.notes:
+            print(f"note: period {period.name!r}: {note}")
         for warning in period.warnings:
             print(f"warning: period {period.name!r}: {warning}")
 
