@@ -15,7 +15,7 @@ _QUANTILE_ELEMENTS = 1 << 23
 CONSTANT = 1e-6
 """Deviation, as a share of the mean where that is below 1, up to which readings are constant."""
 LARGE = 1 << 28
-"""Readings from which on a series is walked through along time (1 GiB)."""
+"""Readings from which on a series is read piece by piece along time (1 GiB)."""
 
 
 @dataclass(frozen=True, eq=False)

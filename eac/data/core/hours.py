@@ -36,7 +36,7 @@ class OpenHours:
         if not (self.slots and self.days and in_day and in_week and rising):
             raise StreamError(
                 f"hours with slots {self.slots} of {self.slots_of_day} and days {self.days}: give "
-                "open slots of a day and days from 0 (Monday) to 6, ascending, at least one of each."
+                "slots of a day and days from 0 (Monday) to 6, ascending, at least one of each."
             )
 
     def in_words(self) -> str:

@@ -1,4 +1,4 @@
-"""Readings that are hardly readings: stand-ins for missing ones, stuck values, jumps of the unit."""
+"""Readings that are hardly readings: stand-ins for missing ones, stuck values, other units."""
 
 from collections.abc import Iterator
 
@@ -117,7 +117,7 @@ def _fill_values(
             f"with {int(counts.sum()):,} readings of {text}, which often stands for a missing one "
             f"(missing_values: [{text}])",
         )
-    return found  # noqa: B901
+    return found
 
 
 def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:

@@ -113,8 +113,8 @@ def check_keys(where: object, settings: Mapping[str, object], known: Sequence[st
         nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
         raise StreamError(
-            f"{where}: unknown key {key!r}. {hint}Known keys: {', '.join(known)}; a key that begins "
-            "with note is free."
+            f"{where}: unknown key {key!r}. {hint}Known keys: {', '.join(known)}; a key that "
+            "begins with note is free."
         )
 
 

@@ -18,7 +18,7 @@ FLAGS = ("--id-col", "--time-col", "--target-col")
 LIKELY = (
     ("unique_id", "sensor", "sensor_id", "id", "station", "station_id", "node", "node_id", "name",
      "counter", "device", "location", "site", "detector", "meter"),
-    ("ds", "time", "timestamp", "datetime", "date", "date_time", "stamp", "t", "time_stamp", "zeit"),
+    ("ds", "time", "timestamp", "datetime", "date", "date_time", "stamp", "t", "zeit"),
     ("y", "value", "values", "count", "counts", "reading", "readings", "volume", "flow", "target",
      "measurement", "wert"),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from eac.data.readers.form import Form
 from eac.data.readers.grid import frequency_text, parse_frequency
 from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
+from eac.files import write_text, writing
 from eac.typing import NodeSeries
 
 CLOCK_FILE = "clock.yaml"
@@ -49,7 +50,7 @@ def open_series(path: Path, what: str) -> NodeSeries:
 def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[ndarray]) -> None:
     """Writes consecutive steps of a series to a ``.npy`` file, one part after the other."""
     header = {"descr": "<f4", "fortran_order": False, "shape": (num_steps, num_nodes)}
-    with path.open("wb") as file:
+    with writing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, dtype="<f4").data)
@@ -78,8 +79,8 @@ def read_stamps(folder: Path, num_steps: int, what: str, form: Form) -> Stamps:
         wall = pd.date_range(start.wall[0], periods=num_steps, freq=step)
     except (ValueError, OverflowError) as error:
         raise StreamError(
-            f"{what}: {num_steps:,} steps of {in_words(step)} from {start.wall[0]} on end after all "
-            f"time. Correct {path}."
+            f"{what}: {num_steps:,} steps of {in_words(step)} from {start.wall[0]} on end after "
+            f"all time. Correct {path}."
         ) from error
     return Stamps(wall, start.zone, np.zeros(num_steps, dtype=bool))
 
@@ -91,7 +92,7 @@ def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
     frequency = frequency_text(calendar.step, calendar.months)
     start = str(calendar.start.replace(tzinfo=None))
     text = yaml.safe_dump({"start": start, "frequency": frequency})
-    (folder / CLOCK_FILE).write_text(text, encoding="utf-8")
+    write_text(folder / CLOCK_FILE, text)
 
 
 def parquet_clock(path: Path, what: str, form: Form) -> tuple[Stamps, list[str]]:

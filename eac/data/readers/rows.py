@@ -117,7 +117,7 @@ def _check_order(stamps: Stamps, declared: pd.Timedelta | None, what: str) -> No
     """Refuses rows that repeat or run back, but for the hour that a clock change repeats."""
     gaps = np.diff(stamps.wall.to_numpy())
     back = (gaps <= np.timedelta64(0)) & ~stamps.again[1:]
-    if back.any() or len(stamps.wall) < 2 and declared is None:
+    if back.any() or (len(stamps.wall) < 2 and declared is None):
         columns.regular_step(stamps.wall, declared, what)
 
 

@@ -3,7 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
@@ -223,7 +223,7 @@ def _zone_of(stamps: pd.DatetimeIndex, minutes: ndarray, form: Form, what: str) 
         return find_zone(form.time_zone, what)
     offsets = sorted(set(minutes.tolist()))
     if len(offsets) == 1:
-        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else timezone.utc
+        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else UTC
     order = stamps.argsort()
     sorted_minutes = minutes[order]
     edge = np.flatnonzero(np.diff(sorted_minutes) != 0)

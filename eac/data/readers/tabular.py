@@ -131,8 +131,8 @@ def _header(path: Path, what: str) -> tuple[list[str], str, str]:
         following = file.readline(_LINE)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in raw:
         raise StreamError(
-            f"{what}: {path} is not text in UTF-8 (it looks like UTF-16, or is no text). Save it as "
-            "CSV in UTF-8."
+            f"{what}: {path} is not text in UTF-8 (it looks like UTF-16, or is no text). Save it "
+            "as CSV in UTF-8."
         )
     try:
         first, second = raw.decode("utf-8-sig"), following.decode("utf-8")
