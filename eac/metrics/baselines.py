@@ -127,7 +127,7 @@ def same_slot(
     first: Int[Tensor, " batch"],
     otherwise: Float[Tensor, "batch node"],
     horizon: int,
-    cycle: int | None = None,
+    cycle: int,
 ) -> Float[Tensor, "batch node {horizon}"]:
     """The reading one cycle before each target, or as many cycles as make it already known.
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
+from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
@@ -32,7 +34,13 @@ class Predictor:
         self.data = data
 
     @torch.no_grad()
-    def predict(self, frame: pd.DataFrame, edges: pd.DataFrame | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        edges: pd.DataFrame | None = None,
+        *,
+        form: Form | None = None,
+    ) -> pd.DataFrame:
         """Forecasts of the steps after the last time stamp of the frame.
 
         A sensor that the run has never seen starts cold: its scale comes from its own readings,
@@ -45,6 +53,7 @@ class Predictor:
                 at them.
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
+            form: How the columns of the frame are to be understood.
 
         Returns:
             ``unique_id, ds, y_hat, note``; the note says "cold start", "returned" or "silent since
@@ -54,7 +63,7 @@ class Predictor:
         Raises:
             StreamError: If the frame or the edges are not valid.
         """
-        recent = read_recent(frame, self.data)
+        recent = read_recent(frame, self.data, form)
         graph = recent_graph(recent, self.data, edges)
         backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
         tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
@@ -81,7 +90,7 @@ class Predictor:
         notes = []
         for node, silence in zip(recent.asked, silences, strict=True):
             origin = COLD_START if node in unseen else "" if node in current else "returned"
-            notes.append("; ".join(part for part in (origin, silence) if part))
+            notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
 
 
@@ -126,20 +135,23 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
         return ""
     if steps == len(recent.series):
         return "silent: no reading in the input"
-    return f"silent since {recent.now - steps * recent.step}"
+    return f"silent since {recent.when(len(recent.series) - 1 - steps)}"
 
 
 def _as_frame(
     y_hat: Float[Tensor, "node horizon"], recent: Recent, notes: list[str]
 ) -> pd.DataFrame:
     horizon = y_hat.shape[1]
-    ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
+    first, count = len(recent.series), len(recent.asked)
+    leads = [lead for lead in range(horizon) if is_forecast(recent.clock, first + lead)]
+    stamps = pd.Index([recent.when(first + lead) for lead in leads], name="ds")
+    stamps = stamps if len(leads) else pd.DatetimeIndex([], name="ds")
     frame = pd.DataFrame(
         {
-            "unique_id": [node for node in recent.asked for _ in range(horizon)],
-            "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
-            "y_hat": y_hat.flatten().numpy(),
-            "note": [note for note in notes for _ in range(horizon)],
+            "unique_id": [node for node in recent.asked for _ in leads],
+            "ds": stamps.take(list(range(len(leads))) * count),
+            "y_hat": y_hat[:, leads].flatten().numpy(),
+            "note": [note for note in notes for _ in leads],
         }
     )
     frame.attrs["skipped"] = dict(recent.skipped)

@@ -94,13 +94,6 @@ class Calendar:
         first = (_naive(start) - MONDAY) // _plain(step) % (slots * days)
         return Calendar(slots, days, first, start, step)
 
-    def starting(self, start: datetime) -> "Calendar":
-        """The same clock for a period that starts at another time."""
-        if self.step is None:
-            raise StreamError("a clock of slots without time stamps cannot start at a time stamp.")
-        made = Calendar.from_timestamps(start, self.step, hours=self.hours, months=self.months)
-        return replace(made, days_per_week=self.days_per_week)
-
     @property
     def steps_per_week(self) -> int:
         """Steps after which slot of day and day of week repeat."""
@@ -207,23 +200,13 @@ class Calendar:
         further = (self.hours, self.months or None)
         return tuple(map(str, (*plain, *(fact for fact in further if fact is not None))))
 
-    def rules(self) -> dict[str, Any]:
-        """What ``of_rules`` needs to make the same clock from another start on, as JSON."""
-        zone = None if self.start is None else zone_name(self.start)
-        hours = None if self.hours is None else dict(vars(self.hours))
-        return {"zone": zone, "hours": hours, "months": self.months}
+    def later(self, steps: int) -> "Calendar":
+        """The clock of what begins so many steps later; earlier where ``steps`` is negative."""
+        slot = (self.start_slot + steps) % self.steps_per_week
+        return replace(self, start_slot=slot, start=self.time_of(steps))
 
 
 DAYS_OF_WEEK = 7
-
-
-def hours_of_rules(rules: dict[str, Any]) -> OpenHours | None:
-    """The open hours that ``Calendar.rules`` wrote."""
-    given = rules.get("hours")
-    if given is None:
-        return None
-    never = tuple((int(day), int(slot)) for day, slot in given["never"])
-    return OpenHours(tuple(given["slots"]), given["slots_of_day"], tuple(given["days"]), never)
 
 
 def zone_name(moment: datetime) -> str | None:

@@ -160,7 +160,11 @@ class FrameStream(GraphStream):
         start = self._grid.wall[rows].min()
         if self._counted:
             slots, days = self.form.steps_per_day or 1, self.form.days_per_week
-            return Calendar(slots, days, int(start.as_unit("us")._value) % (slots * days))
+            return Calendar(
+                slots,
+                days,
+                int(start.to_numpy().astype("datetime64[us]").astype(np.int64)) % (slots * days),
+            )
         return Calendar.from_timestamps(
             self._stamps.localised(start), self._grid.step, months=self._grid.months
         )
@@ -239,6 +243,22 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
     stream.unit = str(settings.get("unit") or "")
     stream.source = str(settings.get("source") or "")
     return stream
+
+
+def read_frame(path: StrPath, form: Form, what: str) -> tuple[pd.DataFrame, Form]:
+    """The frame ``unique_id, ds, y`` of a file or folder, and how its values are to be understood.
+
+    Args:
+        path: As ``read_frame_stream`` takes it; its settings are used too.
+        form: Goes before the settings.
+        what: Begins the message of an error.
+    """
+    path = Path(path)
+    yaml = settings_beside(path)
+    form = Form.of_settings(yaml, files.read_settings(yaml, KNOWN_KEYS)).with_said(form)
+    in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
+    series = (files.find_table(path, "series") or path) if in_folder else path
+    return read_long(series, what, form), replace(form, id_col=None, time_col=None, target_col=None)
 
 
 def _period_rule(yaml: Path, settings: dict, frame: pd.DataFrame) -> PeriodRule:

@@ -166,7 +166,7 @@ def _micro(stamps: pd.DatetimeIndex) -> Int[ndarray, " row"]:
 
 
 def _step_of(step: pd.Timedelta) -> int:
-    return int(step.as_unit("us")._value) if step.unit != "us" else int(step._value)
+    return int(step.to_numpy().astype("timedelta64[us]").astype(np.int64))
 
 
 def _delta(step: int) -> pd.Timedelta:

@@ -3,11 +3,13 @@
 Readers of tables are imported where one is needed: pandas takes a second.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.readers import files
-from eac.data.readers.form import Form
+from eac.data.readers.form import AUTO, Form
 from eac.data.readers.npz import SERIES_FOLDER, NpzStream
 from eac.errors import StreamError
 from eac.typing import StrPath
@@ -48,6 +50,77 @@ def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
     if path.is_dir() and files.find_series(path):
         raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
     raise StreamError(f"{path} is not a stream.{_hint(path)} {LAYOUTS}")
+
+
+class OwnStream(GraphStream):
+    """A stream whose tables are understood as its settings here say; see ``Form`` for each.
+
+    Args:
+        path: File or folder of the stream.
+        id_col: Column that names the sensor.
+        time_col: Column of time stamps.
+        target_col: Column of readings.
+        dayfirst: Whether 03/04/2024 is the third of April.
+        date_format: Format of the time stamps.
+        time_zone: Zone whose clock the slots of the day follow.
+        frequency: Time between two readings.
+        steps_per_day: Slots in a day.
+        hours: Slots that are left out: auto, all, or a span such as 05:00-22:00.
+        missing_values: Readings that stand for none.
+        max_empty: Largest share of steps without a reading.
+        memory_gib: Largest size of a series in memory.
+        max_nodes: Largest number of sensors.
+
+    Raises:
+        StreamError: If the path does not exist or is in none of the layouts.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        dayfirst: bool | None = None,
+        date_format: str | None = None,
+        time_zone: str | None = None,
+        frequency: str | None = None,
+        steps_per_day: int | None = None,
+        hours: str = AUTO,
+        missing_values: list[float] | None = None,
+        max_empty: float = Form.max_empty,
+        memory_gib: float = Form.memory_gib,
+        max_nodes: int = Form.max_nodes,
+    ):
+        form = Form(
+            id_col=id_col,
+            time_col=time_col,
+            target_col=target_col,
+            dayfirst=dayfirst,
+            date_format=date_format,
+            time_zone=time_zone,
+            frequency=frequency,
+            steps_per_day=steps_per_day,
+            hours=hours,
+            missing_values=tuple(missing_values or ()),
+            max_empty=max_empty,
+            memory_gib=memory_gib,
+            max_nodes=max_nodes,
+        )
+        self.path = path
+        self.stream = open_stream(path, form)
+        self.name, self.unit = self.stream.name, self.stream.unit
+        self.source = self.stream.source
+
+    @property
+    def period_names(self) -> Sequence[str]:
+        """Names of the periods, in order of time."""
+        return self.stream.period_names
+
+    def load(self, index: int) -> Period:
+        """Reads and validates one period."""
+        return self.stream.load(index)
 
 
 def _tables_in(path: Path) -> list[Path]:

@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -125,7 +125,7 @@ def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.Dat
         elif all(_ISO.match(text) for text in texts):
             read = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=zoned)
         else:
-            known = column.where([bool(_ISO.match(t) or _WORDS.search(t)) for t in texts])
+            known = column.where(np.array([bool(_ISO.match(t) or _WORDS.search(t)) for t in texts]))
             read = pd.to_datetime(known, format="mixed", errors="coerce", utc=zoned)
     if read.dtype == object:
         read = pd.to_datetime(column.where(column.isna()), errors="coerce", utc=zoned)
@@ -159,7 +159,7 @@ def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
 
 def _by_format(values: pd.Index, pattern: str, what: str) -> pd.DatetimeIndex:
     """Time stamps in the format that a person gave."""
-    units = {"unix": "s", "unix_ms": "ms"}
+    units: dict[str, Literal["s", "ms"]] = {"unix": "s", "unix_ms": "ms"}
     texts = pd.Series(values.astype(str) if pattern not in units else values)
     try:
         if pattern in units:

@@ -182,7 +182,8 @@ def _check_holes(period: Period, holes: Steps, hours: OpenHours | None) -> None:
     stamps = pd.DatetimeIndex(times)
     if zone is not None:
         local = stamps.tz_localize(zone, ambiguous=True, nonexistent="NaT")
-        stamps, holes = stamps[~local.isna()], holes[~np.asarray(local.isna())]
+        there = ~np.asarray(local.isna())
+        stamps, holes = stamps[there], holes[there]
     if hours is not None:
         step = clock.step or columns.ONE_DAY
         slots = (stamps - stamps.normalize()) // pd.Timedelta(step)

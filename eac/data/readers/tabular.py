@@ -93,6 +93,8 @@ def column_names(path: Path) -> list[str]:
         StreamError: If the file cannot be read.
     """
     kind, what = files.table_suffix(path), "the table"
+    if not (kind == ".parquet" and path.is_dir()):
+        _require(path, what)
     try:
         if kind == ".parquet":
             return _schema(path).names
