@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eac.data.readers.form import FORM_KEYS, Form
@@ -81,7 +81,7 @@ def _flag(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def _typed(said: dict[str, str | None]) -> dict[str, Any]:
+def _typed(said: Mapping[str, str | None]) -> dict[str, Any]:
     typed = {}
     for key in FORM_KEYS:
         text = said.get(key)

@@ -55,7 +55,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges, form=form)
+    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level, form=form)
     if not len(forecasts):
         raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
@@ -110,6 +110,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
+    add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
     )
     add(
         "--edges",

@@ -71,7 +71,7 @@ def regular_step(
     step = most_frequent(gaps, what) if step is None else step
     odd = np.flatnonzero(gaps != step.to_numpy())
     if len(odd):
-        row, gap = odd[0] + 1, pd.Timedelta(gaps[odd[0]])
+        row, gap = odd[0] + 1, pd.Timedelta(int(gaps[odd[0]].astype(np.int64)), unit="us")
         more = f" ({len(odd) - 1:,} more places are like it)" if len(odd) > 1 else ""
         raise StreamError(
             f"{what}: {stamps[row - 1]} in row {row - 1} and {stamps[row]} in row {row} are "
