@@ -42,7 +42,7 @@ class STAEformer(Backbone):
 
     Example:
         >>> from eac.data.batches.batch import Inputs
-        >>> network = STAEformer(window=12, horizon=6, hidden=4, adaptive=8, num_layers=1, num_heads=2)
+        >>> network = STAEformer(12, 6, hidden=4, adaptive=8, num_layers=1, num_heads=2)
         >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
         torch.Size([2, 5, 6])
     """

@@ -19,7 +19,7 @@ class Covariates:
         values: NaN where unknown; one column for each node, or one for all.
 
     Example:
-        >>> given = Covariates(("rain",), torch.tensor([[[0.0]], [[2.0]]]))  # two steps, one for all nodes
+        >>> given = Covariates(("rain",), torch.tensor([[[0.0]], [[2.0]]]))  # for all nodes
         >>> given.values.shape
         torch.Size([2, 1, 1])
     """

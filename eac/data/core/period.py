@@ -39,7 +39,8 @@ class Period:
     Example:
         >>> from eac.data.core.calendar import Calendar
         >>> from eac.data.core.graph import Graph
-        >>> period = Period("march", torch.rand(48, 2), ("north", "south"), Graph.empty(2), Calendar(24))
+        >>> ids = ("north", "south")
+        >>> period = Period("march", torch.rand(48, 2), ids, Graph.empty(2), Calendar(24))
         >>> period.num_steps, period.num_nodes
         (48, 2)
     """
