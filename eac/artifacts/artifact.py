@@ -47,6 +47,9 @@ class DataSettings:
     days_per_week: int
     holidays: str | None = None
     covariates: dict[str, list[Any]] | None = None
+    clock: dict[str, Any] | None = None
+    ended: str | None = None
+    never_read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +17,11 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.intake import part_scaler
 from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
+from eac.data.core.clock_rules import ClockRules
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.pieces import count_readings
 from eac.data.readers.files import natural_key
 from eac.errors import CheckpointError, EACError, StreamError
 from eac.files import write_tensors
@@ -44,6 +47,9 @@ class SavedData:
         covariates: What the model takes that is known ahead, if anything.
         step: Time between two readings.
         days_per_week: Days after which the week repeats.
+        clock: How the clock of the run goes; None where it was not kept.
+        ended: Time stamp of the last reading trained on, where that is known.
+        never_read: Sensors of the last period without any reading in it.
         graph: Graph of the last period, over the first nodes of ``node_ids``.
         node_ids: Those of the last period, in order, then those of earlier ones.
         inputs: Scaler of the readings, in order of ``node_ids``.
@@ -59,6 +65,9 @@ class SavedData:
     covariates: CovariateScale | None
     step: timedelta
     days_per_week: int
+    clock: ClockRules | None
+    ended: datetime | None
+    never_read: frozenset[str]
     graph: Graph
     node_ids: tuple[str, ...]
     inputs: Scaler
@@ -86,6 +95,9 @@ def data_card(data: PeriodData) -> dict[str, Any]:
             "covariates": _covariates_card(data),
             "step_seconds": _step(calendar).total_seconds(),
             "days_per_week": calendar.days_per_week,
+            "clock": ClockRules.of(calendar).card(),
+            "ended": _ended(data.period),
+            "never_read": _never_read(data.period),
         },
     }
     if tensors.scaler.trivial:
@@ -149,6 +161,9 @@ def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedDat
             covariates=_load_covariates(said.covariates),
             step=timedelta(seconds=said.step_seconds),
             days_per_week=said.days_per_week,
+            clock=None if said.clock is None else ClockRules.of_card(said.clock),
+            ended=None if said.ended is None else datetime.fromisoformat(said.ended),
+            never_read=frozenset(said.never_read),
             graph=_load_graph(last),
             node_ids=node_ids,
             inputs=inputs,
@@ -185,6 +200,16 @@ def _scalers(artifacts: list[Artifact]) -> tuple[tuple[str, ...], Scaler, Scaler
     table = torch.tensor(list(rows.values()))
     inputs, targets = Scaler(table[:, 0], table[:, 1]), Scaler(table[:, 2], table[:, 3], trivial)
     return tuple(rows), inputs, targets
+
+
+def _ended(period: Period) -> str | None:
+    last = period.calendar.time_of(period.num_steps - 1)
+    return None if last is None else last.isoformat()
+
+
+def _never_read(period: Period) -> list[str]:
+    counts = count_readings(period.series).tolist()
+    return [node for node, count in zip(period.node_ids, counts, strict=True) if not count]
 
 
 def _step(calendar: Calendar) -> timedelta:
