@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.batch import Batch
-from eac.data.batches.intake import Intake, prepare
+from eac.data.batches.preparation import Intake, prepare
 from eac.data.batches.sampler import StartBatches, epoch_seed
 from eac.data.core.windows import Split, window_starts
 from eac.data.readers.npz import NpzStream

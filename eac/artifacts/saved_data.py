@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from eac.artifacts.checkpoint import load_card
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.intake import part_scaler
+from eac.data.batches.preparation import part_scaler
 from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
 from eac.data.core.covariates import CovariateScale

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.nn.clock import ClockEmbedding
 
@@ -30,7 +31,7 @@ class STID(Backbone):
         dropout: Inside the residual layers (paper's code: 0.15).
     """
 
-    hops = 0
+    needs = Needs(hops=0)
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eac.artifacts.saved_data import SavedData
 from eac.data.batches.ahead import Ahead
-from eac.data.batches.context import lag_steps
+from eac.data.batches.history import lag_steps
 from eac.data.batches.holidays import holiday_steps
 from eac.data.batches.readings import PartScaling, Readings
 from eac.data.batches.scaling import Global, Scaler, fit_scaler

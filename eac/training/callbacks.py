@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.sampler import epoch_seed
+from eac.protocols.draws import epoch_seed
 from eac.training.forecaster import Forecaster
 
 

@@ -111,7 +111,7 @@ def _num_origins(data: PeriodData, available: int) -> int:
 def _batches(
     model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
 ) -> Iterator[Batch]:
-    tensors = data.full.to(model.device)
+    tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
         tensors = tensors.with_neighbours(model.backbone.neighbour_series)
     size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)

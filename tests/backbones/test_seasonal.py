@@ -7,7 +7,7 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError

@@ -9,7 +9,7 @@ import yaml
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
 from eac.data.core.windows import gather
 from tests.contracts.discovered import HORIZON, WINDOW, backbone_makers, concrete

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from eac.data.batches.intake import Intake, prepare
+from eac.data.batches.preparation import Intake, prepare
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph

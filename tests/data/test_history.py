@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eac.data.batches.context import Clock, lag_steps, readings_before, steps_before
+from eac.data.batches.clock import Clock
+from eac.data.batches.history import lag_steps, readings_before, steps_before
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.intake import Before, Intake, prepare
+from eac.data.batches.preparation import Before, Intake, prepare
 from eac.data.batches.scaling import Global, PerNode, Robust
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
