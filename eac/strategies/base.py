@@ -26,7 +26,7 @@ class PeriodContext:
 
     Attributes:
         index: Position in the stream, from 0.
-        seed: For every random choice in this period.
+        seed: Random seed of this period.
         current: The period at hand.
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.

@@ -42,7 +42,7 @@ class Refresh(Wrapper):
 
     Stands on a strategy that freezes the backbone after period 0. Each level is tried in a short
     training on a copy, from the same start and on the same windows; the cheapest one that none
-    above it beats on the validation part by ``margin`` is then trained in earnest. What came of it
+    above it beats on the validation part by ``margin`` is then trained fully. What came of it
     is measured against the state before it, points on the straight line between the two (as in
     Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts alone, and the best on the
     validation part stays: a training can be taken back in part or wholly. Choice, figures and

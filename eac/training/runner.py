@@ -1,7 +1,7 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from eac.artifacts.saved_data import data_card, load_draws, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.errors import RunError
+from eac.metrics.horizon import HorizonErrors
 from eac.protocols.published_draws import PublishedDraws
 from eac.records.details import write_details
 from eac.records.jsonfile import write_text
@@ -31,7 +32,7 @@ from eac.records.record import (
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
-from eac.training.peers import Peer, baseline_tables, check_peers
+from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
@@ -187,14 +188,16 @@ class StreamRunner:
         if self._draws is not None:
             self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        record = self._record(data, change, counts, watch)
+        naive = baseline_errors(data, model.errors.null_value, self._peers)
+        record = self._record(data, change, counts, watch, naive)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         previous = self._memory.previous
         before_it = None if previous is None else previous.period
         if is_first():
-            write_details(directory, collect_details(model, data, record, change, before_it))
+            details = collect_details(model, data, record, change, before_it, naive)
+            write_details(directory, details)
             self._save(data, directory, record)
         wait_for_all()
 
@@ -243,6 +246,7 @@ class StreamRunner:
         change: NodeChange,
         counts: tuple[int, int],
         watch: CountEpochs,
+        naive: Mapping[str, HorizonErrors],
     ) -> PeriodRecord:
         errors, period = self.forecaster.errors, data.period
         return PeriodRecord(
@@ -256,7 +260,7 @@ class StreamRunner:
             best_epoch=watch.best_epoch,
             val_metric=watch.best_value,
             groups=by_group(errors, period.node_ids, change),
-            baselines=baseline_tables(data, errors.null_value, self._peers),
+            baselines={name: sums.summary() for name, sums in naive.items()},
             fingerprint=period.fingerprint(),
             strategy=type(self.forecaster.strategy).__name__,
             backbone=type(self.forecaster.backbone).__name__,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import ConfigError
+from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
 EXAMPLE_AND_DEVICES = """\
@@ -76,7 +77,7 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     table.add_column("unique_id")
     table.add_column("reason", overflow="fold")
     for node, reason in skipped.items():
-        table.add_row(escape(node), escape(reason))
+        table.add_row(escape(one_line(node)), escape(one_line(reason)))
     console.print(table)
 
 

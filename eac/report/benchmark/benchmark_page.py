@@ -54,7 +54,7 @@ def write_tables(page: Page, out: Path) -> None:
     tables = list(page.tables())
     markdown = "\n".join(to_markdown(table) for table in tables)
     (out / "tables.md").write_text(markdown, encoding="utf-8")
-    latex = "\n".join(to_latex(table) for table in tables)
+    latex = to_latex(tables, prefix=page.title)
     (out / "tables.tex").write_text(latex, encoding="utf-8")
     (out / "tables.csv").write_text(to_csv(tables), encoding="utf-8")
 
