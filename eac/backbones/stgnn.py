@@ -13,7 +13,6 @@ from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes, propagate_series
 
 
-
 class STGNN(Backbone):
     """The backbone that EAC, TrafficStream and STKEC share; 3,308 parameters at its defaults.
 

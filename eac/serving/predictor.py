@@ -11,12 +11,15 @@ from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.nn.twin import twin
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
 from eac.typing import StrPath
 
 COLD_START = "cold start"
+FIRST = torch.zeros(1, dtype=torch.long)
+"""The first step of the only window."""
 
 
 class Predictor:
@@ -56,23 +59,26 @@ class Predictor:
         """
         recent = read_recent(frame, self.data)
         graph = recent_graph(recent, self.data, edges)
-        backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
-        tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
-        batch = tensors.with_neighbours(backbone.neighbour_series).batch(torch.zeros(1).long())
-        self._adopt(recent.unseen)
-        self.forecaster.select_nodes(recent.node_ids)
-        strategy.begin_forecasts()
-        y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
+        model = self._pointed_at(recent)
+        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        model.strategy.begin_forecasts()
+        y_hat = model.strategy.adapt_forecast(model(batch), batch)[0]
         return _as_frame(y_hat[recent.rows(recent.asked)], recent, self._notes(recent))
 
-    def _adopt(self, node_ids: tuple[str, ...]) -> None:
-        """Gives sensors that the run has never seen the mean of the prompts learned."""
-        for pool in self.forecaster.strategy.modules():
+    def _pointed_at(self, recent: Recent) -> Forecaster:
+        """The model for these sensors, with weights in common; others may ask meanwhile.
+
+        Sensors that the run has never seen get the mean of the prompts learned.
+        """
+        model = twin(self.forecaster)
+        for pool in model.strategy.modules():
             if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
                 continue
             mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(node_ids):
-                pool.place(node_ids, mean.expand(len(node_ids), -1))
+            if pool.grow(recent.unseen):
+                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
+        model.select_nodes(recent.node_ids)
+        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""
@@ -110,6 +116,7 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     data = load_data(directories)
     model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
     load_state(directories[-1]).restore(model)
+    model.select_nodes(data.current_ids)
     return Predictor(model, data)
 
 
@@ -126,14 +133,14 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
         return ""
     if steps == len(recent.series):
         return "silent: no reading in the input"
-    return f"silent since {recent.now - steps * recent.step}"
+    return f"silent since {recent.stamp(-steps)}"
 
 
 def _as_frame(
     y_hat: Float[Tensor, "node horizon"], recent: Recent, notes: list[str]
 ) -> pd.DataFrame:
     horizon = y_hat.shape[1]
-    ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
+    ahead = pd.DatetimeIndex([recent.stamp(i + 1) for i in range(horizon)])
     frame = pd.DataFrame(
         {
             "unique_id": [node for node in recent.asked for _ in range(horizon)],

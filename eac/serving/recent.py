@@ -1,7 +1,6 @@
 """Recent readings of sensors, put on the grid of a run and beside the sensors it knows."""
 
 from dataclasses import dataclass, replace
-from math import nan
 
 import pandas as pd
 import torch
@@ -9,10 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eac.artifacts.saved_data import SavedData
-from eac.data.batches.ahead import Ahead
-from eac.data.batches.history import lag_steps
-from eac.data.batches.holidays import holiday_steps
-from eac.data.batches.readings import PartScaling, Readings
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Before, Layout, Scales, prepare, steps_of_history
+from eac.data.batches.readings import PartScaling
 from eac.data.batches.scaling import Global, Scaler, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
@@ -38,9 +36,8 @@ class Recent:
         asked: Ids to forecast, in the order of the input.
         unseen: Those of ``node_ids`` that the run never saw.
         skipped: Ids without a forecast, and why.
-        now: Time stamp of the last step.
-        step: Time between two steps.
-        ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
+        calendar: Clock of the first step.
+        covariates: Those of the steps of ``series`` and of those to forecast, if any.
     """
 
     series: NodeSeries
@@ -48,9 +45,15 @@ class Recent:
     asked: tuple[str, ...]
     unseen: tuple[str, ...]
     skipped: dict[str, str]
-    now: pd.Timestamp
-    step: pd.Timedelta
-    ahead: Float[Tensor, "longer node channel"] | None = None
+    calendar: Calendar
+    covariates: Covariates | None = None
+
+    def stamp(self, ahead: int) -> pd.Timestamp:
+        """Time stamp of the step so many after the last one."""
+        moment = self.calendar.time_of(len(self.series) - 1 + ahead)
+        if moment is None:
+            raise StreamError(f"{INPUT} has no time stamps. Give them in the column ds.")
+        return pd.Timestamp(moment)
 
     def rows(self, node_ids: tuple[str, ...]) -> Int[Tensor, " chosen"]:
         """Columns of these sensors."""
@@ -89,9 +92,10 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
         asked=asked,
         unseen=tuple(node for node in asked if node not in known),
         skipped=skipped | absent,
-        now=stamps[0] + (period.num_steps - 1) * step,
-        step=step,
-        ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
+        calendar=period.calendar,
+        covariates=None
+        if given is None
+        else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
     )
 
 
@@ -133,30 +137,29 @@ def scaler_of(recent: Recent, data: SavedData, saved: Scaler) -> Scaler:
     return Scaler(mean, scale)
 
 
-def recent_tensors(
-    recent: Recent, data: SavedData, graph: Graph, lags: tuple[str, ...]
-) -> PeriodTensors:
+def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) -> PeriodTensors:
     """The last window, which begins at step 0, and before it history where it is known."""
-    start = recent.now - (data.window - 1) * recent.step
-    calendar = Calendar.from_timestamps(start, data.step)
-    back = lag_steps(lags, calendar, data.horizon)
-    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
-    readings = Readings(recent.series, inputs).carrying(data.carry)
-    lead = max((lag.steps for lag in back), default=0)
-    length, ahead = lead + data.window, data.horizon
-    steps = range(-lead, data.window + data.horizon)
-    filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
-    return PeriodTensors(
-        readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
-        graph=graph,
-        scaler=scaler_of(recent, data, data.targets),
-        window=data.window,
-        horizon=data.horizon,
-        calendar=calendar,
-        lead=lead,
-        lags=back,
-        ahead=_ahead(recent, data, calendar, steps),
+    layout = Layout(data.window, data.horizon, data.protocol, None, None, data.carry, data.holidays)
+    window = Period(
+        INPUT,
+        _last(recent.series, data.window, data.horizon),
+        recent.node_ids,
+        graph,
+        _counted_from(recent.calendar, len(recent.series) - data.window),
     )
+    lead = steps_of_history(needs, window, data.horizon)
+    if data.carry:  # a gap may have begun long before
+        lead = max(lead, len(recent.series) - data.window)
+    earlier = _last(recent.series, lead + data.window)[:lead]
+    before, given = Before(earlier), recent.covariates
+    if given is not None:
+        length = data.window + data.horizon
+        values = _last(given.values, lead + length)
+        window = replace(window, covariates=replace(given, values=values[lead:]))
+        before = Before(earlier, values[:lead])
+    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
+    scales = Scales(inputs, scaler_of(recent, data, data.targets), data.covariates)
+    return prepare(window, before, scales, layout, needs)
 
 
 def _skipped(period: Period, data: SavedData) -> dict[str, str]:
@@ -217,25 +220,6 @@ def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | No
     return replace(period, series=period.series[:now], covariates=None), ahead
 
 
-def _scaled_ahead(
-    given: Covariates | None, known: tuple[str, ...], wanted: tuple[str, ...], data: SavedData
-) -> Float[Tensor, "time node channel"] | None:
-    if given is None or data.covariates is None:
-        return None
-    return data.covariates.apply(_laid_out(given.values, known, wanted))
-
-
-def _ahead(recent: Recent, data: SavedData, calendar: Calendar, steps: range) -> Ahead:
-    """What is known beforehand of these steps, counted from the beginning of the window."""
-    off, given = None, recent.ahead
-    if data.holidays is not None:
-        off = holiday_steps(data.holidays, calendar, steps, period=INPUT)
-    if given is None:
-        return Ahead(off)
-    missing = max(len(steps) - len(given), 0)
-    return Ahead(off, nn.functional.pad(given[-len(steps) :], (0, 0, 0, 0, missing, 0)))
-
-
 def _fitted(recent: Recent, data: SavedData) -> Scaler:
     """What the training would make of the readings of the input."""
     one_for_all = data.scaling is None and not data.protocol.scale_per_node
@@ -247,11 +231,20 @@ def _fitted(recent: Recent, data: SavedData) -> Scaler:
     return fit_scaler(recent.series, per_node=True)
 
 
-def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[Tensor, "cut node"]:
-    """The last ``length`` steps and room for ``ahead`` more; ``nothing`` where none are given."""
-    tail = series[-length:]
+def _last(
+    values: Float[Tensor, "time node *channel"], length: int, ahead: int = 0
+) -> Float[Tensor, "cut node *channel"]:
+    """The last ``length`` steps and room for ``ahead`` more; NaN where none are given."""
+    tail = values[max(len(values) - length, 0) :]
     missing = length - len(tail)
-    return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
+    pad = (*(0 for _ in tail.shape[1:]), *(0 for _ in tail.shape[1:]), missing, ahead)
+    return nn.functional.pad(tail, pad, value=torch.nan)
+
+
+def _counted_from(calendar: Calendar, step: int) -> Calendar:
+    """The same clock, whose first step is this one."""
+    slot = (calendar.start_slot + step) % calendar.steps_per_week
+    return replace(calendar, start_slot=slot, start=calendar.time_of(step))
 
 
 def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:

@@ -122,7 +122,7 @@ def _batches(
 ) -> Iterator[Batch]:
     tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
-        tensors = tensors.with_neighbours(model.backbone.neighbour_series)
+        tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
     size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(model.device))

@@ -124,23 +124,24 @@ class PeriodData(LightningDataModule):
         self.refit_epochs = refit_epochs
         self.protocol = PROTOCOLS[protocol]
         self.null_value = self.protocol.null_value if null_value is None else null_value
-        self.layout = Layout(window, horizon, carry, holidays)
-        self.scaling = scaling
+        self.layout = Layout(
+            window, horizon, self.protocol, scaling, self.null_value, carry, holidays
+        )
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
         self._ready: Ready | None = None
+        self._made: dict[Needs, Ready] = {}
 
     def for_period(self, period: int | str) -> "PeriodData":
         """The same settings on another period of the same stream."""
         other = self._with(None)
-        other.period_key, other.draws = period, OwnDraws(self.seed)
-        for name in ("period", "_bare"):
-            other.__dict__.pop(name, None)
+        other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
+        other.__dict__.pop("period", None)
         return other
 
     def prepared(self, needs: Needs) -> "PeriodData":
-        """The period, with what a backbone needs.
+        """The period, with what a backbone needs; made once for the same needs.
 
         Raises:
             ConfigError: If settings and needs do not go together.
@@ -148,26 +149,7 @@ class PeriodData(LightningDataModule):
         if self._ready is not None and self._ready.needs == needs:
             return self
         check_needs(needs, self.nodes_per_window)
-        check_mapped(
-            self.period,
-            carry=self.layout.carry,
-            rehearsal=self.rehearsal,
-            nodes_per_window=self.nodes_per_window,
-        )
-        rehearsed = steps_before(self.stream, self.index) if self.rehearsal else 0
-        lead = steps_of_history(needs, self.period, self.horizon) + rehearsed
-        scales = fit_scales(
-            self.period,
-            self.split,
-            self.protocol,
-            self.layout,
-            scaling=self.scaling,
-            null_value=self.null_value,
-            covariates=covariate_scale(self.stream, needs.covariates, self.fractions),
-        )
-        before = before_period(self.stream, self.index, lead, needs.covariates)
-        tensors = prepare(self.period, before, scales, self.layout, needs)
-        return self._with(Ready.of(tensors, scales, needs, by_node=bool(self.nodes_per_window)))
+        return self._with(self._made_for(needs))
 
     def planned(
         self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None, draws: Draws
@@ -193,16 +175,7 @@ class PeriodData(LightningDataModule):
     @property
     def ready(self) -> Ready:
         """The period made ready; as for a backbone without needs, where nobody prepared it."""
-        return self._bare if self._ready is None else self._ready
-
-    @cached_property
-    def _bare(self) -> Ready:
-        return self.prepared(Needs()).ready
-
-    def _with(self, ready: Ready | None) -> "PeriodData":
-        other = copy.copy(self)
-        other._ready = ready
-        return other
+        return self._made_for(Needs()) if self._ready is None else self._ready
 
     def for_refit(self) -> "PeriodData":
         """The same period, whose training windows come from its validation part too."""
@@ -291,6 +264,26 @@ class PeriodData(LightningDataModule):
         """Windows of all nodes that hold as much as a training batch."""
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
+
+    def _with(self, ready: Ready | None) -> "PeriodData":
+        other = copy.copy(self)
+        other._ready = ready
+        return other
+
+    def _made_for(self, needs: Needs) -> Ready:
+        if needs not in self._made:
+            by_node, period = self.nodes_per_window, self.period
+            check_mapped(
+                period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
+            )
+            rehearsed = steps_before(self.stream, self.index) if self.rehearsal else 0
+            lead = steps_of_history(needs, period, self.horizon) + rehearsed
+            known = covariate_scale(self.stream, needs.covariates, self.fractions)
+            scales = fit_scales(period, self.split, self.layout, known)
+            before = before_period(self.stream, self.index, lead, needs.covariates)
+            tensors = prepare(period, before, scales, self.layout, needs)
+            self._made[needs] = Ready.of(tensors, scales, needs, by_node=bool(by_node))
+        return self._made[needs]
 
     def _older_starts(self) -> Int[Tensor, " window"]:
         """First steps, before the period, of windows that end before it."""

@@ -22,23 +22,29 @@ from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.readers.files import MAPPED_SERIES
 from eac.errors import ConfigError
-from eac.protocols.protocol import Protocol
+from eac.protocols.protocol import STRICT, Protocol
 from eac.typing import NodeSeries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """How windows are laid out and their gaps filled.
+    """How windows are laid out, scaled and filled.
 
     Attributes:
         window: Past steps in.
         horizon: Future steps out.
+        protocol: How inputs and targets are scaled.
+        scaling: Of both, in place of the protocol's.
+        null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
         holidays: Country whose holidays are marked, if any.
     """
 
     window: int
     horizon: int
+    protocol: Protocol = STRICT
+    scaling: Scaling | None = None
+    null_value: float | None = None
     carry: float = 0.0
     holidays: str | None = None
 
@@ -157,31 +163,21 @@ def prepare(
 
 
 def fit_scales(
-    period: Period,
-    split: Split,
-    protocol: Protocol,
-    layout: Layout,
-    *,
-    scaling: Scaling | None = None,
-    null_value: float | None = None,
-    covariates: CovariateScale | None = None,
+    period: Period, split: Split, layout: Layout, covariates: CovariateScale | None = None
 ) -> Scales:
     """The scales of a period, as its training part and the protocol say.
 
     Args:
         period: The period.
         split: Its parts; only the training part is looked at where the protocol is strict.
-        protocol: How to scale.
-        layout: Windows, by which the published code weighs its statistics.
-        scaling: Of inputs and targets, instead of the protocol's.
-        null_value: Readings equal to this are not what ``scaling`` is fitted to.
+        layout: How to scale; windows, by which the published code weighs its statistics.
         covariates: How covariates are scaled throughout the stream.
     """
-    series = period.series
+    series, protocol = period.series, layout.protocol
     train = series[split.train.start : split.train.stop]
-    if scaling is not None:
-        train = train if null_value is None else train.where(train != null_value, nan)
-        scaler = scaling.fit(train)
+    if layout.scaling is not None:
+        null = layout.null_value
+        scaler = layout.scaling.fit(train if null is None else train.where(train != null, nan))
         return Scales(PartScaling.of([scaler], shared=False), scaler, covariates)
     scaler = fit_scaler(train, per_node=protocol.scale_per_node)
     targets = scaler if protocol.scale_targets else Scaler.identity(period.num_nodes)
@@ -189,15 +185,15 @@ def fit_scales(
     if not protocol.scale_by_part:
         return Scales(PartScaling.of([scaler], shared=shared), targets, covariates)
     parts = [series[part.start : part.stop] for part in (split.train, split.val, split.test)]
-    own = [part_scaler(part, protocol, layout.window, layout.horizon) for part in parts]
+    own = [part_scaler(part, layout) for part in parts]
     cuts = (split.train.start, split.val.start, split.test.start)
     return Scales(PartScaling.of([scaler, *own], cuts, shared=shared), targets, covariates)
 
 
-def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:
+def part_scaler(series: NodeSeries, layout: Layout) -> Scaler:
     """The scaler of one part by its own statistics, as published; each window counts alike."""
-    weight = _windows_per_step(len(series), window, horizon)
-    return fit_scaler(series, per_node=protocol.scale_per_node, step_weight=weight)
+    weight = _windows_per_step(len(series), layout.window, layout.horizon)
+    return fit_scaler(series, per_node=layout.protocol.scale_per_node, step_weight=weight)
 
 
 def _joined(period: Period, before: NodeSeries | None) -> Float[Tensor, "step node"] | MappedSeries:

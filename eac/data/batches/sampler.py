@@ -7,7 +7,6 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-
 Loader = DataLoader[Int[Tensor, " batch"]]
 """Of start steps, batch by batch."""
 
@@ -114,9 +113,7 @@ class Starts(Dataset[Tensor]):
         return self.starts[batch]
 
 
-def loader(
-    starts: Int[Tensor, " window"], batches: StartBatches | SharedBatches
-) -> Loader:
+def loader(starts: Int[Tensor, " window"], batches: StartBatches | SharedBatches) -> Loader:
     """A loader of start steps with a generator of its own, which draws nothing from torch's."""
     generator = torch.Generator().manual_seed(0)
     return DataLoader(Starts(starts), sampler=batches, batch_size=None, generator=generator)
