@@ -46,8 +46,11 @@ class Backbone(Described, nn.Module, ABC):
     @abstractmethod
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts, in scaled units, from features and the unprompted readings."""
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Forecasts, in scaled units, from features and the unprompted readings.
+
+        Several forecasts of each step stand in a leading axis, which scalers and losses keep.
+        """
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The readout: what may be trained again while the rest stays frozen.
@@ -70,6 +73,6 @@ class Backbone(Described, nn.Module, ABC):
         """
         del measure
 
-    def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+    def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "*output batch node horizon"]:
         """Both halves, with nothing between them."""
         return self.decode(self.encode(inputs, graph), inputs)

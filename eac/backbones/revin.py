@@ -55,7 +55,7 @@ class RevIN(Backbone):
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node horizon"]:
+    ) -> Float[Tensor, "*output batch node horizon"]:
         """The backbone's forecast, on the level and with the spread of the window."""
         level = Level.of(inputs, self.least)
         return level.restore(self.backbone.decode(features, level.apply(inputs)))
@@ -138,9 +138,9 @@ class Level:
         )
 
     def restore(
-        self, y_hat: Float[Tensor, "batch node horizon"]
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Puts the level back."""
+        self, y_hat: Float[Tensor, "*output batch node horizon"]
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Puts the level back, on every output."""
         return torch.addcmul(self.mean[..., None], y_hat, self.scale[..., None])
 
     def after(self, scaler: Scaler) -> Scaler:

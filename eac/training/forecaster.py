@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
+from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
@@ -67,10 +68,12 @@ class Forecaster(LightningModule):
         revin: float | None = None,
     ):
         super().__init__()
+        self.loss = loss or MSE()
+        outputs = self.loss.outputs
+        backbone = backbone if outputs == 1 else ManyOutputs(backbone, outputs)
         self.backbone = backbone if revin is None else RevIN(backbone, revin)
         self.strategy = strategy
         strategy.attach(self.backbone)
-        self.loss = loss or MSE()
         self.loss_steps = loss_steps
         self.loss_units = loss_units
         self.node_ids: tuple[str, ...] | None = None
@@ -81,10 +84,16 @@ class Forecaster(LightningModule):
         self._loss_sum: Tensor | None = None
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts in raw units."""
+        """Forecasts in raw units; of a loss with several outputs the one that counts."""
+        return self.loss.point(self.outputs(batch))
+
+    def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
+        """Forecasts in raw units, every output of the loss."""
         return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
 
-    def scaled_forecast(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+    def scaled_forecast(
+        self, inputs: Inputs, graph: Graph
+    ) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in the units of the backbone."""
         return scaled_forecast(self.strategy, self.backbone, inputs, graph)
 
@@ -177,7 +186,7 @@ class Forecaster(LightningModule):
         return loss
 
     def _batch_loss(
-        self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch, data: PeriodData
+        self, y_hat: Float[Tensor, "*output batch node horizon"], batch: Batch, data: PeriodData
     ) -> Float[Tensor, ""]:
         y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch, data)
         if self.loss_units == "raw":
@@ -187,7 +196,7 @@ class Forecaster(LightningModule):
             weight = cumulative_weights(data.horizon).to(y)
             y_hat, y = y_hat * weight, y * weight
         if batch.loss_nodes is not None:
-            y_hat, y = y_hat[:, batch.loss_nodes], y[:, batch.loss_nodes]
+            y_hat, y = y_hat[..., batch.loss_nodes, :], y[:, batch.loss_nodes]
             mask = None if mask is None else mask[:, batch.loss_nodes]
         return self.loss(y_hat, y, mask)
 
@@ -214,7 +223,7 @@ class Forecaster(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
-        y_hat = self.loss.judged(self(batch), batch.y)
+        y_hat = self.loss.judged(self.outputs(batch), batch.y)
         by_batch = self.period_data.protocol.validate_by_batch
         errors = self._new_errors() if by_batch else self.errors
         self._count(batch, y_hat, errors)

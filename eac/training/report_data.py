@@ -107,7 +107,8 @@ def _forecast(
             features = model.backbone.encode(inputs, batch.graph)
             features = model.strategy.adapt_features(features, inputs)
             scaled = model.backbone.decode(features, inputs)
-            y_hat = model.strategy.adapt_forecast(batch.scaler.inverse(scaled), batch)
+            y_hat = model.loss.point(batch.scaler.inverse(scaled))
+            y_hat = model.strategy.adapt_forecast(y_hat, batch)
             forecasts = [*forecasts, y_hat[:, rows].cpu()][-kept:]
             total += features.double().sum(0).cpu()
     return torch.cat(forecasts)[-kept:], _dispersion(total / len(starts))
