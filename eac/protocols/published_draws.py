@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -91,7 +91,7 @@ class PublishedDraws(Draws):
         Other networks keep the weights they were built with, and draw nothing.
         """
         for layer in _published_layers(model):
-            weight, bias = layer.get_parameter("weight"), getattr(layer, "bias", None)
+            weight, bias = cast(Tensor, layer.weight), getattr(layer, "bias", None)
             drawn = nn.init.kaiming_uniform_(
                 torch.empty(weight.shape), a=math.sqrt(5), generator=self._generator
             )

@@ -16,6 +16,7 @@ from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
+from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -126,6 +127,8 @@ class Forecaster(LightningModule):
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         self.backbone.requires_grad_(not plan.freeze_backbone)
+        if plan.train_update:
+            open_updates(self.backbone)
         if plan.train_head:
             for parameter in self.backbone.head_parameters():
                 parameter.requires_grad_(True)
@@ -243,10 +246,12 @@ class Forecaster(LightningModule):
         self._errors = self._new_errors()
         self.strategy.begin_forecasts()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts errors of all nodes, per node and horizon."""
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Counts errors of all nodes, per node and horizon; gives the forecasts as ``y_hat``."""
         del batch_idx
-        self._count(batch, self.strategy.adapt_forecast(self(batch), batch), self.errors)
+        y_hat = self.strategy.adapt_forecast(self(batch), batch)
+        self._count(batch, y_hat, self.errors)
+        return {"y_hat": y_hat}
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""

@@ -33,6 +33,7 @@ from eac.records.record import (
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
+from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
@@ -106,6 +107,7 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
+        self._intervals = IntervalRun()
         self._draws = data.protocol.draws(data.seed)
         self._next = 0
 
@@ -169,6 +171,7 @@ class StreamRunner:
             load_state(directory).restore(self.forecaster)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
+            self._intervals.restore(data, directory)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         make_folder(directory)
@@ -181,7 +184,8 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        roll = self._intervals.begin(data, data.null_value)
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
@@ -190,6 +194,7 @@ class StreamRunner:
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = self._record(data, change, counts, watch, naive)
+        record = replace(record, intervals=self._intervals.summary(change))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -213,6 +218,7 @@ class StreamRunner:
         """Plans the period, and readies the model for it."""
         model = self.forecaster
         model.strategy.take_notes()
+        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
@@ -225,8 +231,9 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
+        if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
+        self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
@@ -265,6 +272,7 @@ class StreamRunner:
             backbone=type(self.forecaster.backbone).__name__,
             sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
             notes=self.forecaster.strategy.take_notes(),
+            update=self.forecaster.strategy.take_update(),
         )
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
@@ -278,6 +286,7 @@ class StreamRunner:
         }
         save_graph(directory, data.period.graph)
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
+        self._intervals.end(data, directory)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
             remove(directory / name)
