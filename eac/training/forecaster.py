@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,11 +22,12 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
-from eac.metrics.horizon import HorizonErrors, cumulative_weights
+from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair, scaled_forecast
+from eac.training.objective import weighted_loss
 from eac.training.pace import share_of_rate, stepping
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
@@ -75,8 +76,8 @@ class Forecaster(LightningModule):
         self.backbone = backbone if revin is None else RevIN(backbone, revin)
         self.strategy = strategy
         strategy.attach(self.backbone)
-        self.loss_steps = loss_steps
-        self.loss_units = loss_units
+        self.loss_steps: Literal["equal", "cumulative"] = loss_steps
+        self.loss_units: Literal["scaled", "raw"] = loss_units
         self.node_ids: tuple[str, ...] | None = None
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -191,26 +192,9 @@ class Forecaster(LightningModule):
     def _batch_loss(
         self, y_hat: Float[Tensor, "*output batch node horizon"], batch: Batch, data: PeriodData
     ) -> Float[Tensor, ""]:
-        y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch, data)
-        if self.loss_units == "raw":
-            weight = batch.scaler.scale[..., None] / data.full.scaler.scale.mean()
-            y_hat, y = y_hat * weight, y * weight
-        if self.loss_steps == "cumulative":
-            weight = cumulative_weights(data.horizon).to(y)
-            y_hat, y = y_hat * weight, y * weight
-        if batch.loss_nodes is not None:
-            y_hat, y = y_hat[..., batch.loss_nodes, :], y[:, batch.loss_nodes]
-            mask = None if mask is None else mask[:, batch.loss_nodes]
-        return self.loss(y_hat, y, mask)
-
-    def _loss_mask(
-        self, batch: Batch, data: PeriodData
-    ) -> Bool[Tensor, "batch node horizon"] | None:
-        """Targets that the loss counts; None means all."""
-        null = data.null_value if data.protocol.null_excluded_from_loss else None
-        if null is not None:
-            return batch.mask & (batch.y != null)
-        return None if batch.complete else batch.mask
+        return weighted_loss(
+            self.loss, y_hat, batch, data, units=self.loss_units, steps=self.loss_steps
+        )
 
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss of the epoch."""

@@ -74,10 +74,7 @@ class PeriodData(LightningDataModule):
         null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
             the protocol says.
         protocol: How inputs are scaled and errors counted.
-        seed: Of the order of training windows.
-
-    Attributes:
-        draws: Gives that order.
+        seed: Of the order of training windows, which ``draws`` gives.
     """
 
     def __init__(
@@ -111,22 +108,17 @@ class PeriodData(LightningDataModule):
         check_fractions(train_fraction, val_fraction)
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.period_key = period
-        self.window = window
-        self.horizon = horizon
-        self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
+        self.window, self.horizon = window, horizon
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.val_windows = val_windows
         self.fractions = (train_fraction, val_fraction)
-        self.rehearsal = rehearsal
-        self.disguise = disguise
+        self.rehearsal, self.disguise = rehearsal, disguise
         self.nodes_per_window = nodes_per_window
         self.steps_per_epoch = steps_per_epoch
         self.refit_epochs = refit_epochs
-        self.protocol = PROTOCOLS[protocol]
-        self.null_value = self.protocol.null_value if null_value is None else null_value
-        self.layout = Layout(
-            window, horizon, self.protocol, scaling, self.null_value, carry, holidays
-        )
+        self.protocol = rules = PROTOCOLS[protocol]
+        self.null_value = null = rules.null_value if null_value is None else null_value
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays)
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
@@ -179,7 +171,7 @@ class PeriodData(LightningDataModule):
 
     def for_refit(self) -> "PeriodData":
         """The same period, whose training windows come from its validation part too."""
-        other = copy.copy(self)
+        other = self._with(self._ready)
         other._refitting = True
         return other
 

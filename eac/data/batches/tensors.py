@@ -23,9 +23,6 @@ from eac.typing import NodeIndex, NodeSeries, SeriesMask
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
 History: TypeAlias = Shaped[Tensor, "batch chosen lag span"]
 
-KEPT_BYTES = 31 << 20
-"""Just below the size from which on glibc always hands blocks back."""
-
 
 @dataclass(frozen=True, eq=False)
 class PeriodTensors:
@@ -253,7 +250,6 @@ class PeriodTensors:
 
         The result would be as large as the series, so a mapped one gets it batch by batch.
         """
-        _keep_blocks()
         if apply is None:
             return replace(self, neighbour_x=None)
         if self.readings.mapped:
@@ -276,15 +272,6 @@ class PeriodTensors:
             if isinstance(value, Tensor | Graph | Scaler | Readings | Ahead)
         }
         return replace(self, **moved)
-
-
-def _keep_blocks() -> None:
-    """Has blocks of up to ``KEPT_BYTES`` used again instead of handed back and cleared anew.
-
-    The C library of Linux learns from the largest block it was ever given back, here one that is
-    never touched and costs no memory. Steps then take hardly any page faults.
-    """
-    torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
