@@ -93,10 +93,20 @@ def test_values_that_are_not_finite_are_written_as_null(tmp_path):
 def test_a_run_is_its_header_and_its_finished_periods_in_order(tmp_path):
     periods = tuple(_period(str(index), 1.0) for index in range(12))
     write_run(tmp_path, _run())
-    for index in (11, 2, 10, 0):
+    for index in (11, 2, 10, 0, *range(3, 10), 1):
         write_period(tmp_path / f"period-{index}-x", periods[index])
-    (tmp_path / "period-03-unfinished").mkdir()
-    assert read_run(tmp_path) == _run(*(periods[i] for i in (0, 2, 10, 11)))
+    (tmp_path / "period-12-unfinished").mkdir()
+    assert read_run(tmp_path) == _run(*periods)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_mean_over_what_is_left_of_a_run_is_refused(tmp_path, lost):
+    write_run(tmp_path, _run())
+    for index in range(3):
+        write_period(tmp_path / f"period-{index:02d}-x", _period(str(index), 1.0))
+    (tmp_path / f"period-{lost:02d}-x" / "metrics.json").unlink()
+    with pytest.raises(CheckpointError, match=f"period {lost} is not done, but .* eac doctor"):
+        read_run(tmp_path)
 
 
 def test_means_over_periods_leave_out_what_is_missing():

@@ -83,6 +83,8 @@ class Artifact:
         data: How the data were read; None in runs of the oldest versions.
         backbone: Class and settings of the backbone; None where it cannot be said.
         strategy: The same of the strategy.
+        loss: The same of the loss, whose outputs the backbone has.
+        revin: Of ``Forecaster``, where the backbone is normalised.
         calibration: File of calibrated intervals, if there is one.
         metrics: Errors in the test part.
         directory: Where it was read from.
@@ -106,6 +108,8 @@ class Artifact:
     data: DataSettings | None = None
     backbone: dict[str, Any] | None = None
     strategy: dict[str, Any] | None = None
+    loss: dict[str, Any] | None = None
+    revin: float | None = None
     calibration: KeptFile | None = None
     metrics: Any = None
     directory: str = ""

@@ -51,6 +51,8 @@ def save_artifact(
         **card,
         "backbone": made.get("backbone"),
         "strategy": made.get("strategy"),
+        "loss": made.get("loss"),
+        "revin": made.get("revin"),
         "metrics": facts,
     }
     if calibration is not None and (directory / calibration).is_file():

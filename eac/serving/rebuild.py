@@ -12,6 +12,7 @@ from eac.artifacts.artifact import Artifact
 from eac.backbones.base import Backbone
 from eac.class_paths import check_trusted, current_paths, find_class
 from eac.errors import CheckpointError, EACError, RunError
+from eac.metrics.losses import Loss
 from eac.records.manifest import verify
 from eac.records.yamlfile import read_yaml
 from eac.strategies.base import Strategy
@@ -41,11 +42,13 @@ def rebuild(
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--backbone", type=Backbone)
     parser.add_argument("--strategy", type=Strategy)
+    parser.add_argument("--loss", type=Loss | None)
     try:
         backbone = _with_sizes(said["backbone"], trust, where, window=window, horizon=horizon)
-        settings = parser.parse_object({"backbone": backbone, "strategy": said["strategy"]})
-        built = parser.instantiate_classes(settings)
-        return Forecaster(built["backbone"], built["strategy"], revin=said.get("revin"))
+        parts = {"backbone": backbone, "strategy": said["strategy"], "loss": said.get("loss")}
+        built = parser.instantiate_classes(parser.parse_object(parts))
+        model = built["backbone"], built["strategy"]
+        return Forecaster(*model, loss=built["loss"], revin=said.get("revin"))
     except EACError:
         raise
     except (ArgumentError, ImportError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -58,8 +61,8 @@ def rebuild(
 def _said(run_dir: Path, artifact: Artifact) -> tuple[dict[str, Any], str]:
     """What is said of the model, and where."""
     if artifact.backbone is not None and artifact.strategy is not None:
-        said = {"backbone": artifact.backbone, "strategy": artifact.strategy}
-        return said, str(artifact.path("card.json"))
+        names = ("backbone", "strategy", "loss", "revin")
+        return {name: getattr(artifact, name) for name in names}, str(artifact.path("card.json"))
     path = run_dir / "config.yaml"
     config = None
     if path.is_file():

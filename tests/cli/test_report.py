@@ -101,7 +101,7 @@ def test_of_many_periods_the_latest_are_printed(run_dir, capsys):
         write_period(run_dir / f"period-{index:02d}-{index}", _period(f"p{index}", 20.0))
     assert main([str(run_dir)]) == 0
     text = capsys.readouterr().out
-    assert "the latest 12 of 29 periods" in text
+    assert "the latest 12 of 30 periods" in text
     assert len(text.splitlines()) < 60
     assert "worse than the best naive forecast in: 2020, 2021[b]" in text
 
@@ -187,6 +187,16 @@ def test_latex_is_one_table_environment_per_table(run_dir, capsys):
     assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == text.count(r"\label{") == 5
     assert r"EAC & 40.00 & 40.00" in text
     assert r"$\leq$ 3" in text
+
+
+def test_a_lost_record_in_the_middle_is_said(run_dir, capsys):
+    write_period(run_dir / "period-03-x", _period("2023", 40.0))
+    assert main([str(run_dir)]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("warning: The records of period-02-2022 are absent.")
+    assert "mean of 3" in said.out
+    assert main([str(run_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["absent"] == ["period-02-2022"]
 
 
 def test_figures_are_written_as_svg_and_png(run_dir, tmp_path):
