@@ -13,6 +13,8 @@ MOST_BYTES = 1 << 20
 MOST_ENTRIES = 100_000
 TABLES = (".csv", ".parquet", ".gz", ".xlsx", ".npz", ".npy")
 FLAGS = ("-c", "--config")
+GROUPS = ("data", "metrics", "model", "run", "trainer")
+_TOO_MANY = object()
 
 
 def with_files(args: Sequence[str]) -> list[str]:
@@ -45,20 +47,25 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ConfigError(f"-c {path}: {path.stat().st_size} bytes are no file of settings.")
-        text = path.read_text(encoding="utf-8")
-        content = _bounded(text, path)
+        content = _bounded(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"-c {path}: the file cannot be read: {error}.") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"-c {path}: this is no YAML: {_first_line(error)}.") from error
-    if content is None:
-        return {}
+    if content is _TOO_MANY:
+        raise ConfigError(f"-c {path}: more than {MOST_ENTRIES} entries are no settings.")
     if not isinstance(content, dict):
-        said = repr(content)
+        said = "nothing" if content is None else repr(content)
         raise ConfigError(
             f"-c {path}: settings are lines such as 'protocol: strict', found "
             f"{said if len(said) < 40 else said[:40] + '...'}."
         )
+    for key, value in content.items():
+        if key in GROUPS and not isinstance(value, dict):
+            raise ConfigError(
+                f"-c {path}: {key} is a group of settings, found {key}: {value!r}. Indent its "
+                "settings below it, or leave it out."
+            )
     return content
 
 
@@ -72,11 +79,11 @@ def _named(args: Sequence[str]) -> Iterator[tuple[int, str, str]]:
             yield position + 1, "", args[position + 1]
 
 
-def _bounded(text: str, path: Path) -> object:
+def _bounded(text: str) -> object:
     """The content, unless repeated references make it larger than settings can be."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if root is not None and _size(root, {}) > MOST_ENTRIES:
-        raise ConfigError(f"-c {path}: more than {MOST_ENTRIES} entries are no settings.")
+        return _TOO_MANY
     return yaml.safe_load(text)
 
 

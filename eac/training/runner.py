@@ -31,6 +31,7 @@ from eac.records.record import (
 )
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.divergence import StopWhereDiverged
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
@@ -180,7 +181,7 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), StopWhereDiverged(), watch)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
