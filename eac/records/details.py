@@ -8,7 +8,8 @@ from pathlib import Path
 from types import NoneType
 from typing import TypeAlias
 
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json, write_json
+from eac.files import write_json
+from eac.records.jsonfile import Fields, StrPath, format_header, read_json
 
 DETAILS_FORMAT = "eac.details"
 DETAILS_FILE = "report.json"

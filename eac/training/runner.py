@@ -13,10 +13,10 @@ from eac.artifacts.saved_data import data_card, load_draws, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.errors import RunError
+from eac.files import make_folder, remove, write_text
 from eac.metrics.horizon import HorizonErrors
 from eac.protocols.published_draws import PublishedDraws
 from eac.records.details import write_details
-from eac.records.jsonfile import write_text
 from eac.records.record import (
     PERIOD_FILE,
     RUN_FILE,
@@ -172,7 +172,7 @@ class StreamRunner:
             self.forecaster.select_nodes(data.period.node_ids)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
         data.draws = self._draws
@@ -282,8 +282,8 @@ class StreamRunner:
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
-            (directory / name).unlink(missing_ok=True)
-            (directory / "refit" / name).unlink(missing_ok=True)
+            remove(directory / name)
+            remove(directory / "refit" / name)
 
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import ConfigError
+from eac.files import write_frame
 from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
@@ -53,11 +54,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
     forecasts = load_run(arguments.run).predict(frame, edges)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".csv":
-        forecasts.to_csv(output, index=False)
-    else:
-        forecasts.to_parquet(output, index=False)
+    write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
 

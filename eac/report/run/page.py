@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from eac.errors import RunError
+from eac.files import write_text
 from eac.plain import plain
 from eac.records.details import PeriodDetails, read_details
 from eac.records.record import PERIOD_FILE, RunRecord, StrPath
@@ -124,15 +124,6 @@ def read_all_details(run_dir: StrPath) -> tuple[PeriodDetails, ...]:
     done.sort(key=lambda directory: int(directory.name.split("-", 2)[1]))
     found = (read_details(directory) for directory in done)
     return tuple(details for details in found if details is not None)
-
-
-def write_text(path: StrPath, text: str) -> None:
-    """Writes a file, and the directories above it, whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
 
 
 def run_figures(run_dir: StrPath, *, metric: str = "MAE") -> list[Chart]:
