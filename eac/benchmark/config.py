@@ -6,10 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eac.errors import ConfigError
-from eac.recipes import SUFFIX, find_config
+from eac.recipes import SUFFIX, find_config, read_settings
 from eac.records.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
@@ -148,10 +146,7 @@ def read_benchmark(path: StrPath) -> Benchmark:
         ConfigError: If the file is missing, is no YAML, or a key in it is unknown or missing.
     """
     source = find_config(path, ("benchmarks",))
-    try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{source} cannot be read as YAML: {error}") from error
+    content = read_settings(source)
     known = ("name", "seeds", "streams", "strategies", "backbones", "set", "tables", "published")
     top = _Section(content, str(source), known, required=("streams", "strategies"))
     choices = ("name", "config", "set", "published")

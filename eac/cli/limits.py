@@ -3,7 +3,7 @@
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,12 @@ def check_settings(config: Namespace, *, all_periods: bool) -> None:
     Raises:
         ConfigError: Names the key, its value and what to give.
     """
-    trainer = config.get("trainer") or {}
+    trainer = config["trainer"]
     for key, limit in _TRAINER.items() if all_periods else ():
         if key in trainer and not limit.allowed(trainer[key]):
             raise ConfigError(f"trainer.{key}: {trainer[key]} cannot be. {limit.advice}")
     _check_devices(trainer)
-    data = config.get("data") or {}
+    data = config["data"]
     sizes = {key: data.get(key) for key in ("window", "horizon")}
     check_counts(**sizes)
     for key, value in sizes.items():
@@ -115,7 +115,7 @@ def check_trainer(make_trainer: Callable[[Path, list], Trainer]) -> None:
         try:
             make_trainer(Path(folder), [])
         except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
-            raise ConfigError(f"trainer: {one_line(error)}{_no_gpu(error)}") from error
+            raise ConfigError(f"trainer: {one_line(error)}.{no_gpu(error)}") from error
 
 
 def check_optimizer(model: Forecaster) -> None:
@@ -129,10 +129,10 @@ def check_optimizer(model: Forecaster) -> None:
         if model._lr_scheduler is not None:
             model._lr_scheduler(optimizer)
     except (ValueError, TypeError, AssertionError, ZeroDivisionError) as error:
-        raise ConfigError(f"model.optimizer or model.lr_scheduler: {one_line(error)}") from error
+        raise ConfigError(f"model.optimizer or model.lr_scheduler: {one_line(error)}.") from error
 
 
-def _check_devices(trainer: Mapping[str, Any]) -> None:
+def _check_devices(trainer: Namespace) -> None:
     """Refuses more processes than there are cores: each is a whole copy of the run."""
     devices, cores = str(trainer.get("devices")), os.cpu_count() or 1
     on_cpu = trainer.get("accelerator") == "cpu" or not torch.cuda.is_available()
@@ -156,10 +156,11 @@ def one_line(error: Exception) -> str:
     """What an exception says, without line breaks; of several reasons those that name a cause."""
     lines = [line.strip(" -") for line in str(error).partition("Errors:")[2].splitlines()]
     causes = [line for line in lines if line and not line.startswith(("Expected", "Given value"))]
-    return " ".join(" ".join(causes or [str(error)]).split())[:300].removesuffix(".")
+    return " ".join(" ".join(causes or [str(error)]).split())[:300].rstrip(".!")
 
 
-def _no_gpu(error: Exception) -> str:
+def no_gpu(error: Exception) -> str:
+    """What to do where a GPU is asked for and none is there; "" otherwise."""
     if "gpu" in str(error).lower() and not torch.cuda.is_available():
         return " There is no GPU here that torch can use: give --trainer.accelerator cpu."
     return ""

@@ -14,13 +14,21 @@ from lightning.pytorch.loggers import CSVLogger
 
 from eac.artifacts.checkpoint import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
-from eac.cli.limits import check_optimizer, check_seed, check_settings, check_trainer, one_line
+from eac.cli.limits import (
+    check_optimizer,
+    check_seed,
+    check_settings,
+    check_trainer,
+    no_gpu,
+    one_line,
+)
 from eac.cli.parser import SuggestingParser
 from eac.cli.settings_files import with_files
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.stream import GraphStream
 from eac.errors import ConfigError, EACError
 from eac.protocols.protocol import ProtocolName
+from eac.records.record import RUN_FILE
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer
 from eac.training.trainers import quiet_lightning
@@ -48,6 +56,7 @@ class StreamCLI(LightningCLI):
 
     def __init__(self, args: Sequence[str], *, run: bool):
         import_extension_points()
+        _search_here(args)
         quiet_lightning()
         self._one_period = run
         self._args = with_files(args)
@@ -109,7 +118,10 @@ class StreamCLI(LightningCLI):
         except EACError:
             raise
         except (MisconfigurationException, *BUILD_ERRORS) as error:
-            raise ConfigError(f"model or data cannot be built: {one_line(error)}.") from error
+            what = "trainer" if isinstance(error, MisconfigurationException) else "model or data"
+            raise ConfigError(
+                f"{what} cannot be built: {one_line(error)}.{no_gpu(error)}"
+            ) from error
         check_optimizer(self.model)
         if not self._one_period:
             check_trainer(self.make_trainer)
@@ -146,6 +158,18 @@ class StreamCLI(LightningCLI):
 
 
 DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
+
+
+def _search_here(args: Sequence[str]) -> None:
+    """Lets a configuration of one's own name classes in modules of the current directory.
+
+    Not one that a run keeps: a run directory is data, from whoever, and names no code to load.
+    """
+    kept = (Path(arg.partition("=")[2] or arg) for arg in args)
+    if not any(path.name == "config.yaml" and path.with_name(RUN_FILE).is_file() for path in kept):
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.append(here)
 
 
 def _add_run_arguments(parser: LightningArgumentParser) -> None:

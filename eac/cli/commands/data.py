@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from eac.data.core.stream import GraphStream
+from eac.data.core.windows import check_counts
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
 from eac.data.manage.expect import check_expected
@@ -90,6 +91,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    check_counts(window=arguments.window, horizon=arguments.horizon)
     stream = open_stream(arguments.path)
     done: list[PeriodSummary] = []
     try:

@@ -1,6 +1,7 @@
 """``eac predict``: forecasts of a finished run, or LightningCLI's predict on one period."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.errors import ConfigError
+from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
 from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
+LONG_AFTER_DAYS = 28
+"""Days without training after which forecasts are said to be old."""
 EXAMPLE_AND_DEVICES = """\
 example:
   eac predict --run runs/counts --input counts.csv --output forecasts.csv
@@ -54,9 +57,39 @@ def _predict(arguments: argparse.Namespace) -> int:
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
     forecasts = load_run(arguments.run).predict(frame, edges)
+    if forecasts.empty:
+        raise StreamError(f"{arguments.input}: no sensor can be forecast{_why(forecasts)}.")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
+    gap = _gap(Path(arguments.run), forecasts["ds"].min())
+    if gap:
+        print(gap, file=sys.stderr)
     return 0
+
+
+def _why(forecasts: pd.DataFrame) -> str:
+    """The first reason for which a sensor has no forecast."""
+    reasons = [f": {reason}" for reason in forecasts.attrs["skipped"].values()]
+    return next(iter(reasons), "")
+
+
+def _gap(run_dir: Path, first: pd.Timestamp) -> str:
+    """What to know of forecasts that begin long after the run's last reading; "" otherwise."""
+    from eac.artifacts.saved_data import done_periods
+    from eac.records.details import read_details
+
+    details = read_details(done_periods(run_dir)[-1])
+    last = "" if details is None else details.quality.last
+    if "-" not in last:  # a slot: the run has no real time
+        return ""
+    days = (first.tz_localize(None) - pd.Timestamp(last).tz_localize(None)).days
+    if days <= LONG_AFTER_DAYS:
+        return ""
+    return (
+        f"note: these forecasts begin {days} days after the last reading that the run was trained "
+        f"on ({last}); what changed since, it has not learned. Train what has arrived: eac run "
+        f"--resume {run_dir}"
+    )
 
 
 def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
