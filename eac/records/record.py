@@ -19,6 +19,7 @@ from eac.records.horizon_table import (
     tables_to_json,
 )
 from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
@@ -73,6 +74,7 @@ class PeriodRecord:
             "previous" period left it, and of one "untrained"; empty unless asked for.
         past: Test errors after training on this period, by the name of an earlier period and by
             group, nodes being kept, new or returned as they were then; empty unless asked for.
+        update: The low-rank update of the backbone, where there was one.
     """
 
     name: str
@@ -93,6 +95,7 @@ class PeriodRecord:
     sensors: SensorErrors | None = None
     before: dict[str, Groups] = field(default_factory=dict)
     past: dict[str, Groups] = field(default_factory=dict)
+    update: UpdateRecord | None = None
 
     def __post_init__(self):
         if "all" not in self.groups:
@@ -116,6 +119,7 @@ class PeriodRecord:
         for name in ("before", "past"):
             content[name] = {key: tables_to_json(tables) for key, tables in content[name].items()}
         content["notes"] = list(self.notes)
+        content["update"] = None if self.update is None else self.update.to_json()
         if self.sensors is not None:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
@@ -149,6 +153,7 @@ class PeriodRecord:
             sensors=_sensors(source),
             before=_transfer(source, "before"),
             past=_transfer(source, "past"),
+            update=_update(source),
         )
 
 
@@ -261,6 +266,12 @@ def _transfer(source: Fields, key: str) -> dict[str, Groups]:
         return {}
     inner = source.inner(key)
     return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
+
+
+def _update(source: Fields) -> UpdateRecord | None:
+    if source.content.get("update") is None:  # records written before updates were
+        return None
+    return UpdateRecord.from_json(source.inner("update"))
 
 
 def _sensors(source: Fields) -> SensorErrors | None:

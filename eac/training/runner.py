@@ -214,6 +214,7 @@ class StreamRunner:
         """Plans the period, and readies model and data for it."""
         model = self.forecaster
         model.strategy.take_notes()
+        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
@@ -227,7 +228,7 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
+        if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
         if not data.refit_epochs:
             return 0.0
@@ -267,6 +268,7 @@ class StreamRunner:
             backbone=type(self.forecaster.backbone).__name__,
             sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
             notes=self.forecaster.strategy.take_notes(),
+            update=self.forecaster.strategy.take_update(),
         )
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
