@@ -16,6 +16,15 @@ KINDS = {
     "NoneType": "null",
 }
 LONGEST = 60
+OF_KEY = {
+    "backbone": "Backbone",
+    "cold_start": "ColdStart",
+    "loss": "Loss",
+    "scaling": "Scaling",
+    "strategy": "Strategy",
+    "stream": "GraphStream",
+}
+"""The class below which a setting of this name is looked for."""
 
 _KEY = re.compile(r'Parser key "([\w.]+)"')
 _LINKED = re.compile(r'argument \S+ --> (\S+): |Linked "([\w.]+)" must be given via')
@@ -99,12 +108,14 @@ def _class(key: str, message: str) -> str | None:
     if abstract is not None:
         return f"{key}: {abstract[1]} is abstract. Give a class below it."
     wrong, bases = _NO_CLASS.search(message), [part for m in _BASE.findall(message) for part in m]
-    known = _classes(next((base for base in bases if base), ""))
+    of_key = OF_KEY.get(key.rpartition(".")[2], "")
+    known = _classes(next((base for base in bases if base), of_key))
     if wrong is None:
-        if not re.search("Not a valid subclass|is not iterable", message):
+        if not re.search("Not a valid subclass|is not iterable|unhashable type", message):
             return None
         few = f", such as {', '.join(known[:3])}" if known else ""
-        return f"{key}: {_given(message)!r} names no class. Give one{few}."
+        given = _given(message) if _GIVEN.search(message) else "class_path"
+        return f"{key}: {given!r} names no class. Give one{few}."
     path = wrong["path"] or wrong["module"] or wrong["other"]
     path = path or f"{wrong['holder']}.{wrong['name']}"
     other = " of the kind that is needed" if wrong["other"] else ""

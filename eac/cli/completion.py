@@ -19,8 +19,8 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": "--run --input --output --edges",
-    "report": "--metric --json --markdown --latex --csv --html --figures",
-    "compare": "--metric --markdown --latex --csv --html",
+    "report": "--all --metric --json --markdown --latex --csv --html --figures",
+    "compare": "--metric --reference --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
     "--stream --set --tables-only --docs",
     "study": "heterogeneity spectrum",

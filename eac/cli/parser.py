@@ -51,7 +51,10 @@ class SuggestingParser(LightningArgumentParser):
         advice = missing and _ADVICE.get(missing["required"] or missing["empty"])
         said = advice or answer(message, self.sources)
         hint = "" if advice or "Did you mean" in (said or message) else self._hint(message)
-        print(f"{self.prog}: error: {said or message.strip() + '.'}{hint}", file=sys.stderr)
+        print(
+            f"{self.prog}: error: {said or message.strip().rstrip('.') + '.'}{hint}",
+            file=sys.stderr,
+        )
         raise SystemExit(2)
 
     def _hint(self, message: str) -> str:

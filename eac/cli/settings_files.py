@@ -32,7 +32,8 @@ def _check_groups(path: Path) -> None:
     for key, value in read_settings(path).items():
         if key in GROUPS and not isinstance(value, dict):
             raise ConfigError(
-                f"-c {path}: {key} is a group of settings, found {key}: {value!r}. Indent its "
+                f"-c {path}: {key} is a group of settings, found {key}: {str(value)[:40]}. "
+                "Indent its "
                 "settings below it, or leave it out."
             )
 
