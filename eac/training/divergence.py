@@ -6,7 +6,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from eac.errors import RunError
+from eac.training.callbacks import StopWhereStopped
 from eac.training.forecaster import Forecaster
+
+
+def stops() -> tuple[Callback, ...]:
+    """What may end the training of a period before its last epoch, besides early stopping."""
+    return StopWhereStopped(), StopWhereDiverged()
 
 
 class StopWhereDiverged(Callback):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import check_counts
 from eac.data.manage.convert import Layout, convert
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     stream = argparse.ArgumentParser(add_help=False)
     stream.add_argument("path", help="folder or file of the stream")
+    add_reading_flags(stream)
     check = commands.add_parser(
         "check",
         parents=[stream],
@@ -92,7 +94,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     check_counts(window=arguments.window, horizon=arguments.horizon)
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     done: list[PeriodSummary] = []
     try:
         for period in summaries(stream, window=arguments.window, horizon=arguments.horizon):
@@ -110,7 +112,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _describe(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     periods = list(summaries(stream))
     about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
     if arguments.json:
@@ -133,7 +135,7 @@ def _connect(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     destination = convert(stream, arguments.destination, arguments.to)
     print(f"wrote {_count(len(stream), 'period')} to {destination}")
     return 0
@@ -165,6 +167,8 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
+        for note in period.notes:
+            print(f"note: period {period.name!r}: {note}")
         for warning in period.warnings:
             print(plain(f"warning: period {period.name!r}: {warning}"))
 

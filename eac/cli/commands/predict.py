@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
 from eac.plain import one_line
@@ -52,13 +53,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.data.readers import tabular
+    from eac.data.readers.frame import read_frame
     from eac.serving.predictor import load_run
 
-    frame = tabular.read_long(Path(arguments.input), "input")
+    frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges)
-    if forecasts.empty:
-        raise StreamError(f"{arguments.input}: no sensor can be forecast{_why(forecasts)}.")
+    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level, form=form)
+    if not len(forecasts):
+        raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     gap = _gap(Path(arguments.run), forecasts["ds"].min())
@@ -67,10 +69,11 @@ def _predict(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _why(forecasts: pd.DataFrame) -> str:
-    """The first reason for which a sensor has no forecast."""
-    reasons = [f": {reason}" for reason in forecasts.attrs["skipped"].values()]
-    return next(iter(reasons), "")
+def _why(skipped: dict[str, str]) -> str:
+    """The reasons of the first sensors without a forecast."""
+    shown = [f"{one_line(node)}: {one_line(reason)}" for node, reason in list(skipped.items())[:3]]
+    more = f" ({len(skipped) - 3} more sensors)" if len(skipped) > 3 else ""
+    return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
 
 
 def _gap(run_dir: Path, first: pd.Timestamp) -> str:
@@ -125,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--input",
         required=True,
         metavar="FILE",
-        help="recent readings: .csv or .parquet with unique_id, ds, y",
+        help="recent readings: a table with unique_id, ds, y, or the columns named below",
     )
     add(
         "--output",
@@ -134,8 +137,17 @@ def _parser() -> argparse.ArgumentParser:
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
     )
     add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
+    )
+    add(
         "--edges",
         metavar="FILE",
         help="CSV with source, target, weight (default: the edges of the run's last period)",
     )
+    add_reading_flags(parser)
     return parser
