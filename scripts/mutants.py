@@ -131,9 +131,7 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
     """Nodes that do something: no annotation, docstring, decorator or message of an error."""
     yield node
     for field, value in ast.iter_fields(node):
-        if field in ("annotation", "returns", "decorator_list", "bases") or isinstance(
-            node, ast.Raise
-        ):
+        if field in SILENT or isinstance(node, ast.Raise):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):

@@ -120,7 +120,7 @@ def _class(key: str, message: str) -> str | None:
     path = path or f"{wrong['holder']}.{wrong['name']}"
     other = " of the kind that is needed" if wrong["other"] else ""
     hint = _hint(path.rpartition(".")[2], known, cutoff=0.4)
-    if not hint and "." in path and not other:
+    if "." in path and not path.startswith("eac.") and not other:
         hint = " Is its module in this directory?"
     elif not hint and known:
         hint = f" Known: {', '.join(sorted(known))}."
