@@ -74,7 +74,9 @@ class Mutant:
 
 def main() -> int:
     """Makes the changes, runs their tests, writes the list; 1 when too few are noticed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description="Small changes of the code, and whether a test notices each."
+    )
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "mutants.md")

@@ -31,6 +31,7 @@ from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split, check_counts, check_fractions, check_shares, window_starts
 from eac.data.readers.open import open_stream
+from eac.errors import ConfigError
 from eac.protocols.draws import Draws, OwnDraws
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
