@@ -16,7 +16,7 @@ from eac.data.batches.scaling import Scaler, Scaling, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
-from eac.data.core.pieces import is_complete
+from eac.data.core.pieces import count_readings, is_complete
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.readers.files import MAPPED_SERIES
@@ -115,8 +115,8 @@ def prepare(
         intake: Windows, history, and what replaces the protocol's scaling.
         before: What comes before the period, at least the largest lag long.
     """
-    scaler, inputs = _fit(period.series, split, protocol, intake)
     earlier = None if before is None else before.readings
+    scaler, inputs = _fit(period.series, split, protocol, intake, earlier)
     lead = 0 if earlier is None else len(earlier)
     complete = is_complete(period.series) and (earlier is None or is_complete(earlier))
     readings = Readings(_joined(period, earlier), inputs.later(lead), complete=complete)
@@ -157,10 +157,14 @@ def _ahead(period: Period, steps: range, intake: Intake, before: Before | None) 
 
 
 def _fit(
-    series: NodeSeries, split: Split, protocol: Protocol, intake: Intake
+    series: NodeSeries,
+    split: Split,
+    protocol: Protocol,
+    intake: Intake,
+    earlier: Float[Tensor, "lead node"] | None,
 ) -> tuple[Scaler, PartScaling]:
     """The scaler of the training part, and those of the inputs of each part."""
-    train, null_value = series[split.train.start : split.train.stop], intake.null_value
+    train, null_value = _fitted_on(series, split, earlier), intake.null_value
     if intake.scaling is not None:
         train = train if null_value is None else train.where(train != null_value, nan)
         scaler = intake.scaling.fit(train)
@@ -173,6 +177,18 @@ def _fit(
     own = [part_scaler(part, protocol, intake.window, intake.horizon) for part in parts]
     cuts = (split.train.start, split.val.start, split.test.start)
     return scaler, PartScaling.of([scaler, *own], cuts, shared=shared)
+
+
+def _fitted_on(
+    series: NodeSeries, split: Split, earlier: Float[Tensor, "lead node"] | None
+) -> Float[Tensor, "step node"]:
+    """The training part; where it holds nothing at all, what is known before the test."""
+    train = series[split.train.start : split.train.stop]
+    if bool(count_readings(train).any()):
+        return train
+    if bool(count_readings(series[: split.test.start]).any()):
+        return series[: split.test.start]
+    return train if earlier is None else earlier
 
 
 def part_scaler(series: NodeSeries, protocol: Protocol, window: int, horizon: int) -> Scaler:
