@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.first_contact.conftest import counts
+from tests.first_contact.commands.conftest import counts
 
 
 @pytest.fixture
