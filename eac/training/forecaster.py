@@ -15,7 +15,6 @@ from eac.backbones.base import Backbone
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
-from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.graph import Graph
@@ -118,12 +117,7 @@ class Forecaster(LightningModule):
         self.strategy.select_nodes(context.current.period.node_ids)
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
-        self.backbone.requires_grad_(not plan.freeze_backbone)
-        if plan.train_update:
-            open_updates(self.backbone)
-        if plan.train_head:
-            for parameter in self.backbone.head_parameters():
-                parameter.requires_grad_(True)
+        plan.open(self.backbone)
         self._begun = True
 
     def choose_by_validation(self, context: PeriodContext) -> None:
