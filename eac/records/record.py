@@ -18,6 +18,7 @@ from eac.records.horizon_table import (
     read_tables,
     tables_to_json,
 )
+from eac.records.intervals import ByLevel, Intervals, mean_by_level
 from eac.records.jsonfile import Fields, StrPath, format_header, read_json
 from eac.records.update import UpdateRecord
 
@@ -74,6 +75,7 @@ class PeriodRecord:
             "previous" period left it, and of one "untrained"; empty unless asked for.
         past: Test errors after training on this period, by the name of an earlier period and by
             group, nodes being kept, new or returned as they were then; empty unless asked for.
+        intervals: How well intervals held their level; None where none were made.
         update: The low-rank update of the backbone, where there was one.
     """
 
@@ -95,6 +97,7 @@ class PeriodRecord:
     sensors: SensorErrors | None = None
     before: dict[str, Groups] = field(default_factory=dict)
     past: dict[str, Groups] = field(default_factory=dict)
+    intervals: Intervals | None = None
     update: UpdateRecord | None = None
 
     def __post_init__(self):
@@ -123,6 +126,10 @@ class PeriodRecord:
         if self.sensors is not None:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
+        if self.intervals is None:
+            del content["intervals"]
+        else:
+            content["intervals"] = self.intervals.to_json()
         return format_header(PERIOD_FORMAT) | content | self.errors.to_json()
 
     @staticmethod
@@ -153,6 +160,7 @@ class PeriodRecord:
             sensors=_sensors(source),
             before=_transfer(source, "before"),
             past=_transfer(source, "past"),
+            intervals=_intervals(source),
             update=_update(source),
         )
 
@@ -190,6 +198,16 @@ class RunRecord:
         names = self.periods[0].baselines if self.periods else ()
         shared = [name for name in names if all(name in p.baselines for p in self.periods)]
         return {name: mean_table([p.baselines[name] for p in self.periods]) for name in shared}
+
+    def mean_intervals(self) -> dict[str, ByLevel]:
+        """``coverage`` and ``winkler`` by level, averaged over the periods that have intervals."""
+        made = [p.intervals for p in self.periods if p.intervals is not None]
+        if not made:
+            return {}
+        return {
+            "coverage": mean_by_level([m.coverage for m in made]),
+            "winkler": mean_by_level([m.winkler for m in made]),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The header as plain dictionaries, with the mean over periods but not the periods."""
@@ -266,6 +284,12 @@ def _transfer(source: Fields, key: str) -> dict[str, Groups]:
         return {}
     inner = source.inner(key)
     return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
+
+
+def _intervals(source: Fields) -> Intervals | None:
+    if "intervals" not in source.content:  # records written before there were intervals
+        return None
+    return Intervals.from_json(source.inner("intervals"))
 
 
 def _update(source: Fields) -> UpdateRecord | None:

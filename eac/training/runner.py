@@ -33,6 +33,7 @@ from eac.records.record import (
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
+from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
@@ -106,6 +107,7 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
+        self._intervals = IntervalRun()
         self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
         self._next = 0
 
@@ -170,6 +172,7 @@ class StreamRunner:
             if self._draws is not None:
                 self._draws = PublishedDraws(self.data.seed, load_draws(directory))
             self.forecaster.select_nodes(data.period.node_ids)
+            self._intervals.restore(data, directory)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         make_folder(directory)
@@ -183,7 +186,8 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        roll = self._intervals.begin(data, model.null_value_of(data))
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
@@ -193,6 +197,7 @@ class StreamRunner:
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = self._record(data, change, counts, watch, naive)
+        record = replace(record, intervals=self._intervals.summary(change))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -232,6 +237,7 @@ class StreamRunner:
         model.strategy.end_training(context, model.backbone)
         if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
+        self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
@@ -284,6 +290,7 @@ class StreamRunner:
         }
         save_graph(directory, data.period.graph)
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
+        self._intervals.end(data, directory)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
             remove(directory / name)
