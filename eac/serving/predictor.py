@@ -11,16 +11,21 @@ from torch import Tensor
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
-from eac.calibration.clock import moment_step
+from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
+from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.nn.twin import twin
+from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
 from eac.typing import StrPath
 
 COLD_START = "cold start"
+FIRST = torch.zeros(1, dtype=torch.long)
+"""The first step of the only window."""
 
 
 class Predictor:
@@ -46,6 +51,7 @@ class Predictor:
         edges: pd.DataFrame | None = None,
         *,
         levels: Sequence[int] = (),
+        form: Form | None = None,
     ) -> pd.DataFrame:
         """Forecasts of the steps after the last time stamp of the frame.
 
@@ -60,6 +66,7 @@ class Predictor:
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
             levels: Percents of readings that intervals are to hold, such as 80 and 95.
+            form: How the columns of the frame are to be understood.
 
         Returns:
             ``unique_id, ds, y_hat``, for each level ``y_hat-lo-80`` and ``y_hat-hi-80``, and
@@ -72,15 +79,12 @@ class Predictor:
             RunError: If intervals are asked for and the run made none.
             ConfigError: If a level is outside of those that the run follows.
         """
-        recent = read_recent(frame, self.data)
+        recent = read_recent(frame, self.data, form)
         graph = recent_graph(recent, self.data, edges)
-        backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
-        tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
-        batch = tensors.with_neighbours(backbone.neighbour_series).batch(torch.zeros(1).long())
-        self._adopt(recent.unseen)
-        self.forecaster.select_nodes(recent.node_ids)
-        strategy.begin_forecasts()
-        y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
+        model = self._pointed_at(recent)
+        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        model.strategy.begin_forecasts()
+        y_hat = model.strategy.adapt_forecast(model(batch), batch)[0]
         bounds = self._bounds(y_hat, recent, levels) if levels else None
         return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
 
@@ -94,16 +98,22 @@ class Predictor:
                 "processes. Forecast without levels, or run it again."
             )
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
-        return calibrator.bounds(moment_step(recent.now, self.data.step), y_hat, levels)
+        return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
 
-    def _adopt(self, node_ids: tuple[str, ...]) -> None:
-        """Gives sensors that the run has never seen the mean of the prompts learned."""
-        for pool in self.forecaster.strategy.modules():
+    def _pointed_at(self, recent: Recent) -> Forecaster:
+        """The model for these sensors, with weights in common; others may ask meanwhile.
+
+        Sensors that the run has never seen get the mean of the prompts learned.
+        """
+        model = twin(self.forecaster)
+        for pool in model.strategy.modules():
             if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
                 continue
             mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(node_ids):
-                pool.place(node_ids, mean.expand(len(node_ids), -1))
+            if pool.grow(recent.unseen):
+                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
+        model.select_nodes(recent.node_ids)
+        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""
@@ -112,7 +122,7 @@ class Predictor:
         notes = []
         for node, silence in zip(recent.asked, silences, strict=True):
             origin = COLD_START if node in unseen else "" if node in current else "returned"
-            notes.append("; ".join(part for part in (origin, silence) if part))
+            notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
 
 
@@ -141,6 +151,7 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     data = load_data(directories)
     model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
     load_state(directories[-1]).restore(model)
+    model.select_nodes(data.current_ids)
     return Predictor(model, data, load_calibrator(directories[-1]))
 
 
@@ -157,7 +168,7 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
         return ""
     if steps == len(recent.series):
         return "silent: no reading in the input"
-    return f"silent since {recent.now - steps * recent.step}"
+    return f"silent since {recent.when(len(recent.series) - 1 - steps)}"
 
 
 def _as_frame(
@@ -167,18 +178,20 @@ def _as_frame(
     recent: Recent,
     notes: list[str],
 ) -> pd.DataFrame:
-    horizon, rows = y_hat.shape[1], recent.rows(recent.asked)
-    ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
+    rows, first = recent.rows(recent.asked), len(recent.series)
+    leads = [i for i in range(y_hat.shape[1]) if is_forecast(recent.clock, first + i)]
+    stamps = pd.Index([recent.when(first + i) for i in leads], name="ds")
+    stamps = stamps if len(leads) else pd.DatetimeIndex([], name="ds")
     columns = {
-        "unique_id": [node for node in recent.asked for _ in range(horizon)],
-        "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
-        "y_hat": y_hat[rows].flatten().numpy(),
+        "unique_id": [node for node in recent.asked for _ in leads],
+        "ds": stamps.take(list(range(len(leads))) * len(recent.asked)),
+        "y_hat": y_hat[rows][:, leads].flatten().numpy(),
     }
     if bounds is not None:
         for i, level in enumerate(levels):
             for side, bound in zip(("lo", "hi"), bounds, strict=True):
-                columns[f"y_hat-{side}-{level}"] = bound[rows, :, i].flatten().numpy()
-    columns["note"] = [note for note in notes for _ in range(horizon)]
+                columns[f"y_hat-{side}-{level}"] = bound[rows][:, leads, i].flatten().numpy()
+    columns["note"] = [note for note in notes for _ in leads]
     frame = pd.DataFrame(columns)
     frame.attrs["skipped"] = dict(recent.skipped)
     return frame
