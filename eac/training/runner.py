@@ -14,6 +14,7 @@ from eac.artifacts.saved_data import data_card, load_draws, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
 from eac.errors import RunError
 from eac.files import make_folder, remove, write_text
 from eac.metrics.horizon import HorizonErrors
@@ -308,3 +309,5 @@ def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) ->
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )
+    for said in before_training(data.period, data.split):
+        log.warning("period %s: %s", data.period.name, said)
