@@ -5,6 +5,7 @@ from pathlib import Path
 from eac.artifacts.resume_points import resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import StopWhereDiverged
 from eac.training.forecaster import Forecaster
 from eac.training.pace import Pace
 from eac.training.trainers import TrainerFactory
@@ -48,7 +49,7 @@ def refit(
     """
     clock, resume = CountEpochs(), resume_point(directory)
     again = _Again(data.refit_epochs)
-    callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
-    trainer = make_trainer(directory, callbacks)
+    own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
+    trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

@@ -1,6 +1,7 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
 from eac.errors import RunError
 from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
@@ -34,7 +36,8 @@ from eac.records.record import (
     write_run,
 )
 from eac.strategies.base import PeriodContext, PeriodPlan
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import stops
 from eac.training.forecaster import Forecaster
 from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
@@ -182,17 +185,19 @@ class StreamRunner:
         before = {} if tester is None else tester.before(data, change, directory)
         data = data.prepared(model.backbone.needs)
         context = self._context(data, change)
+        clock = time.perf_counter()
         plan = self._begin(context)
+        probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch, roll)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._after_training(data, directory, context, plan)
+            watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
@@ -307,3 +312,5 @@ def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) ->
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )
+    for said in before_training(data.period, data.split):
+        log.warning("period %s: %s", data.period.name, said)
