@@ -19,6 +19,7 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": "--run --input --output --edges --level",
+    "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
     "report": "--metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

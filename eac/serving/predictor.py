@@ -13,12 +13,13 @@ from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import moment_step
 from eac.calibration.store import load_calibrator
+from eac.data.core.graph import Graph
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.typing import StrPath
+from eac.typing import NodeSeries, StrPath
 
 COLD_START = "cold start"
 
@@ -73,16 +74,34 @@ class Predictor:
             ConfigError: If a level is outside of those that the run follows.
         """
         recent = read_recent(frame, self.data)
-        graph = recent_graph(recent, self.data, edges)
+        y_hat = self._forecast(recent, recent_graph(recent, self.data, edges))
+        bounds = self._bounds(y_hat, recent, levels) if levels else None
+        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+
+    @torch.no_grad()
+    def forecast_grid(
+        self, series: NodeSeries, node_ids: Sequence[str], now: pd.Timestamp
+    ) -> Float[Tensor, "node horizon"]:
+        """Forecasts from readings that are on the grid of the run already, without a frame.
+
+        Args:
+            series: Readings of the last steps, at least one window; NaN where missing.
+            node_ids: Sensors: those of the run's last period, in its order, then others.
+            now: Time stamp of the last step.
+        """
+        known, ids = set(self.data.node_ids), tuple(node_ids)
+        unseen = tuple(node for node in ids if node not in known)
+        recent = Recent(series, ids, ids, unseen, {}, now, pd.Timedelta(self.data.step))
+        return self._forecast(recent, recent_graph(recent, self.data, None))
+
+    def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
         backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
         tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
         batch = tensors.with_neighbours(backbone.neighbour_series).batch(torch.zeros(1).long())
         self._adopt(recent.unseen)
         self.forecaster.select_nodes(recent.node_ids)
         strategy.begin_forecasts()
-        y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
-        bounds = self._bounds(y_hat, recent, levels) if levels else None
-        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+        return strategy.adapt_forecast(self.forecaster(batch), batch)[0]
 
     def _bounds(
         self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]
@@ -116,13 +135,16 @@ class Predictor:
         return notes
 
 
-def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predictor:
+def load_run(
+    run_dir: StrPath, forecaster: Forecaster | None = None, *, period: int | None = None
+) -> Predictor:
     """A finished or running run, to forecast with what its last finished period left.
 
     Args:
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
+        period: Position of the period among the finished ones; None is the last.
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -133,6 +155,8 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     """
     run_dir = Path(run_dir)
     directories = done_periods(run_dir)
+    if period is not None:
+        directories = directories[: period + 1]
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
