@@ -1,6 +1,7 @@
-"""Loads ``eac serve`` as a busy network does, and kills it: latency, activations, lost readings.
+r"""Loads ``eac serve`` as a busy network does, and kills it: latency, activations, lost readings.
 
-    python scripts/load_server.py --sensors 1000 --seconds 20 --rate 200 --activations 100 --kills 20
+    python scripts/load_server.py --sensors 1000 --seconds 20 --rate 200 \
+        --activations 100 --kills 20
 
 A run of one epoch over made-up readings is trained first, in a temporary folder.
 """
@@ -91,7 +92,7 @@ def _train(run_dir: Path, sensors: int) -> np.ndarray:
     first = 2 * steps
     stamps = pd.date_range(START + (first - 22 * 24) * HOUR, periods=22 * 24, freq="h", name="ds")
     frame = pd.DataFrame(series[first - 22 * 24 : first], stamps, pd.Index(ids, name="unique_id"))
-    long = frame.unstack().rename("y").reset_index()
+    long = frame.unstack().reset_index().set_axis(["unique_id", "ds", "y"], axis=1)
     long.to_parquet(run_dir.parent / "input.parquet", index=False)
     return series[first:]
 

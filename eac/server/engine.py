@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from eac.calibration.base import Calibrator
+from eac.data.core.calendar import Calendar
 from eac.errors import EACError
 from eac.server.board import Board, Placed, Reading
 from eac.server.forecast import GenerationName, NetworkForecast
@@ -254,7 +254,9 @@ class Engine:
         if now is None:
             return None
         issued = self.board.time_of(now)
-        y_hat = predictor.forecast_grid(series, ids, pd.Timestamp(issued))
+        first = issued - (len(series) - 1) * self.board.step
+        clock = Calendar.from_timestamps(first, self.board.step)
+        y_hat = predictor.forecast_grid(series, ids, clock)
         self.forwards += 1
         levels: tuple[int, ...] = ()
         low = high = np.empty((len(ids), y_hat.shape[1], 0), dtype=np.float32)

@@ -62,6 +62,12 @@ def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generat
             f"{run_dir} forecasts with series known ahead, which readings alone do not bring. "
             "Forecast with: eac predict"
         )
+    rules = predictor.data.clock
+    if rules is not None and (rules.counted or rules.zone or rules.hours or rules.months):
+        raise RunError(
+            f"{run_dir} has steps that are counted, of months, of open hours or in a time zone; "
+            "eac serve takes time stamps at equal distances. Forecast with: eac predict"
+        )
     calibrator = predictor.calibrator
     name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))

@@ -55,6 +55,11 @@ class PeriodPlan:
         train_update: With a frozen backbone, train its low-rank updates, biases and scales.
         loss_nodes: Rows of the period the loss counts; None means all.
         graph_nodes: Rows of the period trained on as a subgraph; None means all.
+
+    Example:
+        >>> plan = PeriodPlan(freeze_backbone=True)
+        >>> plan.train, plan.start  # trains what the strategy owns, from the previous model
+        (True, 'previous')
     """
 
     train: bool = True
