@@ -7,8 +7,8 @@ import numpy as np
 
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import moment_step
-from eac.data.readers import tabular
-from eac.data.readers.columns import parse_stamps
+from eac.data.readers.layout import read_long
+from eac.data.readers.stamps import parse_stamps
 from eac.errors import RunError, StreamError
 from eac.server.board import Reading
 from eac.server.engine import Engine
@@ -40,9 +40,9 @@ def open_engine(
 
 
 def _readings(table: Path, engine: Engine, step: timedelta) -> list[Reading]:
-    frame = tabular.read_long(table, "input")
+    frame = read_long(table, "input")
     stamps = parse_stamps(frame["ds"], "input")
-    steps = np.array([moment_step(when, step) for when in stamps.to_pydatetime()])
+    steps = np.array([moment_step(when, step) for when in stamps.wall.to_pydatetime()])
     if len(steps) == 0:
         raise StreamError(f"{table} holds no readings. Give some, or leave --input out.")
     recent = steps > steps.max() - engine.board.length
