@@ -22,14 +22,14 @@ def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
 
     import eac
 
-    stream, null = data.stream, forecaster.null_value
+    stream = data.stream
     return RunRecord(
         stream=stream.name,
         unit=stream.unit,
         source=stream.source,
         protocol=data.protocol.name,
         seed=data.seed,
-        null_value=data.protocol.null_value if null is None else null,
+        null_value=data.null_value,
         versions={
             "eac": eac.__version__,
             "torch": torch.__version__,
