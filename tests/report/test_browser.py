@@ -107,10 +107,9 @@ def test_names_that_are_attacks_are_shown_without_running(tmp_path):
         assert known is not None
         worst = replace(known.traces.worst[0], node_id=bad)
         names = replace(known.map, node_ids=(bad, "b", "c"))
-        write_details(
-            folder, replace(known, map=names, traces=replace(known.traces, worst=(worst,)))
-        )
-        record = read_period(folder)
+        traces, record = replace(known.traces, worst=(worst,)), read_period(folder)
+        name = bad + record.name
+        write_details(folder, replace(known, name=name, map=names, traces=traces))
         assert record.sensors is not None
         sensors = replace(record.sensors, node_ids=(bad, *record.sensors.node_ids[1:]))
         write_period(folder, replace(record, name=name, sensors=sensors))
