@@ -77,6 +77,11 @@ def _dispatch(args: list[str]) -> int:
     except EACError as error:
         print(f"eac {command}: error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"eac {command}: error: {_of_system(error)}", file=sys.stderr)
+        return 1
 
 
 def _run(command: str, args: list[str]) -> int:
@@ -140,6 +145,13 @@ def _help() -> str:
             'completion:  eval "$(eac --print_completion bash)"      (or zsh)',
         ]
     )
+
+
+def _of_system(error: OSError) -> str:
+    """What the system refuses, as a sentence that names the file."""
+    name = "" if error.filename is None else f"{error.filename}: "
+    reason = (error.strerror or str(error)).rstrip(".")
+    return f"{name}{reason[:1].lower()}{reason[1:]}. Give another path, or make room there."
 
 
 def _unknown(command: str) -> str:
