@@ -129,7 +129,7 @@ def test_tensors_checkpoints_frames_and_arrays_come_back(tmp_path):
 
     files.write_tensors(tmp_path / "a.safetensors", {"x": torch.arange(6).reshape(2, 3).T})
     assert load_file(tmp_path / "a.safetensors")["x"].tolist() == [[0, 3], [1, 4], [2, 5]]
-    files.write_torch(tmp_path / "a.ckpt", {"x": torch.ones(2)})
+    files.write_bytes(tmp_path / "a.ckpt", files.torch_bytes({"x": torch.ones(2)}))
     assert torch.load(tmp_path / "a.ckpt", weights_only=True)["x"].tolist() == [1, 1]
     frame = pd.DataFrame({"a": [1, 2]})
     for name in ("f.csv", "f.parquet"):
