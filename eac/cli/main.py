@@ -22,13 +22,8 @@ COMMANDS = {
     "report": ("report", "a run as tables, a page, or figures for a paper"),
     "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
-<<<<<<< HEAD
-    "doctor": ("doctor", "what is damaged in a run, and what to do"),
-    "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
-=======
     "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
     "doctor": ("doctor", "what is damaged in a run, and what to do"),
->>>>>>> main
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
     "study": (
