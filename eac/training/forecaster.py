@@ -19,6 +19,7 @@ from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, valid
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
+from eac.data.batches.spread import node_errors, standard_error
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
@@ -83,6 +84,7 @@ class Forecaster(LightningModule):
         self._lr_scheduler = lr_scheduler
         self._errors: HorizonErrors | None = None
         self._batch_errors: list[Tensor] = []
+        self._sampled: list[Tensor] = []
         self._loss_sum: Tensor | None = None
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
@@ -116,8 +118,8 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged = data.null_value, self.loss.judged
-        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged)
+        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window is not None
+        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged, some)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -200,7 +202,7 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
-        self._errors, self._batch_errors = self._new_errors(), []
+        self._errors, self._batch_errors, self._sampled = self._new_errors(), [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
@@ -212,13 +214,18 @@ class Forecaster(LightningModule):
         if by_batch:
             self._batch_errors.append(errors.mae())
             self.errors.merge(errors)
+        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+            self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the mean absolute error over all steps, which early stopping watches."""
+        """Logs the MAE over all steps, which early stopping watches, and how far off a sample is."""
         self._add_other_processes()
         by_batch = self._batch_errors
         error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()
         self.log("val/MAE", error, prog_bar=True, sync_dist=True)
+        if (some := self.period_data.val_spread) is not None:
+            error = standard_error(torch.cat(self._sampled), some.share)
+            self.log("val/standard_error", error, sync_dist=True)
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""

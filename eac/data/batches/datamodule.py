@@ -26,6 +26,7 @@ from eac.data.batches.preparation import (
 from eac.data.batches.ready import Learner, Ready
 from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
 from eac.data.batches.scaling import Scaling
+from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors, PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
@@ -58,6 +59,7 @@ class PeriodData(LightningDataModule):
             large that they would not stay in memory that is used again. Under ``published`` a
             validation takes ``batch_size``, as there.
         val_windows: Windows of a validation during training, at most, evenly spread; null: all.
+            With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
         rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
@@ -229,12 +231,22 @@ class PeriodData(LightningDataModule):
 
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
-        starts = self.starts("val")
-        if self.val_windows is not None:
-            starts = starts[:: -(-len(starts) // self.val_windows)]
+        starts, some = self._val_starts(), self.val_spread
         starts = starts.flip(0) if self.protocol.windows_from_end else starts
         size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
-        return self._in_order(starts, size)
+        return self._in_order(starts, size, None if some is None else some.per_window)
+
+    @property
+    def val_spread(self) -> Spread | None:
+        """The nodes that each window of a validation during training takes; None: all of them.
+
+        A validation is complete as published, where the loss counts some of the nodes, and where a
+        window must hold them all.
+        """
+        trained, whole = self.ready.trained.tensors, self.protocol.validate_by_batch
+        if whole or self.nodes_per_window is None or trained.loss_nodes is not None:
+            return None
+        return spread(self._val_starts(), trained.num_nodes) if self._fitting else None
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
@@ -247,11 +259,11 @@ class PeriodData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Int[Tensor, " batch"], dataloader_idx: int) -> Batch:
         """Gathers the windows that begin at the start steps of ``batch``."""
         del dataloader_idx
-        trainer = self.trainer
-        fitting = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        trainer, fitting = self.trainer, self._fitting
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
-            return tensors.batch(batch)
+            some = self.val_spread
+            return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
 
@@ -287,8 +299,20 @@ class PeriodData(LightningDataModule):
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
 
-    def _in_order(self, starts: Int[Tensor, " window"], most: int) -> Loader:
-        fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
+    @property
+    def _fitting(self) -> bool:
+        return self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+
+    def _val_starts(self) -> Int[Tensor, " window"]:
+        starts = self.starts("val")
+        most = self.val_windows or len(starts)
+        return starts[:: -(-len(starts) // most)]
+
+    def _in_order(
+        self, starts: Int[Tensor, " window"], most: int, per_window: int | None = None
+    ) -> Loader:
+        per_window = per_window or self.period.num_nodes
+        fitting = EVAL_READINGS // (per_window * max(self.window, self.horizon))
         batches = StartBatches(len(starts), min(most, max(1, fitting)), seed_of=None)
         return self._loader(starts, batches, fill=False)
 
