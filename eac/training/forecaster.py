@@ -218,7 +218,7 @@ class Forecaster(LightningModule):
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the MAE over all steps, which early stopping watches, and how far off a sample is."""
+        """Logs the MAE over all steps, which early stopping watches, and its own error."""
         self._add_other_processes()
         by_batch = self._batch_errors
         error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()

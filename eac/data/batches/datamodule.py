@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.history import steps_before
+from eac.data.batches.history import REHEARSED_READINGS, Span, steps_before
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
@@ -62,8 +62,8 @@ class PeriodData(LightningDataModule):
             With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
-        rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
-            had; needs periods on one clock.
+        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had, as
+            far back as ``REHEARSED_READINGS`` reach; needs periods on one clock.
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
@@ -130,6 +130,7 @@ class PeriodData(LightningDataModule):
         self._refitting = False
         self._ready: Ready | None = None
         self._made: dict[Needs, Ready] = {}
+        self._spans: dict[int, Span] = {}
 
     def for_period(self, period: int | str) -> "PeriodData":
         """The same settings on another period of the same stream."""
@@ -284,8 +285,10 @@ class PeriodData(LightningDataModule):
             check_mapped(
                 period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
             )
-            rehearsed = steps_before(self.stream, self.index) if self.rehearsal else 0
-            lead = steps_of_history(needs, period, self.horizon) + rehearsed
+            lead = steps_of_history(needs, period, self.horizon)
+            if self.rehearsal:
+                most = REHEARSED_READINGS // period.num_nodes
+                lead += steps_before(self.stream, self.index, most=most, known=self._spans)
             known = covariate_scale(self.stream, needs.covariates, self.fractions)
             scales = fit_scales(period, self.split, self.layout, known)
             before = before_period(self.stream, self.index, lead, needs.covariates)
