@@ -157,17 +157,20 @@ class Forecaster(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what requires a gradient now."""
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self._optimizer(trainable)
-        for group in optimizer.param_groups:
-            group["lr"] *= self.rate
-        if self._lr_scheduler is None:
+        optimizer, scheduler = self.make_optimizer()
+        if scheduler is None:
             return optimizer
-        scheduler = self._lr_scheduler(optimizer)
         if not isinstance(scheduler, WarmupCosine):
             return [optimizer], [scheduler]
         scheduler.end_at(int(self.trainer.estimated_stepping_batches))
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+    def make_optimizer(self) -> tuple[Optimizer, LRScheduler | None]:
+        """A new optimizer over what requires a gradient now, and its schedule, if any."""
+        optimizer = self._optimizer([p for p in self.parameters() if p.requires_grad])
+        for group in optimizer.param_groups:
+            group["lr"] *= self.rate
+        return optimizer, None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss over the nodes of the plan, plus the strategy's penalty."""
