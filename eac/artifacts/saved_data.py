@@ -17,10 +17,9 @@ from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
-from eac.data.readers.files import natural_key
 from eac.errors import CheckpointError
 from eac.protocols.protocol import PROTOCOLS, Protocol
-from eac.records.record import PERIOD_FILE
+from eac.records.folders import done_folders
 
 GRAPH_FILE = "graph.safetensors"
 OLDER = "was made by an eac that kept less of its data. Train it again to forecast from it."
@@ -117,8 +116,7 @@ def save_graph(directory: Path, graph: Graph) -> None:
 
 def done_periods(run_dir: Path) -> list[Path]:
     """Directories of the periods of a run that are done, in order."""
-    found = [p for p in run_dir.glob("period-*") if (p / PERIOD_FILE).is_file()]
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return [path for _, path in done_folders(run_dir)]
 
 
 def load_data(directories: list[Path]) -> SavedData:

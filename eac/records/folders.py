@@ -1,12 +1,14 @@
 """Names of the folders of a run's periods, and finding them."""
 
+import os
 import re
 from pathlib import Path
 
 from eac.errors import RunError
-from eac.files import encode_name
+from eac.names import encode_name
 
 PERIOD_FILE = "metrics.json"
+"""Written last: where it is, the period is done."""
 _FOLDER = re.compile(r"period-(\d+)-.*", re.DOTALL)
 
 
@@ -21,7 +23,8 @@ def period_folder(run_dir: Path, index: int, name: str) -> Path:
     """
     folder = run_dir / f"period-{index:02d}-{encode_name(name)}"
     older = f"period-{index:02d}-{name}"
-    if older == Path(older).name and not folder.is_dir() and (run_dir / older).is_dir():
+    alone = older == Path(older).name and older != folder.name
+    if alone and not folder.is_dir() and os.path.isdir(run_dir / older):
         return run_dir / older
     return folder
 

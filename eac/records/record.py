@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from eac.errors import RunError
+from eac.records.folders import PERIOD_FILE, done_folders
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
@@ -21,7 +22,6 @@ from eac.records.jsonfile import Fields, StrPath, format_header, read_json, writ
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
-PERIOD_FILE = "metrics.json"
 RUN_FILE = "run.json"
 
 _NUMBER = (int, float, NoneType)
@@ -164,6 +164,7 @@ class RunRecord:
         null_value: Targets equal to this were left out of the errors.
         versions: Versions of the libraries used.
         periods: Finished periods in order of time.
+        asked: Names of the periods that the run was last asked for; empty in older runs.
     """
 
     stream: str
@@ -174,6 +175,7 @@ class RunRecord:
     null_value: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     periods: tuple[PeriodRecord, ...] = ()
+    asked: tuple[str, ...] = ()
 
     def mean(self, group: str = "all") -> HorizonTable:
         """Errors of one group of nodes, averaged over the periods that have it."""
@@ -188,6 +190,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """The header as plain dictionaries, with the mean over periods but not the periods."""
         content = {key: value for key, value in vars(self).items() if key != "periods"}
+        content["asked"] = list(self.asked)
         return format_header(RUN_FORMAT) | content | {"mean": self.mean().to_json()}
 
     @staticmethod
@@ -206,6 +209,7 @@ class RunRecord:
             seed=source.take("seed", (int, NoneType)),
             null_value=source.take("null_value", _NUMBER),
             versions=dict(source.take("versions", dict)),
+            asked=tuple(source.content.get("asked", ())),
         )
 
 
@@ -240,19 +244,9 @@ def read_run(directory: StrPath) -> RunRecord:
             f"{root} holds no {RUN_FILE}, so it is not a run. "
             "Give the directory named by --run.dir."
         )
-    done = [path.parent for path in root.glob(f"period-*/{PERIOD_FILE}")]
-    periods = tuple(read_period(path) for path in sorted(done, key=_period_position))
+    periods = tuple(read_period(path) for _, path in done_folders(root))
     header = RunRecord.from_json(read_json(root / RUN_FILE), str(root / RUN_FILE))
     return replace(header, periods=periods)
-
-
-def _period_position(directory: Path) -> tuple[int, str]:
-    number = directory.name.split("-", 2)[1]
-    if not number.isdigit():
-        raise RunError(
-            f"{directory} is not named period-<number>-<name>. Give it back its name or remove it."
-        )
-    return int(number), directory.name
 
 
 def _transfer(source: Fields, key: str) -> dict[str, Groups]:

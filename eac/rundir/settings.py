@@ -77,7 +77,7 @@ def _compare(kept: Any, given: Any, where: str, defaults: Mapping[str, Any]) -> 
         kept, given = (value if value != {} else None for value in (kept, given))
         if isinstance(kept, list) and isinstance(given, list) and len(kept) == len(given):
             for place, pair in enumerate(zip(kept, given, strict=True)):
-                yield from _compare(*pair, f"{where}.{place}", {})
+                yield from _compare(pair[0], pair[1], f"{where}.{place}", {})
         elif kept != given:
             yield f"{where}: {_said(kept)} in the run, {_said(given)} given"
         return
@@ -89,8 +89,8 @@ def _compare(kept: Any, given: Any, where: str, defaults: Mapping[str, Any]) -> 
         defaults = _defaults(_found(given["class_path"]))
         kept, given = (value.get("init_args") or {} for value in (kept, given))
     for key in [*kept, *(key for key in given if key not in kept)]:
-        pair = (value.get(key, defaults.get(key)) for value in (kept, given))
-        yield from _compare(*pair, f"{where}.{key}", {})
+        before, now = (value.get(key, defaults.get(key)) for value in (kept, given))
+        yield from _compare(before, now, f"{where}.{key}", {})
 
 
 def _class_name(path: Any) -> str:

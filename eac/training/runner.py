@@ -1,9 +1,11 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
@@ -15,10 +17,8 @@ from eac.data.core.period import NodeChange
 from eac.errors import RunError
 from eac.protocols.published_draws import PublishedDraws
 from eac.records.details import write_details
-from eac.records.jsonfile import write_text
+from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import (
-    PERIOD_FILE,
-    RUN_FILE,
     NodeCounts,
     PeriodRecord,
     RunRecord,
@@ -28,6 +28,12 @@ from eac.records.record import (
     write_period,
     write_run,
 )
+from eac.rundir.changes import changed_periods, refusal
+from eac.rundir.checksums import write_checksums
+from eac.rundir.lock import only_writer
+from eac.rundir.opening import note_asked, open_run
+from eac.rundir.progress import Clock
+from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
@@ -45,17 +51,19 @@ log = logging.getLogger("eac")
 
 @dataclass(frozen=True, eq=False)
 class _Memory:
-    """What the loop carries from one period to the next."""
+    """What the loop carries from one period to the next: nodes are those that were learned on."""
 
     previous: PeriodData | None = None
+    node_ids: tuple[str, ...] = ()
     seen: frozenset[str] = frozenset()
 
     def change(self, data: PeriodData) -> NodeChange:
-        before = () if self.previous is None else self.previous.period.node_ids
-        return NodeChange.between(data.period.node_ids, before, set(self.seen))
+        return NodeChange.between(data.period.node_ids, self.node_ids, set(self.seen))
 
-    def after(self, data: PeriodData) -> "_Memory":
-        return _Memory(data, self.seen.union(data.period.node_ids))
+    def after(self, data: PeriodData, trained: Sequence[str]) -> "_Memory":
+        there = set(data.period.node_ids)
+        node_ids = tuple(node for node in trained if node in there)
+        return _Memory(data, node_ids, self.seen.union(trained))
 
 
 class StreamRunner:
@@ -68,12 +76,17 @@ class StreamRunner:
         forecaster: The model, as built; its first weights are those of period 0, unless the
             protocol draws them.
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
-        run_dir: Where everything is written.
+        run_dir: Where everything is written, by one process at a time.
         make_trainer: Makes the Trainer of each period.
-        config: Text of the resolved configuration, kept as ``config.yaml``.
+        config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
+            was given in Python.
         test_past: Also test on all earlier periods after each one, and on each one before training
             on it: what transfer and forgetting are computed from.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
+        partial: ``train`` also trains a last period whose calendar period is not over yet.
+        accept_changes: Go on where data of done periods changed, from what was learned before.
+        redo: Name or position of the period to train again, with all that follow.
+        after_period: Called with the run directory after each period that was trained.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -92,13 +105,17 @@ class StreamRunner:
         config: str | None = None,
         test_past: bool = False,
         peers: Sequence[Peer] = (),
+        partial: Literal["skip", "train"] = "skip",
+        accept_changes: bool = False,
+        redo: str | None = None,
+        after_period: Callable[[Path], None] | None = None,
     ):
         self.forecaster = forecaster
         self.data = data
         data.use_context_of(forecaster.backbone)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
-        self._config = describe(forecaster, data) if config is None else config
+        self._config = describe(forecaster, data, self._make_trainer) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
@@ -106,6 +123,11 @@ class StreamRunner:
         self._memory = _Memory()
         self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
         self._next = 0
+        self._names: list[str] = []
+        self._partial = partial
+        self._accept_changes = accept_changes
+        self._redo = redo
+        self._after_period = after_period
 
     @property
     def position(self) -> int:
@@ -113,61 +135,112 @@ class StreamRunner:
         return self._next
 
     def run(self) -> RunRecord:
-        """Trains and tests every period that is not done, and returns the whole record."""
+        """Trains and tests every period that is not done, and returns the whole record.
+
+        May be called again when the stream has grown.
+
+        Raises:
+            RunError: If another process writes in ``run_dir``, or it does not fit the stream.
+        """
         quiet_lightning()
-        if self._next == 0 and is_first():
-            self._open()
-        while self._next < len(self.data.stream):
-            data = self.data.for_period(self._next)
-            directory = self._directory(data)
-            if (directory / PERIOD_FILE).is_file():
-                self._check_done(data, directory)
-            else:
-                self._run_period(data, directory)
-            if self._tester is not None:
-                self._tester.remember(self._memory.change(data))
-            self._memory = self._memory.after(data)
-            self._next += 1
-        if is_first():
-            write_run(self.run_dir, read_run(self.run_dir))
-        wait_for_all()
+        with only_writer(self.run_dir) if is_first() else nullcontext():
+            asked = self._open()
+            clock = Clock(len(asked))
+            while self._next < len(asked):
+                data = self.data.for_period(self._next)
+                self._advance(data, clock)
+                self._next += 1
+            if is_first():
+                write_run(self.run_dir, read_run(self.run_dir))
+            wait_for_all()
         return read_run(self.run_dir)
 
-    def _open(self) -> None:
-        """Creates the run directory, or checks that it holds this very run."""
-        path = self.run_dir / "config.yaml"
-        if path.is_file() and path.read_text(encoding="utf-8") != self._config:
-            raise RunError(
-                f"{self.run_dir} holds a run with other settings (see its config.yaml). Give "
-                "another run directory, or continue that run with: eac run --resume "
-                f"{self.run_dir}"
+    def _open(self) -> list[str]:
+        """Readies the run directory, and returns the names of the periods that are asked for."""
+        self._names = names = list(self.data.stream.period_names)
+        redo, self._redo = self._redo, None
+        if is_first():
+            open_run(
+                self.run_dir,
+                config=self._config,
+                header=header(self.forecaster, self.data),
+                names=names,
+                owners={"data": PeriodData, "model": Forecaster, "trainer": Trainer},
+                redo=redo,
             )
-        write_text(path, self._config)
-        if not (self.run_dir / RUN_FILE).is_file():
-            write_run(self.run_dir, header(self.forecaster, self.data))
-        done = read_run(self.run_dir).periods
-        names = list(self.data.stream.period_names)
-        if [period.name for period in done] != names[: len(done)]:
-            raise RunError(
-                f"{self.run_dir} was trained on the periods {[p.name for p in done]}, but the "
-                f"stream now begins with {names[: len(done)]}. Restore the stream, or start a new "
-                "run directory."
-            )
+        asked = self._asked(names)
+        if is_first():
+            note_asked(self.run_dir, asked)
+        if self._next:  # periods of before are checked as they are restored; the last one here
+            self._check(self.data.for_period(self._next - 1))
+        return asked
 
-    def _check_done(self, data: PeriodData, directory: Path) -> None:
-        record = read_period(directory)
-        if record.fingerprint != data.period.fingerprint():
+    def _asked(self, names: list[str]) -> list[str]:
+        """All periods, less the last one while its calendar period goes on."""
+        reason = self.data.stream.unfinished(len(names) - 1)
+        done = self._directory(len(names) - 1) / PERIOD_FILE
+        if reason is None or self._partial == "train" or done.is_file():
+            return names
+        log.warning(
+            "period %r is not over: %s. It is not trained yet; --partial train trains it now.",
+            names[-1],
+            reason,
+        )
+        if len(names) == 1:
             raise RunError(
-                f"period {data.period.name!r} changed since {directory} was trained on it. "
-                "Restore its data, or start a new run directory."
+                f"the only period, {names[0]!r}, is not over: {reason}. Wait, cut the stream into "
+                "shorter periods, or train it as it is with --partial train."
             )
-        after = self._next + 1
-        following = self.data.for_period(after) if after < len(self.data.stream) else None
-        if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
+        return names[:-1]
+
+    def _advance(self, data: PeriodData, clock: Clock) -> None:
+        """Restores a period that is done, and trains any other."""
+        directory = self._directory(data.index)
+        if (directory / PERIOD_FILE).is_file():
+            trained = self._restore(data, directory)
+            clock.skip()
+        else:
+            clock.begin()
+            before = state_digest(directory)
+            self._run_period(data, directory)
+            trained = data.period.node_ids
+            if is_first() and before != state_digest(directory):
+                forget_after(self.run_dir, data.index)
+            wait_for_all()
+            log.info("period %s done%s", data.period.name, clock.end())
+            if self._after_period is not None and is_first():
+                self._after_period(self.run_dir)
+        if self._tester is not None:
+            self._tester.remember(self._memory.change(data))
+        self._memory = self._memory.after(data, trained)
+
+    def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
+        """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
+        self._check(data)
+        record = read_period(directory)
+        if not self._is_done(data.index + 1):
             load_state(directory).restore(self.forecaster)
             if self._draws is not None:
                 self._draws = PublishedDraws(self.data.seed, load_draws(directory))
             self.forecaster.select_nodes(data.period.node_ids)
+        return data.period.node_ids if record.sensors is None else record.sensors.node_ids
+
+    def _check(self, data: PeriodData) -> None:
+        """Names all periods that changed, or goes on in spite of it where that was said."""
+        directory = self._directory(data.index)
+        if read_period(directory).fingerprint == data.period.fingerprint():
+            return
+        if not self._accept_changes:
+            later = (self.data.for_period(i) for i in range(data.index, len(self._names)))
+            done = ((self._directory(d.index), d.period) for d in later if self._is_done(d.index))
+            raise refusal(changed_periods(done), self.run_dir)
+        if is_first():
+            for changed in changed_periods([(directory, data.period)]):
+                log.warning("%s; going on from what was learned", changed)
+                changed.accept()
+
+    def _is_done(self, index: int) -> bool:
+        return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -266,7 +339,7 @@ class StreamRunner:
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
         """Writes state and card, then the record that says the period is done."""
-        base = self._directory(self.data.for_period(0)) if data.index > 0 else None
+        base = self._directory(0) if data.index > 0 else None
         card = {
             "period": record.name,
             "node_ids": list(data.period.node_ids),
@@ -274,15 +347,15 @@ class StreamRunner:
             "metrics": record.errors.to_json(),
         }
         save_graph(directory, data.period.graph)
+        write_checksums(directory, data.period)
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
             (directory / name).unlink(missing_ok=True)
             (directory / "refit" / name).unlink(missing_ok=True)
 
-    def _directory(self, data: PeriodData) -> Path:
-        name = self.data.stream.period_names[data.index]
-        return self.run_dir / f"period-{data.index:02d}-{name}"
+    def _directory(self, index: int) -> Path:
+        return period_folder(self.run_dir, index, self._names[index])
 
 
 def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:

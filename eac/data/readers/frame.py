@@ -15,6 +15,7 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.readers import columns, files, tabular
+from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -83,6 +84,7 @@ class FrameStream(GraphStream):
         ahead = [_values(frame, name, what) for name in self._covariates]
         self._ahead = np.stack(ahead, axis=-1) if ahead else None
         self._names, group = _cut(frame, self._stamps, period, what)
+        self._cut_by = None if isinstance(period, str) and period in frame.columns else period
         order = np.argsort(group, kind="stable")
         self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
         self._step = self._time_step(frequency, what)
@@ -95,6 +97,17 @@ class FrameStream(GraphStream):
     def period_names(self) -> Sequence[str]:
         """Names of the periods, in order of time."""
         return self._names
+
+    def unfinished(self, index: int) -> str | None:
+        """Why the last period is not over, where an offset such as a month cuts the stream.
+
+        Rows without a reading count, unless covariates are known ahead.
+        """
+        if index != len(self._names) - 1:
+            return None
+        rows = self._rows[index]
+        rows = rows[~np.isnan(self._values[rows])] if self._covariates else rows
+        return unfinished(self._cut_by, self._stamps.min(), self._stamps[rows].max(), self._step)
 
     def load(self, index: int) -> Period:
         """Lays one period out on its regular grid."""

@@ -26,6 +26,17 @@ def open_stream(path: StrPath) -> GraphStream:
         StreamError: If the path does not exist or is in none of the layouts.
     """
     path = Path(path)
+    stream = _open(path)
+    stream.opened_from = path.absolute()
+    return stream
+
+
+def opened_again(stream: GraphStream) -> GraphStream:
+    """The stream as its files are now; one that was not opened by a path is returned as it is."""
+    return stream if stream.opened_from is None else open_stream(stream.opened_from)
+
+
+def _open(path: Path) -> GraphStream:
     if not path.exists():
         raise StreamError(f"{path} does not exist. {LAYOUTS}")
     if (path / SERIES_FOLDER).is_dir():

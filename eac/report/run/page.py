@@ -12,7 +12,8 @@ import numpy as np
 
 from eac.errors import RunError
 from eac.records.details import PeriodDetails, read_details
-from eac.records.record import PERIOD_FILE, RunRecord, StrPath
+from eac.records.folders import done_folders
+from eac.records.record import RunRecord, StrPath
 from eac.report.common.charts import Chart
 from eac.report.common.plotly_charts import figure
 from eac.report.common.summary import model_name, read_finished_run
@@ -117,9 +118,7 @@ def write_page(run_dir: StrPath, path: StrPath, *, metric: str = "MAE") -> None:
 
 def read_all_details(run_dir: StrPath) -> tuple[PeriodDetails, ...]:
     """The details of every finished period that has some, in order of time."""
-    done = [path.parent for path in Path(run_dir).glob(f"period-*/{PERIOD_FILE}")]
-    done.sort(key=lambda directory: int(directory.name.split("-", 2)[1]))
-    found = (read_details(directory) for directory in done)
+    found = (read_details(directory) for _, directory in done_folders(Path(run_dir)))
     return tuple(details for details in found if details is not None)
 
 
