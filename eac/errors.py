@@ -5,9 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eac.plain import plain
+
 
 class EACError(Exception):
-    """Base class of every error raised on purpose by this package."""
+    """Base class of every error raised on purpose by this package.
+
+    Messages name sensors, periods and files. What a terminal would obey in such a name is written
+    out, wherever the message is printed.
+    """
+
+    def __str__(self) -> str:
+        return plain(super().__str__())
 
 
 class StreamError(EACError, ValueError):

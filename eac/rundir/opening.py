@@ -71,6 +71,27 @@ def note_asked(run_dir: Path, asked: Sequence[str]) -> None:
         write_run(run_dir, replace(header, asked=tuple(asked)))
 
 
+def without_ongoing(names: list[str], reason: str | None) -> list[str]:
+    """The periods to train: all, less the last one where a reason says that it is not over.
+
+    Raises:
+        RunError: If none is left.
+    """
+    if reason is None:
+        return names
+    if len(names) == 1:
+        raise RunError(
+            f"the only period, {names[0]!r}, is not over: {reason}. Wait, cut the stream into "
+            "shorter periods, or train it as it is with --partial train."
+        )
+    log.warning(
+        "period %r is not over: %s. It is not trained yet; --partial train trains it now.",
+        names[-1],
+        reason,
+    )
+    return names[:-1]
+
+
 def is_complete(run_dir: Path) -> bool:
     """Whether every period that the run was last asked for is done.
 

@@ -10,39 +10,35 @@ from typing import Literal
 import torch
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, load_state, save_state
-from eac.artifacts.saved_data import data_card, load_draws, save_graph
+from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
-from eac.errors import RunError
+from eac.files import make_folder
 from eac.protocols.published_draws import PublishedDraws
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import (
-    NodeCounts,
-    PeriodRecord,
     RunRecord,
-    SensorErrors,
     read_period,
     read_run,
-    write_period,
     write_run,
 )
 from eac.rundir.changes import changed_periods, refusal
-from eac.rundir.checksums import write_checksums
 from eac.rundir.lock import only_writer
-from eac.rundir.opening import note_asked, open_run
+from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
-from eac.training.peers import Peer, baseline_tables, check_peers
+from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
+from eac.training.recording import log_start, period_record, save_period
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
 from eac.training.run_header import describe, header
-from eac.training.testing import CrossTester, by_group
+from eac.training.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
@@ -168,30 +164,14 @@ class StreamRunner:
                 owners={"data": PeriodData, "model": Forecaster, "trainer": Trainer},
                 redo=redo,
             )
-        asked = self._asked(names)
+        last = len(names) - 1
+        ongoing = None if self._partial == "train" else self.data.stream.unfinished(last)
+        asked = names if self._is_done(last) else without_ongoing(names, ongoing)
         if is_first():
             note_asked(self.run_dir, asked)
         if self._next:  # periods of before are checked as they are restored; the last one here
             self._check(self.data.for_period(self._next - 1))
         return asked
-
-    def _asked(self, names: list[str]) -> list[str]:
-        """All periods, less the last one while its calendar period goes on."""
-        reason = self.data.stream.unfinished(len(names) - 1)
-        done = self._directory(len(names) - 1) / PERIOD_FILE
-        if reason is None or self._partial == "train" or done.is_file():
-            return names
-        log.warning(
-            "period %r is not over: %s. It is not trained yet; --partial train trains it now.",
-            names[-1],
-            reason,
-        )
-        if len(names) == 1:
-            raise RunError(
-                f"the only period, {names[0]!r}, is not over: {reason}. Wait, cut the stream into "
-                "shorter periods, or train it as it is with --partial train."
-            )
-        return names[:-1]
 
     def _advance(self, data: PeriodData, clock: Clock) -> None:
         """Restores a period that is done, and trains any other."""
@@ -243,32 +223,35 @@ class StreamRunner:
         return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
         data.draws = self._draws
         context = self._context(data, change)
         plan = self._begin(data, context)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        _log_start(data, change, counts)
+        log_start(data, change, counts)
         watch = CountEpochs()
         callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._settle(data, directory, context, plan)
+            watch.seconds += self._after_training(data, directory, context, plan)
         if self._draws is not None:
             self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        record = self._record(data, change, counts, watch)
+        naive = baseline_errors(data, model.errors.null_value, self._peers)
+        record = period_record(model, data, change, counts, watch, naive)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         previous = self._memory.previous
         before_it = None if previous is None else previous.period
         if is_first():
-            write_details(directory, collect_details(model, data, record, change, before_it))
-            self._save(data, directory, record)
+            details = collect_details(model, data, record, change, before_it, naive)
+            write_details(directory, details)
+            base = self._directory(0) if data.index else None
+            save_period(directory, model, data, record, base)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -276,8 +259,8 @@ class StreamRunner:
         seed, previous = data.seed * 1009 + data.index, self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
         view = None if previous is None else previous.view
-        learning = self.forecaster.learning(data)
-        return PeriodContext(data.index, seed, data.view, view, change, learning, data.draws)
+        training = self.forecaster.training_settings(data)
+        return PeriodContext(data.index, seed, data.view, view, change, training, data.draws)
 
     def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies model and data for it."""
@@ -290,14 +273,14 @@ class StreamRunner:
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
         return plan
 
-    def _settle(
+    def _after_training(
         self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
     ) -> float:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
         if not plan.freeze_backbone:
-            model.settle(context)
+            model.choose_by_validation(context)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
@@ -310,59 +293,5 @@ class StreamRunner:
         best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
         self.forecaster.load_state_dict(best["state_dict"])
 
-    def _record(
-        self,
-        data: PeriodData,
-        change: NodeChange,
-        counts: tuple[int, int],
-        watch: CountEpochs,
-    ) -> PeriodRecord:
-        errors, period = self.forecaster.errors, data.period
-        return PeriodRecord(
-            name=period.name,
-            num_nodes=period.num_nodes,
-            nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
-            trainable_parameters=counts[0],
-            total_parameters=counts[1],
-            fit_seconds=round(watch.seconds, 3),
-            epochs=watch.epochs,
-            best_epoch=watch.best_epoch,
-            val_metric=watch.best_value,
-            groups=by_group(errors, period.node_ids, change),
-            baselines=baseline_tables(data, errors.null_value, self._peers),
-            fingerprint=period.fingerprint(),
-            strategy=type(self.forecaster.strategy).__name__,
-            backbone=type(self.forecaster.backbone).__name__,
-            sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
-            notes=self.forecaster.strategy.take_notes(),
-        )
-
-    def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
-        """Writes state and card, then the record that says the period is done."""
-        base = self._directory(0) if data.index > 0 else None
-        card = {
-            "period": record.name,
-            "node_ids": list(data.period.node_ids),
-            **data_card(data),
-            "metrics": record.errors.to_json(),
-        }
-        save_graph(directory, data.period.graph)
-        write_checksums(directory, data.period)
-        save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
-        write_period(directory, record)
-        for name in ("best.ckpt", "last.ckpt"):
-            (directory / name).unlink(missing_ok=True)
-            (directory / "refit" / name).unlink(missing_ok=True)
-
     def _directory(self, index: int) -> Path:
         return period_folder(self.run_dir, index, self._names[index])
-
-
-def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
-    log.info(
-        "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
-        data.period.name,
-        data.period.num_nodes,
-        *(len(ids) for ids in vars(change).values()),
-        *counts,
-    )

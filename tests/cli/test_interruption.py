@@ -31,13 +31,11 @@ PLACES = {
 
 
 @pytest.fixture(scope="module")
-def arguments(tmp_path_factory, repository):
+def arguments(tmp_path_factory):
     """Of a run over two small periods, each trained for one epoch and once more."""
     path = convert(tiny_stream(["abcd", "abcde"]), tmp_path_factory.mktemp("s") / "stream", "npz")
     small = "--trainer.max_epochs 1 --model.backbone.init_args.hidden 4 --data.refit_epochs 1"
-    recipe = repository / "eac/configs/recipes/eac.yaml"
-    recipe = recipe if recipe.is_file() else repository / "configs/recipes/eac.yaml"
-    return ["-c", str(recipe), "--stream", str(path), *small.split()]
+    return ["-c", "eac", "--stream", str(path), *small.split()]
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +102,9 @@ def test_a_cell_that_was_asked_to_stop_is_not_done(arguments, tmp_path, monkeypa
 def test_a_process_that_is_asked_to_stop_ends_with_the_status_of_the_signal(
     arguments, tmp_path, repository, signum
 ):
+    options = ["--trainer.max_epochs", "500", "--run.dir", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "eac", "run", *arguments, "--trainer.max_epochs", "500"]
-        + ["--run.dir", str(tmp_path / "run")],
+        [sys.executable, "-m", "eac", "run", *arguments, *options],
         cwd=repository,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

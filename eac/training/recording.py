@@ -1,0 +1,100 @@
+"""What a period leaves behind: its record, its state, its card."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from eac.artifacts.checkpoint import SavedState, save_state
+from eac.artifacts.saved_data import data_card, save_graph
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
+from eac.files import remove
+from eac.metrics.horizon import HorizonErrors
+from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
+from eac.rundir.checksums import write_checksums
+from eac.training.callbacks import CountEpochs
+from eac.training.forecaster import Forecaster
+from eac.training.testing import by_group
+
+log = logging.getLogger("eac")
+
+
+def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
+    """Says which nodes a period has, and how many parameters train."""
+    log.info(
+        "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
+        data.period.name,
+        data.period.num_nodes,
+        *(len(ids) for ids in vars(change).values()),
+        *counts,
+    )
+
+
+def period_record(
+    model: Forecaster,
+    data: PeriodData,
+    change: NodeChange,
+    counts: tuple[int, int],
+    watch: CountEpochs,
+    naive: Mapping[str, HorizonErrors],
+) -> PeriodRecord:
+    """The record of a period whose test has just ended.
+
+    Args:
+        model: As tested.
+        data: The period.
+        change: Its nodes, by how they relate to the periods before.
+        counts: Trainable and total parameters.
+        watch: What the training was seen to do.
+        naive: Errors of the naive forecasts and of peers.
+    """
+    errors, period = model.errors, data.period
+    return PeriodRecord(
+        name=period.name,
+        num_nodes=period.num_nodes,
+        nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
+        trainable_parameters=counts[0],
+        total_parameters=counts[1],
+        fit_seconds=round(watch.seconds, 3),
+        epochs=watch.epochs,
+        best_epoch=watch.best_epoch,
+        val_metric=watch.best_value,
+        groups=by_group(errors, period.node_ids, change),
+        baselines={name: sums.summary() for name, sums in naive.items()},
+        fingerprint=period.fingerprint(),
+        strategy=type(model.strategy).__name__,
+        backbone=type(model.backbone).__name__,
+        sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
+        notes=model.strategy.take_notes(),
+    )
+
+
+def save_period(
+    directory: Path,
+    model: Forecaster,
+    data: PeriodData,
+    record: PeriodRecord,
+    base: Path | None,
+) -> None:
+    """Writes state and card, then the record that says the period is done.
+
+    Args:
+        directory: Of the period.
+        model: Whose state is saved.
+        data: The period.
+        record: Written last.
+        base: Folder of the period whose state is saved in full; None for that period itself.
+    """
+    card = {
+        "period": record.name,
+        "node_ids": list(data.period.node_ids),
+        **data_card(data),
+        "metrics": record.errors.to_json(),
+    }
+    save_graph(directory, data.period.graph)
+    write_checksums(directory, data.period)
+    save_state(directory, SavedState.of(model), base_directory=base, card=card)
+    write_period(directory, record)
+    for name in ("best.ckpt", "last.ckpt"):
+        remove(directory / name)
+        remove(directory / "refit" / name)
