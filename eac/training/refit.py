@@ -6,6 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import StopWhenDiverged
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory
 
@@ -51,7 +52,8 @@ def refit(
     """
     clock, last = CountEpochs(), directory / "last.ckpt"
     again = _Again(data.refit_epochs)
-    callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
+    seeded, keep = SeedEveryEpoch(seed + 1), PeriodCheckpoint(str(directory))
+    callbacks = (seeded, StopWhenDiverged(), clock, again, keep)
     resume = str(last) if last.is_file() else None
     trainer = make_trainer(directory, callbacks)
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)

@@ -31,6 +31,7 @@ from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.divergence import StopWhenDiverged, check_trained
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
@@ -232,10 +233,11 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), StopWhenDiverged(), watch)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
+            check_trained(trainer, data, watch.best_value)
             watch.seconds += self._after_training(data, directory, context, plan)
         if self._draws is not None:
             self._draws.end_period(watch.epochs)
