@@ -40,6 +40,12 @@ class GraphWaveNet(Backbone):
 
     Raises:
         ConfigError: If the window is longer than the blocks see.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = GraphWaveNet(window=12, horizon=6, hidden=8, skip=16, readout=16)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(

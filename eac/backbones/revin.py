@@ -33,6 +33,13 @@ class RevIN(Backbone):
         backbone: The network inside.
         least: Added to the deviation as if it were independent noise, in scaled units: what a
             constant window is divided by, and a bound on how much is magnified (paper: 0.003).
+
+    Example:
+        >>> from eac.backbones.stid import STID
+        >>> from eac.data.core.graph import Graph
+        >>> network = RevIN(STID(hidden=8).eval(), least=0.1)
+        >>> network(Inputs(torch.randn(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 12])
     """
 
     def __init__(self, backbone: Backbone, least: float = 0.1):

@@ -43,6 +43,11 @@ class SeasonalMLP(Backbone):
         dropout: Inside the residual layers.
         covariates: Names of series known ahead, such as a weather forecast, which the stream must
             have.
+
+    Example:
+        >>> network = SeasonalMLP(window=12, horizon=6, hidden=16, slot_rank=4)
+        >>> network.prompt_width  # at the hidden site, and weights of the hours of the week
+        20
     """
 
     hops = 1

@@ -39,6 +39,12 @@ class STAEformer(Backbone):
 
     Raises:
         ConfigError: If the heads do not divide the width.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STAEformer(12, 6, hidden=4, adaptive=8, num_layers=1, num_heads=2)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(

@@ -25,6 +25,13 @@ class STBPBackbone(Backbone):
         attention: False leaves the block out, for the strategy ``STBP``, which brings the same
             block with its bank between the two halves; together they are the published network.
         dropout: Inside the attention block, in training; published 0.2.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STBPBackbone(window=12, horizon=6, hidden=16)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(

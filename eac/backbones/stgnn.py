@@ -32,6 +32,14 @@ class STGNN(Backbone):
 
     Raises:
         ConfigError: If ``kernel_size`` is even or the activation is unknown.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STGNN(window=12, horizon=12)
+        >>> sum(p.numel() for p in network.parameters())  # as published
+        3308
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 12])
     """
 
     hops = 2

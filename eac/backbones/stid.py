@@ -28,6 +28,12 @@ class STID(Backbone):
         num_layers: Residual layers (paper: 3).
         day_slots: Time-of-day vectors; the steps of a day give the paper's table.
         dropout: Inside the residual layers (paper's code: 0.15).
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STID(window=12, horizon=6, hidden=8)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     hops = 0

@@ -40,6 +40,14 @@ class Universal(Backbone):
         graph_layer: Of two widths: ``GraphLinear`` (spatial) or ``ChebyshevLinear`` (spectral).
         temporal: Of the number of channels: ``ConvOverTime``, ``LSTMOverTime`` or
             ``AttentionOverTime``.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.batches.batch import Inputs
+        >>> from eac.nn.temporal import LSTMOverTime
+        >>> network = Universal(window=12, horizon=6, temporal=LSTMOverTime)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(

@@ -18,7 +18,7 @@ FLAGS = {
     "validate": TRAINING,
     "test": TRAINING,
     "recipes": "",
-    "predict": "--run --input --output --edges",
+    "predict": "--run --input --output --edges --level",
     "report": "--metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -50,7 +51,7 @@ class PublishedDraws:
     def first_weights(self, layers: Iterable[nn.Module], *, keep: bool) -> None:
         """Draws the first weights of these layers, as torch does; without ``keep`` for nothing."""
         for layer in layers:
-            weight, bias = layer.get_parameter("weight"), getattr(layer, "bias", None)
+            weight, bias = cast(Tensor, layer.weight), getattr(layer, "bias", None)
             drawn = nn.init.kaiming_uniform_(
                 torch.empty(weight.shape), a=math.sqrt(5), generator=self._generator
             )

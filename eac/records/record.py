@@ -19,7 +19,9 @@ from eac.records.horizon_table import (
     read_tables,
     tables_to_json,
 )
+from eac.records.intervals import ByLevel, Intervals, mean_by_level
 from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
@@ -73,6 +75,8 @@ class PeriodRecord:
             "previous" period left it, and of one "untrained"; empty unless asked for.
         past: Test errors after training on this period, by the name of an earlier period and by
             group, nodes being kept, new or returned as they were then; empty unless asked for.
+        intervals: How well intervals held their level; None where none were made.
+        update: The low-rank update of the backbone, where there was one.
     """
 
     name: str
@@ -93,6 +97,8 @@ class PeriodRecord:
     sensors: SensorErrors | None = None
     before: dict[str, Groups] = field(default_factory=dict)
     past: dict[str, Groups] = field(default_factory=dict)
+    intervals: Intervals | None = None
+    update: UpdateRecord | None = None
 
     def __post_init__(self):
         if "all" not in self.groups:
@@ -116,9 +122,14 @@ class PeriodRecord:
         for name in ("before", "past"):
             content[name] = {key: tables_to_json(tables) for key, tables in content[name].items()}
         content["notes"] = list(self.notes)
+        content["update"] = None if self.update is None else self.update.to_json()
         if self.sensors is not None:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
+        if self.intervals is None:
+            del content["intervals"]
+        else:
+            content["intervals"] = self.intervals.to_json()
         return format_header(PERIOD_FORMAT) | content | self.errors.to_json()
 
     @staticmethod
@@ -149,6 +160,8 @@ class PeriodRecord:
             sensors=_sensors(source),
             before=_transfer(source, "before"),
             past=_transfer(source, "past"),
+            intervals=_intervals(source),
+            update=_update(source),
         )
 
 
@@ -187,6 +200,16 @@ class RunRecord:
         names = self.periods[0].baselines if self.periods else ()
         shared = [name for name in names if all(name in p.baselines for p in self.periods)]
         return {name: mean_table([p.baselines[name] for p in self.periods]) for name in shared}
+
+    def mean_intervals(self) -> dict[str, ByLevel]:
+        """``coverage`` and ``winkler`` by level, averaged over the periods that have intervals."""
+        made = [p.intervals for p in self.periods if p.intervals is not None]
+        if not made:
+            return {}
+        return {
+            "coverage": mean_by_level([m.coverage for m in made]),
+            "winkler": mean_by_level([m.winkler for m in made]),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The header as plain dictionaries, with the mean over periods but not the periods."""
@@ -255,6 +278,18 @@ def _transfer(source: Fields, key: str) -> dict[str, Groups]:
         return {}
     inner = source.inner(key)
     return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
+
+
+def _intervals(source: Fields) -> Intervals | None:
+    if "intervals" not in source.content:  # records written before there were intervals
+        return None
+    return Intervals.from_json(source.inner("intervals"))
+
+
+def _update(source: Fields) -> UpdateRecord | None:
+    if source.content.get("update") is None:  # records written before updates were
+        return None
+    return UpdateRecord.from_json(source.inner("update"))
 
 
 def _sensors(source: Fields) -> SensorErrors | None:

@@ -1,5 +1,6 @@
 """Forecasts of a finished run, from recent readings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,9 @@ from torch import Tensor
 
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
+from eac.calibration.base import Bounds, Calibrator
+from eac.calibration.clock import moment_step
+from eac.calibration.store import load_calibrator
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
 from eac.serving.rebuild import rebuild
@@ -25,14 +29,24 @@ class Predictor:
     Args:
         forecaster: With the weights of the last period.
         data: What the run kept of its data.
+        calibrator: Gives intervals; None where the run made none.
     """
 
-    def __init__(self, forecaster: Forecaster, data: SavedData):
+    def __init__(
+        self, forecaster: Forecaster, data: SavedData, calibrator: Calibrator | None = None
+    ):
         self.forecaster = forecaster.eval()
         self.data = data
+        self.calibrator = calibrator
 
     @torch.no_grad()
-    def predict(self, frame: pd.DataFrame, edges: pd.DataFrame | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        edges: pd.DataFrame | None = None,
+        *,
+        levels: Sequence[int] = (),
+    ) -> pd.DataFrame:
         """Forecasts of the steps after the last time stamp of the frame.
 
         A sensor that the run has never seen starts cold: its scale comes from its own readings,
@@ -45,14 +59,18 @@ class Predictor:
                 at them.
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
+            levels: Percents of readings that intervals are to hold, such as 80 and 95.
 
         Returns:
-            ``unique_id, ds, y_hat, note``; the note says "cold start", "returned" or "silent since
+            ``unique_id, ds, y_hat``, for each level ``y_hat-lo-80`` and ``y_hat-hi-80``, and
+            ``note``; the note says "cold start", "returned" or "silent since
             ...". ``attrs["skipped"]`` tells why a sensor of the input or of the last period
             has no forecast.
 
         Raises:
             StreamError: If the frame or the edges are not valid.
+            RunError: If intervals are asked for and the run made none.
+            ConfigError: If a level is outside of those that the run follows.
         """
         recent = read_recent(frame, self.data)
         graph = recent_graph(recent, self.data, edges)
@@ -63,7 +81,20 @@ class Predictor:
         self.forecaster.select_nodes(recent.node_ids)
         strategy.begin_forecasts()
         y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
-        return _as_frame(y_hat[recent.rows(recent.asked)], recent, self._notes(recent))
+        bounds = self._bounds(y_hat, recent, levels) if levels else None
+        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+
+    def _bounds(
+        self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]
+    ) -> Bounds:
+        """Bounds by what was learned up to the end of the run."""
+        if self.calibrator is None:
+            raise RunError(
+                "this run made no intervals: it was trained by an older eac or by several "
+                "processes. Forecast without levels, or run it again."
+            )
+        calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
+        return calibrator.bounds(moment_step(recent.now, self.data.step), y_hat, levels)
 
     def _adopt(self, node_ids: tuple[str, ...]) -> None:
         """Gives sensors that the run has never seen the mean of the prompts learned."""
@@ -110,7 +141,7 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     data = load_data(directories)
     model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
     load_state(directories[-1]).restore(model)
-    return Predictor(model, data)
+    return Predictor(model, data, load_calibrator(directories[-1]))
 
 
 def _silences(recent: Recent, window: int) -> list[str]:
@@ -130,17 +161,24 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
 
 
 def _as_frame(
-    y_hat: Float[Tensor, "node horizon"], recent: Recent, notes: list[str]
+    y_hat: Float[Tensor, "node horizon"],
+    bounds: Bounds | None,
+    levels: Sequence[int],
+    recent: Recent,
+    notes: list[str],
 ) -> pd.DataFrame:
-    horizon = y_hat.shape[1]
+    horizon, rows = y_hat.shape[1], recent.rows(recent.asked)
     ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
-    frame = pd.DataFrame(
-        {
-            "unique_id": [node for node in recent.asked for _ in range(horizon)],
-            "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
-            "y_hat": y_hat.flatten().numpy(),
-            "note": [note for note in notes for _ in range(horizon)],
-        }
-    )
+    columns = {
+        "unique_id": [node for node in recent.asked for _ in range(horizon)],
+        "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
+        "y_hat": y_hat[rows].flatten().numpy(),
+    }
+    if bounds is not None:
+        for i, level in enumerate(levels):
+            for side, bound in zip(("lo", "hi"), bounds, strict=True):
+                columns[f"y_hat-{side}-{level}"] = bound[rows, :, i].flatten().numpy()
+    columns["note"] = [note for note in notes for _ in range(horizon)]
+    frame = pd.DataFrame(columns)
     frame.attrs["skipped"] = dict(recent.skipped)
     return frame

@@ -16,6 +16,7 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.described import Described
 from eac.protocols.published_draws import PublishedDraws
+from eac.records.update import UpdateRecord
 from eac.typing import NodeIndex
 
 
@@ -51,14 +52,21 @@ class PeriodPlan:
         start: From the model as the last period left it, or from its first weights.
         freeze_backbone: Train what the strategy owns, and nothing of the backbone.
         train_head: With a frozen backbone, train its readout all the same.
+        train_update: With a frozen backbone, train its low-rank updates, biases and scales.
         loss_nodes: Rows of the period the loss counts; None means all.
         graph_nodes: Rows of the period trained on as a subgraph; None means all.
+
+    Example:
+        >>> plan = PeriodPlan(freeze_backbone=True)
+        >>> plan.train, plan.start  # trains what the strategy owns, from the previous model
+        (True, 'previous')
     """
 
     train: bool = True
     start: Literal["previous", "scratch"] = "previous"
     freeze_backbone: bool = False
     train_head: bool = False
+    train_update: bool = False
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
 
@@ -84,6 +92,7 @@ class Strategy(Described, nn.Module, ABC):
     def __init__(self):
         super().__init__()
         self._notes: list[str] = []
+        self._update: UpdateRecord | None = None
 
     @abstractmethod
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
@@ -151,3 +160,15 @@ class Strategy(Described, nn.Module, ABC):
                 taken += part._notes
                 part._notes = []
         return tuple(taken)
+
+    def record_update(self, update: UpdateRecord | None) -> None:
+        """Leaves what is known of this period's low-rank update for its record."""
+        self._update = update
+
+    def take_update(self) -> UpdateRecord | None:
+        """What was left, also by strategies this one stands on, since it was last taken."""
+        taken = None
+        for part in self.modules():
+            if isinstance(part, Strategy):
+                taken, part._update = taken or part._update, None
+        return taken

@@ -38,6 +38,14 @@ class EAC(Strategy):
         cold_start: First prompts of nodes that join in later periods; null: random (published).
         protect: How prompts of the past are kept while others are learned; null: not at all
             (published).
+
+    Example:
+        >>> import eac as package
+        >>> model = package.Forecaster(package.STGNN(), EAC(rank=6, seed=0))
+        >>> model.strategy.pool.grow(["north", "south"])  # a period does this with its new sensors
+        2
+        >>> model.print_trainable_parameters()
+        trainable params: 3,392 || all params: 3,392 || trainable%: 100.0000
     """
 
     def __init__(

@@ -64,6 +64,12 @@ class Refresh(Wrapper):
         steps: Steps of one probe, at most.
         epochs: Passes of one probe over the training windows, at most.
         windows: Validation windows of one measurement, at most.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> strategy = Refresh(EAC(rank=6, seed=0), steps=60)
+        >>> type(strategy.strategy).__name__  # what it stands on
+        'EAC'
     """
 
     def __init__(

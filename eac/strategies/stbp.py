@@ -33,6 +33,11 @@ class STBP(Strategy):
             period without new nodes.
         dropout: Inside the block, in training; published 0.2.
         seed: Of the first values of rows; null takes the seed of the run.
+
+    Example:
+        >>> import eac
+        >>> from eac.backbones.stbp import STBPBackbone
+        >>> model = eac.Forecaster(STBPBackbone(), STBP(seed=0))
     """
 
     def __init__(

@@ -43,6 +43,13 @@ class STKEC(Strategy):
         replayed: Share of all nodes that is replayed.
         num_hops: Reach of the subgraph around the chosen nodes (published: 2).
         ewc: Weight of the penalty (published: 5e-4).
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> strategy = STKEC(num_patterns=24)
+        >>> strategy.attach(STGNN())
+        >>> strategy.memory.patterns.shape
+        torch.Size([24, 12])
     """
 
     def __init__(

@@ -43,6 +43,11 @@ class TFMoE(Strategy):
         consolidation_weight: Of keeping reconstructions as the last period left them.
         replay_windows: Windows drawn from each autoencoder at each step.
         freeze_backbone: False trains the shared backbone in every period too.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> strategy = TFMoE(experts=4)
+        >>> strategy.attach(STGNN())
     """
 
     def __init__(

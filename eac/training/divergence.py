@@ -93,10 +93,7 @@ def check_trained(trainer: Trainer, data: PeriodData, error: float | None) -> No
 
 
 def _sentence(trainer: Trainer, what: str, row: int | None) -> str:
-    data = getattr(trainer, "datamodule", None)
-    name, ids = (
-        (data.period.name, data.period.node_ids) if isinstance(data, PeriodData) else ("", ())
-    )
+    period = getattr(trainer, "datamodule").period  # noqa: B009 - set by Trainer.fit
     rates = sorted({f"{g['lr']:.3g}" for one in trainer.optimizers for g in one.param_groups})
     node = "" if row is None else f", furthest off at node {period.node_ids[row]!r}"
     whole = (Path(trainer.default_root_dir) / "last.ckpt").is_file()

@@ -15,6 +15,7 @@ from eac.backbones.base import Backbone
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
+from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.graph import Graph
@@ -105,7 +106,7 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged = self._null_value(data), self.loss.judged
+        null, judged = self.null_value_of(data), self.loss.judged
         return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
@@ -118,6 +119,8 @@ class Forecaster(LightningModule):
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         self.backbone.requires_grad_(not plan.freeze_backbone)
+        if plan.train_update:
+            open_updates(self.backbone)
         if plan.train_head:
             for parameter in self.backbone.head_parameters():
                 parameter.requires_grad_(True)
@@ -202,12 +205,13 @@ class Forecaster(LightningModule):
         self, batch: Batch, data: PeriodData
     ) -> Bool[Tensor, "batch node horizon"] | None:
         """Targets that the loss counts; None means all."""
-        null = self._null_value(data) if data.protocol.null_excluded_from_loss else None
+        null = self.null_value_of(data) if data.protocol.null_excluded_from_loss else None
         if null is not None:
             return batch.mask & (batch.y != null)
         return None if batch.complete else batch.mask
 
-    def _null_value(self, data: PeriodData) -> float | None:
+    def null_value_of(self, data: PeriodData) -> float | None:
+        """Targets equal to this are left out of the errors."""
         return data.protocol.null_value if self.null_value is None else self.null_value
 
     def on_train_epoch_end(self) -> None:
@@ -244,10 +248,12 @@ class Forecaster(LightningModule):
         self._errors = self._new_errors()
         self.strategy.begin_forecasts()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts errors of all nodes, per node and horizon."""
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Counts errors of all nodes, per node and horizon; gives the forecasts as ``y_hat``."""
         del batch_idx
-        self._count(batch, self.strategy.adapt_forecast(self(batch), batch), self.errors)
+        y_hat = self.strategy.adapt_forecast(self(batch), batch)
+        self._count(batch, y_hat, self.errors)
+        return {"y_hat": y_hat}
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
@@ -272,7 +278,9 @@ class Forecaster(LightningModule):
 
     def _new_errors(self) -> HorizonErrors:
         data = self.period_data
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value(data))
+        return HorizonErrors(
+            data.period.num_nodes, data.horizon, null_value=self.null_value_of(data)
+        )
 
     def _add_other_processes(self) -> None:
         if self.trainer.world_size > 1:

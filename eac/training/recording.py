@@ -66,6 +66,7 @@ def period_record(
         backbone=type(model.backbone).__name__,
         sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
         notes=model.strategy.take_notes(),
+        update=model.strategy.take_update(),
     )
 
 

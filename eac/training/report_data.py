@@ -101,8 +101,8 @@ def _forecast(
     starts = starts[-max(1, NODE_WINDOWS // num_nodes) :]
     kept = _num_origins(data, len(starts))
     forecasts, total = [], torch.zeros(num_nodes, model.backbone.hidden, dtype=torch.float64)
-    with _undisturbed(model):
-        for batch in _batches(model, data, starts):
+    with undisturbed(model):
+        for batch in forecasting_batches(model, data, starts):
             inputs = model.strategy.adapt_input(batch.inputs)
             features = model.backbone.encode(inputs, batch.graph)
             features = model.strategy.adapt_features(features, inputs)
@@ -117,9 +117,10 @@ def _num_origins(data: PeriodData, available: int) -> int:
     return min(data.period.calendar.steps_per_week, ORIGINS, available)
 
 
-def _batches(
+def forecasting_batches(
     model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
 ) -> Iterator[Batch]:
+    """Windows in order of time, a bounded number at once, on the device of the model."""
     tensors = data.full.to(model.device)
     if tensors.neighbour_x is None:
         tensors = tensors.with_neighbours(model.backbone.neighbour_series)
@@ -129,7 +130,7 @@ def _batches(
 
 
 @contextmanager
-def _undisturbed(model: Forecaster) -> Iterator[None]:
+def undisturbed(model: Forecaster) -> Iterator[None]:
     """Puts back everything that forecasting may change: state, modes and randomness."""
     state = SavedState.of(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(model):

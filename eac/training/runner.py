@@ -33,6 +33,7 @@ from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.divergence import StopWhenDiverged, check_trained
 from eac.training.forecaster import Forecaster
+from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.recording import log_start, period_record, save_period
@@ -118,6 +119,7 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
+        self._intervals = IntervalRun()
         self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
         self._next = 0
         self._names: list[str] = []
@@ -204,6 +206,7 @@ class StreamRunner:
             if self._draws is not None:
                 self._draws = PublishedDraws(self.data.seed, load_draws(directory))
             self.forecaster.select_nodes(data.period.node_ids)
+            self._intervals.restore(data, directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, data: PeriodData) -> None:
@@ -233,7 +236,9 @@ class StreamRunner:
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), StopWhenDiverged(), watch)
+        roll = self._intervals.begin(data, model.null_value_of(data))
+        seeded, stop = SeedEveryEpoch(context.seed), (StopWhereStopped(), StopWhenDiverged())
+        callbacks = (seeded, *stop, watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
@@ -244,6 +249,7 @@ class StreamRunner:
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = period_record(model, data, change, counts, watch, naive)
+        record = replace(record, intervals=self._intervals.summary(change))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -253,6 +259,7 @@ class StreamRunner:
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
             base = self._directory(0) if data.index else None
+            self._intervals.end(data, directory)
             save_period(directory, model, data, record, base)
         wait_for_all()
 
@@ -268,6 +275,7 @@ class StreamRunner:
         """Plans the period, and readies model and data for it."""
         model = self.forecaster
         model.strategy.take_notes()
+        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
@@ -281,8 +289,9 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
+        if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
+        self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)

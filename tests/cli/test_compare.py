@@ -16,7 +16,7 @@ def test_text_holds_tables_and_a_verdict(runs, capsys):
     assert main(runs) == 0
     text = capsys.readouterr().out
     assert "a (EAC)" in text
-    assert "Significance" in text
+    assert "Paired tests" in text
     assert "b (EAC) is better than a (EAC)" in text
     assert max(map(len, text.splitlines())) <= 120
 

@@ -208,7 +208,7 @@ def test_a_page_that_cannot_be_written_does_not_fail_a_run(run_dir, capsys):
 
 
 def test_a_run_without_the_extra_says_how_to_get_the_page(run_dir, capsys, monkeypatch):
-    monkeypatch.setattr("eac.report.run.page.has_page_libraries", lambda: False)
+    monkeypatch.setattr("eac.report.common.page_parts.has_page_libraries", lambda: False)
     write_run_page(str(run_dir))
     assert "pip install 'eac[report]'" in capsys.readouterr().err
     assert not (run_dir / "report.html").exists()

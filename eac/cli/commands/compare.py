@@ -8,7 +8,8 @@ from eac.errors import EACError
 from eac.records.horizon_table import METRICS
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
 from eac.report.common.terminal import console, print_table, say
-from eac.report.compare.comparison import Compared, read_runs, tables, verdicts
+from eac.report.compare.comparison import Compared, read_runs, tables
+from eac.report.compare.verdicts import ONE_SEED, verdicts
 
 EXAMPLES = """\
 examples:
@@ -56,7 +57,7 @@ def _tell(compared: Compared, shown: Sequence[MarkedTable], metric: str) -> None
     for table in shown:
         print_table(table, terminal)
         terminal.print()
-    for sentence in verdicts(compared, metric):
+    for sentence in (*verdicts(compared, metric), ONE_SEED):
         say(terminal, sentence)
 
 

@@ -53,7 +53,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges)
+    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level)
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
@@ -99,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
+    add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
     )
     add(
         "--edges",

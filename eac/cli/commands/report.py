@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
 
 def write_run_page(run_dir: str) -> None:
     """Writes ``report.html`` into a run, or says in one line why there is none; never fails."""
-    from eac.report.run.page import MISSING_EXTRA, PAGE_FILE, has_page_libraries, write_page
+    from eac.report.common.page_parts import MISSING_EXTRA, has_page_libraries
+    from eac.report.run.page import PAGE_FILE, write_page
 
     if not has_page_libraries():
         print(f"no {PAGE_FILE}: {MISSING_EXTRA}", file=sys.stderr)

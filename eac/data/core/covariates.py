@@ -17,6 +17,11 @@ class Covariates:
     Attributes:
         names: One for each channel.
         values: NaN where unknown; one column for each node, or one for all.
+
+    Example:
+        >>> given = Covariates(("rain",), torch.tensor([[[0.0]], [[2.0]]]))  # for all nodes
+        >>> given.values.shape
+        torch.Size([2, 1, 1])
     """
 
     names: tuple[str, ...]

@@ -35,6 +35,14 @@ class Period:
     Raises:
         StreamError: If ids repeat, shapes disagree, a reading is infinite or an edge weight is
             negative or not a number.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> ids = ("north", "south")
+        >>> period = Period("march", torch.rand(48, 2), ids, Graph.empty(2), Calendar(24))
+        >>> period.num_steps, period.num_nodes
+        (48, 2)
     """
 
     name: str
@@ -117,6 +125,10 @@ class NodeChange:
         new: Ids never seen before.
         returned: Ids seen before, but not in the period just before.
         gone: Ids of the period before that are absent now.
+
+    Example:
+        >>> NodeChange.between(("b", "c"), ("a", "b"), seen={"a", "b"})
+        NodeChange(kept=('b',), new=('c',), returned=(), gone=('a',))
     """
 
     kept: tuple[str, ...]

@@ -53,7 +53,7 @@ def report_json(run: RunRecord) -> dict[str, Any]:
     """The report as plain dictionaries: mean over periods, periods, and naive baselines."""
     horizon = run.mean().horizon
     return {
-        "mean": shown(run.mean(), horizon).to_json(),
+        "mean": shown(run.mean(), horizon).to_json() | run.mean_intervals(),
         "periods": [_period_json(period, horizon) for period in run.periods],
         "baselines": {
             name: shown(table, horizon).to_json() for name, table in run.mean_baselines().items()
@@ -151,4 +151,9 @@ def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:
         "epochs": period.epochs,
         **groups["all"],
         "groups": groups,
+        **_intervals_json(period),
     }
+
+
+def _intervals_json(period: PeriodRecord) -> dict[str, Any]:
+    return {} if period.intervals is None else {"intervals": period.intervals.to_json()}

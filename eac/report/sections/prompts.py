@@ -6,10 +6,27 @@ import numpy as np
 
 from eac.records.details import Dispersion, PeriodDetails
 from eac.report.common.charts import Bars, Line, Role, SeriesChart
+from eac.report.common.page_parts import Section, slots_of
 from eac.report.common.summary import format_error
+from eac.report.sections.view import RunView
 
 BEYOND = 2
 """Components that are drawn after the last one that counts."""
+TEXT = (
+    "Few components with most of the energy mean that the prompts can be compressed. Dispersion is "
+    "the mean squared distance of features, averaged over the last test windows, from their "
+    "centre: within a period between sensors, across periods between the periods' centres."
+)
+
+
+def section(view: RunView) -> Section | None:
+    """None where no details were kept."""
+    slots = slots_of(*(spectrum(view.details) or ()), dispersion(view.details))
+    return (
+        Section("prompts", "What was learned of each sensor", (TEXT,), slots=slots)
+        if slots
+        else None
+    )
 
 
 def spectrum(details: Sequence[PeriodDetails]) -> tuple[SeriesChart, SeriesChart] | None:
@@ -70,11 +87,11 @@ def dispersion(details: Sequence[PeriodDetails]) -> SeriesChart | None:
     counts = [period.map.num_nodes for period in details]
     across = [across_periods(spreads[: i + 1], counts[: i + 1]) for i in range(len(spreads))]
     within = tuple(spread.within for spread in spreads)
-    told = ", ".join(f"{n}: {format_error(v)}" for n, v in zip(names, within, strict=True))
     return SeriesChart(
         key="dispersion",
         title="Dispersion of sensor features",
-        alt=f"Mean squared distance of a sensor's mean features from their centre. {told}.",
+        alt="Mean squared distance of a sensor's mean features from their centre, "
+        f"{format_error(within[-1])} in period {names[-1]}.",
         x_label="period",
         y_label="mean squared distance",
         marks=(
