@@ -2,7 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.intake import part_scaler
 from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
+from eac.data.core.clock_rules import ClockRules
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.pieces import count_readings
 from eac.errors import CheckpointError
 from eac.files import write_tensors
 from eac.protocols.protocol import PROTOCOLS, Protocol
@@ -39,6 +42,9 @@ class SavedData:
         covariates: What the model takes that is known ahead, if anything.
         step: Time between two readings.
         days_per_week: Days after which the week repeats.
+        clock: How the clock of the run goes; None where it was not kept.
+        ended: Time stamp of the last reading trained on, where that is known.
+        never_read: Sensors of the last period without any reading in it.
         graph: Graph of the last period, over the first nodes of ``node_ids``.
         node_ids: Those of the last period, in order, then those of earlier ones.
         inputs: Scaler of the readings, in order of ``node_ids``.
@@ -54,6 +60,9 @@ class SavedData:
     covariates: CovariateScale | None
     step: timedelta
     days_per_week: int
+    clock: ClockRules | None
+    ended: datetime | None
+    never_read: frozenset[str]
     graph: Graph
     node_ids: tuple[str, ...]
     inputs: Scaler
@@ -81,6 +90,9 @@ def data_card(data: PeriodData) -> dict[str, Any]:
             "covariates": _covariates_card(data),
             "step_seconds": _step(calendar).total_seconds(),
             "days_per_week": calendar.days_per_week,
+            "clock": ClockRules.of(calendar).card(),
+            "ended": _ended(data.period),
+            "never_read": _never_read(data.period),
         },
     }
     if tensors.scaler.trivial:
@@ -138,6 +150,9 @@ def load_data(directories: list[Path]) -> SavedData:
         covariates=_load_covariates(said.get("covariates")),
         step=timedelta(seconds=said["step_seconds"]),
         days_per_week=said["days_per_week"],
+        clock=_load_clock(said),
+        ended=None if said.get("ended") is None else datetime.fromisoformat(said["ended"]),
+        never_read=frozenset(said.get("never_read", ())),
         graph=Graph(len(card["node_ids"]), **load_file(last / GRAPH_FILE)),
         node_ids=node_ids,
         inputs=inputs,
@@ -158,6 +173,20 @@ def _scalers(cards: list[dict[str, Any]]) -> tuple[tuple[str, ...], Scaler, Scal
     table = torch.tensor(list(rows.values()))
     inputs, targets = Scaler(table[:, 0], table[:, 1]), Scaler(table[:, 2], table[:, 3], trivial)
     return tuple(rows), inputs, targets
+
+
+def _load_clock(said: dict[str, Any]) -> ClockRules | None:
+    return None if said.get("clock") is None else ClockRules.of_card(said["clock"])
+
+
+def _ended(period: Period) -> str | None:
+    last = period.calendar.time_of(period.num_steps - 1)
+    return None if last is None else last.isoformat()
+
+
+def _never_read(period: Period) -> list[str]:
+    counts = count_readings(period.series).tolist()
+    return [node for node, count in zip(period.node_ids, counts, strict=True) if not count]
 
 
 def _step(calendar: Calendar) -> timedelta:

@@ -11,15 +11,21 @@ MONDAY = datetime(2000, 1, 3)
 def clock_step(calendar: Calendar, step: int) -> int:
     """A step of a period, counted from a moment that all periods share.
 
-    With real time stamps that is a Monday; without, slot 0 of the calendar.
+    With real time stamps that is a Monday; without, slot 0 of the calendar. Of a clock with open
+    hours, open slots are counted; of one of months, those.
 
     Example:
         >>> clock_step(Calendar(24, start_slot=48), 3)
         51
     """
     when = calendar.time_of(step)
-    if when is None or calendar.step is None:
+    if when is None or calendar.step is None or calendar.start is None:
         return calendar.start_slot + step
+    if calendar.hours is not None or calendar.months:
+        weeks = (calendar.start.replace(tzinfo=None) - MONDAY) // timedelta(days=7)
+        if calendar.months:
+            return (calendar.start.year * 12 + calendar.start.month) // calendar.months + step
+        return weeks * calendar.steps_per_week + calendar.start_slot + step
     return moment_step(when, calendar.step)
 
 

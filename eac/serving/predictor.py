@@ -11,10 +11,12 @@ from torch import Tensor
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
-from eac.calibration.clock import moment_step
+from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
+from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
@@ -46,6 +48,7 @@ class Predictor:
         edges: pd.DataFrame | None = None,
         *,
         levels: Sequence[int] = (),
+        form: Form | None = None,
     ) -> pd.DataFrame:
         """Forecasts of the steps after the last time stamp of the frame.
 
@@ -60,6 +63,7 @@ class Predictor:
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
             levels: Percents of readings that intervals are to hold, such as 80 and 95.
+            form: How the columns of the frame are to be understood.
 
         Returns:
             ``unique_id, ds, y_hat``, for each level ``y_hat-lo-80`` and ``y_hat-hi-80``, and
@@ -72,7 +76,7 @@ class Predictor:
             RunError: If intervals are asked for and the run made none.
             ConfigError: If a level is outside of those that the run follows.
         """
-        recent = read_recent(frame, self.data)
+        recent = read_recent(frame, self.data, form)
         graph = recent_graph(recent, self.data, edges)
         backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
         tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
@@ -94,7 +98,7 @@ class Predictor:
                 "processes. Forecast without levels, or run it again."
             )
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
-        return calibrator.bounds(moment_step(recent.now, self.data.step), y_hat, levels)
+        return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
 
     def _adopt(self, node_ids: tuple[str, ...]) -> None:
         """Gives sensors that the run has never seen the mean of the prompts learned."""
@@ -112,7 +116,7 @@ class Predictor:
         notes = []
         for node, silence in zip(recent.asked, silences, strict=True):
             origin = COLD_START if node in unseen else "" if node in current else "returned"
-            notes.append("; ".join(part for part in (origin, silence) if part))
+            notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
 
 
@@ -157,7 +161,7 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
         return ""
     if steps == len(recent.series):
         return "silent: no reading in the input"
-    return f"silent since {recent.now - steps * recent.step}"
+    return f"silent since {recent.when(len(recent.series) - 1 - steps)}"
 
 
 def _as_frame(
@@ -167,18 +171,20 @@ def _as_frame(
     recent: Recent,
     notes: list[str],
 ) -> pd.DataFrame:
-    horizon, rows = y_hat.shape[1], recent.rows(recent.asked)
-    ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
+    rows, first = recent.rows(recent.asked), len(recent.series)
+    leads = [i for i in range(y_hat.shape[1]) if is_forecast(recent.clock, first + i)]
+    stamps = pd.Index([recent.when(first + i) for i in leads], name="ds")
+    stamps = stamps if len(leads) else pd.DatetimeIndex([], name="ds")
     columns = {
-        "unique_id": [node for node in recent.asked for _ in range(horizon)],
-        "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
-        "y_hat": y_hat[rows].flatten().numpy(),
+        "unique_id": [node for node in recent.asked for _ in leads],
+        "ds": stamps.take(list(range(len(leads))) * len(recent.asked)),
+        "y_hat": y_hat[rows][:, leads].flatten().numpy(),
     }
     if bounds is not None:
         for i, level in enumerate(levels):
             for side, bound in zip(("lo", "hi"), bounds, strict=True):
-                columns[f"y_hat-{side}-{level}"] = bound[rows, :, i].flatten().numpy()
-    columns["note"] = [note for note in notes for _ in range(horizon)]
+                columns[f"y_hat-{side}-{level}"] = bound[rows][:, leads, i].flatten().numpy()
+    columns["note"] = [note for note in notes for _ in leads]
     frame = pd.DataFrame(columns)
     frame.attrs["skipped"] = dict(recent.skipped)
     return frame

@@ -1,6 +1,7 @@
 """Recent readings of sensors, put on the grid of a run and beside the sensors it knows."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import nan
 
 import pandas as pd
@@ -20,11 +21,11 @@ from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.readers import columns, tabular
-from eac.data.readers.frame import FrameStream
+from eac.data.readers.form import Form
 from eac.errors import StreamError
+from eac.serving.intake import INPUT, late, read_input
 from eac.typing import NodeSeries
 
-INPUT = "input"
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
@@ -38,8 +39,8 @@ class Recent:
         asked: Ids to forecast, in the order of the input.
         unseen: Those of ``node_ids`` that the run never saw.
         skipped: Ids without a forecast, and why.
-        now: Time stamp of the last step.
-        step: Time between two steps.
+        clock: Of the first step of ``series``.
+        late: What to say where the run ended long before; empty otherwise.
         ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
     """
 
@@ -48,9 +49,19 @@ class Recent:
     asked: tuple[str, ...]
     unseen: tuple[str, ...]
     skipped: dict[str, str]
-    now: pd.Timestamp
-    step: pd.Timedelta
+    clock: Calendar
+    late: str
     ahead: Float[Tensor, "longer node channel"] | None = None
+
+    @property
+    def now(self) -> datetime | int:
+        """Time stamp of the last step, or its number where steps are counted."""
+        return self.when(len(self.series) - 1)
+
+    def when(self, step: int) -> datetime | int:
+        """Time stamp of a step of ``series`` or after it; its number where steps are counted."""
+        stamp = self.clock.time_of(step)
+        return self.clock.start_slot + step if stamp is None else stamp
 
     def rows(self, node_ids: tuple[str, ...]) -> Int[Tensor, " chosen"]:
         """Columns of these sensors."""
@@ -58,25 +69,24 @@ class Recent:
         return torch.tensor([row[node] for node in node_ids], dtype=torch.long)
 
 
-def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
+def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) -> Recent:
     """Lays a long frame out in steps of the run.
+
+    Args:
+        frame: The readings.
+        data: What the run kept of its data.
+        form: How the columns are to be understood.
 
     Raises:
         StreamError: If the frame is not ``unique_id, ds, y`` in steps of the run.
     """
-    if data.days_per_week != 7:
+    if data.days_per_week != 7 and data.clock is None:
         raise StreamError(
             f"the run has weeks of {data.days_per_week} days; a frame of time stamps has 7. "
             "Forecast with its own stream: eac predict without --run."
         )
-    step = pd.Timedelta(data.step)
-    no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
-    frequency = f"{data.step.total_seconds():.0f}s"
     names = _covariates_of(frame, data)
-    period = FrameStream(frame, no_edges, frequency=frequency, covariates=names, name=INPUT)[0]
-    stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
-    _check_step(stamps, step)
-    period, given = _until_now(period, data)
+    period, given = _until_now(read_input(frame, data, names, form), data)
     skipped = _skipped(period, data)
     asked = tuple(node for node in period.node_ids if node not in skipped)
     current = set(data.current_ids)
@@ -89,8 +99,8 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
         asked=asked,
         unseen=tuple(node for node in asked if node not in known),
         skipped=skipped | absent,
-        now=stamps[0] + (period.num_steps - 1) * step,
-        step=step,
+        clock=period.calendar,
+        late=late(period, data),
         ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
     )
 
@@ -137,8 +147,7 @@ def recent_tensors(
     recent: Recent, data: SavedData, graph: Graph, lags: tuple[str, ...]
 ) -> PeriodTensors:
     """The last window, which begins at step 0, and before it history where it is known."""
-    start = recent.now - (data.window - 1) * recent.step
-    calendar = Calendar.from_timestamps(start, data.step)
+    calendar = recent.clock.later(len(recent.series) - data.window)
     back = lag_steps(lags, calendar, data.horizon)
     inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
     readings = Readings(recent.series, inputs).carrying(data.carry)
@@ -166,7 +175,12 @@ def _skipped(period: Period, data: SavedData) -> dict[str, str]:
         return dict.fromkeys(period.node_ids, reason)
     known = set(data.node_ids)
     counts = (~period.series.isnan()).sum(0).tolist()
-    return {
+    never = {
+        node: "never read, neither when the run was trained nor in the input"
+        for node, count in zip(period.node_ids, counts, strict=True)
+        if node in data.never_read and not count
+    }
+    return never | {
         node: f"{count} readings; a sensor the run has never seen needs {data.window}"
         for node, count in zip(period.node_ids, counts, strict=True)
         if node not in known and count < data.window
@@ -252,15 +266,3 @@ def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[T
     tail = series[-length:]
     missing = length - len(tail)
     return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
-
-
-def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:
-    """Refuses readings that come more rarely than the run reads them."""
-    if len(stamps) < 2:
-        return
-    found = columns.most_frequent((stamps[1:] - stamps[:-1]).to_numpy(), INPUT)
-    if found > step:
-        raise StreamError(
-            f"{INPUT}: readings come every {found}, but the run was trained on one every {step}. "
-            "Give readings of that step."
-        )

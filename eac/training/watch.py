@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eac.data.core.stream import GraphStream
-from eac.data.readers.open import opened_again
 from eac.errors import StreamError
 from eac.training.runner import StreamRunner
 
@@ -58,7 +57,8 @@ def _take_up(runner: StreamRunner, said: "_Said") -> bool:
     """Trains what is new and whole; True where there was something."""
     position = runner.position
     try:
-        stream = opened_again(runner.data.stream)
+        before = runner.data.stream
+        stream = before if before.open_again is None else before.open_again()
         broken = _first_broken(stream, position)
     except (StreamError, OSError) as error:
         said.once(f"the stream cannot be read yet: {error}")

@@ -45,7 +45,8 @@ def test_run_writes_config_records_and_states_and_prints_the_table(run, tmp_path
     names_of_periods = ["period-00-p0", "period-01-p1", "period-02-p2"]
     assert names == ["config.yaml", *names_of_periods, "report.html", "run.json"]
     files = {path.name for path in (tmp_path / "r" / "period-01-p1").iterdir()}
-    states = {f"{name}.safetensors" for name in ("graph", "state", "readings")} | {"card.json"}
+    states = {f"{name}.safetensors" for name in ("graph", "state", "readings", "calibration")}
+    states |= {"card.json"}
     assert files == {"metrics.json", "report.json", "log", *states}
     assert "same slot a week ago" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.stream import GraphStream
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     stream = argparse.ArgumentParser(add_help=False)
     stream.add_argument("path", help="folder or file of the stream")
+    add_reading_flags(stream)
     check = commands.add_parser(
         "check",
         parents=[stream],
@@ -90,7 +92,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     done: list[PeriodSummary] = []
     try:
         for period in summaries(stream, window=arguments.window, horizon=arguments.horizon):
@@ -108,7 +110,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _describe(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     periods = list(summaries(stream))
     about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
     if arguments.json:
@@ -131,7 +133,7 @@ def _connect(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     destination = convert(stream, arguments.destination, arguments.to)
     print(f"wrote {_count(len(stream), 'period')} to {destination}")
     return 0
@@ -163,6 +165,8 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
+        for note in period.notes:
+            print(f"note: period {period.name!r}: {note}")
         for warning in period.warnings:
             print(plain(f"warning: period {period.name!r}: {warning}"))
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.errors import ConfigError
+from eac.cli.reading_flags import add_reading_flags, form_of
+from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
 from eac.plain import one_line
 
@@ -49,14 +50,24 @@ def _predict(arguments: argparse.Namespace) -> int:
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.data.readers import tabular
+    from eac.data.readers.frame import read_frame
     from eac.serving.predictor import load_run
 
-    frame = tabular.read_long(Path(arguments.input), "input")
+    frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level)
+    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level, form=form)
+    if not len(forecasts):
+        raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
+
+
+def _why(skipped: dict[str, str]) -> str:
+    """The reasons of the first sensors without a forecast."""
+    shown = [f"{one_line(node)}: {one_line(reason)}" for node, reason in list(skipped.items())[:3]]
+    more = f" ({len(skipped) - 3} more sensors)" if len(skipped) > 3 else ""
+    return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
 
 
 def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
@@ -92,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--input",
         required=True,
         metavar="FILE",
-        help="recent readings: .csv or .parquet with unique_id, ds, y",
+        help="recent readings: a table with unique_id, ds, y, or the columns named below",
     )
     add(
         "--output",
@@ -113,4 +124,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV with source, target, weight (default: the edges of the run's last period)",
     )
+    add_reading_flags(parser)
     return parser

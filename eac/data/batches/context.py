@@ -205,9 +205,7 @@ def _steps_between(first: Period, second: Period) -> int | None:
     """
     earlier, later = first.calendar, second.calendar
     if earlier.start is not None and later.start is not None and later.step is not None:
-        steps = (later.start - earlier.start) / later.step
-        whole = round(steps)
-        same_grid = abs(steps - whole) < 1e-6 and earlier.step == later.step
-        return whole if same_grid and whole > 0 else None
+        steps = earlier.position_of(later.start) if earlier.goes_with(later) else None
+        return steps if steps is not None and steps > 0 else None
     difference = later.start_slot - earlier.start_slot
     return difference if difference >= first.num_steps else None

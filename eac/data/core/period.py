@@ -31,6 +31,7 @@ class Period:
         covariates: What is known beforehand of each step, if anything.
         mapped: True when ``series`` is a file mapped into memory, perhaps larger than that; it is
             then read in pieces and never copied whole.
+        notes: What the reader did with the files that a person should know, a sentence each.
 
     Raises:
         StreamError: If ids repeat, shapes disagree, a reading is infinite or an edge weight is
@@ -53,6 +54,7 @@ class Period:
     coordinates: Float[Tensor, "node 2"] | None = None
     covariates: Covariates | None = None
     mapped: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         _check_shapes(self)
@@ -99,9 +101,8 @@ class Period:
 
     def fingerprint(self) -> str:
         """SHA-256 over everything a run can see of the period."""
-        clock = self.calendar
         digest = hashlib.sha256()
-        for text in (self.name, *self.node_ids, *(str(v) for v in vars(clock).values())):
+        for text in (self.name, *self.node_ids, *self.calendar.facts()):
             digest.update(text.encode() + b"\0")
         order = torch.argsort(self.graph.edge_index[0] * self.num_nodes + self.graph.edge_index[1])
         for tensor in (

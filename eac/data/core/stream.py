@@ -1,7 +1,7 @@
 """An ordered sequence of periods, read one at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from eac.data.core.period import NodeChange, Period
@@ -16,12 +16,14 @@ class GraphStream(ABC):
 
     Attributes:
         opened_from: Path by which ``open_stream`` found it; None for one made otherwise.
+        open_again: Gives the stream as its files are now; None for one made otherwise.
     """
 
     name: str = "stream"
     unit: str = ""
     source: str = ""
     opened_from: Path | None = None
+    open_again: "Callable[[], GraphStream] | None" = None
 
     @property
     @abstractmethod

@@ -3,8 +3,6 @@
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from eac.data.readers import columns
-
 
 def unfinished(
     period: object, first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta
@@ -27,7 +25,8 @@ def unfinished(
     if not isinstance(period, str) or pd.isna(last):
         return None
     offset = to_offset(period)
-    start = first if columns.is_fixed(offset) else offset.rollback(first.normalize())
+    fixed = isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
+    start = first if fixed else offset.rollback(first.normalize())
     end = pd.date_range(start, last, freq=offset)[-1] + offset
     if last + step >= end:
         return None
