@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from eac.artifacts.checkpoint import load_card
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.intake import part_scaler
+from eac.data.batches.preparation import part_scaler
 from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
 from eac.data.core.clock_rules import ClockRules
@@ -79,14 +79,14 @@ def data_card(data: PeriodData) -> dict[str, Any]:
     tensors, calendar = data.full, data.period.calendar
     card: dict[str, Any] = {
         "scaler": _scaler_card(tensors.scaler),
-        "draws": None if data.draws is None else data.draws.position,
+        "draws": data.draws.position,
         "data": {
             "window": data.window,
             "horizon": data.horizon,
             "protocol": data.protocol.name,
-            "scaling": _scaling_card(data.intake.scaling),
-            "carry": data.intake.carry,
-            "holidays": data.intake.holidays,
+            "scaling": _scaling_card(data.layout.scaling),
+            "carry": data.layout.carry,
+            "holidays": data.layout.holidays,
             "covariates": _covariates_card(data),
             "step_seconds": _step(calendar).total_seconds(),
             "days_per_week": calendar.days_per_week,
@@ -97,24 +97,14 @@ def data_card(data: PeriodData) -> dict[str, Any]:
     }
     if tensors.scaler.trivial:
         test = data.period.series[data.split.test.start : data.split.test.stop]
-        own = part_scaler(test, data.protocol, data.window, data.horizon)
+        own = part_scaler(test, data.layout)
         card["input_scaler"] = _scaler_card(own)
     return card
 
 
-def load_draws(directory: Path) -> int:
-    """Random numbers drawn up to the end of a done period.
-
-    Raises:
-        CheckpointError: If the run did not draw in the published order.
-    """
-    position = load_card(directory).get("draws")
-    if position is None:
-        raise CheckpointError(
-            f"{directory} was trained by an eac that drew its random numbers in another order. "
-            "Start a new run directory."
-        )
-    return position
+def load_draws(directory: Path) -> int | None:
+    """Where a done period left the random numbers of its run; None where that is not kept."""
+    return load_card(directory).get("draws")
 
 
 def save_graph(directory: Path, graph: Graph) -> None:
@@ -198,7 +188,7 @@ def _scaler_card(scaler: Scaler) -> dict[str, list[float]]:
 
 
 def _covariates_card(data: PeriodData) -> dict[str, Any] | None:
-    scale = data.covariate_scale
+    scale = data.ready.scales.covariates
     return None if scale is None else {name: list(values) for name, values in vars(scale).items()}
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.clock import time_of_day
@@ -70,7 +71,7 @@ class GraphWaveNet(Backbone):
                 f"window has {window}. Give num_blocks={needed}."
             )
         self.window, self.horizon, self.hidden = window, horizon, skip
-        self.hops = order * (len(dilations) - 1)
+        self.needs = Needs(hops=order * (len(dilations) - 1))
         self.start = nn.Conv1d(2, hidden, 1)
         self.convolutions = nn.ModuleList(_GatedConv(hidden, d) for d in dilations)
         self.skips = nn.ModuleList(nn.Linear(hidden, skip) for _ in dilations)

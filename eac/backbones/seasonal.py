@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.data.batches.ahead import COVARIATES
 from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
-from eac.nn.message_passing import propagate, propagate_nodes
-from eac.typing import NodeSeries
+from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168
 SHARES = (1.0, 0.75, 0.5, 0.25)
@@ -50,8 +51,6 @@ class SeasonalMLP(Backbone):
         20
     """
 
-    hops = 1
-
     def __init__(
         self,
         window: int = 12,
@@ -69,6 +68,7 @@ class SeasonalMLP(Backbone):
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
         self.lags, self.covariates = tuple(lags), tuple(covariates)
+        self.needs = Needs(self.lags, self.covariates, hops=1, neighbours=propagate_series)
         self.width, self.slot_rank = hidden, slot_rank
         weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
         self._weekly = _view(weekly)
@@ -116,10 +116,6 @@ class SeasonalMLP(Backbone):
         del inputs
         hidden, prepared = features.split([self.width, self.horizon], dim=-1)
         return self._counted(self.readout(nn.functional.gelu(hidden))) + prepared
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
-        """The graph applied to a scaled series, 0 where missing."""
-        return propagate_nodes(series.T, graph).T.contiguous()
 
     @torch.no_grad()
     def start_from(self, batch: Batch) -> None:
@@ -174,8 +170,8 @@ class SeasonalMLP(Backbone):
         """The covariates, side by side; zeros where a batch has none."""
         if not self.covariates:
             return ()
-        if inputs.covariates is not None:
-            return (inputs.covariates.flatten(2),)
+        if COVARIATES in inputs.extras:
+            return (inputs.extras[COVARIATES].flatten(2),)
         width = len(self.covariates) * (self.window + self.horizon)
         return (inputs.x.new_zeros(*inputs.x.shape[:2], width),)
 

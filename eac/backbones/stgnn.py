@@ -6,13 +6,11 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
-from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
-from eac.typing import NodeSeries
-
-SERIES_CHUNK = 1 << 19
+from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes, propagate_series
 
 
 class STGNN(Backbone):
@@ -42,7 +40,7 @@ class STGNN(Backbone):
         torch.Size([2, 5, 12])
     """
 
-    hops = 2
+    needs = Needs(hops=2, neighbours=propagate_series)
 
     def __init__(
         self,
@@ -89,17 +87,12 @@ class STGNN(Backbone):
         return self.dropout(y_hat).mT
 
     def published_layers(self) -> list[nn.Module]:
-        """Both graph layers, each drawn twice, then the convolution and the readout."""
+        """Both graph layers, each drawn twice, then the convolution and the readout.
+
+        Under the published protocol first weights are drawn in this order.
+        """
         pairs = [[layer.weight_neigh, layer.weight_self] for layer in (self.gcn1, self.gcn2)]
         return [*pairs[0], *pairs[0], *pairs[1], *pairs[1], self.tcn1, self.fc]
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
-        """The graph applied to a scaled series, 0 where missing; some steps at a time."""
-        heard = torch.empty_like(series)
-        steps = max(1, SERIES_CHUNK // max(1, series.shape[1]))
-        for part, out in zip(series.split(steps), heard.split(steps), strict=True):
-            out.copy_(propagate_nodes(part.T, graph).T)
-        return heard
 
     def _convolve(
         self, x: Float[Tensor, "batch node channel"]

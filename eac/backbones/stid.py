@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.nn.clock import ClockEmbedding
 
@@ -36,7 +37,7 @@ class STID(Backbone):
         torch.Size([2, 5, 6])
     """
 
-    hops = 0
+    needs = Needs(hops=0)
 
     def __init__(
         self,

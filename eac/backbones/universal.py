@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.nn.chebyshev import ChebyshevLinear
 from eac.nn.message_passing import GraphLayer, GraphLinear
@@ -65,7 +66,7 @@ class Universal(Backbone):
         self.temporal = temporal(hidden)
         self.gather = graph_layer(window * hidden, window)
         self.readout = nn.Linear(window, horizon)
-        self.hops = self.lift.hops + self.gather.hops
+        self.needs = Needs(hops=self.lift.hops + self.gather.hops)
 
     def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
         """Features of the width of the window."""

@@ -77,7 +77,6 @@ class StreamCLI(LightningCLI):
         parser.link_arguments("stream", "data.stream")
         parser.link_arguments("protocol", "data.protocol")
         parser.link_arguments("seed_everything", "data.seed")
-        parser.link_arguments("metrics.null_value", "model.null_value")
         parser.link_arguments("metrics.null_value", "data.null_value")
         parser.link_arguments("data.window", "model.backbone.init_args.window")
         parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")

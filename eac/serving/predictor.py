@@ -16,6 +16,7 @@ from eac.calibration.store import load_calibrator
 from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.nn.twin import twin
 from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
@@ -23,6 +24,8 @@ from eac.training.forecaster import Forecaster
 from eac.typing import StrPath
 
 COLD_START = "cold start"
+FIRST = torch.zeros(1, dtype=torch.long)
+"""The first step of the only window."""
 
 
 class Predictor:
@@ -78,13 +81,10 @@ class Predictor:
         """
         recent = read_recent(frame, self.data, form)
         graph = recent_graph(recent, self.data, edges)
-        backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
-        tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
-        batch = tensors.with_neighbours(backbone.neighbour_series).batch(torch.zeros(1).long())
-        self._adopt(recent.unseen)
-        self.forecaster.select_nodes(recent.node_ids)
-        strategy.begin_forecasts()
-        y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
+        model = self._pointed_at(recent)
+        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        model.strategy.begin_forecasts()
+        y_hat = model.strategy.adapt_forecast(model(batch), batch)[0]
         bounds = self._bounds(y_hat, recent, levels) if levels else None
         return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
 
@@ -100,14 +100,20 @@ class Predictor:
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
         return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
 
-    def _adopt(self, node_ids: tuple[str, ...]) -> None:
-        """Gives sensors that the run has never seen the mean of the prompts learned."""
-        for pool in self.forecaster.strategy.modules():
+    def _pointed_at(self, recent: Recent) -> Forecaster:
+        """The model for these sensors, with weights in common; others may ask meanwhile.
+
+        Sensors that the run has never seen get the mean of the prompts learned.
+        """
+        model = twin(self.forecaster)
+        for pool in model.strategy.modules():
             if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
                 continue
             mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(node_ids):
-                pool.place(node_ids, mean.expand(len(node_ids), -1))
+            if pool.grow(recent.unseen):
+                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
+        model.select_nodes(recent.node_ids)
+        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""
@@ -145,6 +151,7 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     data = load_data(directories)
     model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
     load_state(directories[-1]).restore(model)
+    model.select_nodes(data.current_ids)
     return Predictor(model, data, load_calibrator(directories[-1]))
 
 

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 
 from eac.backbones.base import Backbone
 from eac.errors import RunError
+from eac.metrics.losses import Loss
 from eac.strategies.base import Strategy
 from eac.training.forecaster import Forecaster
 from eac.training.run_header import UNSAID
@@ -36,15 +37,18 @@ def rebuild(run_dir: Path, *, window: int, horizon: int) -> Forecaster:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--backbone", type=Backbone)
     parser.add_argument("--strategy", type=Strategy)
+    parser.add_argument("--loss", type=Loss | None)
     try:
-        settings = parser.parse_object({"backbone": backbone, "strategy": model["strategy"]})
+        parts = {"backbone": backbone, "strategy": model["strategy"], "loss": model.get("loss")}
+        settings = parser.parse_object(parts)
         built = parser.instantiate_classes(settings)
     except (ArgumentError, ImportError, AttributeError, TypeError, ValueError) as error:
         raise RunError(
             f"the model that {path} describes cannot be built here: {error}. Build it and give "
             f"it: eac.load_run({str(run_dir)!r}, eac.Forecaster(...))."
         ) from error
-    return Forecaster(built["backbone"], built["strategy"], revin=model.get("revin"))
+    parts = built["backbone"], built["strategy"]
+    return Forecaster(*parts, loss=built["loss"], revin=model.get("revin"))
 
 
 def _with_sizes(backbone: dict[str, Any], **sizes: int) -> dict[str, Any]:

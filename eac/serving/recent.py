@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import nan
 
 import pandas as pd
 import torch
@@ -10,10 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eac.artifacts.saved_data import SavedData
-from eac.data.batches.ahead import Ahead
-from eac.data.batches.context import lag_steps
-from eac.data.batches.holidays import holiday_steps
-from eac.data.batches.readings import PartScaling, Readings
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Before, Layout, Scales, prepare, steps_of_history
+from eac.data.batches.readings import PartScaling
 from eac.data.batches.scaling import Global, Scaler, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
@@ -41,7 +39,7 @@ class Recent:
         skipped: Ids without a forecast, and why.
         clock: Of the first step of ``series``.
         late: What to say where the run ended long before; empty otherwise.
-        ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
+        covariates: Those of the steps of ``series`` and of those to forecast, if any.
     """
 
     series: NodeSeries
@@ -51,7 +49,7 @@ class Recent:
     skipped: dict[str, str]
     clock: Calendar
     late: str
-    ahead: Float[Tensor, "longer node channel"] | None = None
+    covariates: Covariates | None = None
 
     @property
     def now(self) -> datetime | int:
@@ -101,7 +99,9 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
         skipped=skipped | absent,
         clock=period.calendar,
         late=late(period, data),
-        ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
+        covariates=None
+        if given is None
+        else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
     )
 
 
@@ -143,29 +143,29 @@ def scaler_of(recent: Recent, data: SavedData, saved: Scaler) -> Scaler:
     return Scaler(mean, scale)
 
 
-def recent_tensors(
-    recent: Recent, data: SavedData, graph: Graph, lags: tuple[str, ...]
-) -> PeriodTensors:
+def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) -> PeriodTensors:
     """The last window, which begins at step 0, and before it history where it is known."""
-    calendar = recent.clock.later(len(recent.series) - data.window)
-    back = lag_steps(lags, calendar, data.horizon)
-    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
-    readings = Readings(recent.series, inputs).carrying(data.carry)
-    lead = max((lag.steps for lag in back), default=0)
-    length, ahead = lead + data.window, data.horizon
-    steps = range(-lead, data.window + data.horizon)
-    filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
-    return PeriodTensors(
-        readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
-        graph=graph,
-        scaler=scaler_of(recent, data, data.targets),
-        window=data.window,
-        horizon=data.horizon,
-        calendar=calendar,
-        lead=lead,
-        lags=back,
-        ahead=_ahead(recent, data, calendar, steps),
+    window = Period(
+        INPUT,
+        _last(recent.series, data.window, data.horizon),
+        recent.node_ids,
+        graph,
+        recent.clock.later(len(recent.series) - data.window),
     )
+    lead = steps_of_history(needs, window, data.horizon)
+    if data.carry:  # a gap may have begun long before
+        lead = max(lead, len(recent.series) - data.window)
+    earlier = _last(recent.series, lead + data.window)[:lead]
+    before, given = Before(earlier), recent.covariates
+    if given is not None:
+        length = data.window + data.horizon
+        values = _last(given.values, lead + length)
+        window = replace(window, covariates=replace(given, values=values[lead:]))
+        before = Before(earlier, values[:lead])
+    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
+    scales = Scales(inputs, scaler_of(recent, data, data.targets), data.covariates)
+    layout = Layout(data.window, data.horizon, carry=data.carry, holidays=data.holidays)
+    return prepare(window, before, scales, layout, needs)
 
 
 def _skipped(period: Period, data: SavedData) -> dict[str, str]:
@@ -231,25 +231,6 @@ def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | No
     return replace(period, series=period.series[:now], covariates=None), ahead
 
 
-def _scaled_ahead(
-    given: Covariates | None, known: tuple[str, ...], wanted: tuple[str, ...], data: SavedData
-) -> Float[Tensor, "time node channel"] | None:
-    if given is None or data.covariates is None:
-        return None
-    return data.covariates.apply(_laid_out(given.values, known, wanted))
-
-
-def _ahead(recent: Recent, data: SavedData, calendar: Calendar, steps: range) -> Ahead:
-    """What is known beforehand of these steps, counted from the beginning of the window."""
-    off, given = None, recent.ahead
-    if data.holidays is not None:
-        off = holiday_steps(data.holidays, calendar, steps, period=INPUT)
-    if given is None:
-        return Ahead(off)
-    missing = max(len(steps) - len(given), 0)
-    return Ahead(off, nn.functional.pad(given[-len(steps) :], (0, 0, 0, 0, missing, 0)))
-
-
 def _fitted(recent: Recent, data: SavedData) -> Scaler:
     """What the training would make of the readings of the input."""
     one_for_all = data.scaling is None and not data.protocol.scale_per_node
@@ -261,8 +242,10 @@ def _fitted(recent: Recent, data: SavedData) -> Scaler:
     return fit_scaler(recent.series, per_node=True)
 
 
-def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[Tensor, "cut node"]:
-    """The last ``length`` steps and room for ``ahead`` more; ``nothing`` where none are given."""
-    tail = series[-length:]
-    missing = length - len(tail)
-    return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
+def _last(
+    values: Float[Tensor, "time node *channel"], length: int, ahead: int = 0
+) -> Float[Tensor, "cut node *channel"]:
+    """The last ``length`` steps and room for ``ahead`` more; NaN where none are given."""
+    tail = values[max(len(values) - length, 0) :]
+    sides = [0] * (2 * (tail.dim() - 1))
+    return nn.functional.pad(tail, (*sides, length - len(tail), ahead), value=torch.nan)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from eac.data.batches.tensors import PeriodView
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.described import Described
-from eac.protocols.published_draws import PublishedDraws
+from eac.protocols.draws import Draws, OwnDraws
 from eac.records.update import UpdateRecord
 from eac.typing import NodeIndex
 
@@ -31,7 +32,7 @@ class PeriodContext:
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.
         training: How the forecaster trains, for a strategy that tries something out.
-        draws: Where first values come from under a protocol that draws in the published order.
+        draws: Where first values come from, by the seed of the run.
     """
 
     index: int
@@ -40,7 +41,7 @@ class PeriodContext:
     previous: PeriodView | None
     change: NodeChange
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    draws: PublishedDraws | None = None
+    draws: Draws = field(default_factory=lambda: OwnDraws(torch.initial_seed()))
 
 
 @dataclass(frozen=True, eq=False)

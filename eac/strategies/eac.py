@@ -90,10 +90,11 @@ class EAC(Strategy):
         self.pool.fence(None)
         if later and self.tune == "new":
             self.pool.freeze_rows()
+        if self.seed is None and not known:
+            self.pool.reseed(context.draws.seed)
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)
-        if context.draws is not None:
-            self.pool.draw(context.draws, len(known))
+        context.draws.first_prompts(self.pool, len(known))
         if known:
             self._place_new(context, backbone, set(known))
             self._fence(context, len(known))

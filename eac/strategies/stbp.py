@@ -73,6 +73,8 @@ class STBP(Strategy):
         self.block.requires_grad_(not later)
         if later and self.tune == "new":
             self.bank.freeze_rows()
+        if self.seed is None and not self.bank.node_ids:
+            self.bank.reseed(context.draws.seed)
         self.bank.grow(context.current.period.node_ids)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:

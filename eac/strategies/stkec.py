@@ -155,6 +155,6 @@ def node_losses(model: Trial, view: PeriodView) -> Float[Tensor, " node"]:
     for batch in batches(view, model.backbone, last_week_starts(view)):
         weight = batch.mask.to(batch.y.dtype)
         error = (model(batch) - batch.scaler.scale_target(batch.y)) * weight
-        total = total + error.square().sum((0, 2))
+        total = total + error.square().flatten(0, -3).sum((0, 2))
         count = count + weight.sum((0, 2))
     return total / count.clamp_min(1)

@@ -89,7 +89,7 @@ class TFMoE(Strategy):
         known = without(self._mean_error(view), joined)
         replayed = highest(known, self.replay_share) if self.replay_share > 0 else joined[:0]
         chosen = torch.cat([joined, replayed]).sort().values
-        graph, hops = view.period.graph, backbone.hops
+        graph, hops = view.period.graph, backbone.needs.hops
         return PeriodPlan(
             train=len(chosen) > 0,
             freeze_backbone=self.freeze_backbone,

@@ -6,9 +6,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.sampler import epoch_seed
-from eac.training.forecaster import Forecaster
+from eac.protocols.draws import epoch_seed
+from eac.training.pace import Pace
 
 
 class SeedEveryEpoch(Callback):
@@ -38,7 +37,7 @@ class StopWhereStopped(Callback):
                 trainer.should_stop = True
 
 
-class Shorter(Callback):
+class Shorter(Pace):
     """Fewer epochs at a lower rate, where much is learned already.
 
     A recipe's number is a default: a lower number of the trainer's holds as it is, and
@@ -55,21 +54,15 @@ class Shorter(Callback):
         self._rate = rate
         self._from = from_period
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Shortens a fit before its optimizer is made."""
-        data = getattr(trainer, "datamodule", None)
-        if stage != "fit" or not isinstance(data, PeriodData) or data.index < self._from:
-            return
-        if self._epochs is not None:
-            trainer.fit_loop.max_epochs = _fewer(self._epochs, trainer.max_epochs)
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = self._rate
+    def epochs_of(self, period: int, most: int | None) -> int | None:
+        """The smaller number, from the first period on in which this holds."""
+        if period < self._from or self._epochs is None:
+            return None
+        return _fewer(self._epochs, most)
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Restores the rate."""
-        del trainer, stage
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = 1.0
+    def rate_of(self, period: int) -> float | None:
+        """The share, from the same period on."""
+        return None if period < self._from else self._rate
 
 
 def _fewer(epochs: int, of_trainer: int | None) -> int:

@@ -107,7 +107,8 @@ def _forecast(
             features = model.backbone.encode(inputs, batch.graph)
             features = model.strategy.adapt_features(features, inputs)
             scaled = model.backbone.decode(features, inputs)
-            y_hat = model.strategy.adapt_forecast(batch.scaler.inverse(scaled), batch)
+            y_hat = model.loss.point(batch.scaler.inverse(scaled))
+            y_hat = model.strategy.adapt_forecast(y_hat, batch)
             forecasts = [*forecasts, y_hat[:, rows].cpu()][-kept:]
             total += features.double().sum(0).cpu()
     return torch.cat(forecasts)[-kept:], _dispersion(total / len(starts))
@@ -121,9 +122,9 @@ def forecasting_batches(
     model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
 ) -> Iterator[Batch]:
     """Windows in order of time, a bounded number at once, on the device of the model."""
-    tensors = data.full.to(model.device)
+    tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
-        tensors = tensors.with_neighbours(model.backbone.neighbour_series)
+        tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
     size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(model.device))

@@ -23,14 +23,14 @@ def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
 
     import eac
 
-    stream, null = data.stream, forecaster.null_value
+    stream = data.stream
     return RunRecord(
         stream=stream.name,
         unit=stream.unit,
         source=stream.source,
         protocol=data.protocol.name,
         seed=data.seed,
-        null_value=data.protocol.null_value if null is None else null,
+        null_value=data.null_value,
         versions={
             "eac": eac.__version__,
             "torch": torch.__version__,
@@ -68,10 +68,10 @@ def _data(data: PeriodData) -> dict[str, Any]:
     )
     return {name: getattr(data, name) for name in names} | {
         "fractions": list(data.fractions),
-        "carry": data.intake.carry,
-        "holidays": data.intake.holidays,
-        "scaling": _made(data.intake.scaling),
-        "scaling_null_value": data.intake.null_value,
+        "carry": data.layout.carry,
+        "holidays": data.layout.holidays,
+        "scaling": _made(data.layout.scaling),
+        "scaling_null_value": data.null_value,
     }
 
 

@@ -13,9 +13,10 @@ from lightning.pytorch import Trainer, seed_everything
 from eac.artifacts.checkpoint import SavedState, load_state
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
-from eac.protocols.published_draws import PublishedDraws
+from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import (
@@ -110,7 +111,7 @@ class StreamRunner:
     ):
         self.forecaster = forecaster
         self.data = data
-        data.use_context_of(forecaster.backbone)
+        check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
         self._config = describe(forecaster, data, self._make_trainer) if config is None else config
@@ -120,7 +121,7 @@ class StreamRunner:
         self._peers = peers
         self._memory = _Memory()
         self._intervals = IntervalRun()
-        self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
+        self._draws = data.protocol.draws(data.seed)
         self._next = 0
         self._names: list[str] = []
         self._partial = partial
@@ -203,8 +204,7 @@ class StreamRunner:
         record = read_period(directory)
         if not self._is_done(data.index + 1):
             load_state(directory).restore(self.forecaster)
-            if self._draws is not None:
-                self._draws = PublishedDraws(self.data.seed, load_draws(directory))
+            self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
@@ -230,13 +230,14 @@ class StreamRunner:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
-        data.draws = self._draws
+        data = data.prepared(model.backbone.needs)
         context = self._context(data, change)
-        plan = self._begin(data, context)
+        plan = self._begin(context)
+        data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         log_start(data, change, counts)
         watch = CountEpochs()
-        roll = self._intervals.begin(data, model.null_value_of(data))
+        roll = self._intervals.begin(data, data.null_value)
         seeded, stop = SeedEveryEpoch(context.seed), (StopWhereStopped(), StopWhenDiverged())
         callbacks = (seeded, *stop, watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
@@ -244,8 +245,7 @@ class StreamRunner:
             self._fit(trainer, data, directory)
             check_trained(trainer, data, watch.best_value)
             watch.seconds += self._after_training(data, directory, context, plan)
-        if self._draws is not None:
-            self._draws.end_period(watch.epochs)
+        self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = period_record(model, data, change, counts, watch, naive)
@@ -265,14 +265,14 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
-        seed, previous = data.seed * 1009 + data.index, self._memory.previous
+        seed, previous = period_seed(data.seed, data.index), self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        view = None if previous is None else previous.view
+        view = None if previous is None else previous.prepared(self.forecaster.backbone.needs).view
         training = self.forecaster.training_settings(data)
-        return PeriodContext(data.index, seed, data.view, view, change, training, data.draws)
+        return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 
-    def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
-        """Plans the period, and readies model and data for it."""
+    def _begin(self, context: PeriodContext) -> PeriodPlan:
+        """Plans the period, and readies the model for it."""
         model = self.forecaster
         model.strategy.take_notes()
         model.strategy.take_update()
@@ -280,7 +280,6 @@ class StreamRunner:
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)
-        data.learn_on(plan.graph_nodes, plan.loss_nodes)
         return plan
 
     def _after_training(

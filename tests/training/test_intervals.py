@@ -73,7 +73,7 @@ def test_scores_are_those_of_a_plain_walk_through_the_test(run):
     calibrator.begin(Network.of(period.node_ids, period.series[: split.train.stop]))
     hits = count = 0
     predictor.forecaster.select_nodes(period.node_ids)
-    data.use_context_of(forecaster.backbone)
+    data = data.prepared(forecaster.backbone.needs)
     for start in data.starts("test").tolist():
         issue = start + data.window - 1
         if start > int(data.starts("test")[0]):

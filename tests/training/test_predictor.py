@@ -99,7 +99,7 @@ def of(forecasts: pd.DataFrame, node: str) -> pd.DataFrame:
 def test_known_sensors_get_the_forecast_of_the_runs_own_test(tmp_path, backbone, settings):
     runner = trained(tmp_path, *build(backbone(), **settings))
     data, stop = runner.data.for_period(2), 145
-    data.apply_graph_once(runner.forecaster.backbone)
+    data = data.prepared(runner.forecaster.backbone.needs)
     batch = data.full.batch(torch.tensor([stop - data.window]))
     expected = runner.forecaster.eval().predict_step(batch, 0)[0].detach().numpy()
     fresh = build(backbone(), **settings)[0]

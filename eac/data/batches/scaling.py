@@ -42,9 +42,9 @@ class Scaler:
         return (series - self.mean).div_(self.scale)
 
     def inverse(
-        self, forecast: Float[Tensor, "batch node horizon"]
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Scaled to raw units."""
+        self, forecast: Float[Tensor, "*output batch node horizon"]
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Scaled to raw units, every output."""
         if self.trivial:
             return forecast
         return torch.addcmul(self.mean[..., None], forecast, self.scale[..., None])

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eac.data.batches.context import Clock, lag_steps, readings_before, steps_before
+from eac.data.batches.clock import Clock
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.intake import Before, Intake, prepare
+from eac.data.batches.history import lag_steps, readings_before, steps_before
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Before, Layout, fit_scales, prepare
 from eac.data.batches.scaling import Global, PerNode, Robust
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
@@ -39,8 +41,12 @@ def raw_history(tensors, batch):
 
 def history_tensors(stream, index, lags, **settings):
     data = PeriodData(stream, period=index, window=3, horizon=2, **settings)
-    data.lags = lags
-    return data.full
+    return data.prepared(Needs(lags)).full
+
+
+def twice(series, graph):
+    """Stands for a graph applied to a series."""
+    return 2 * series
 
 
 @pytest.fixture
@@ -110,17 +116,15 @@ def test_the_future_changes_nothing_that_a_forecast_sees(days, scaling, protocol
     before.series[::7, 1] = torch.nan
     later.series[::7, 1] = torch.nan
     later.series[now:] = later.series[now:] * 3 + 7
-    calendar, split = before.calendar, Split(range(60), range(60, 80), range(80, 100))
-    lags = lag_steps(["1d", "1w"], calendar, horizon)
+    split = Split(range(60), range(60, 80), range(80, 100))
     starts = torch.tensor([now - window])
     moved = None if days is None else torch.tensor([days])
 
     def seen(one):
         lead = torch.full((WEEK, 2), torch.nan)
-        intake = Intake(window, horizon, lags, scaling, carry=0.9)
-        tensors = prepare(one, split, protocol, intake, Before(lead))
-        tensors = tensors.with_neighbours(lambda x, graph: 2 * x)
-        return tensors.batch(starts, moved).inputs
+        layout = Layout(window, horizon, protocol, scaling, carry=0.9)
+        scales, needs = fit_scales(one, split, layout), Needs(("1d", "1w"), neighbours=twice)
+        return prepare(one, Before(lead), scales, layout, needs).batch(starts, moved).inputs
 
     first, second = seen(before), seen(later)
     room = (WEEK - horizon) // DAY
@@ -216,7 +220,7 @@ def test_nodes_are_drawn_for_each_window_and_only_where_there_are_more(stream):
 
 def test_rehearsed_windows_end_before_the_period_and_hold_its_nodes(stream):
     data = PeriodData(stream, period=1, window=3, horizon=2, batch_size=10, rehearsal=0.3)
-    data.lags = ("1w",)
+    data = data.prepared(Needs(("1w",)))
     older = torch.cat([batch[batch < 0] for batch in data.train_dataloader()])
 
     assert len(older)
