@@ -71,7 +71,7 @@ def _data(data: PeriodData) -> dict[str, Any]:
         "carry": data.layout.carry,
         "holidays": data.layout.holidays,
         "scaling": _made(data.layout.scaling),
-        "scaling_null_value": data.null_value,
+        "null_value": data.null_value,
     }
 
 
@@ -95,7 +95,6 @@ def _learning(forecaster: Forecaster) -> dict[str, Any]:
         "loss": _made(forecaster.loss),
         "loss_steps": forecaster.loss_steps,
         "loss_units": forecaster.loss_units,
-        "null_value": forecaster.null_value,
         "optimizer": {"class_path": _path(optimizer), "init_args": {"groups": groups}},
         "lr_scheduler": _made(schedule),
     }

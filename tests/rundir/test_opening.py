@@ -69,7 +69,7 @@ LEARNING = {
     "loss_steps": ({"loss_steps": "cumulative"}, {}),
     "optimizer": ({"optimizer": lambda p: torch.optim.Adam(p, lr=0.5)}, {}),
     "lr_scheduler": ({"lr_scheduler": WarmupCosine}, {}),
-    "null_value": ({"null_value": 0.0}, {}),
+    "null_value": ({}, {"null_value": 0.0}),
     "scaling": ({}, {"scaling": PerNode()}),
     "carry": ({}, {"carry": 0.5}),
     "refit_epochs": ({}, {"refit_epochs": 1}),

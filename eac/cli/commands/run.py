@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from eac.cli.commands import report
 from eac.cli.reading_flags import with_own_stream
 from eac.cli.run_arguments import expand
@@ -66,7 +68,7 @@ def _run(cli: StreamCLI, run_dir: Path) -> int:
     return status or int(not is_complete(run_dir))
 
 
-def _watch(runner: StreamRunner, settings: dict) -> None:
+def _watch(runner: StreamRunner, settings: Namespace) -> None:
     try:
         watch(
             runner,
