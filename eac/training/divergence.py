@@ -11,6 +11,7 @@ from torch import Tensor
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import DivergedError
+from eac.training.callbacks import StopWhereStopped
 from eac.training.forecaster import Forecaster
 
 EVERY = 50
@@ -19,7 +20,12 @@ FAR = 1e4
 """A validation error of so many deviations of the targets is no forecast any more."""
 
 
-class StopWhenDiverged(Callback):
+def stops() -> tuple[Callback, ...]:
+    """What may end the training of a period before its last epoch, besides early stopping."""
+    return StopWhereStopped(), StopWhereDiverged()
+
+
+class StopWhereDiverged(Callback):
     """Ends a training at the first loss that is infinite or no number.
 
     Raises:
@@ -99,7 +105,7 @@ def _sentence(trainer: Trainer, what: str, row: int | None) -> str:
     whole = (Path(trainer.default_root_dir) / "last.ckpt").is_file()
     kept = "the last whole epoch, and all periods before" if whole else "all periods before"
     return (
-        f"the training of period {period.name!r} diverged: {what}{node}, at a learning rate of "
+        f"training diverged in period {period.name!r}: {what}{node}, at a learning rate of "
         f"{', '.join(rates)}. Kept: {kept}. Give a smaller learning rate, and look for readings "
         "far from all others with: eac data check"
     )

@@ -8,6 +8,7 @@ from eac.artifacts.checkpoint import SavedState, save_state
 from eac.artifacts.saved_data import data_card, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
 from eac.files import remove
 from eac.metrics.horizon import HorizonErrors
 from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
@@ -19,8 +20,8 @@ from eac.training.testing import by_group
 log = logging.getLogger("eac")
 
 
-def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
-    """Says which nodes a period has, and how many parameters train."""
+def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> tuple[str, ...]:
+    """Says which nodes a period has, how many parameters train, and returns what is odd in it."""
     log.info(
         "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
         data.period.name,
@@ -28,6 +29,10 @@ def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> 
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )
+    told = tuple(before_training(data.period, data.split))
+    for text in told:
+        log.warning("period %s: %s", data.period.name, text)
+    return told
 
 
 def period_record(

@@ -1,9 +1,10 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,10 +32,11 @@ from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
-from eac.training.divergence import StopWhenDiverged, check_trained
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
 from eac.training.intervals import IntervalRun
+from eac.training.memory import Memory
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.recording import log_start, period_record, save_period
@@ -46,23 +48,6 @@ from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightnin
 from eac.typing import StrPath
 
 log = logging.getLogger("eac")
-
-
-@dataclass(frozen=True, eq=False)
-class _Memory:
-    """What the loop carries from one period to the next: nodes are those that were learned on."""
-
-    previous: PeriodData | None = None
-    node_ids: tuple[str, ...] = ()
-    seen: frozenset[str] = frozenset()
-
-    def change(self, data: PeriodData) -> NodeChange:
-        return NodeChange.between(data.period.node_ids, self.node_ids, set(self.seen))
-
-    def after(self, data: PeriodData, trained: Sequence[str]) -> "_Memory":
-        there = set(data.period.node_ids)
-        node_ids = tuple(node for node in trained if node in there)
-        return _Memory(data, node_ids, self.seen.union(trained))
 
 
 class StreamRunner:
@@ -119,7 +104,7 @@ class StreamRunner:
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
         self._peers = peers
-        self._memory = _Memory()
+        self._memory = Memory()
         self._intervals = IntervalRun()
         self._draws = data.protocol.draws(data.seed)
         self._next = 0
@@ -232,24 +217,26 @@ class StreamRunner:
         before = {} if tester is None else tester.before(data, change, directory)
         data = data.prepared(model.backbone.needs)
         context = self._context(data, change)
+        clock = time.perf_counter()
         plan = self._begin(context)
+        probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        log_start(data, change, counts)
+        told = log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        seeded, stop = SeedEveryEpoch(context.seed), (StopWhereStopped(), StopWhenDiverged())
-        callbacks = (seeded, *stop, watch, roll)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
             check_trained(trainer, data, watch.best_value)
-            watch.seconds += self._after_training(data, directory, context, plan)
+            watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = period_record(model, data, change, counts, watch, naive)
-        record = replace(record, intervals=self._intervals.summary(change))
+        intervals = self._intervals.summary(change)
+        record = replace(record, intervals=intervals, notes=(*record.notes, *told))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)

@@ -28,7 +28,7 @@ def make(run_dir, strategy, rate, **settings):
 
 @pytest.mark.parametrize("strategy", [EAC, OnlineAll])
 def test_a_rate_of_a_million_ends_with_a_sentence(tmp_path, strategy):
-    said = r"period 'p0' diverged: .* at a learning rate of 1e\+06"
+    said = r"diverged in period 'p0': .* at a learning rate of 1e\+06"
     with pytest.raises(DivergedError, match=said):
         make(tmp_path, strategy(), 1e6).run()
     assert read_run(tmp_path).periods == ()

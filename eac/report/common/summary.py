@@ -15,9 +15,17 @@ BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
     "week": "same slot a week ago",
+    "year": "same time a year ago",
     "average": "historical average by slot",
     "lightgbm": "LightGBM",
 }
+
+
+def periods_counted(run: RunRecord, metric: str) -> str:
+    """How many periods a mean is over: ``3``, or ``2 of 3`` where one had nothing to measure."""
+    errors = [period.errors.point[metric].get("mean") for period in run.periods]
+    counted = sum(error is not None for error in errors)
+    return str(counted) if counted == len(errors) else f"{counted} of {len(errors)}"
 
 
 def read_finished_run(directory: StrPath) -> RunRecord:
