@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
-from eac.files import make_folder, remove_folder, write_text
+from eac.files import make_folder, remove_folder
 from eac.records.folders import done_folders, period_folder, period_folders
-from eac.records.jsonfile import read_json
-from eac.records.record import RUN_FILE, RunRecord, read_period, write_run
+from eac.records.manifest import write_noted
+from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
 from eac.rundir.redo import forget_from, position_of
 from eac.rundir.settings import differences, in_words, read_settings
 
@@ -59,14 +59,14 @@ def open_run(
     check_positions(run_dir, names)
     path = run_dir / CONFIG_FILE
     if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != config:
-        write_text(path, config)
+        write_noted(path, config.encode())
     if changed or not _has_header(run_dir):
         write_run(run_dir, header)
 
 
 def note_asked(run_dir: Path, asked: Sequence[str]) -> None:
     """Notes in ``run.json`` which periods the run is asked for, for ``is_complete``."""
-    header = RunRecord.from_json(read_json(run_dir / RUN_FILE), str(run_dir / RUN_FILE))
+    header = read_header(run_dir)
     if header.asked != tuple(asked):
         write_run(run_dir, replace(header, asked=tuple(asked)))
 
@@ -103,7 +103,7 @@ def is_complete(run_dir: Path) -> bool:
     if not path.is_file():
         return False
     folders, done = period_folders(run_dir), done_folders(run_dir)
-    asked = RunRecord.from_json(read_json(path), str(path)).asked
+    asked = read_header(run_dir).asked
     if not asked:
         return bool(done) and len(done) == len(folders)
     return {index for index, _ in done} >= set(range(len(asked)))
@@ -220,7 +220,7 @@ def _has_header(run_dir: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        RunRecord.from_json(read_json(path), str(path))
+        read_header(run_dir)
     except CheckpointError as error:
         log.warning("%s It is written again.", error)
         return False

@@ -4,17 +4,19 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from eac.artifacts.checkpoint import SavedState, save_state
-from eac.artifacts.saved_data import data_card, save_graph
+from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.resume_points import remove_checkpoints
+from eac.artifacts.saving import save_artifact
+from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
-from eac.files import remove
 from eac.metrics.horizon import HorizonErrors
 from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
 from eac.rundir.checksums import write_checksums
 from eac.training.callbacks import CountEpochs
 from eac.training.forecaster import Forecaster
+from eac.training.run_header import made_or_nothing
 from eac.training.testing import by_group
 
 log = logging.getLogger("eac")
@@ -80,7 +82,9 @@ def save_period(
     model: Forecaster,
     data: PeriodData,
     record: PeriodRecord,
+    *,
     base: Path | None,
+    parent: Path | None,
 ) -> None:
     """Writes state and card, then the record that says the period is done.
 
@@ -90,17 +94,18 @@ def save_period(
         data: The period.
         record: Written last.
         base: Folder of the period whose state is saved in full; None for that period itself.
+        parent: Folder of the period that this one began from, if any.
     """
-    card = {
-        "period": record.name,
-        "node_ids": list(data.period.node_ids),
-        **data_card(data),
-        "metrics": record.errors.to_json(),
-    }
-    save_graph(directory, data.period.graph)
     write_checksums(directory, data.period)
-    save_state(directory, SavedState.of(model), base_directory=base, card=card)
+    save_artifact(
+        directory,
+        SavedState.of(model),
+        data,
+        base=base,
+        parent=parent,
+        made=made_or_nothing(model),
+        calibration=CALIBRATION_FILE,
+        facts=record.errors.to_json(),
+    )
     write_period(directory, record)
-    for name in ("best.ckpt", "last.ckpt"):
-        remove(directory / name)
-        remove(directory / "refit" / name)
+    remove_checkpoints(directory)

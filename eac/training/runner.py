@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -247,7 +247,9 @@ class StreamRunner:
             write_details(directory, details)
             base = self._directory(0) if data.index else None
             self._intervals.end(data, directory)
-            save_period(directory, model, data, record, base)
+            parent = self._directory(data.index - 1) if previous is not None else None
+            base = self._directory(0) if data.index else None
+            save_period(directory, model, data, record, base=base, parent=parent)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -284,10 +286,9 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = directory / "last.ckpt"
-        resume = str(last) if last.is_file() else None
-        trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
-        best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
+        last = resume_point(directory)
+        trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
+        best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])
 
     def _directory(self, index: int) -> Path:
