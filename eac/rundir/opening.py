@@ -17,7 +17,7 @@ from eac.rundir.settings import differences, in_words, read_settings
 log = logging.getLogger("eac")
 
 CONFIG_FILE = "config.yaml"
-OWN_FILES = (CONFIG_FILE, RUN_FILE, "report.html", "log.txt", "cell.json")
+OWN_FILES = (CONFIG_FILE, RUN_FILE, "manifest.json", "report.html", "log.txt", "cell.json")
 """What may be in a run directory beside the folders of its periods, and hidden files."""
 
 

@@ -43,10 +43,10 @@ def test_run_writes_config_records_and_states_and_prints_the_table(run, tmp_path
     assert run(tmp_path / "r") == 0
     names = sorted(path.name for path in (tmp_path / "r").iterdir())
     names_of_periods = ["period-00-p0", "period-01-p1", "period-02-p2"]
-    assert names == ["config.yaml", *names_of_periods, "report.html", "run.json"]
+    assert names == ["config.yaml", "manifest.json", *names_of_periods, "report.html", "run.json"]
     files = {path.name for path in (tmp_path / "r" / "period-01-p1").iterdir()}
     states = {f"{name}.safetensors" for name in ("graph", "state", "readings", "calibration")}
-    states |= {"card.json"}
+    states |= {"card.json", "manifest.json"}
     assert files == {"metrics.json", "report.json", "log", *states}
     assert "same slot a week ago" in capsys.readouterr().out
 

@@ -120,10 +120,10 @@ def test_a_first_start_that_failed_does_not_block_other_settings(tmp_path, callb
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_a_damaged_record_is_mended_by_the_advice_that_names_it(run_dir, done, index):
+def test_a_damaged_record_is_named_and_trained_again_once_it_is_removed(run_dir, done, index):
     path = sorted(run_dir.glob("period-*"))[index] / "metrics.json"
     path.write_text("{")
-    with pytest.raises(Exception, match="Remove the file and resume") as refused:
+    with pytest.raises(Exception, match="is damaged") as refused:
         make(run_dir).run()
     assert str(path) in str(refused.value)
     path.unlink()
