@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eac.artifacts.artifact import read_artifact
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
 from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
@@ -21,7 +24,7 @@ from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.typing import StrPath
+from eac.typing import NodeSeries, StrPath
 
 COLD_START = "cold start"
 FIRST = torch.zeros(1, dtype=torch.long)
@@ -80,13 +83,31 @@ class Predictor:
             ConfigError: If a level is outside of those that the run follows.
         """
         recent = read_recent(frame, self.data, form)
-        graph = recent_graph(recent, self.data, edges)
+        y_hat = self._forecast(recent, recent_graph(recent, self.data, edges))
+        bounds = self._bounds(y_hat, recent, levels) if levels else None
+        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+
+    @torch.no_grad()
+    def forecast_grid(
+        self, series: NodeSeries, node_ids: Sequence[str], clock: Calendar
+    ) -> Float[Tensor, "node horizon"]:
+        """Forecasts from readings that are in the steps of the run already, without a frame.
+
+        Args:
+            series: Readings of the last steps, at least one window; NaN where missing.
+            node_ids: Sensors: those of the run's last period, in its order, then others.
+            clock: Of the first of these steps.
+        """
+        known, ids = set(self.data.node_ids), tuple(node_ids)
+        unseen = tuple(node for node in ids if node not in known)
+        recent = Recent(series, ids, ids, unseen, {}, clock, "")
+        return self._forecast(recent, recent_graph(recent, self.data, None))
+
+    def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
         model = self._pointed_at(recent)
         batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
         model.strategy.begin_forecasts()
-        y_hat = model.strategy.adapt_forecast(model(batch), batch)[0]
-        bounds = self._bounds(y_hat, recent, levels) if levels else None
-        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+        return model.strategy.adapt_forecast(model(batch), batch)[0]
 
     def _bounds(
         self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]
@@ -126,13 +147,25 @@ class Predictor:
         return notes
 
 
-def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predictor:
-    """A finished or running run, to forecast with what its last finished period left.
+def load_run(
+    run_dir: StrPath,
+    forecaster: Forecaster | None = None,
+    *,
+    period: str | int | None = None,
+    trust: Sequence[str] = (),
+) -> Predictor:
+    """A finished or running run, to forecast with what one of its finished periods left.
+
+    A run directory is data: classes that are not part of this package are loaded only when their
+    module is listed, and every file is compared with its digest.
 
     Args:
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
+        period: Name or position of the period, from 0, negative from the end; None is the last
+            finished one. Scales are those known then.
+        trust: Modules with classes of your own that the run may name, such as ["my.module"].
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -143,16 +176,34 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     """
     run_dir = Path(run_dir)
     directories = done_periods(run_dir)
+    if directories and period is not None:
+        directories = directories[: _position(directories, period) + 1]
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
             f"practical --stream PATH --run.dir {run_dir}"
         )
-    data = load_data(directories)
-    model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
+    data, artifact = load_data(directories, trust=trust), read_artifact(directories[-1])
+    model = forecaster or rebuild(
+        run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
+    )
     load_state(directories[-1]).restore(model)
     model.select_nodes(data.current_ids)
     return Predictor(model, data, load_calibrator(directories[-1]))
+
+
+def _position(directories: list[Path], period: str | int) -> int:
+    """Where a period is among those that are finished; a name goes before a position."""
+    names = [read_artifact(directory).period for directory in directories]
+    if period in names:
+        return names.index(str(period))
+    number = int(period) if str(period).lstrip("-").isdecimal() else len(names)
+    if -len(names) <= number < len(names):
+        return range(len(names))[number]
+    raise RunError(
+        f"there is no finished period {period!r}. Give one of {', '.join(map(repr, names))}, or a "
+        f"position from 0 to {len(names) - 1}."
+    )
 
 
 def _silences(recent: Recent, window: int) -> list[str]:
