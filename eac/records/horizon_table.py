@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from eac.records.jsonfile import Fields
 
-METRICS = ("MAE", "RMSE", "MAPE", "WAPE")
+METRICS: dict[str, str] = {"MAE": "", "RMSE": "", "MAPE": "%", "WAPE": "%"}
+"""Names of the metrics, and their unit; empty for that of the readings."""
 
 _NUMBER = (int, float, NoneType)
 
@@ -96,6 +97,9 @@ def _finite(errors: Errors) -> Errors:
 def _errors(source: Fields, summary: str) -> Errors:
     errors = {}
     for metric in METRICS:
+        if metric not in source.content and errors:  # written before there was this metric
+            errors[metric] = dict.fromkeys(next(iter(errors.values())))
+            continue
         row = source.inner(metric)
         row.take(summary, _NUMBER)
         errors[metric] = {key: row.take(key, _NUMBER) for key in row.content}

@@ -8,7 +8,7 @@ from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_non
 from eac.records.record import PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
-PERCENT = ("MAPE", "WAPE")
+PERCENT = tuple(name for name, unit in METRICS.items() if unit == "%")
 BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
