@@ -58,7 +58,7 @@ class PeriodRecord:
         nodes: The same, by how they relate to the periods before.
         trainable_parameters: Parameters tuned in this period.
         total_parameters: All parameters of the model, frozen ones included.
-        fit_seconds: Wall time of training.
+        fit_seconds: Wall time of training, probes before it included.
         epochs: Epochs trained.
         best_epoch: Epoch whose state was kept, from 0; None when nothing was trained.
         val_metric: Validation error of that epoch.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import TrainingSettings
+from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.graph import Graph
@@ -70,6 +71,15 @@ class PeriodPlan:
     train_update: bool = False
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
+
+    def open(self, backbone: Backbone) -> None:
+        """Lets what the plan names of the backbone be trained, and nothing else of it."""
+        backbone.requires_grad_(not self.freeze_backbone)
+        if self.train_update:
+            open_updates(backbone)
+        if self.train_head:
+            for parameter in backbone.head_parameters():
+                parameter.requires_grad_(True)
 
     @staticmethod
     def on_subgraph(graph: Graph, nodes: NodeIndex, num_hops: int) -> "PeriodPlan":

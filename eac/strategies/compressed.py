@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from eac.backbones.base import Backbone
-from eac.continual.updates import Compression, begin_updates, merge_updates
+from eac.continual.updates import Compression, begin_updates, gradients, merge_updates
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.forecast import Pair
 from eac.strategies.wrapper import Wrapper
 
 
@@ -22,16 +23,23 @@ class Compressed(Wrapper):
     Args:
         strategy: One that freezes the backbone after the first period, such as EAC.
         rank: Of the update of a period.
+        gradient: Begin with the inputs' directions in which the loss of the new period is
+            steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
         compression: How earlier updates are kept.
     """
 
     def __init__(
-        self, strategy: Strategy, *, rank: int = 4, compression: Compression | None = None
+        self,
+        strategy: Strategy,
+        *,
+        rank: int = 4,
+        gradient: bool = True,
+        compression: Compression | None = None,
     ):
         super().__init__(strategy)
         if rank < 1:
             raise ConfigError(f"Compressed(rank={rank}): give a rank of at least 1.")
-        self.rank = rank
+        self.rank, self.gradient = rank, gradient
         self.compression = compression or Compression()
 
     def attach(self, backbone: Backbone) -> None:
@@ -45,10 +53,16 @@ class Compressed(Wrapper):
         return replace(plan, train_update=True) if plan.freeze_backbone else plan
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Compresses earlier updates and starts a new one; then as the other strategy does."""
-        if self.plan(context, backbone).train_update:
-            seed, compression = context.seed, self.compression
-            self.record_update(begin_updates(backbone, self.rank, compression, seed=seed))
-        else:
-            merge_updates(backbone)
+        """As the other strategy does; then compresses earlier updates and starts a new one."""
         super().begin_period(context, backbone)
+        if not self.plan(context, backbone).train_update:
+            merge_updates(backbone)
+            return
+        steep = None
+        if self.gradient:
+            self.select_nodes(context.current.period.node_ids)
+            steep = gradients(Pair(self, backbone), context.current, context.training)
+        record = begin_updates(
+            backbone, self.rank, self.compression, seed=context.seed, directions=steep
+        )
+        self.record_update(record)

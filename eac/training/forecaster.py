@@ -16,7 +16,6 @@ from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
-from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -127,12 +126,7 @@ class Forecaster(LightningModule):
         self.select_nodes(context.current.period.node_ids)
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
-        self.backbone.requires_grad_(not plan.freeze_backbone)
-        if plan.train_update:
-            open_updates(self.backbone)
-        if plan.train_head:
-            for parameter in self.backbone.head_parameters():
-                parameter.requires_grad_(True)
+        plan.open(self.backbone)
 
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""

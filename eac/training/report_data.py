@@ -176,7 +176,9 @@ def _sensors(
     steps = torch.arange(first, last)
     unknown = torch.full((len(steps), len(rows)), torch.nan)
     chosen = series[:, torch.tensor([int(row) for row in rows], dtype=torch.long)]
-    week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
+    week = unknown
+    if period.calendar.cycles[1] == "week":
+        week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
     return [
         SensorTrace(
             node_id=period.node_ids[int(row)],

@@ -1,6 +1,7 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from eac.artifacts.saved_data import data_card, load_draws, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
 from eac.errors import RunError
 from eac.files import make_folder, remove, write_text
 from eac.metrics.horizon import HorizonErrors
@@ -179,7 +181,9 @@ class StreamRunner:
         before = {} if tester is None else tester.before(data, change, directory)
         data = data.prepared(model.backbone.needs)
         context = self._context(data, change)
+        clock = time.perf_counter()
         plan = self._begin(context)
+        probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
@@ -189,7 +193,7 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._after_training(data, directory, context, plan)
+            watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
@@ -305,3 +309,5 @@ def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) ->
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )
+    for said in before_training(data.period, data.split):
+        log.warning("period %s: %s", data.period.name, said)

@@ -189,6 +189,16 @@ def test_latex_is_one_table_environment_per_table(run_dir, capsys):
     assert r"$\leq$ 3" in text
 
 
+def test_a_lost_record_in_the_middle_is_said(run_dir, capsys):
+    write_period(run_dir / "period-03-x", _period("2023", 40.0))
+    assert main([str(run_dir)]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("warning: The records of period-02-2022 are absent.")
+    assert "mean of 3" in said.out
+    assert main([str(run_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["absent"] == ["period-02-2022"]
+
+
 def test_figures_are_written_as_svg_and_png(run_dir, tmp_path):
     pytest.importorskip("matplotlib")
     out = tmp_path / "figures"

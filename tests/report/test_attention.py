@@ -55,6 +55,10 @@ def test_an_error_that_grew_with_the_naive_error_is_no_loss_of_skill():
     assert _found(view) == {}
 
 
+def test_an_error_of_one_sensor_that_grew_with_its_naive_error_is_not_listed():
+    assert _found(_view((10.0, *[5.0] * 5), (20.0, *[10.0] * 5))) == {}
+
+
 def test_levels_follow_the_thresholds():
     # b: skill 0.3 for 0.5, 20 points lost, error 1.4 times: both medium
     view = _view((5.0, 7.0, 5.0, 5.0, 5.0, 5.0), (10.0,) * 6)

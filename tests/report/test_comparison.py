@@ -73,3 +73,20 @@ def test_the_best_naive_forecast_is_drawn_beside_the_runs(runs):
     ]
     assert by_period.marks[0].y == (10.0, 10.0)
     assert by_horizon.marks[0].y == (10.0,) * 4
+
+
+def test_each_run_is_also_set_beside_the_best_naive_forecast(runs):
+    naive = verdicts(read_runs(runs), "MAE")[1:]
+    assert naive == [
+        "a (EAC) beside the best naive forecast: mean MAE 10.00 against 10.00 (the same), lower in "
+        "1 of 2 periods.",
+        "b (EAC) beside the best naive forecast: mean MAE 9.00 against 10.00 (10.0 % lower), lower "
+        "in 1 of 2 periods.",
+    ]
+
+
+def test_a_run_with_a_lost_record_is_named(runs, tmp_path):
+    write_example(tmp_path / "a", (8.0, 12.0, 9.0))
+    (tmp_path / "a" / "period-01-1" / "metrics.json").unlink()
+    remark = read_runs(runs).remarks[0]
+    assert remark.startswith(f"{runs[0]}: The records of period-01-1 are absent.")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +11,11 @@ import pytest
 
 from eac.errors import CheckpointError, RunError
 from eac.records.details import SensorMap, SensorTrace, read_details, write_details
+from eac.records.intervals import Fan, Intervals
+from eac.records.record import read_period, write_period
+from eac.records.update import UpdateRecord
 from eac.report.common import page_parts
-from eac.report.run.page import read_all_details, run_figures, write_page
+from eac.report.run.page import read_all_details, read_view, run_figures, sections_of, write_page
 from tests.report.runs import write_example
 
 
@@ -152,3 +156,45 @@ def test_writing_a_page_imports_neither_torch_nor_lightning(tmp_path, repository
 def test_figures_of_a_paper_have_one_name_each(tmp_path):
     keys = [chart.key for chart in run_figures(write_example(tmp_path))]
     assert len(keys) == len(set(keys)) == 13
+
+
+def test_a_lost_record_in_the_middle_is_said_first(tmp_path):
+    run = write_example(tmp_path / "run", (8.0, 9.0, 8.0, 9.0))
+    (run / "period-01-1" / "metrics.json").unlink()
+    shutil.rmtree(run / "period-02-2")
+    write_page(run, tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<p class="banner">The records of period-01-1, period-02 are absent.' in html
+
+
+def test_updates_and_intervals_are_shown_where_a_run_has_them(tmp_path):
+    run = write_example(tmp_path / "run")
+    levels = {"80": 78.5, "90": 97.0}
+    fan = Fan("a", 3, (1.0, None, 3.0, 4.0), (3.0, 5.0), {"80": (2.5, 4.5)}, {"80": (3.5, 6.0)})
+    made = Intervals(
+        "Rolling",
+        "validation",
+        levels,
+        levels,
+        levels,
+        levels,
+        levels,
+        1.0,
+        steps={"width": {"80": (1.0, 2.0)}},
+        fans=(fan,),
+    )
+    for index, lost in enumerate((1.0, 0.85)):
+        folder = run / f"period-{index:02d}-{index}"
+        update = UpdateRecord(8, 4, 100, 50, lost)
+        write_period(folder, replace(read_period(folder), intervals=made, update=update))
+    view = read_view(run, "MAE")
+    found = {section.key: section for section in sections_of(view)}
+    charts = {slot.key: slot.charts[0] for slot in found["intervals"].slots}
+    assert charts["coverage"].marks[0].y == (78.5, 78.5)
+    assert charts["fan"].alt.endswith(" 1 of 2 readings are inside the 80 % interval.")
+    cells = found["intervals"].tables[0].rows
+    assert [(row[2].text, row[2].mark) for row in cells[:2]] == [("78.5 %", ""), ("97.0 %", "bad")]
+    energy = found["updates"].slots[0].charts[0].marks[0]
+    assert energy.y == pytest.approx((0.0, 15.0))
+    assert energy.marked == (1,)
+    write_page(run, tmp_path / "page.html")

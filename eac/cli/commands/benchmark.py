@@ -20,7 +20,10 @@ from eac.benchmark.page import page_of
 from eac.benchmark.results import collect, write_results
 from eac.benchmark.session import read_diary, run_grid
 from eac.errors import ConfigError, RunError
-from eac.report.benchmark.benchmark_page import write_page, write_tables
+from eac.report.benchmark.benchmark_page import PAGE_FILE, write_html, write_page, write_tables
+from eac.report.common.page_parts import has_page_libraries
+from eac.report.common.terminal import console as terminal
+from eac.report.common.terminal import print_table
 
 RUN_ENTRY = EntryPoint("eac.cli.commands.run")
 
@@ -67,9 +70,14 @@ def _tables(
         raise RunError(f"no cell in {arguments.out} is finished yet. Run the benchmark first.")
     out = Path(arguments.out)
     path = write_results(frame, out)
-    page = page_of(benchmark, frame, cells, read_diary(out))
+    page = page_of(benchmark, frame, cells, read_diary(out), arguments.reference)
     write_tables(page, out)
+    for table in page.tables():
+        print_table(table, terminal())
     console.print(f"wrote {path} and {out}/tables.md, .tex and .csv")
+    if has_page_libraries():
+        write_html(page, out / PAGE_FILE)
+        console.print(f"wrote {out / PAGE_FILE}")
     if arguments.docs:
         write_page(page, Path(arguments.docs))
         console.print(f"wrote {arguments.docs}")
@@ -133,5 +141,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--stream", action="append", default=[], metavar="NAME=PATH", help="where a stream is")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run")
     add("--tables-only", action="store_true", help="make the tables of what is there")
+    add("--reference", default="", metavar="NAME", help="the row that p is against")
     add("--docs", metavar="PATH", help="also write a page of the tables to PATH")
     return parser

@@ -15,6 +15,7 @@ from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
 from eac.data.manage.expect import check_expected
 from eac.data.manage.nearest import connect
+from eac.data.manage.subset import FirstNodes
 from eac.data.readers.open import LAYOUTS, open_stream
 from eac.errors import EACError
 from eac.plain import one_line, plain
@@ -89,6 +90,21 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
     change.add_argument("destination", help="new folder; must not exist")
     change.add_argument("--to", required=True, choices=get_args(Layout), help="layout to write")
     change.set_defaults(run=_convert)
+    cut = commands.add_parser(
+        "subset",
+        parents=[stream],
+        help="write a stream cut to the first nodes of each period",
+        description="Writes the stream with the first nodes of each period alone, to see what a "
+        "network does that begins with few sensors.",
+        epilog="example:\n  eac data subset streams/bergen streams/small --nodes 3,10,30,65,95",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cut.add_argument("destination", help="new folder; must not exist")
+    many = "nodes of each period, in order"
+    cut.add_argument("--nodes", required=True, type=_counts, metavar="N,N,...", help=many)
+    layouts = get_args(Layout)
+    cut.add_argument("--to", default="table", choices=layouts, help="layout (default: table)")
+    cut.set_defaults(run=_subset)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -137,6 +153,21 @@ def _convert(arguments: argparse.Namespace) -> int:
     destination = convert(stream, arguments.destination, arguments.to)
     print(f"wrote {_count(len(stream), 'period')} to {destination}")
     return 0
+
+
+def _subset(arguments: argparse.Namespace) -> int:
+    stream = FirstNodes(open_stream(arguments.path), arguments.nodes)
+    destination = convert(stream, arguments.destination, arguments.to)
+    print(f"wrote {_count(len(stream), 'period')} to {destination}")
+    return 0
+
+
+def _counts(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: give whole numbers, such as 3,10,30")
+    return [int(part) for part in parts]
 
 
 def _print_periods(stream: GraphStream, periods: list[PeriodSummary]) -> None:

@@ -17,7 +17,7 @@ from eac.data.batches.scaling import Scaler, Scaling, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
-from eac.data.core.pieces import is_complete
+from eac.data.core.pieces import count_readings, is_complete
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.readers.files import MAPPED_SERIES
@@ -178,7 +178,7 @@ def fit_scales(
         covariates: How covariates are scaled throughout the stream.
     """
     series, protocol = period.series, layout.protocol
-    train = series[split.train.start : split.train.stop]
+    train = _fitted_on(series, split)
     if layout.scaling is not None:
         null = layout.null_value
         scaler = layout.scaling.fit(train if null is None else train.where(train != null, nan))
@@ -192,6 +192,12 @@ def fit_scales(
     own = [part_scaler(part, layout) for part in parts]
     cuts = (split.train.start, split.val.start, split.test.start)
     return Scales(PartScaling.of([scaler, *own], cuts, shared=shared), targets, covariates)
+
+
+def _fitted_on(series: NodeSeries, split: Split) -> Float[Tensor, "step node"]:
+    """The training part; where that holds nothing at all, everything before the test part."""
+    train = series[split.train.start : split.train.stop]
+    return train if bool(count_readings(train).any()) else series[: split.test.start]
 
 
 def part_scaler(series: NodeSeries, layout: Layout) -> Scaler:

@@ -42,8 +42,8 @@ class PeriodSummary:
         low: Smallest reading.
         high: Largest reading.
         zero_share: Share of the readings present that are 0.
-        warnings: What looks suspicious, one sentence each.
-        notes: What the reader did with the files, one sentence each.
+        warnings: What looks suspicious, and what the reader changed, one sentence each.
+        notes: How the steps of the first period go, where that is unusual, one sentence each.
     """
 
     name: str
@@ -191,11 +191,12 @@ def summarize(
         high=float(found.high.max()) if count else None,
         zero_share=int(found.zeros.sum()) / count if count else None,
         warnings=(
+            *period.notes,
             *_overlap(before, period),
             *_suspicious(period, found),
             *suspicious_values(period, found.low, found.high),
         ),
-        notes=(*period.notes, *clock_notes(period.calendar)),
+        notes=clock_notes(period.calendar) if before is None else (),
     )
 
 

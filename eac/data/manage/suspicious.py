@@ -10,6 +10,7 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, pieces
 from eac.data.core.windows import Split
+from eac.data.readers.hours import said_of
 
 FILL_VALUES = (
     *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),
@@ -50,7 +51,7 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
     training = count_readings(period.series[split.train.start : split.train.stop]) == 0
     if bool(training.all()):
         return ("the training part holds no reading at all: scales come from what else is known",)
-    said = [*period.notes]
+    said = [*period.notes, *clock_notes(period.calendar)]
     said += named(period, silent, "without any reading, which get no forecast")
     said += named(
         period,
@@ -61,13 +62,16 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
 
 
 def clock_notes(clock: Calendar) -> tuple[str, ...]:
-    """What a person should know of the slots of a clock whose days are no whole number of steps."""
-    if clock.step is None or clock.hours is not None:
+    """What a person should know of a clock with open hours, or without slots of the day."""
+    if clock.hours is not None:
+        return (said_of(clock.hours),)
+    if clock.step is None:
         return ()
     day, week = clock.cycles
     if day or (week == "week" and clock.steps_per_day == 1):
         return ()
     step = f"{clock.months} months" if clock.months else in_words(clock.step)
+    step = "a month" if clock.months == 1 else step
     if week == "year":
         return (f"steps of {step} repeat with the year, of {clock.steps_per_week} steps",)
     if week == "week":

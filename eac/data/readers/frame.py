@@ -21,7 +21,7 @@ from eac.data.readers import columns, files, tabular
 from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
 from eac.data.readers.form import FORM_KEYS, Form
 from eac.data.readers.grid import Grid, find_grid
-from eac.data.readers.hours import hours_of, only_open, said_of
+from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.layout import LONG, long_columns, read_long, settings_beside
 from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
@@ -124,8 +124,7 @@ class FrameStream(GraphStream):
         period = only_open(self._whole(index), self.hours)
         if index:
             return period
-        told = () if self.hours is None else (said_of(self.hours),)
-        return replace(period, notes=(*self._stamps.notes, *self._grid.notes, *told, *period.notes))
+        return replace(period, notes=(*self._stamps.notes, *self._grid.notes, *period.notes))
 
     def _whole(self, index: int) -> Period:
         """One period with all slots of the day."""

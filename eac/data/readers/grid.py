@@ -105,7 +105,8 @@ def find_grid(
             return _moved(wall, moments, rounded, meant)
     if exact:
         raise StreamError(_too_empty(sorted_parts, step, meant, form, what))
-    raise StreamError(_off_grid(wall, moments, groups, step, declared is not None, what))
+    message = _off_grid(wall, moments, groups, step, declared is not None, what)
+    raise StreamError(message + _suspect(meant, step))
 
 
 def parse_frequency(text: object, what: str) -> pd.Timedelta | int:
@@ -291,18 +292,20 @@ def _too_empty(parts: list[ndarray], step: int, meant: int | None, form: Form, w
     first, last, before, after = (
         str(pd.Timestamp(int(m), unit="us")) for m in (part[0], part[-1], part[far], part[far + 1])
     )
-    suspect = ""
-    if meant is not None and meant != step:
-        suspect = (
-            f" Most readings are about {in_words(_delta(meant))} apart, which may be the step."
-        )
     return (
         f"{what}: with the step found, {in_words(_delta(step))}, {_empty(part, step):.2%} of the "
         f"{steps:,} steps from {first} to {last} have no reading of any sensor; at most "
-        f"{form.max_empty:.0%} may.{suspect} The longest gap is from {before} to {after}. Correct "
+        f"{form.max_empty:.0%} may.{_suspect(meant, step)} The longest gap is from {before} "
+        f"to {after}. Correct "
         "the time stamps, declare the frequency, or say how dates are written (date_format). Where "
         "it is meant so, set max_empty in stream.yaml."
     )
+
+
+def _suspect(meant: int | None, step: int) -> str:
+    if meant is None or meant == step:
+        return ""
+    return f" Most readings of a sensor are about {in_words(_delta(meant))} apart."
 
 
 def _off_grid(

@@ -39,7 +39,7 @@ def read_long(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
     names = tabular.column_names(parts[0])
     if not is_long(names, form):
         if len(parts) == 1 and looks_wide(parts[0], names, form):
-            return _melted(parts[0], what, names, form)
+            return _melted(parts[0], what, form)
         raise StreamError(f"{what}: {path} {_which_columns(names, form)}")
     columns = long_columns(form)
     renamed = dict(zip(columns, LONG, strict=True))
@@ -71,11 +71,9 @@ def looks_wide(path: Path, names: Sequence[str], form: Form) -> bool:
     """True when the first column holds time stamps, and all others numbers."""
     if form.id_col or form.target_col or len(names) < 2:
         return False
-    clock = _clock_of(names, form)
-    if clock is None:
-        return False
-    head = _head(path, clock)
-    if len(head) == 0:
+    head = _head(path)
+    clock = _clock_of(head, form)
+    if clock is None or len(head) == 0:
         return False
     others = head.drop(columns=clock)
     if not all(_are_numbers(others[column]) for column in others.columns):
@@ -115,23 +113,29 @@ def _read_part(path: Path, what: str, columns: tuple[str, ...], form: Form) -> p
     return frame
 
 
-def _clock_of(names: Sequence[str], form: Form) -> str | None:
+def _clock_of(frame: pd.DataFrame, form: Form) -> str | None:
+    """The column of time stamps of a wide table: the one that is named, or the first."""
+    names = list(frame.columns)
     if form.time_col is not None:
         return form.time_col if form.time_col in names else None
-    return names[0] or "Unnamed: 0"
+    return names[0] if names else None
 
 
-def _head(path: Path, clock: str) -> pd.DataFrame:
+def _head(path: Path) -> pd.DataFrame:
+    """The first rows of a table; none of one that cannot be read."""
     try:
         if files.table_suffix(path) in (".parquet", ".xlsx"):
-            frame = tabular.read_table(path, "the table").head(100)
-        else:
-            frame = tabular.read_table(path, "the table", nrows=100)
+            return _with_clock(tabular.read_table(path, "the table").head(100))
+        return tabular.read_table(path, "the table", nrows=100)
     except StreamError:
         return pd.DataFrame()
-    if clock not in frame.columns and frame.index.name == clock:
-        frame = frame.reset_index()
-    return frame if clock in frame.columns else pd.DataFrame()
+
+
+def _with_clock(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table whose time stamps are a column, the first one, where they were its index."""
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        return frame
+    return frame.reset_index(names=frame.index.name or "ds")
 
 
 def _are_numbers(column: pd.Series) -> bool:
@@ -150,12 +154,10 @@ def _are_times(column: pd.Series, form: Form) -> bool:
     return True
 
 
-def _melted(path: Path, what: str, names: Sequence[str], form: Form) -> pd.DataFrame:
+def _melted(path: Path, what: str, form: Form) -> pd.DataFrame:
     """A wide table as a long frame, its empty cells left in."""
-    frame = tabular.read_table(path, what, form=form, low_memory=False)
-    clock = _clock_of(names, form)
-    if clock not in frame.columns:
-        frame = frame.reset_index()
+    frame = _with_clock(tabular.read_table(path, what, form=form, low_memory=False))
+    clock = _clock_of(frame, form)
     sensors = [column for column in frame.columns if column != clock]
     cells = len(frame) * len(sensors)
     form.check_memory(cells * 40, what, f"{path} is a wide table of {cells:,} cells. Convert it.")
@@ -182,8 +184,9 @@ def _which_columns(names: Sequence[str], form: Form) -> str:
         if given is None or given not in names
     ]
     keys = ", ".join(flag[2:].replace("-", "_") for flag in FLAGS)
+    shown = ", ".join(f"{name[:40]}{'...' * (len(name) > 40)}" for name in map(str, names[:20]))
     return (
-        f"has no column {absent!r}. It has: {', '.join(map(str, names[:20]))}. Say which column is "
+        f"has no column {absent!r}. It has: {shown}. Say which column is "
         f"which: {' '.join(flags)} (or {keys} in stream.yaml). A wide table has time stamps in its "
         "first column and one column of numbers per sensor."
     )

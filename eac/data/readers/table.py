@@ -1,7 +1,6 @@
 """Reader of a table folder: per period a wide series, a list of nodes and a list of edges."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ from eac.data.core.stream import GraphStream
 from eac.data.readers import columns, files, tabular
 from eac.data.readers.covariate_table import read_covariates
 from eac.data.readers.form import ALL, AUTO, FORM_KEYS, Form
-from eac.data.readers.hours import hours_of, only_open, said_of
+from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.npy import (
     open_series,
     parquet_clock,
@@ -123,9 +122,7 @@ class TableStream(GraphStream):
             hours = hours_of(period, form)
         if len(holes):
             _check_holes(period, holes, hours)
-        opened = only_open(period, hours)
-        told = (said_of(hours),) if hours is not None and index == 0 else ()
-        return replace(opened, notes=(*told, *opened.notes)) if told else opened
+        return only_open(period, hours)
 
     def _hours_of(self, first: Period | None, form: Form) -> OpenHours | None:
         """The open hours of the stream, as said or as its first period shows."""

@@ -1,5 +1,6 @@
 """What a comparison shows at a glance: its figures, and one plain sentence for each run."""
 
+import math
 from collections.abc import Sequence
 
 from eac.report.common.charts import Line, Role, SeriesChart
@@ -70,6 +71,29 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
         sentences.append(
             f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
             f"{format_error(first)} ({change(error, first)}), lower in {lower} of {len(pairs)} "
+            f"{'period' if len(pairs) == 1 else 'periods'}."
+        )
+    return [*sentences, *naive_verdicts(compared, metric)]
+
+
+def naive_verdicts(compared: Compared, metric: str) -> list[str]:
+    """One plain sentence for each run beside the best naive forecast of each period."""
+    sentences = []
+    best = [best_naive(period, metric) for period in compared.runs[0].periods]
+    for name, run in zip(compared.names, compared.runs, strict=True):
+        own = period_means(run, metric)
+        pairs = [
+            (a, found[1])
+            for a, found in zip(own, best, strict=True)
+            if a is not None and found is not None
+        ]
+        if not pairs:
+            continue
+        lower, error = sum(a < b for a, b in pairs), math.fsum(a for a, _ in pairs) / len(pairs)
+        naive = math.fsum(b for _, b in pairs) / len(pairs)
+        sentences.append(
+            f"{name} beside the best naive forecast: mean {metric} {format_error(error)} against "
+            f"{format_error(naive)} ({change(error, naive)}), lower in {lower} of {len(pairs)} "
             f"{'period' if len(pairs) == 1 else 'periods'}."
         )
     return sentences

@@ -10,6 +10,8 @@ from eac.report.sections.view import RunView, duration
 POINTS = 0.01
 """Changes of skill below one point are neither good nor bad."""
 MUCH_MISSING = 0.2
+UNIT = 8
+"""Longer units stand below the figure."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ def banners(run: RunRecord, metric: str) -> list[str]:
 def _now(view: RunView) -> Card:
     period, metric = view.last, view.metric
     unit = "%" if metric in PERCENT else view.run.unit
-    return Card(
-        f"{metric} now",
-        f"{format_error(period.errors.point[metric]['mean'])} {unit}".strip(),
-        f"period {period.name}, mean of {view.run.mean().horizon} steps ahead",
-    )
+    error = format_error(period.errors.point[metric]["mean"])
+    told = f"period {period.name}, mean of {view.run.mean().horizon} steps ahead"
+    if len(unit) > UNIT:
+        return Card(f"{metric} now", error, f"{unit}, {told}")
+    return Card(f"{metric} now", f"{error} {unit}".strip(), told)
 
 
 def _skill_now(period: PeriodRecord, metric: str) -> Card | None:

@@ -9,10 +9,20 @@ from eac.records.record import PERIOD_FILE, StrPath
 from eac.report.common.charts import Chart
 from eac.report.common.markup import MarkedTable
 from eac.report.common.page_parts import Section, render
-from eac.report.common.summary import read_finished_run
+from eac.report.common.summary import absence, absent_periods, read_finished_run
 from eac.report.common.tables import headline
 from eac.report.run.headline import about, banners, cards, verdict, what
-from eac.report.sections import cost, data_found, errors, nodes, prompts, sensors, transfer
+from eac.report.sections import (
+    cost,
+    data_found,
+    errors,
+    intervals,
+    nodes,
+    prompts,
+    sensors,
+    transfer,
+    updates,
+)
 from eac.report.sections.traces import traces_of
 from eac.report.sections.view import RunView
 
@@ -20,9 +30,11 @@ PAGE_FILE = "report.html"
 SECTIONS: tuple[Callable[[RunView], Section | None], ...] = (
     errors.section,
     sensors.section,
+    intervals.section,
     data_found.section,
     nodes.section,
     transfer.section,
+    updates.section,
     prompts.section,
     cost.section,
 )
@@ -52,7 +64,7 @@ def write_page(run_dir: StrPath, path: StrPath, *, metric: str = "MAE") -> None:
         what=what(view),
         about=about(run),
         verdict=verdict(run, metric),
-        banners=banners(run, metric),
+        banners=[*absence(view.absent), *banners(run, metric)],
         cards=cards(view),
         sections=sections_of(view),
         settings=f"{headline(run)}.",
@@ -71,7 +83,8 @@ def run_figures(run_dir: StrPath, *, metric: str = "MAE") -> list[Chart]:
 
 def read_view(run_dir: StrPath, metric: str) -> RunView:
     """Everything that the sections of a run's page are made from."""
-    return RunView(read_finished_run(run_dir), read_all_details(run_dir), metric)
+    absent = tuple(absent_periods(run_dir))
+    return RunView(read_finished_run(run_dir), read_all_details(run_dir), metric, absent)
 
 
 def sections_of(view: RunView) -> list[Section]:

@@ -18,6 +18,8 @@ LOST = (0.15, 0.30)
 """Skill lost since the earlier periods."""
 GROWN = (1.25, 1.5)
 """Error beside that of the earlier periods, divided by what is usual among the sensors."""
+HARDER = 0.05
+"""A larger error counts only where at least this much skill was lost."""
 MISSING = (0.2, 0.5)
 """Share of the readings missing."""
 SILENT_DAYS = 1
@@ -156,6 +158,9 @@ def _grown(state: SensorState, usual: float) -> list[tuple[int, float, str]]:
     growth = _growth(state)
     if growth is None or usual == 0 or growth / usual < GROWN[0] or growth < 1:
         return []
+    known = state.skill is not None and state.earlier_skill is not None
+    if known and (state.earlier_skill or 0.0) - (state.skill or 0.0) < HARDER:
+        return []  # the naive error grew as much: the sensor is harder now, for all forecasts
     told = f"error {growth:.1f} times that of earlier periods (usual now: {usual:.1f})"
     beyond = growth / usual
     return [(2 if beyond >= GROWN[1] else 1, min(beyond - 1, 2.0), told)]

@@ -47,7 +47,7 @@ def attention_table(
     view: RunView, ranked: list[Attention], states: dict[str, SensorState]
 ) -> MarkedTable:
     """One row per sensor, the worst first."""
-    header = ("sensor", "level", labelled("MAE", view.run), "skill", "missing", "reason")
+    header = ("sensor", "level", "MAE", "skill", "missing", "reason")
     rows = []
     for one in ranked[:LISTED]:
         state = states[one.node]

@@ -235,7 +235,8 @@ const Draw = (() => {
     const px = (x) => frame.x + ((x - view[0]) / (view[1] - view[0])) * frame.width;
     const py = (y) => frame.y + frame.height - ((y - low) / (high - low || 1)) * frame.height;
     const clip = `clip-${spec.key}`;
-    root.append(svg("clipPath", { id: clip }, svg("rect", frame)));
+    const wider = { x: frame.x - 4, width: frame.width + 8, y: frame.y, height: frame.height + 1 };
+    root.append(svg("clipPath", { id: clip }, svg("rect", wider)));
     root.append(text(2, 12, spec.y_label, { class: "axis" }));
     const last = spec.axis === "time" ? "" : spec.x_label;
     root.append(text(frame.x + frame.width, height - 6, last, { class: "axis", "text-anchor": "end" }));
