@@ -158,10 +158,10 @@ class PeriodData(LightningDataModule):
         return other
 
     def setup(self, stage: str) -> None:
-        """Lets the model say how the period must be prepared, where nobody has."""
+        """Lets the model have the period as it needs it; one that a runner prepared stays so."""
         del stage
         model = None if self.trainer is None else self.trainer.lightning_module
-        if self._ready is None and isinstance(model, Learner):
+        if isinstance(model, Learner):
             self._ready = model.made_ready(self)
 
     @property
