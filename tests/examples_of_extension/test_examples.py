@@ -11,7 +11,7 @@ from eac.backbones.revin import RevIN
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.metrics.horizon import FORMULAS, HorizonErrors, divide
-from eac.records.horizon_table import METRICS, HorizonTable
+from eac.records.horizon_table import METRICS, check_tables, mean_table
 from eac.serving.predictor import load_run
 from eac.strategies.eac import EAC
 from eac.strategies.pretrain import Pretrain
@@ -89,16 +89,17 @@ def test_a_loss_of_several_outputs(tmp_path):
 
 def test_a_metric(monkeypatch):
     """Its formula in ``metrics/horizon.py`` and its name and unit in ``records``; no more."""
-    old = HorizonErrors(num_nodes=1, horizon=2).summary().to_json()
+    old = HorizonErrors(num_nodes=1, horizon=2).summary()
     monkeypatch.setitem(METRICS, "NMAE", "%")
     monkeypatch.setitem(
         FORMULAS, "NMAE", lambda sums: divide(sums["absolute"], sums["target"], unit=100.0)
     )
     errors = HorizonErrors(num_nodes=1, horizon=2)
     errors.update(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[[2.0, 4.0]]]))
-    table = HorizonTable.from_json(errors.summary().to_json(), "new")
+    table = errors.summary()
     assert table.point["NMAE"] == {"1": 50.0, "2": 25.0, "mean": 37.5}
-    assert HorizonTable.from_json(old, "old").point["NMAE"] == {"1": None, "2": None, "mean": None}
+    check_tables({"old": old, "new": table}, "record")
+    assert mean_table([table, old]).point["NMAE"] == table.point["NMAE"]
 
 
 def test_quantiles_by_hand():

@@ -175,7 +175,7 @@ def format_error(value: float | None) -> str:
 
 
 def _at(errors: Errors, keys: tuple[str, ...]) -> Errors:
-    return {metric: {key: errors[metric].get(key) for key in keys} for metric in METRICS}
+    return {metric: {key: errors.get(metric, {}).get(key) for key in keys} for metric in METRICS}
 
 
 def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:
