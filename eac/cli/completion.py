@@ -23,6 +23,7 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": f"--run --input --output --edges --level {READING_FLAGS}",
+    "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --reference --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

@@ -22,6 +22,7 @@ COMMANDS = {
     "report": ("report", "a run as tables, a page, or figures for a paper"),
     "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
+    "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
     "study": (
