@@ -31,7 +31,6 @@ PRELOADED = (
     "lightning.pytorch",
     "torch_geometric",
     "pandas",
-    "hypothesis",
     "jsonargparse",
 )
 CONTRACTS = {
