@@ -146,7 +146,7 @@ class StreamRunner:
     def _open(self) -> None:
         """Creates the run directory, or checks that it holds this very run."""
         path = self.run_dir / "config.yaml"
-        if path.is_file() and path.read_text(encoding="utf-8") != self._config:
+        if path.is_file() and _settings(path.read_text("utf-8")) != _settings(self._config):
             raise RunError(
                 f"{self.run_dir} holds a run with other settings (see its config.yaml). Give "
                 "another run directory, or continue that run with: eac run --resume "
@@ -302,6 +302,11 @@ class StreamRunner:
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]
         return self.run_dir / f"period-{data.index:02d}-{name}"
+
+
+def _settings(text: str) -> list[str]:
+    """The lines of a configuration; its first is a comment that names Lightning's version."""
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
