@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from eac.cli.commands import report
 from eac.cli.reading_flags import with_own_stream
+from eac.cli.resumed import checked
 from eac.cli.run_arguments import expand
 from eac.cli.stream_cli import StreamCLI
 from eac.records.folders import done_folders
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
     with interruptible():
-        cli = StreamCLI(expand(with_own_stream(argv)), run=False)
+        cli = StreamCLI(expand(checked(with_own_stream(argv))), run=False)
         run_dir = Path(cli.config["run"]["dir"])
         try:
             with only_writer(run_dir) if is_first() else nullcontext():
