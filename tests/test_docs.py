@@ -49,8 +49,8 @@ def commands() -> list[tuple[str, str]]:
 
 
 def table_overlays() -> list[str]:
-    """What the tables of the README say to add to a run."""
-    text = (REPOSITORY / "README.md").read_text("utf-8")
+    """What the tables of the methods say to add to a run."""
+    text = (REPOSITORY / "docs" / "methods.md").read_text("utf-8")
     return re.findall(r"\| `((?:-c \S+ ?)+)` \|$", text, re.MULTILINE)
 
 
@@ -137,13 +137,13 @@ def test_configuration_of_a_training_command_is_valid(page, command, copy):
     assert "model:" in done.stdout
 
 
-def test_the_tables_of_the_readme_name_every_recipe_strategy_and_backbone():
+def test_the_tables_of_methods_name_every_recipe_strategy_and_backbone():
     named = {word for overlay in table_overlays() for word in overlay.split() if word != "-c"}
     assert {str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("configs/recipes/*")} <= (
         named
     )
     import_extension_points()
-    text = (REPOSITORY / "README.md").read_text("utf-8")
+    text = (REPOSITORY / "docs" / "methods.md").read_text("utf-8")
     found = [kind for base in (Strategy, Backbone) for kind in all_below(base)]
     assert [kind.__name__ for kind in found if f"`{kind.__name__}`" not in text] == []
 
@@ -156,7 +156,7 @@ def all_below(base: type) -> list[type]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overlay", table_overlays())
-def test_every_line_of_the_tables_of_the_readme_is_a_run(overlay, copy, capsys):
+def test_every_line_of_the_tables_of_methods_is_a_run(overlay, copy, capsys):
     run = ["run", *overlay.split(), "--stream", "datasets/sample", "--run.dir", "runs/x"]
     with pytest.raises(SystemExit) as done:
         main([*run, "--print_config"])

@@ -25,12 +25,12 @@ def place(tmp_path, monkeypatch) -> Path:
 
 def readme_commands() -> list[str]:
     text = "\n".join(blocks(REPOSITORY / "README.md", ""))
-    return re.findall(r"^eac .*counts\.csv.*$", text, re.MULTILINE)
+    return re.findall(r"^eac (?:data|predict|report|run -c) .*counts.*$", text, re.MULTILINE)
 
 
 def test_the_page_times_the_commands_of_the_readme():
     timed = (REPOSITORY / "docs" / "own-data.md").read_text("utf-8")
-    assert len(readme_commands()) == 3
+    assert len(readme_commands()) == 4
     assert [command for command in readme_commands() if f"`{command}`" not in timed] == []
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from eac.errors import CheckpointError, RunError
+from eac.files import write_json
 from eac.records.horizon_table import METRICS, HorizonTable, mean_table
-from eac.records.jsonfile import read_json, write_json
+from eac.records.jsonfile import read_json
 from eac.records.record import (
     NodeCounts,
     PeriodRecord,

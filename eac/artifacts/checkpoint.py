@@ -1,7 +1,6 @@
 """Saved states of a run: all of period 0, and of later periods only what differs from it."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from eac.errors import CheckpointError
-from eac.records.jsonfile import Fields, format_header, read_json, write_json
+from eac.files import write_json, write_tensors, write_torch
+from eac.records.jsonfile import Fields, format_header, read_json
 from eac.typing import StrPath
 
 STATE_FILE = "state.safetensors"
@@ -80,14 +80,11 @@ def save_state(
     base = {} if base_directory is None else load_tensors(base_directory)
     same = sorted(k for k, v in state.tensors.items() if k in base and _same_bits(v, base[k]))
     tuned = {k: v for k, v in state.tensors.items() if k not in same}
-    target = directory / STATE_FILE
-    partial = target.with_suffix(".partial")
-    save_file(tuned, partial)
-    os.replace(partial, target)
+    written = write_tensors(directory / STATE_FILE, tuned)
     header = format_header(STATE_FORMAT) | {
         "base": None if base_directory is None else base_directory.name,
         "base_sha256": None if base_directory is None else _digest(base_directory / STATE_FILE),
-        "state_sha256": _digest(target),
+        "state_sha256": written,
         "same_as_base": same,
         "extra": state.extra,
     }
@@ -144,11 +141,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Writes ``checkpoint`` so that a kill leaves the old file or the new one."""
         del storage_options
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        torch.save(checkpoint, partial)
-        os.replace(partial, target)
+        write_torch(path, checkpoint)
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:

@@ -1,14 +1,13 @@
 """What a run keeps of its data beside the model, so that it can forecast from new readings."""
 
 import importlib
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from eac.artifacts.checkpoint import load_card
 from eac.data.batches.datamodule import PeriodData
@@ -19,6 +18,7 @@ from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
 from eac.data.readers.files import natural_key
 from eac.errors import CheckpointError
+from eac.files import write_tensors
 from eac.protocols.protocol import PROTOCOLS, Protocol
 from eac.records.record import PERIOD_FILE
 
@@ -108,11 +108,8 @@ def load_draws(directory: Path) -> int:
 
 def save_graph(directory: Path, graph: Graph) -> None:
     """Writes the graph of a period, whole or not at all."""
-    target = directory / GRAPH_FILE
-    partial = target.with_suffix(".partial")
     tensors = {"edge_index": graph.edge_index, "edge_weight": graph.edge_weight}
-    save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, partial)
-    os.replace(partial, target)
+    write_tensors(directory / GRAPH_FILE, tensors)
 
 
 def done_periods(run_dir: Path) -> list[Path]:

@@ -74,7 +74,7 @@ class Backbone(Described, nn.Module, ABC):
         """Chooses first values by training windows of the first period; by default keeps them."""
         del batch
 
-    def settle(self, measure: Callable[[], float]) -> None:
+    def choose_by_validation(self, measure: Callable[[], float]) -> None:
         """Chooses, when it was trained, what training cannot; by default nothing.
 
         Args:

@@ -85,9 +85,9 @@ class RevIN(Backbone):
         inputs = self._normalised(batch.inputs, batch.graph)
         self.backbone.start_from(replace(batch, inputs=inputs, scaler=level.after(batch.scaler)))
 
-    def settle(self, measure: Callable[[], float]) -> None:
+    def choose_by_validation(self, measure: Callable[[], float]) -> None:
         """Lets the backbone choose."""
-        self.backbone.settle(measure)
+        self.backbone.choose_by_validation(measure)
 
     def _normalised(self, inputs: Inputs, graph: Graph) -> Inputs:
         near = inputs.neighbour_x

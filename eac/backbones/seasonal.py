@@ -128,7 +128,7 @@ class SeasonalMLP(Backbone):
         self.trust.copy_(torch.logit(shares[torch.stack(errors).argmin(0)]))
 
     @torch.no_grad()
-    def settle(self, measure: Callable[[], float]) -> None:
+    def choose_by_validation(self, measure: Callable[[], float]) -> None:
         """Sets the share of the correction that validates best; training goes on with all of it."""
         errors = {share: self._error(share, measure) for share in SHARES}
         self.share.fill_(min(errors, key=errors.__getitem__))

@@ -1,7 +1,5 @@
 """The published backbone: two graph layers around a convolution along the channels."""
 
-from weakref import WeakKeyDictionary
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,7 +13,6 @@ from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
 from eac.typing import NodeSeries
 
 SERIES_CHUNK = 1 << 19
-_HEARD: WeakKeyDictionary[Graph, Tensor] = WeakKeyDictionary()
 
 
 class STGNN(Backbone):
@@ -113,19 +110,11 @@ class STGNN(Backbone):
         both = torch.cat([second.weight_neigh.weight, second.weight_self.weight])
         outward = both @ band_matrix(self.tcn1.weight[0, 0], both.shape[1])
         heard, own = (both.sum(1) * self.tcn1.get_parameter("bias")).chunk(2)
-        share = _heard_of_one(graph, both)
-        constant = torch.outer(heard, share) + (own + second.weight_neigh.bias)[:, None]
+        constant = (
+            torch.outer(heard, graph.total_heard(both.dtype))
+            + (own + second.weight_neigh.bias)[:, None]
+        )
         return Block(inward, shift, outward, constant)
-
-
-def _heard_of_one(graph: Graph, like: Tensor) -> Float[Tensor, " node"]:
-    """What each node hears when every node says 1: 1, or 0 where it listens to nothing."""
-    known = _HEARD.get(graph)
-    if known is None or (known.dtype, known.device) != (like.dtype, like.device):
-        with torch.inference_mode(False):  # a later training uses it too
-            known = propagate_nodes(like.new_ones(graph.num_nodes, 1), graph)[:, 0]
-        _HEARD[graph] = known
-    return known
 
 
 def _fusable(x: Tensor) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from eac.errors import ConfigError
+from eac.recipes import SUFFIX, find_config
 from eac.records.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
@@ -139,10 +140,14 @@ class Benchmark:
 def read_benchmark(path: StrPath) -> Benchmark:
     """Reads a benchmark; paths in it are relative to its own folder.
 
+    Args:
+        path: A file, or the name of a benchmark of the package. A ``config`` in it is a file beside
+            it, or the name of a configuration of the package such as ``recipes/eac``.
+
     Raises:
         ConfigError: If the file is missing, is no YAML, or a key in it is unknown or missing.
     """
-    source = Path(path)
+    source = find_config(path, ("benchmarks",))
     try:
         content = yaml.safe_load(source.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -214,11 +219,19 @@ def _stream(section: _Section, folder: Path) -> StreamChoice:
 def _choice(section: _Section, folder: Path) -> Choice:
     return Choice(
         name=str(section.content["name"]),
-        config=tuple(folder / path for path in _texts(section.content.get("config"))),
+        config=tuple(_overlay(folder, name) for name in _texts(section.content.get("config"))),
         options=dict(section.content.get("set") or {}),
         backbones=_texts(section.content.get("backbones")),
         published=_texts(section.content.get("published")),
     )
+
+
+def _overlay(folder: Path, name: str) -> Path:
+    """A file of the folder, or a configuration of the package."""
+    path = folder / name
+    if path.exists() or name.endswith(SUFFIX):
+        return path
+    return find_config(name, prefer="recipes")
 
 
 def _tables(top: _Section) -> TableSettings:

@@ -11,7 +11,8 @@ from typing import Any
 
 from eac.benchmark.config import Benchmark, Choice, StreamChoice
 from eac.errors import ConfigError, RunError
-from eac.records.jsonfile import Fields, format_header, read_json, write_json
+from eac.files import write_json
+from eac.records.jsonfile import Fields, format_header, read_json
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"

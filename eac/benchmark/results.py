@@ -1,6 +1,5 @@
 """All errors of a grid as one tidy table, one value per row."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from eac.benchmark.grid import Cell, CellResult, read_result
+from eac.files import write_frame
 from eac.records.horizon_table import Groups, HorizonTable
 from eac.records.record import PeriodRecord, RunRecord, read_run
 
@@ -55,9 +55,7 @@ def collect(cells: Sequence[Cell]) -> pd.DataFrame:
 def write_results(frame: pd.DataFrame, out: Path) -> Path:
     """Writes ``results.parquet``, whole or not at all."""
     target = out / RESULTS_FILE
-    partial = target.with_suffix(".partial")
-    frame.to_parquet(partial, index=False)
-    os.replace(partial, target)
+    write_frame(target, frame, index=False)
     return target
 
 

@@ -19,7 +19,8 @@ from eac.benchmark.grid import (
     write_result,
 )
 from eac.errors import RunError
-from eac.records.jsonfile import Fields, format_header, read_json, write_json
+from eac.files import open_in_place, remove, write_json
+from eac.records.jsonfile import Fields, format_header, read_json
 
 DIARY_FILE = "benchmark.json"
 DIARY_FORMAT = "eac.benchmark"
@@ -119,7 +120,7 @@ def _new_session(executor: Executor, command: str) -> Session:
 def _forget(cell: Cell) -> None:
     """Removes the record of a failure, and the log, of a cell that is tried again."""
     for name in ("cell.json", LOG_FILE):
-        (cell.directory / name).unlink(missing_ok=True)
+        remove(cell.directory / name)
 
 
 def _killed(cell: Cell, death: str) -> CellResult:
@@ -131,8 +132,7 @@ def _killed(cell: Cell, death: str) -> CellResult:
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
     """Holds a lock on the directory, which the system gives back when this process ends."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as file:
+    with open_in_place(out / ".lock", append=False) as file:
         try:
             import fcntl
         except ImportError:  # no such locks on this system

@@ -9,6 +9,7 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 
 from eac.benchmark.grid import LOG_FILE, Cell, CellResult, EntryPoint, tail, write_result
+from eac.files import open_in_place
 
 KIB_PER_MIB = 1024
 
@@ -21,10 +22,9 @@ def run_cell(cell: Cell, entry: EntryPoint) -> None:
         entry: Runs one stream, as ``eac run`` does.
     """
     _end_with_parent()
-    cell.directory.mkdir(parents=True, exist_ok=True)
     path = cell.directory / LOG_FILE
     begin = time.perf_counter()
-    with path.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+    with open_in_place(path) as log, redirect_stdout(log), redirect_stderr(log):
         failed, error = _attempt([*cell.arguments, f"--run.dir={cell.directory}"], entry)
     error = (error or tail(path) or "it ended without a word") if failed else ""
     seconds = round(time.perf_counter() - begin, 3)

@@ -17,6 +17,7 @@ FLAGS = {
     "fit": TRAINING,
     "validate": TRAINING,
     "test": TRAINING,
+    "recipes": "",
     "predict": "--run --input --output --edges",
     "report": "--metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --markdown --latex --csv --html",

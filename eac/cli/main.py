@@ -20,6 +20,7 @@ COMMANDS = {
         "train and test a stream, period after period; write its report",
     ),
     "report": ("report", "a run as tables, a page, or figures for a paper"),
+    "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
@@ -130,11 +131,9 @@ def _help() -> str:
             "commands:",
             *lines,
             "",
-            "first run:   eac run -c configs/recipes/eac.yaml --stream datasets/sample "
-            "--run.dir runs/first",
+            "first run:   eac run -c eac --stream datasets/sample --run.dir runs/first",
             "your data:   eac data check counts.csv      (columns unique_id, ds, y)",
-            "             eac run -c configs/recipes/practical.yaml --stream counts.csv "
-            "--run.dir runs/counts",
+            "             eac run -c practical --stream counts.csv --run.dir runs/counts",
             "             eac predict --run runs/counts --input counts.csv --output forecasts.csv",
             "more help:   eac COMMAND --help",
             'completion:  eval "$(eac --print_completion bash)"      (or zsh)',

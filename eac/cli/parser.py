@@ -32,7 +32,7 @@ _NOT_GIVEN = re.compile(
 _ADVICE = {
     "stream": "--stream is missing. Give the path of a stream, such as datasets/sample; "
     "eac data check PATH says whether your own is one.",
-    "model": "there is no model. Give a recipe, such as -c configs/recipes/eac.yaml.",
+    "model": "there is no model. Give a recipe, such as -c practical; eac recipes lists them.",
     "run": "--run.dir is missing. Give a directory that receives everything, such as runs/first.",
 }
 

@@ -1,7 +1,7 @@
 """Help for a newcomer: the flags that matter, without loading the libraries that train."""
 
 STREAM_FLAGS = (
-    ("-c FILE", "settings from a YAML file; may be repeated, later files win"),
+    ("-c NAME", "a recipe (eac recipes lists them) or a YAML file; later ones win"),
     ("--stream PATH", "the stream; check it first with: eac data check PATH"),
     ("--protocol NAME", "how errors are counted: strict (default) or published"),
     ("--trainer.max_epochs N", "passes over the training part, at most (default: 100)"),
@@ -10,7 +10,7 @@ STREAM_FLAGS = (
     ("--data.horizon N", "steps to forecast (default: 12); past steps: --data.window N"),
     ("--model.strategy NAME", "EAC, OnlineAll, Retrain, ...; its settings are .rank and the like"),
     ("--model.backbone NAME", "STGNN, SeasonalMLP, STID, ..."),
-    ("--seed_everything N", "of every random choice (default: 42)"),
+    ("--seed_everything N", "random seed (default: 42)"),
 )
 RUN_FLAGS = (
     *STREAM_FLAGS[:2],
@@ -30,7 +30,7 @@ WHAT = {
     "validate": "Measures on the validation part of one period (--data.period NAME).",
     "test": "Measures on the test part of one period (--data.period NAME).",
 }
-RECIPE = "-c configs/recipes/eac.yaml --stream datasets/sample"
+RECIPE = "-c eac --stream datasets/sample"
 
 
 def short_help(command: str) -> str:

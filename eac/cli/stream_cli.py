@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 from eac.artifacts.checkpoint import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
 from eac.cli.parser import SuggestingParser
+from eac.cli.settings_files import with_files
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.stream import GraphStream
 from eac.protocols.protocol import ProtocolName
@@ -44,10 +45,11 @@ class StreamCLI(LightningCLI):
         import_extension_points()
         quiet_lightning()
         self._one_period = run
+        self._args = with_files(args)
         super().__init__(
             Forecaster,
             PeriodData,
-            args=list(args),
+            args=self._args,
             run=run,
             parser_class=SuggestingParser,
             parser_kwargs={"prog": "eac" if run else "eac run", "description": DESCRIPTION},
@@ -80,6 +82,14 @@ class StreamCLI(LightningCLI):
         parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")
         if not self._one_period:
             _add_run_arguments(parser)
+
+    def before_instantiate_classes(self) -> None:
+        """Lets a number of epochs on the command line hold in every period."""
+        if any(arg.partition("=")[0] == "--trainer.max_epochs" for arg in self._args):
+            config = self.config if self.subcommand is None else self.config[self.subcommand]
+            for callback in _as_list(config["trainer"].get("callbacks")):
+                if callback["class_path"].endswith(".Shorter"):
+                    callback["init_args"]["epochs"] = None
 
     def instantiate_trainer(self, **kwargs) -> Trainer | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Lightning's Trainer for one period; a runner makes its own for each."""

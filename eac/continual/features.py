@@ -2,34 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from eac.data.batches.batch import Batch, Inputs
+from eac.backbones.base import Backbone
+from eac.data.batches.batch import Batch
 from eac.data.batches.tensors import PeriodView
-from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
-from eac.typing import NodeSeries
 
 CHUNK = 64
 """Windows computed at once."""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """The part of a backbone that is read here."""
-
-    def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
-        """Features of each node in each window."""
-        ...
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
-        """The graph applied to a whole scaled series, or None."""
-        ...
 
 
 @contextmanager
@@ -52,6 +37,13 @@ def training_starts(view: PeriodView) -> Int[Tensor, " window"]:
     return window_starts(view.split.train, window, horizon, period=name, part="train")
 
 
+def first_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
+    """Windows that lie in the first week of the training part; at least one."""
+    starts, tensors = training_starts(view), view.tensors
+    within = view.period.calendar.steps_per_week - tensors.window - tensors.horizon + 1
+    return starts[: max(1, within)]
+
+
 def last_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
     """Windows of the last week of the training part that follow each other without overlap.
 
@@ -64,29 +56,29 @@ def last_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
 
 
 def batches(
-    view: PeriodView, encoder: Encoder, starts: Int[Tensor, " window"], *, size: int = CHUNK
+    view: PeriodView, backbone: Backbone, starts: Int[Tensor, " window"], *, size: int = CHUNK
 ) -> Iterator[Batch]:
-    """The windows at ``starts`` in order of time, on the device of the encoder.
+    """The windows at ``starts`` in order of time, on the device of the backbone.
 
     The graph is always applied afresh, so that the result does not depend on what ran before.
     """
-    device = _device(encoder)
-    tensors = view.tensors.to(device).with_neighbours(encoder.neighbour_series)
+    device = _device(backbone)
+    tensors = view.tensors.to(device).with_neighbours(backbone.neighbour_series)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(device))
 
 
-def first_windows(view: PeriodView, encoder: Encoder, *, readings: int = 1 << 16) -> Batch:
+def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = 1 << 16) -> Batch:
     """Training windows spread evenly over the part, as many as hold about so many targets."""
     starts = training_starts(view)
     wanted = max(1, readings // (view.period.num_nodes * view.tensors.horizon))
     starts = starts[:: -(-len(starts) // wanted)]
-    return next(batches(view, encoder, starts, size=len(starts)))
+    return next(batches(view, backbone, starts, size=len(starts)))
 
 
 @torch.no_grad()
 def last_week_features(
-    view: PeriodView, encoder: Encoder
+    view: PeriodView, backbone: Backbone
 ) -> tuple[Float[Tensor, "sample node hidden"], Bool[Tensor, "sample node"]]:
     """Features of the last week of training, and in which windows a node was read at all.
 
@@ -95,8 +87,8 @@ def last_week_features(
     """
     starts, tensors = last_week_starts(view), view.tensors
     chunks, present = [], []
-    for batch in batches(view, encoder, starts):
-        features = encoder.encode(batch.inputs, batch.graph)
+    for batch in batches(view, backbone, starts):
+        features = backbone.encode(batch.inputs, batch.graph)
         if features.shape[-1] == batch.inputs.x.shape[-1]:
             features = features + batch.inputs.x
         chunks.append(features.cpu())
@@ -130,8 +122,7 @@ def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
     return torch.where(count > 0, total / count.clamp_min(1), mean).T
 
 
-def _device(encoder: Encoder) -> torch.device:
-    if isinstance(encoder, nn.Module):
-        for parameter in encoder.parameters():
-            return parameter.device
+def _device(backbone: Backbone) -> torch.device:
+    for parameter in backbone.parameters():
+        return parameter.device
     return torch.device("cpu")

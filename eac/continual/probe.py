@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from eac.continual.features import CHUNK, Encoder, batches, evaluating, training_starts
+from eac.backbones.base import Backbone
+from eac.continual.features import CHUNK, batches, evaluating, training_starts
 from eac.data.batches.batch import Batch
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.windows import window_starts
@@ -34,8 +35,8 @@ def masked_mse(y_hat: Float[Tensor, "batch node horizon"], batch: Batch) -> Floa
 
 
 @dataclass(frozen=True)
-class Learning:
-    """How the forecaster learns, for those who try out a training before it.
+class TrainingSettings:
+    """How the forecaster trains, for those who try out a training before it.
 
     Attributes:
         loss: Of scaled forecasts of a batch.
@@ -53,12 +54,13 @@ class Learning:
 
 
 class Trial(nn.Module, ABC):
-    """A module that forecasts batches in scaled units and can be trained for a try."""
+    """A module that forecasts batches in scaled units and can be trained for a try.
 
-    @property
-    @abstractmethod
-    def encoder(self) -> Encoder:
-        """The part that takes the inputs."""
+    Attributes:
+        backbone: The network inside.
+    """
+
+    backbone: Backbone
 
     @abstractmethod
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
@@ -89,7 +91,7 @@ class Budget:
 
 
 def probe(
-    trial: Trial, view: PeriodView, learning: Learning, budget: Budget, *, seed: int
+    trial: Trial, view: PeriodView, training: TrainingSettings, budget: Budget, *, seed: int
 ) -> float:
     """Trains for a short while what requires a gradient, and returns the validation MAE.
 
@@ -98,20 +100,20 @@ def probe(
     Juditsky, 1992). The order of windows and every other draw follow ``seed``; the caller's
     generator stays as it was.
     """
-    starts, size = training_starts(view), learning.batch_size
+    starts, size = training_starts(view), training.batch_size
     steps = budget.num_steps(len(starts), size)
     order = _shuffled(starts, steps * size, seed)
-    optimizer = learning.optimizer([p for p in trial.parameters() if p.requires_grad])
+    optimizer = training.optimizer([p for p in trial.parameters() if p.requires_grad])
     mean, first = state_of(trial), steps // 2
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
         trial.train()
-        for step, batch in enumerate(batches(view, trial.encoder, order, size=size)):
-            _step(trial, batch, learning, optimizer)
+        for step, batch in enumerate(batches(view, trial.backbone, order, size=size)):
+            _step(trial, batch, training, optimizer)
             if step >= first:
                 mean = between(mean, state_of(trial), 1 / (step - first + 1))
     put_state(trial, mean)
-    return validation_error(trial, view, learning, budget.windows)
+    return validation_error(trial, view, training, budget.windows)
 
 
 @torch.no_grad()
@@ -128,25 +130,20 @@ def mean_error(
     tensors = view.tensors
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
     with evaluating(trial):
-        for batch in batches(view, trial.encoder, starts, size=CHUNK):
+        for batch in batches(view, trial.backbone, starts, size=CHUNK):
             y_hat = batch.scaler.inverse(trial(batch))
             errors.update(judged(y_hat, batch.y), batch.y, batch.mask)
     return float(errors.mae(nodes))
 
 
-def first_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
-    """Windows that lie in the first week of the training part; at least one."""
-    starts, tensors = training_starts(view), view.tensors
-    within = view.period.calendar.steps_per_week - tensors.window - tensors.horizon + 1
-    return starts[: max(1, within)]
-
-
-def validation_error(trial: Trial, view: PeriodView, learning: Learning, windows: int) -> float:
+def validation_error(
+    trial: Trial, view: PeriodView, training: TrainingSettings, windows: int
+) -> float:
     """MAE in raw units over at most ``windows`` windows of the validation part."""
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    null, judged = learning.null_value, learning.judged
+    null, judged = training.null_value, training.judged
     return mean_error(trial, view, starts, null_value=null, judged=judged)
 
 
@@ -173,9 +170,9 @@ def between(first: State, second: State, share: float) -> State:
     return {name: value + share * (second[name] - value) for name, value in first.items()}
 
 
-def _step(trial: Trial, batch: Batch, learning: Learning, optimizer: Optimizer) -> None:
+def _step(trial: Trial, batch: Batch, training: TrainingSettings, optimizer: Optimizer) -> None:
     optimizer.zero_grad()
-    loss = learning.loss(trial(batch), batch)
+    loss = training.loss(trial(batch), batch)
     penalty = trial.penalty()
     (loss if penalty is None else loss + penalty).backward()
     optimizer.step()

@@ -43,7 +43,12 @@ class Loss(nn.Module, ABC):
 
 
 class MSE(Loss):
-    """Squared error (published)."""
+    """Squared error (published).
+
+    Example:
+        >>> MSE()(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[[3.0, 5.0]]]), None).item()
+        2.0
+    """
 
     def error(self, difference: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The square."""
@@ -57,7 +62,13 @@ class MSE(Loss):
 
 
 class MAE(Loss):
-    """Absolute error."""
+    """Absolute error.
+
+    Example:
+        >>> observed = torch.tensor([[[True, False]]])
+        >>> MAE()(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[[3.0, 0.0]]]), observed).item()
+        2.0
+    """
 
     def error(self, difference: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The absolute value."""
@@ -65,7 +76,12 @@ class MAE(Loss):
 
 
 class Huber(Loss):
-    """Squared up to ``delta``, linear beyond (Huber 1964)."""
+    """Squared up to ``delta``, linear beyond (Huber 1964).
+
+    Example:
+        >>> Huber()(torch.zeros(1, 1, 2), torch.tensor([[[0.5, 3.0]]])).item()
+        1.3125
+    """
 
     def __init__(self, delta: float = 1.0):
         super().__init__()

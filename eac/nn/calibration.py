@@ -26,6 +26,13 @@ class Bands:
     Attributes:
         share: Gives each group's share of a forecast.
         ahead: Gives the same a quarter of a period ahead.
+
+    Example:
+        >>> bands = Bands.split(horizon=12, num_groups=4)
+        >>> y_hat = torch.rand(1, 5, 12)
+        >>> same = bands.like(y_hat).calibrate(y_hat, torch.zeros(1, 2, 5, 4))
+        >>> torch.allclose(same, y_hat)  # no change of amplitude or phase
+        True
     """
 
     share: Float[Tensor, "group horizon horizon"]
@@ -94,6 +101,12 @@ class NodeAdam:
         mean: Running mean of the gradient.
         square: Running mean of its square.
         steps: Steps taken by each node.
+
+    Example:
+        >>> adam = NodeAdam.start(num_nodes=2, num_groups=1, like=torch.zeros(()))
+        >>> moved = adam.step(torch.ones(2, 2, 1), torch.tensor([True, False]), learning_rate=0.1)
+        >>> moved.setting[0].flatten()  # the second node had no target
+        tensor([-0.1000,  0.0000])
     """
 
     setting: Float[Tensor, "2 node group"]
@@ -149,6 +162,13 @@ class OnlineCalibration:
     Args:
         num_groups: Groups of frequencies.
         learning_rate: Of Adam.
+
+    Example:
+        >>> calibrate = OnlineCalibration(num_groups=2, learning_rate=0.01)
+        >>> y_hat = torch.ones(1, 3, 4)  # one window, three nodes, four steps
+        >>> first = calibrate(y_hat, 2 * y_hat, y_hat > 0, torch.tensor([0]))
+        >>> torch.equal(first, y_hat)  # nothing was known yet
+        True
     """
 
     def __init__(self, num_groups: int, learning_rate: float):

@@ -25,6 +25,12 @@ class ChebyshevLinear(GraphLayer):
 
     Raises:
         ConfigError: If ``terms`` is less than 2.
+
+    Example:
+        >>> import torch
+        >>> layer = ChebyshevLinear(width=12, out=8, terms=3)
+        >>> layer(torch.zeros(2, 5, 12), Graph.empty(5)).shape
+        torch.Size([2, 5, 8])
     """
 
     def __init__(self, width: int, out: int, *, terms: int = 3):

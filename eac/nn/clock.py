@@ -18,6 +18,11 @@ class ClockEmbedding(nn.Module):
         width: Of each of the two vectors.
         day_slots: Vectors round the day; 24 is one for every hour.
         week_days: Vectors of the week; a longer week begins again.
+
+    Example:
+        >>> embed = ClockEmbedding(width=4)
+        >>> embed(Inputs(torch.zeros(2, 5, 12))).shape  # two vectors of width 4; no clock: zeros
+        torch.Size([2, 12, 8])
     """
 
     def __init__(self, width: int, *, day_slots: int = 24, week_days: int = 7):
@@ -46,7 +51,15 @@ class ClockEmbedding(nn.Module):
 
 
 def time_of_day(inputs: Inputs) -> Float[Tensor, "batch window"]:
-    """Share of the day that has passed at each step of the window; 0 without a clock."""
+    """Share of the day that has passed at each step of the window; 0 without a clock.
+
+    Example:
+        >>> from eac.data.batches.context import Clock
+        >>> from eac.data.core.calendar import Calendar
+        >>> clock = Clock.at(Calendar(24), torch.tensor([6]), span=2)
+        >>> time_of_day(Inputs(torch.zeros(1, 3, 2), clock=clock))[0, 0].item()  # 06:00
+        0.25
+    """
     batch, _, window = inputs.x.shape
     if inputs.clock is None:
         return inputs.x.new_zeros(batch, window)

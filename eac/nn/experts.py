@@ -19,6 +19,11 @@ class WindowVAE(nn.Module):
         window: Steps of a window.
         hidden: Width of the layers between window and latent code.
         latent: Width of the latent code.
+
+    Example:
+        >>> error, divergence = WindowVAE(window=12)(torch.zeros(2, 5, 12))
+        >>> error.shape, divergence.shape
+        (torch.Size([2, 5]), torch.Size([2, 5]))
     """
 
     def __init__(self, window: int, *, hidden: int = 32, latent: int = 4):
@@ -63,7 +68,12 @@ class WindowVAE(nn.Module):
 
 
 def gate(errors: Float[Tensor, "*any expert"]) -> Float[Tensor, "*any expert"]:
-    """Probability of each expert from its negative log-likelihood, all experts equally likely."""
+    """Probability of each expert from its negative log-likelihood, all experts equally likely.
+
+    Example:
+        >>> gate(torch.tensor([1.0, 1.0])).tolist()
+        [0.5, 0.5]
+    """
     return (-errors).softmax(-1)
 
 
@@ -71,6 +81,10 @@ def mixture_loss(losses: Float[Tensor, "*any expert"]) -> Float[Tensor, ""]:
     """Mean negative log of the mean over experts of ``exp(-loss)``.
 
     Its gradient reaches each expert in proportion to how well it explains the window.
+
+    Example:
+        >>> round(mixture_loss(torch.tensor([[2.0, 2.0]])).item(), 4)
+        2.0
     """
     return (math.log(losses.shape[-1]) - torch.logsumexp(-losses, -1)).mean()
 
@@ -84,6 +98,11 @@ class GraphLearningPredictor(nn.Module):
     Args:
         width: Of the features.
         channels: Of queries and keys.
+
+    Example:
+        >>> predictor = GraphLearningPredictor(width=8)
+        >>> predictor(torch.rand(2, 5, 8)).abs().max().item()  # begins by changing nothing
+        0.0
     """
 
     def __init__(self, width: int, channels: int = 16):

@@ -34,6 +34,12 @@ class Block:
         shift: ``p A^T`` above ``p``.
         outward: ``W_n`` above ``W_s``.
         constant: ``d``.
+
+    Example:
+        >>> import torch
+        >>> block = Block(*(torch.zeros(2, 2) for _ in range(4)))
+        >>> len(block.tensors())
+        4
     """
 
     inward: Float[Tensor, "hidden inputs"]
@@ -57,6 +63,19 @@ def two_graph_layers(
     The hidden layer is not kept: to compute it again is as fast as to write and read it. Only the
     gradients asked for are computed: with frozen weights, those of the columns per node, whose
     batch is summed on the spot.
+
+    Example:
+        >>> import torch
+        >>> hidden, window, width, nodes = 8, 12, 6, 5
+        >>> block = Block(
+        ...     inward=torch.zeros(hidden, 2 * window + 1),
+        ...     shift=torch.zeros(2 * window, nodes),
+        ...     outward=torch.zeros(2 * width, hidden),
+        ...     constant=torch.ones(width, nodes),
+        ... )
+        >>> x = torch.rand(3, window, nodes)
+        >>> two_graph_layers(x, x, block, Graph.empty(nodes)).shape
+        torch.Size([3, 6, 5])
     """
     return _TwoGraphLayers.apply(graph, x.contiguous(), neighbour_x.contiguous(), *block.tensors())
 
@@ -66,14 +85,27 @@ def gelu_readout(
     x: Float[Tensor, "batch width node"],
     readout: nn.Linear,
 ) -> Float[Tensor, "batch horizon node"]:
-    """``readout(gelu(features + x))``, a few windows at a time; what is cheap is computed again."""
+    """``readout(gelu(features + x))``, a few windows at a time; what is cheap is computed again.
+
+    Example:
+        >>> import torch
+        >>> x = torch.rand(3, 6, 5)
+        >>> gelu_readout(torch.zeros_like(x), x, nn.Linear(6, 12)).shape
+        torch.Size([3, 12, 5])
+    """
     return _GeluReadout.apply(features, x, readout.weight, readout.bias)
 
 
 def channel_product(
     weight: Float[Tensor, "out channel"], x: Float[Tensor, "batch channel node"]
 ) -> Float[Tensor, "batch out node"]:
-    """A matrix applied to the channels, without moving them to the end."""
+    """A matrix applied to the channels, without moving them to the end.
+
+    Example:
+        >>> import torch
+        >>> channel_product(torch.tensor([[1.0, 1.0]]), torch.ones(1, 2, 3)).tolist()
+        [[[2.0, 2.0, 2.0]]]
+    """
     return torch.bmm(weight.expand(len(x), -1, -1), x)
 
 
@@ -103,6 +135,13 @@ def mean_over_neighbours(
     """A sparse ``[node node]`` matrix applied to the last axis, outside of autograd.
 
     ``out``, which takes the result, may be ``x`` itself.
+
+    Example:
+        >>> import torch
+        >>> matrix = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).to_sparse_csr()
+        >>> x = torch.tensor([[[1.0, 3.0]]])  # node 0 listens to node 1
+        >>> mean_over_neighbours(x, matrix, out=torch.empty_like(x))
+        tensor([[[3., 0.]]])
     """
     size = x.shape[0] * x.shape[1] if x.is_cuda else max(SPREAD_ROWS, _fitting(x[0, 0]))
     pairs = zip(x.flatten(0, 1).split(size), out.flatten(0, 1).split(size), strict=True)

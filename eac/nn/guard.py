@@ -17,6 +17,11 @@ class Guard(nn.Module):
         basis: The basis as it is now; None without one.
         free: Projection onto the directions in which the basis may move: a row vector ``u`` of
             what is preserved has ``u @ free = 0``.
+
+    Example:
+        >>> guard = Guard(torch.zeros(1, 2), radius=torch.tensor([1.0]))
+        >>> guard.factor(torch.tensor([[3.0, 4.0]]))  # back onto the ball of radius 1
+        tensor([[0.6000, 0.8000]])
     """
 
     def __init__(

@@ -38,6 +38,11 @@ class ContextBlock(nn.Module):
     Args:
         hidden: Width of the features.
         dropout: Behind every dense layer, in training.
+
+    Example:
+        >>> block = ContextBlock(hidden=8).eval()
+        >>> block(torch.rand(2, 5, 8)).shape
+        torch.Size([2, 5, 8])
     """
 
     def __init__(self, hidden: int, dropout: float = 0.2):
@@ -94,6 +99,10 @@ class SpectralLinear(nn.Module):
     Args:
         width: Features in.
         out: Features out.
+
+    Example:
+        >>> SpectralLinear(width=12, out=8)(torch.rand(2, 5, 12)).shape
+        torch.Size([2, 5, 8])
     """
 
     def __init__(self, width: int, out: int):

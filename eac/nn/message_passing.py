@@ -30,7 +30,13 @@ def propagate(
 
 
 def propagate_nodes(x: Float[Tensor, "node hidden"], graph: Graph) -> Float[Tensor, "node hidden"]:
-    """``propagate`` for one vector per node."""
+    """``propagate`` for one vector per node.
+
+    Example:
+        >>> graph = Graph.from_dense(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+        >>> propagate_nodes(torch.tensor([[1.0], [3.0]]), graph).round(decimals=4).tolist()
+        [[3.0], [0.0]]
+    """
     return _MeanPropagation.apply(x, graph)
 
 
@@ -39,6 +45,11 @@ def sparse_product(matrix: Tensor, x: Float[Tensor, "node hidden"]) -> Float[Ten
 
     Precisions that sparse kernels lack are multiplied in float32. On the CPU a weighted sum of
     rows (``embedding_bag``) does the same with less memory traffic than the general kernel.
+
+    Example:
+        >>> matrix = torch.tensor([[0.0, 2.0], [1.0, 0.0]]).to_sparse_csr()
+        >>> sparse_product(matrix, torch.tensor([[1.0], [3.0]])).tolist()
+        [[6.0], [1.0]]
     """
     dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
     with torch.autocast(x.device.type, enabled=False):
@@ -61,6 +72,14 @@ class GraphLayer(nn.Module, ABC):
 
     Attributes:
         hops: Edges over which it hears.
+
+    Example:
+        >>> class Own(GraphLayer):
+        ...     hops = 0
+        ...     def forward(self, x, graph):
+        ...         return x
+        >>> Own()(torch.ones(1, 2, 3), Graph.empty(2)).shape
+        torch.Size([1, 2, 3])
     """
 
     hops: int
@@ -80,6 +99,10 @@ class GraphLinear(GraphLayer):
     Args:
         width: Features in.
         out: Features out.
+
+    Example:
+        >>> GraphLinear(width=12, out=64)(torch.rand(2, 5, 12), Graph.empty(5)).shape
+        torch.Size([2, 5, 64])
     """
 
     hops = 1

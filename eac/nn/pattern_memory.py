@@ -19,7 +19,7 @@ class PatternMemory(nn.Module):
 
     Attributes:
         patterns: ``M``, drawn from Xavier's uniform distribution with gain 1.414, as published.
-        settled: ``M`` when ``settle`` was last called; the reference of ``departure``.
+        settled: ``M`` when ``hold`` was last called; the reference of ``departure``.
 
     Example:
         >>> memory = PatternMemory(num_patterns=24, width=12)
@@ -55,12 +55,12 @@ class PatternMemory(nn.Module):
         joined = torch.cat([self.patterns, rows.to(self.patterns)])
         self.patterns = nn.Parameter(joined, self.patterns.requires_grad)
 
-    def settle(self) -> None:
+    def hold(self) -> None:
         """Takes the patterns as they are now for the reference of ``departure``."""
         self.settled = self.patterns.detach().clone()
 
     def departure(self) -> Float[Tensor, ""]:
-        """Squared distance of the patterns from where they were settled; new ones count nothing."""
+        """Squared distance of the patterns from where they were held; new ones count nothing."""
         return (self.patterns[: len(self.settled)] - self.settled).square().sum()
 
     def _load_from_state_dict(

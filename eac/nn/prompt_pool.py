@@ -23,7 +23,7 @@ class PromptPool(nn.Module):
     ``U`` (``node_factor``) has one row per node ever seen; ``V`` (``basis``) is shared. Without a
     rank there is no ``V`` and ``P = U``. A node's first row depends on the seed and its id alone,
     so the order in which nodes are listed changes nothing (``draw`` replaces them by published
-    ones). Rows moved aside by ``settle`` (stored
+    ones). Rows moved aside by ``freeze_rows`` (stored
     in ``settled``) are never tuned again.
 
     Args:
@@ -115,7 +115,7 @@ class PromptPool(nn.Module):
                     self.basis.copy_(self._guard.basis(self.basis))
         self._guard = guard
 
-    def settle(self) -> None:
+    def freeze_rows(self) -> None:
         """Moves every row aside and fixes ``V``: only rows added from now on are tuned."""
         self.settled = nn.Parameter(self._all_rows().detach(), requires_grad=False)
         self.node_factor = nn.Parameter(self.node_factor.detach()[:0])

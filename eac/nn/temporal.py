@@ -9,7 +9,16 @@ from eac.errors import ConfigError
 
 
 class TemporalOperator(nn.Module, ABC):
-    """Mixes the steps of a sequence; built from the number of channels of a step."""
+    """Mixes the steps of a sequence; built from the number of channels of a step.
+
+    Example:
+        >>> import torch
+        >>> class Reverse(TemporalOperator):
+        ...     def forward(self, x):
+        ...         return x.flip(1)
+        >>> Reverse()(torch.tensor([[[1.0], [2.0]]])).flatten().tolist()
+        [2.0, 1.0]
+    """
 
     @abstractmethod
     def forward(
@@ -27,6 +36,11 @@ class ConvOverTime(TemporalOperator):
 
     Raises:
         ConfigError: If ``kernel_size`` is even.
+
+    Example:
+        >>> import torch
+        >>> ConvOverTime(channels=4)(torch.rand(10, 12, 4)).shape
+        torch.Size([10, 12, 4])
     """
 
     def __init__(self, channels: int, *, kernel_size: int = 3):
@@ -47,6 +61,11 @@ class LSTMOverTime(TemporalOperator):
 
     Args:
         channels: Features of a step, and of the state.
+
+    Example:
+        >>> import torch
+        >>> LSTMOverTime(channels=4)(torch.rand(10, 12, 4)).shape
+        torch.Size([10, 12, 4])
     """
 
     def __init__(self, channels: int):
@@ -69,6 +88,11 @@ class AttentionOverTime(TemporalOperator):
 
     Raises:
         ConfigError: If ``num_heads`` does not divide ``channels``.
+
+    Example:
+        >>> import torch
+        >>> AttentionOverTime(channels=8, num_heads=2)(torch.rand(10, 12, 8)).shape
+        torch.Size([10, 12, 8])
     """
 
     def __init__(self, channels: int, *, num_heads: int = 4):

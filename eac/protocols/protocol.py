@@ -18,7 +18,8 @@ class Protocol:
         scale_targets: Forecast in scaled units and scale back, instead of in raw units.
         keep_last_window: The published code drops the last window of each part.
         null_value: A target equal to this is left out of the errors.
-        null_in_loss: It is left out of the loss too, which the published code does not do.
+        null_excluded_from_loss: It is left out of the loss too, which the published code does not
+            do.
         seed_for_seed: Repeat the published training so closely that a seed gives the same run
             there and here: first weights, prompts and the order of windows drawn in its order,
             windows counted from the end of their part, and a validation that is the mean over
@@ -31,7 +32,7 @@ class Protocol:
     scale_targets: bool
     keep_last_window: bool
     null_value: float | None
-    null_in_loss: bool
+    null_excluded_from_loss: bool
     seed_for_seed: bool
 
 
@@ -42,7 +43,7 @@ STRICT = Protocol(
     scale_targets=True,
     keep_last_window=True,
     null_value=None,
-    null_in_loss=True,
+    null_excluded_from_loss=True,
     seed_for_seed=False,
 )
 PUBLISHED = Protocol(
@@ -52,7 +53,7 @@ PUBLISHED = Protocol(
     scale_targets=False,
     keep_last_window=False,
     null_value=0.0,
-    null_in_loss=False,
+    null_excluded_from_loss=False,
     seed_for_seed=True,
 )
 PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import NoneType
 from typing import TypeAlias
 
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json, write_json
+from eac.files import write_json
+from eac.records.jsonfile import Fields, StrPath, format_header, read_json
 
 DETAILS_FORMAT = "eac.details"
 DETAILS_FILE = "report.json"
@@ -127,6 +128,25 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class SensorFacts:
+    """What is known of each sensor beyond its error; the worst ones of a large network.
+
+    Attributes:
+        node_ids: The sensors.
+        naive: Name of the naive forecast with the smallest MAE over all sensors; "" without one.
+        naive_mae: MAE of that forecast for each sensor; None where nothing was observed.
+        missing: Share of the readings of the period that are missing, between 0 and 1.
+        silent_steps: Missing readings after the last one that is present.
+    """
+
+    node_ids: tuple[str, ...]
+    naive: str
+    naive_mae: Values
+    missing: tuple[float, ...]
+    silent_steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PeriodDetails:
     """Everything kept of one period for its page.
 
@@ -137,6 +157,8 @@ class PeriodDetails:
         traces: Forecasts of its worst and best sensors.
         spectrum: Singular values of the prompt pool, largest first; None without a pool.
         dispersion: Of the sensors' mean features over the windows of the traces.
+        steps_per_day: Steps in one day; None in files written before it was kept.
+        sensors: What is known of each sensor; None in files written before it was kept.
     """
 
     name: str
@@ -145,6 +167,8 @@ class PeriodDetails:
     traces: Traces
     spectrum: tuple[float, ...] | None
     dispersion: Dispersion
+    steps_per_day: int | None = None
+    sensors: SensorFacts | None = None
 
 
 def write_details(directory: StrPath, details: PeriodDetails) -> None:
@@ -172,6 +196,8 @@ def read_details(directory: StrPath) -> PeriodDetails | None:
         traces=_traces(source.inner("traces")),
         spectrum=None if spectrum is None else tuple(spectrum),
         dispersion=Dispersion(tuple(spread.take("centre", list)), spread.take("within", float)),
+        steps_per_day=source.content.get("steps_per_day"),
+        sensors=_sensors(source) if source.content.get("sensors") is not None else None,
     )
 
 
@@ -195,6 +221,17 @@ def _map(source: Fields) -> SensorMap:
         positions=None if positions is None else tuple((x, y) for x, y in positions),
         edges=tuple((a, b) for a, b in source.take("edges", list)),
         num_nodes=source.take("num_nodes", int),
+    )
+
+
+def _sensors(source: Fields) -> SensorFacts:
+    facts = source.inner("sensors")
+    return SensorFacts(
+        node_ids=tuple(facts.take("node_ids", list)),
+        naive=facts.take("naive", str),
+        naive_mae=tuple(facts.take("naive_mae", list)),
+        missing=tuple(facts.take("missing", list)),
+        silent_steps=tuple(facts.take("silent_steps", list)),
     )
 
 

@@ -1,4 +1,4 @@
-"""JSON files that are written whole and read with checks."""
+"""JSON files that are read with checks."""
 
 import json
 import os
@@ -12,23 +12,6 @@ StrPath: TypeAlias = str | os.PathLike[str]
 Kinds: TypeAlias = type | tuple[type, ...]
 
 FORMAT_VERSION = 1
-
-
-def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> None:
-    """Writes ``value`` so that the file is either the old one or the whole new one."""
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: StrPath, text: str) -> None:
-    """Writes ``text`` so that the file is either the old one or the whole new one."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
 
 
 def read_json(path: StrPath) -> Any:

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from eac.errors import RunError
+from eac.files import write_json
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
@@ -17,7 +18,7 @@ from eac.records.horizon_table import (
     read_tables,
     tables_to_json,
 )
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json, write_json
+from eac.records.jsonfile import Fields, StrPath, format_header, read_json
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"

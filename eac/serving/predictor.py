@@ -105,7 +105,7 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
-            f"configs/recipes/eac.yaml --stream PATH --run.dir {run_dir}"
+            f"practical --stream PATH --run.dir {run_dir}"
         )
     data = load_data(directories)
     model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.continual.probe import Learning
+from eac.continual.probe import TrainingSettings
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.graph import Graph
@@ -25,11 +25,11 @@ class PeriodContext:
 
     Attributes:
         index: Position in the stream, from 0.
-        seed: For every random choice in this period.
+        seed: Random seed of this period.
         current: The period at hand.
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.
-        learning: How the forecaster learns, for a strategy that tries something out.
+        training: How the forecaster trains, for a strategy that tries something out.
         draws: Where first values come from under a protocol that draws in the published order.
     """
 
@@ -38,7 +38,7 @@ class PeriodContext:
     current: PeriodView
     previous: PeriodView | None
     change: NodeChange
-    learning: Learning = field(default_factory=Learning)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     draws: PublishedDraws | None = None
 
 

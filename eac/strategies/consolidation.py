@@ -9,29 +9,12 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.fisher import EWC, diagonal_fisher
+from eac.continual.probe import Trial
 from eac.data.batches.batch import Batch
 from eac.data.batches.tensors import PeriodView
 from eac.metrics.losses import MSE
 from eac.strategies.base import PeriodContext, Strategy
-
-
-class Halves(nn.Module):
-    """A backbone and what a strategy does to its features, as one module that forecasts.
-
-    Args:
-        backbone: The network.
-        between: Changes the features, given nothing else; None leaves them as they are.
-    """
-
-    def __init__(self, backbone: Backbone, between: nn.Module | None = None):
-        super().__init__()
-        self.backbone = backbone
-        self.between = nn.Identity() if between is None else between
-
-    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts in scaled units."""
-        features = self.between(self.backbone.encode(batch.inputs, batch.graph))
-        return self.backbone.decode(features, batch.inputs)
+from eac.strategies.forecast import Pair
 
 
 class Consolidated(Strategy, ABC):
@@ -53,14 +36,14 @@ class Consolidated(Strategy, ABC):
         """Holds the old weights from the second period on."""
         if context.previous is not None:
             held = list(backbone.parameters())
-            consolidate(self.ewc, Halves(backbone), held, context.current)
+            consolidate(self.ewc, Pair(self, backbone), held, context.current)
 
     def penalty(self, backbone: Backbone) -> Float[Tensor, ""]:
         """Weighted distance from the old weights; 0 in the first period."""
         return self.ewc.penalty(backbone.parameters())
 
 
-def consolidate(ewc: EWC, model: Halves, held: Sequence[nn.Parameter], view: PeriodView) -> None:
+def consolidate(ewc: EWC, model: Trial, held: Sequence[nn.Parameter], view: PeriodView) -> None:
     """Holds parameters as they are now, by their Fisher information on the training windows.
 
     The published codes of TrafficStream and STKEC take the data of the period that begins, not of
@@ -71,7 +54,7 @@ def consolidate(ewc: EWC, model: Halves, held: Sequence[nn.Parameter], view: Per
         ewc.consolidate(held, diagonal_fisher(held, losses))
 
 
-def _losses(model: Halves, windows: Iterable[Batch]) -> Iterator[Float[Tensor, ""]]:
+def _losses(model: Trial, windows: Iterable[Batch]) -> Iterator[Float[Tensor, ""]]:
     loss = MSE()
     for batch in windows:
         yield loss(model(batch), batch.scaler.scale_target(batch.y), batch.mask)

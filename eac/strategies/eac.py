@@ -9,8 +9,9 @@ from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.continual.cold_start import Arrival, ColdStart, RandomStart
+from eac.continual.features import first_week_starts
 from eac.continual.null_space import Protection
-from eac.continual.probe import first_week_starts, mean_error
+from eac.continual.probe import mean_error
 from eac.continual.selection import rows_of
 from eac.data.batches.batch import Inputs
 from eac.nn.guard import Guard
@@ -80,7 +81,7 @@ class EAC(Strategy):
         later, known = context.index > 0, self.pool.node_ids
         self.pool.fence(None)
         if later and self.tune == "new":
-            self.pool.settle()
+            self.pool.freeze_rows()
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)
         if context.draws is not None:
@@ -108,8 +109,8 @@ class EAC(Strategy):
         def error(rows: Float[Tensor, "new column"]) -> float:
             self.pool.place(joined, rows)
             self.select_nodes(node_ids)
-            view, null = context.current, context.learning.null_value
-            judged = context.learning.judged
+            view, null = context.current, context.training.null_value
+            judged = context.training.judged
             return mean_error(trial, view, starts, nodes=new, null_value=null, judged=judged)
 
         arrival = Arrival(

@@ -29,13 +29,8 @@ class Pair(Trial):
 
     def __init__(self, strategy: Strategy, backbone: Backbone):
         super().__init__()
-        self.strategy = strategy
         self.backbone = backbone
-
-    @property
-    def encoder(self) -> Backbone:
-        """The network."""
-        return self.backbone
+        self.strategy = strategy
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in the units of the backbone."""

@@ -15,7 +15,8 @@ from eac.data.batches.batch import Inputs
 from eac.data.batches.tensors import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.consolidation import Halves, consolidate
+from eac.strategies.consolidation import consolidate
+from eac.strategies.forecast import Pair
 from eac.typing import NodeIndex
 
 MAX_WINDOWS = 20_000
@@ -100,8 +101,8 @@ class PECPM(Strategy):
             self._fill(context)
             return
         held = list(backbone.parameters())
-        consolidate(self.ewc, Halves(backbone, self.bank), held, context.current)
-        self.bank.settle()
+        consolidate(self.ewc, Pair(self, backbone), held, context.current)
+        self.bank.hold()
         evolution = _evolution(context.previous, context.current)
         self._expand(context, self._learned(context, evolution))
 

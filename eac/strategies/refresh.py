@@ -42,7 +42,7 @@ class Refresh(Wrapper):
 
     Stands on a strategy that freezes the backbone after period 0. Each level is tried in a short
     training on a copy, from the same start and on the same windows; the cheapest one that none
-    above it beats on the validation part by ``margin`` is then trained in earnest. What came of it
+    above it beats on the validation part by ``margin`` is then trained fully. What came of it
     is measured against the state before it, points on the straight line between the two (as in
     Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts alone, and the best on the
     validation part stays: a training can be taken back in part or wholly. Choice, figures and
@@ -129,8 +129,8 @@ class Refresh(Wrapper):
 
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)
-        view, learning = context.current, context.learning
-        return validation_error(pair, view, learning, self.budget.windows)
+        view, training = context.current, context.training
+        return validation_error(pair, view, training, self.budget.windows)
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
         """A choice without a probe, where the signs are clear."""
@@ -171,8 +171,8 @@ class Refresh(Wrapper):
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
         _open(trial.backbone, level)
-        learning, view = context.learning, context.current
-        error = probe(trial, view, learning, self.budget, seed=context.seed)
+        training, view = context.training, context.current
+        error = probe(trial, view, training, self.budget, seed=context.seed)
         return error, state_of(trial)
 
 

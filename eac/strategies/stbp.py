@@ -67,7 +67,7 @@ class STBP(Strategy):
         later = context.index > 0
         self.block.requires_grad_(not later)
         if later and self.tune == "new":
-            self.bank.settle()
+            self.bank.freeze_rows()
         self.bank.grow(context.current.period.node_ids)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:

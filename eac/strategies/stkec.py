@@ -10,12 +10,14 @@ from eac.continual.clustering import k_means, nearest
 from eac.continual.features import batches, evaluating, last_week_starts, mean_day
 from eac.continual.fisher import EWC
 from eac.continual.influence import influence
+from eac.continual.probe import Trial
 from eac.continual.selection import highest, joined_rows, random_scores, union, without
 from eac.data.batches.batch import Inputs
 from eac.data.batches.tensors import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.consolidation import Halves, consolidate
+from eac.strategies.consolidation import consolidate
+from eac.strategies.forecast import Pair
 
 NO_CLUSTER = -1
 
@@ -78,7 +80,7 @@ class STKEC(Strategy):
         period = context.current.period
         joined = joined_rows(period, context.change)
         learned = joined if len(joined) else torch.arange(period.num_nodes)
-        model = Halves(backbone, self.memory)
+        model = Pair(self, backbone)
         with evaluating(model):
             scores = influence(model, lambda m: node_losses(m, context.current), learned).abs()
         left = without(scores.cpu(), joined)
@@ -94,7 +96,7 @@ class STKEC(Strategy):
             self.labels = labels.to(self.labels.device)
             return
         self.labels = self.labels[:0]
-        model = Halves(backbone, self.memory)
+        model = Pair(self, backbone)
         consolidate(self.ewc, model, self._held(backbone), context.current)
 
     def adapt_features(
@@ -140,7 +142,7 @@ def day_clusters(view: PeriodView, num_clusters: int, seed: int) -> Tensor:
     return labels
 
 
-def node_losses(model: Halves, view: PeriodView) -> Float[Tensor, " node"]:
+def node_losses(model: Trial, view: PeriodView) -> Float[Tensor, " node"]:
     """Mean squared error of each node over the last week of training; 0 where nothing was read."""
     total, count = torch.zeros(()), torch.zeros(())
     for batch in batches(view, model.backbone, last_week_starts(view)):

@@ -41,13 +41,16 @@ class StopWhereStopped(Callback):
 class Shorter(Callback):
     """Fewer epochs at a lower rate, where much is learned already.
 
+    A recipe's number is a default: a lower number of the trainer's holds as it is, and
+    ``--trainer.max_epochs`` on the command line holds in every period.
+
     Args:
-        epochs: At most.
+        epochs: At most; null: as many as the trainer's.
         rate: Share of the optimizer's learning rate.
         from_period: First period, counted from 0, in which this holds.
     """
 
-    def __init__(self, epochs: int, rate: float = 1.0, *, from_period: int = 1):
+    def __init__(self, epochs: int | None = None, rate: float = 1.0, *, from_period: int = 1):
         self._epochs = epochs
         self._rate = rate
         self._from = from_period
@@ -57,7 +60,8 @@ class Shorter(Callback):
         data = getattr(trainer, "datamodule", None)
         if stage != "fit" or not isinstance(data, PeriodData) or data.index < self._from:
             return
-        trainer.fit_loop.max_epochs = self._epochs
+        if self._epochs is not None:
+            trainer.fit_loop.max_epochs = _fewer(self._epochs, trainer.max_epochs)
         if isinstance(pl_module, Forecaster):
             pl_module.rate = self._rate
 
@@ -66,6 +70,11 @@ class Shorter(Callback):
         del trainer, stage
         if isinstance(pl_module, Forecaster):
             pl_module.rate = 1.0
+
+
+def _fewer(epochs: int, of_trainer: int | None) -> int:
+    """The smaller number, where the trainer's may be none or, as -1, no limit."""
+    return epochs if of_trainer is None or of_trainer < 0 else min(epochs, of_trainer)
 
 
 class PeriodCheckpoint(ModelCheckpoint):

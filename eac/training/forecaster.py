@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
-from eac.continual.probe import Learning, OptimizerFactory, adamw, validation_error
+from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.graph import Graph
@@ -27,8 +27,8 @@ from eac.training.schedules import WarmupCosine
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
-SETTLE_READINGS = 1 << 18
-"""Validation targets by which a backbone settles."""
+CHOICE_TARGETS = 1 << 18
+"""Validation targets that a choice of the backbone is measured on."""
 
 
 class Forecaster(LightningModule):
@@ -102,11 +102,11 @@ class Forecaster(LightningModule):
         """What the strategy says is to happen in the period; changes nothing."""
         return self.strategy.plan(context, self.backbone)
 
-    def learning(self, data: PeriodData) -> Learning:
-        """How this model learns on ``data``, for a strategy that tries something out."""
+    def training_settings(self, data: PeriodData) -> TrainingSettings:
+        """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
         null, judged = self._null_value(data), self.loss.judged
-        return Learning(loss, self._optimizer, data.windows_of_all, null, judged)
+        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -123,11 +123,12 @@ class Forecaster(LightningModule):
                 parameter.requires_grad_(True)
         self._begun = True
 
-    def settle(self, context: PeriodContext) -> None:
+    def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
         view, pair = context.current, Pair(self.strategy, self.backbone)
-        windows = max(1, SETTLE_READINGS // (view.period.num_nodes * self.backbone.horizon))
-        self.backbone.settle(partial(validation_error, pair, view, context.learning, windows))
+        windows = max(1, CHOICE_TARGETS // (view.period.num_nodes * self.backbone.horizon))
+        measure = partial(validation_error, pair, view, context.training, windows)
+        self.backbone.choose_by_validation(measure)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Points a model that has learned already at the nodes of another period, by id."""
@@ -142,8 +143,8 @@ class Forecaster(LightningModule):
         if not self._begun:
             node_ids = data.period.node_ids
             change = NodeChange.between(node_ids, (), set())
-            learning = self.learning(data)
-            context = PeriodContext(0, data.seed, data.view, None, change, learning)
+            training = self.training_settings(data)
+            context = PeriodContext(0, data.seed, data.view, None, change, training)
             self.begin_period(context, self.plan_period(context))
         data.apply_graph_once(self.backbone)
 
@@ -198,7 +199,7 @@ class Forecaster(LightningModule):
         self, batch: Batch, data: PeriodData
     ) -> Bool[Tensor, "batch node horizon"] | None:
         """Targets that the loss counts; None means all."""
-        null = self._null_value(data) if data.protocol.null_in_loss else None
+        null = self._null_value(data) if data.protocol.null_excluded_from_loss else None
         if null is not None:
             return batch.mask & (batch.y != null)
         return None if batch.complete else batch.mask

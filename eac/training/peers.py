@@ -15,7 +15,6 @@ from eac.data.core.windows import gather
 from eac.errors import ConfigError
 from eac.metrics.baselines import naive_errors, same_slot
 from eac.metrics.horizon import HorizonErrors
-from eac.records.horizon_table import HorizonTable
 from eac.typing import NodeSeries
 
 Peer: TypeAlias = Literal["lightgbm"]
@@ -35,9 +34,9 @@ def check_peers(peers: Sequence[Peer]) -> None:
         _lightgbm()
 
 
-def baseline_tables(
+def baseline_errors(
     data: PeriodData, null_value: float | None, peers: Sequence[Peer] = ()
-) -> dict[str, HorizonTable]:
+) -> dict[str, HorizonErrors]:
     """Errors of the naive forecasts, and of the peers asked for, on the period's test windows."""
     errors = naive_errors(
         data.period.series,
@@ -49,7 +48,7 @@ def baseline_tables(
     )
     if "lightgbm" in peers:
         errors["lightgbm"] = lightgbm_errors(data, null_value)
-    return {name: sums.summary() for name, sums in errors.items()}
+    return errors
 
 
 def lightgbm_errors(

@@ -2,13 +2,33 @@
 
 from pathlib import Path
 
+from lightning.pytorch import Callback, LightningModule, Trainer
+
 from eac.data.batches.datamodule import PeriodData
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, Shorter
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory
 
 RATE = 1 / 3
 """Share of the learning rate, since little is left to learn."""
+
+
+class _Again(Callback):
+    """Sets epochs and rate after every callback of the configuration has."""
+
+    def __init__(self, epochs: int):
+        self._epochs = epochs
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        del stage
+        trainer.fit_loop.max_epochs = self._epochs
+        if isinstance(pl_module, Forecaster):
+            pl_module.rate = RATE
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        del trainer, stage
+        if isinstance(pl_module, Forecaster):
+            pl_module.rate = 1.0
 
 
 def refit(
@@ -30,8 +50,8 @@ def refit(
         Seconds of training.
     """
     clock, last = CountEpochs(), directory / "last.ckpt"
-    shorter = Shorter(data.refit_epochs, RATE, from_period=0)
-    callbacks = (SeedEveryEpoch(seed + 1), clock, shorter, PeriodCheckpoint(str(directory)))
+    again = _Again(data.refit_epochs)
+    callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
     resume = str(last) if last.is_file() else None
     trainer = make_trainer(directory, callbacks)
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)

@@ -1,7 +1,7 @@
 """What the page of a run needs of a period and the records lack; bounded for any network."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,13 +13,15 @@ from eac.continual.features import evaluating
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange, Period
-from eac.data.manage.describe import summarize, survey
+from eac.data.manage.describe import Survey, summarize, survey
 from eac.metrics.baselines import same_slot
+from eac.metrics.horizon import HorizonErrors
 from eac.nn.prompt_pool import PromptPool
 from eac.records.details import (
     Dispersion,
     PeriodDetails,
     Quality,
+    SensorFacts,
     SensorMap,
     SensorTrace,
     Traces,
@@ -30,6 +32,8 @@ from eac.training.forecaster import Forecaster
 
 MAP_NODES = 2000
 MAP_EDGES = 6000
+FACT_NODES = 5000
+"""Facts of at most this many sensors, those that err most beside the naive forecast."""
 SENSORS = 4
 """Traces of this many of the worst and of this many of the best sensors."""
 ORIGINS = 288
@@ -46,6 +50,7 @@ def collect_details(
     record: PeriodRecord,
     change: NodeChange,
     before: Period | None,
+    naive: Mapping[str, HorizonErrors] | None = None,
 ) -> PeriodDetails:
     """Describes the period just tested, and leaves the model as it was.
 
@@ -55,6 +60,7 @@ def collect_details(
         record: What was measured in it.
         change: Its nodes, by how they relate to the periods before.
         before: The period before it.
+        naive: Errors of the naive forecasts in it; None where they were not counted.
     """
     ranked = _ranked(record)
     count = min(SENSORS, math.ceil(len(ranked) / 2))
@@ -62,13 +68,16 @@ def collect_details(
     forecasts, dispersion = _forecast(model, data, torch.cat([worst, best]))
     pools = [module for module in model.modules() if isinstance(module, PromptPool)]
     spectrum = tuple(_rounded(pools[0].spectrum())) if pools and pools[0].node_ids else None
+    found = survey(data.period.series)
     return PeriodDetails(
         name=data.period.name,
-        quality=_quality(data.period, change, before),
+        quality=_quality(data.period, change, before, found),
         map=_map(data.period, ranked),
         traces=_traces(data, forecasts, worst, best),
         spectrum=None if spectrum is None else tuple(v or 0.0 for v in spectrum),
         dispersion=dispersion,
+        steps_per_day=data.period.calendar.steps_per_day,
+        sensors=_facts(data.period, record, naive or {}, found),
     )
 
 
@@ -228,8 +237,30 @@ def _neighbourhoods(period: Period, seeds: Int[Tensor, " seed"]) -> Int[Tensor, 
     return chosen.nonzero().flatten()
 
 
-def _quality(period: Period, change: NodeChange, before: Period | None) -> Quality:
-    found = survey(period.series)
+def _facts(
+    period: Period, record: PeriodRecord, naive: Mapping[str, HorizonErrors], found: Survey
+) -> SensorFacts:
+    """What is known of each sensor; of a large network, of those that do worst beside naive."""
+    means = {name: record.baselines[name].point["MAE"]["mean"] for name in naive}
+    measured = {name: mean for name, mean in means.items() if mean is not None}
+    best = min(measured, key=lambda name: measured[name], default="")
+    unknown = torch.full((period.num_nodes,), math.nan, dtype=torch.float64)
+    naive_mae = naive[best].node_mae().cpu() if best else unknown
+    rows = torch.arange(period.num_nodes)
+    if period.num_nodes > FACT_NODES and record.sensors is not None:
+        own = torch.tensor([math.nan if e is None else e for e in record.sensors.mae])
+        lost = (own / naive_mae).nan_to_num(nan=-1.0)
+        rows = lost.argsort(descending=True, stable=True)[:FACT_NODES].sort().values
+    return SensorFacts(
+        node_ids=tuple(period.node_ids[row] for row in rows.tolist()),
+        naive=best,
+        naive_mae=tuple(_rounded(naive_mae[rows])),
+        missing=tuple(round(1 - n / len(period.series), 6) for n in found.count[rows].tolist()),
+        silent_steps=tuple(found.trailing[rows].tolist()),
+    )
+
+
+def _quality(period: Period, change: NodeChange, before: Period | None, found: Survey) -> Quality:
     summary = summarize(period, change, before, found)
     return Quality(
         num_steps=summary.num_steps,

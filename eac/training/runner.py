@@ -1,7 +1,7 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from eac.artifacts.saved_data import data_card, load_draws, save_graph
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.errors import RunError
+from eac.files import make_folder, remove, write_text
+from eac.metrics.horizon import HorizonErrors
 from eac.protocols.published_draws import PublishedDraws
 from eac.records.details import write_details
-from eac.records.jsonfile import write_text
 from eac.records.record import (
     PERIOD_FILE,
     RUN_FILE,
@@ -31,7 +32,7 @@ from eac.records.record import (
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
 from eac.training.forecaster import Forecaster
-from eac.training.peers import Peer, baseline_tables, check_peers
+from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
@@ -170,7 +171,7 @@ class StreamRunner:
             self.forecaster.select_nodes(data.period.node_ids)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
         data.draws = self._draws
@@ -183,18 +184,20 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._settle(data, directory, context, plan)
+            watch.seconds += self._after_training(data, directory, context, plan)
         if self._draws is not None:
             self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        record = self._record(data, change, counts, watch)
+        naive = baseline_errors(data, model.errors.null_value, self._peers)
+        record = self._record(data, change, counts, watch, naive)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         previous = self._memory.previous
         before_it = None if previous is None else previous.period
         if is_first():
-            write_details(directory, collect_details(model, data, record, change, before_it))
+            details = collect_details(model, data, record, change, before_it, naive)
+            write_details(directory, details)
             self._save(data, directory, record)
         wait_for_all()
 
@@ -203,8 +206,8 @@ class StreamRunner:
         seed, previous = data.seed * 1009 + data.index, self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
         view = None if previous is None else previous.view
-        learning = self.forecaster.learning(data)
-        return PeriodContext(data.index, seed, data.view, view, change, learning, data.draws)
+        training = self.forecaster.training_settings(data)
+        return PeriodContext(data.index, seed, data.view, view, change, training, data.draws)
 
     def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies model and data for it."""
@@ -217,14 +220,14 @@ class StreamRunner:
         data.learn_on(plan.graph_nodes, plan.loss_nodes)
         return plan
 
-    def _settle(
+    def _after_training(
         self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
     ) -> float:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
         if not plan.freeze_backbone:
-            model.settle(context)
+            model.choose_by_validation(context)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
@@ -243,6 +246,7 @@ class StreamRunner:
         change: NodeChange,
         counts: tuple[int, int],
         watch: CountEpochs,
+        naive: Mapping[str, HorizonErrors],
     ) -> PeriodRecord:
         errors, period = self.forecaster.errors, data.period
         return PeriodRecord(
@@ -256,7 +260,7 @@ class StreamRunner:
             best_epoch=watch.best_epoch,
             val_metric=watch.best_value,
             groups=by_group(errors, period.node_ids, change),
-            baselines=baseline_tables(data, errors.null_value, self._peers),
+            baselines={name: sums.summary() for name, sums in naive.items()},
             fingerprint=period.fingerprint(),
             strategy=type(self.forecaster.strategy).__name__,
             backbone=type(self.forecaster.backbone).__name__,
@@ -277,8 +281,8 @@ class StreamRunner:
         save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
         write_period(directory, record)
         for name in ("best.ckpt", "last.ckpt"):
-            (directory / name).unlink(missing_ok=True)
-            (directory / "refit" / name).unlink(missing_ok=True)
+            remove(directory / name)
+            remove(directory / "refit" / name)
 
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]

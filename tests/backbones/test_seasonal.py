@@ -100,9 +100,9 @@ def test_it_starts_where_the_data_say_whom_to_trust(backbone, truth):
 def test_validation_chooses_how_much_of_the_correction_counts(backbone):
     given, graph = inputs(), Graph.empty(NODES)
     whole = backbone.train()(given, graph)
-    backbone.settle(lambda: abs(float(backbone.share) - 0.5))
+    backbone.choose_by_validation(lambda: abs(float(backbone.share) - 0.5))
     half = backbone.eval()(given, graph)
-    backbone.settle(lambda: float(backbone.share))
+    backbone.choose_by_validation(lambda: float(backbone.share))
     quarter = backbone(given, graph)
 
     # forecast = base + share * correction, so equal steps of the share are equal steps of it

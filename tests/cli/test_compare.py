@@ -46,3 +46,13 @@ def test_one_run_gets_one_sentence_with_what_to_do(runs, capsys):
     assert capsys.readouterr().err == (
         "error: a comparison needs at least two runs: eac compare runs/a runs/b\n"
     )
+
+
+def test_a_chosen_run_is_what_the_others_are_tested_against(runs, capsys):
+    for name in ("b", runs[1]):
+        assert main([*runs, "--reference", name]) == 0
+        assert "a (EAC) is worse than b (EAC)" in capsys.readouterr().out
+    assert main([*runs, "--reference", "EAC"]) == 1
+    assert "2 runs of that name. Give one of: " in capsys.readouterr().err
+    assert main([*runs, "--reference", "c"]) == 1
+    assert "no run of that name" in capsys.readouterr().err

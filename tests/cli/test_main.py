@@ -41,7 +41,7 @@ def test_a_training_command_without_arguments_shows_its_help_and_fails(capsys):
     ("left_out", "advice"),
     [
         ("--stream", "eac data check PATH says whether your own is one"),
-        ("-c", "Give a recipe, such as -c configs/recipes/eac.yaml"),
+        ("-c", "Give a recipe, such as -c practical; eac recipes lists them"),
         ("--run.dir", "such as runs/first"),
     ],
 )
@@ -95,7 +95,7 @@ def test_completion_names_every_flag_and_subcommand(command):
 
 def test_bash_completes_commands_and_flags():
     script = completion.completion("bash") + (
-        "COMP_WORDS=(eac re); COMP_CWORD=1; _eac; echo ${COMPREPLY[@]}\n"
+        "COMP_WORDS=(eac rep); COMP_CWORD=1; _eac; echo ${COMPREPLY[@]}\n"
         "COMP_WORDS=(eac predict --in); COMP_CWORD=2; _eac; echo ${COMPREPLY[@]}\n"
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)

@@ -53,7 +53,7 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_text_shows_each_finished_period_beside_the_naive_forecasts(run_dir, capsys):
-    assert main([str(run_dir)]) == 0
+    assert main([str(run_dir), "--all"]) == 0
     text = capsys.readouterr().out
     assert "bergen, EAC on STGNN, protocol published, seed 42, targets of 0 left out" in text
     assert "Data: the roads administration" in text
@@ -70,6 +70,40 @@ def test_text_shows_each_finished_period_beside_the_naive_forecasts(run_dir, cap
     assert "2020 5 4,321 7,310 2.5 7 -" in rows
     assert "EAC is better than the last value: MAE 42.00 against 60.00 (30.0 % lower)" in text
     assert "EAC is WORSE than the same slot a week ago: MAE 42.00 against 30.00" in text
+
+
+def test_periods_stand_in_one_table_that_says_where_a_naive_forecast_is_better(run_dir, capsys):
+    assert main([str(run_dir)]) == 0
+    text = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "2020 5 40.00 30.00 same slot a week ago -33.3 % 2.5" in rows
+    assert "mean of 2 42.00 30.00 -40.0 % 2.5" in rows
+    assert "note: worse than the best naive forecast in: 2020, 2021[b]" in rows
+    assert "Period 2020:" not in text
+    assert "Period 2021[b]: 5 nodes" in text
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_numbers_stay_whole_in_a_narrow_terminal(run_dir, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    wide = replace(_period("2020", 12345.678), baselines={"week": _table(98765.432)})
+    write_period(run_dir / "period-00-2020", wide)
+    assert main([str(run_dir), "--all"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    assert {"12345.68", "98765.43"} <= set(text.split())
+    assert f"not shown at {columns} columns: <=3" in text
+
+
+def test_of_many_periods_the_latest_are_printed(run_dir, capsys):
+    for index in range(3, 30):
+        write_period(run_dir / f"period-{index:02d}-{index}", _period(f"p{index}", 20.0))
+    assert main([str(run_dir)]) == 0
+    text = capsys.readouterr().out
+    assert "the latest 12 of 29 periods" in text
+    assert len(text.splitlines()) < 60
+    assert "worse than the best naive forecast in: 2020, 2021[b]" in text
 
 
 def test_no_line_is_wider_than_the_page(run_dir, capsys):
@@ -150,7 +184,7 @@ def test_reporting_imports_neither_torch_nor_lightning(run_dir, repository):
 def test_latex_is_one_table_environment_per_table(run_dir, capsys):
     assert main([str(run_dir), "--latex"]) == 0
     text = capsys.readouterr().out
-    assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 4
+    assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == text.count(r"\label{") == 5
     assert r"EAC & 40.00 & 40.00" in text
     assert r"$\leq$ 3" in text
 

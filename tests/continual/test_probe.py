@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
+from eac.continual.features import first_week_starts
 from eac.continual.probe import (
     Budget,
-    Learning,
+    TrainingSettings,
     between,
-    first_week_starts,
     mean_error,
     probe,
     put_state,
@@ -53,7 +53,7 @@ def test_a_probe_repeats_itself_and_leaves_the_generator_alone(pair, context):
     ends = []
     for _ in range(2):
         put_state(pair, start)
-        probe(pair, context.current, Learning(), Budget(steps=3), seed=5)
+        probe(pair, context.current, TrainingSettings(), Budget(steps=3), seed=5)
         ends.append(state_of(pair))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in start)
@@ -63,7 +63,7 @@ def test_a_probe_repeats_itself_and_leaves_the_generator_alone(pair, context):
 def test_a_probe_trains_only_what_requires_a_gradient(pair, context):
     pair.backbone.requires_grad_(False)
     start = state_of(pair)
-    probe(pair, context.current, Learning(), Budget(steps=2), seed=5)
+    probe(pair, context.current, TrainingSettings(), Budget(steps=2), seed=5)
     end = state_of(pair)
     same = {name for name in start if torch.equal(start[name], end[name])}
     assert same == {name for name in start if "pool.node" not in name and "basis" not in name}
@@ -83,7 +83,7 @@ def test_a_probe_leaves_the_mean_of_the_second_half_of_its_steps(pair, context):
                     parameter += 1
 
     start = state_of(pair)
-    learning = Learning(optimizer=Ladder, batch_size=16)
+    learning = TrainingSettings(optimizer=Ladder, batch_size=16)
     probe(pair, context.current, learning, Budget(steps=4, epochs=9), seed=0)
     moved = pair.backbone.fc.bias.detach() - start["backbone.fc.bias"]
     torch.testing.assert_close(moved, torch.full_like(moved, 3.5))  # of 1, 2 | 3, 4
@@ -103,7 +103,7 @@ def test_the_first_week_lies_in_the_training_part(context):
 
 def test_validation_may_be_thinned_evenly(pair, context):
     thin = mean_error(pair, context.current, torch.tensor([96, 99, 102]))
-    assert validation_error(pair, context.current, Learning(), 3) == pytest.approx(thin)
+    assert validation_error(pair, context.current, TrainingSettings(), 3) == pytest.approx(thin)
 
 
 def test_the_line_between_two_states():

@@ -61,7 +61,7 @@ def test_energy_chooses_the_smallest_rank_that_keeps_it():
 def test_settled_rows_get_no_gradient_and_new_rows_do():
     pool = PromptPool(4, 2)
     pool.grow(["a"])
-    pool.settle()
+    pool.freeze_rows()
     pool.grow(["b"])
     pool(pool.rows(["a", "b"])).sum().backward()
     assert pool.settled.grad is None
@@ -73,7 +73,7 @@ def test_settled_rows_get_no_gradient_and_new_rows_do():
 def test_a_pool_takes_the_size_of_what_it_loads(rank):
     pool = PromptPool(4, rank, seed=5)
     pool.grow(["a", "b"])
-    pool.settle()
+    pool.freeze_rows()
     pool.grow(["c"])
     fresh = PromptPool(4, rank)
     fresh.load_state_dict(pool.state_dict())

@@ -21,8 +21,9 @@ from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.data.readers.npz import NpzStream
 from eac.errors import CheckpointError
+from eac.files import write_json
 from eac.protocols.published_draws import PublishedDraws
-from eac.records.jsonfile import read_json, write_json
+from eac.records.jsonfile import read_json
 from eac.records.record import RunRecord
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll

@@ -1,5 +1,7 @@
 """Tables of a benchmark, from a small table of results made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,16 @@ def test_significance_pairs_periods_and_seeds(frame):
     assert wilcoxon_p([1.0, 2.0], [1.0, 2.0]) is None
 
 
+def test_a_chosen_row_is_what_the_others_are_tested_against(frame):
+    for name in ("Steady", "Steady on Net"):
+        table = error_table(frame, replace(VIEW, reference=name))
+        assert _texts(table)["Steady"][3] == "reference"
+        assert _texts(table)["Drifting"][3] == "0.500"
+        assert any("against Steady on Net over periods" in note for note in table.notes)
+    with pytest.raises(ConfigError, match="Give one of: Steady on Net, Drifting on Net, same slot"):
+        error_table(frame, replace(VIEW, reference="Steadfast"))
+
+
 def test_a_missing_seed_is_said_under_the_table(frame):
     partial = frame[~((frame.strategy == "Steady") & (frame.seed == 1).fillna(False))]
     assert any("Steady on Net: 1 of 2 seeds" in n for n in error_table(partial, VIEW).notes)
@@ -132,6 +144,6 @@ def test_marks_are_bold_and_underlined():
     assert marks([2.0, 1.0, 2.0, float("nan")]) == ["second", "best", "second", ""]
     assert marks([2.0, 1.0, 3.0], lowest=False) == ["second", "", "best"]
     assert "| x_y | **1.0 ± 0.1** |" in to_markdown(TABLE)
-    assert r"x\_y & \textbf{1.0 $\pm$ 0.1} \\" in to_latex(TABLE)
-    assert r"\caption{a \& b}" in to_latex(TABLE)
+    assert r"x\_y & \textbf{1.0 $\pm$ 0.1} \\" in to_latex([TABLE])
+    assert r"\caption{a \& b}" in to_latex([TABLE])
     assert to_csv([TABLE]).splitlines() == ["table,name,≤3", "a & b,x_y,1.0 ± 0.1"]

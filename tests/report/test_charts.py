@@ -25,7 +25,7 @@ def test_the_transfer_matrix_holds_the_past_below_the_diagonal():
     assert matrix[0, 0] == 8.0
     assert np.isnan(matrix[0, 1])
     assert matrix[1].tolist() == [9.0, 12.0]
-    rows = {row[0]: row[1] for row in transfer_grids(run, "MAE")[1].rows}
+    rows = {row[0].text: row[1].text for row in transfer_grids(run, "MAE")[1].rows}
     assert rows == {"forgetting": "1.00", "backward transfer": "-1.00", "forward transfer": "-"}
 
 

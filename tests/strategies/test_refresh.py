@@ -110,11 +110,11 @@ def test_what_is_kept_validates_no_worse_than_before_and_after():
     begin(model, first)
     begin(model, second)
     pair = Pair(model.strategy.strategy, model.backbone)
-    errors = [validation_error(pair, second.current, second.learning, 1024)]
+    errors = [validation_error(pair, second.current, second.training, 1024)]
     shake(model)
-    errors.append(validation_error(pair, second.current, second.learning, 1024))
+    errors.append(validation_error(pair, second.current, second.training, 1024))
     model.strategy.end_training(second, model.backbone)
-    kept = validation_error(pair, second.current, second.learning, 1024)
+    kept = validation_error(pair, second.current, second.training, 1024)
     assert kept <= min(errors) + 1e-6
 
 

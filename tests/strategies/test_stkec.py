@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eac.data.batches.batch import Inputs
-from eac.strategies.consolidation import Halves
+from eac.strategies.forecast import Pair
 from eac.strategies.stkec import STKEC, day_clusters, node_losses
 
 
@@ -72,14 +72,14 @@ def test_later_periods_have_no_cluster_term(context_of, model_of):
 def test_joined_and_most_influenced_nodes_are_chosen(context_of, model_of, names):
     model, context = model_of(small(influenced=0.25, replayed=0.0)), context_of(1)
     joined = [i for i, node in enumerate(context.current.period.node_ids) if node in "ij"]
-    halves = Halves(model.backbone, model.strategy.memory)
-    parameters = list(halves.parameters())
+    pair = Pair(model.strategy, model.backbone).eval()
+    parameters = [p for p in pair.parameters() if p.requires_grad]
 
     def gradient(loss):
         grads = torch.autograd.grad(loss, parameters, retain_graph=True)
         return torch.cat([g.reshape(-1) for g in grads])
 
-    losses = node_losses(halves, context.current)
+    losses = node_losses(pair, context.current)
     target = gradient(losses[joined].mean())
     influence = {
         node: (gradient(loss) @ target).abs().item()
@@ -98,12 +98,12 @@ def test_without_a_node_to_join_some_are_still_chosen(context_of, model_of):
 
 def test_node_losses_are_mean_squared_errors_over_readings_present(context_of, model_of):
     model, context = model_of(small()), context_of(0)
-    halves = Halves(model.backbone, model.strategy.memory)
-    total = node_losses(halves, context.current)
+    pair = Pair(model.strategy, model.backbone).eval()
+    total = node_losses(pair, context.current)
     view = context.current
     starts = torch.arange(114, 72, -4).flip(0)[-10:]  # a week of 42 steps holds 10 windows
     batch = view.tensors.batch(starts)
-    error = (halves(batch) - batch.scaler.scale_target(batch.y)).square()
+    error = (pair(batch) - batch.scaler.scale_target(batch.y)).square()
     by_hand = [error[:, n][batch.mask[:, n]].mean().item() for n in range(8)]
     assert total.tolist() == pytest.approx(by_hand, rel=1e-4)
 

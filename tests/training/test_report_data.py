@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,11 +12,13 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.data.core.stream import MemoryStream
+from eac.data.manage.describe import survey
 from eac.records.details import PeriodDetails, read_details
 from eac.records.record import SensorErrors, read_period
 from eac.strategies.eac import EAC
 from eac.training import report_data
 from eac.training.forecaster import Forecaster
+from eac.training.peers import baseline_errors
 from eac.training.report_data import collect_details
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -85,6 +88,21 @@ def test_collecting_changes_neither_model_nor_randomness(run):
     assert model.training == mode
 
 
+def test_facts_of_a_large_network_are_those_of_the_sensors_that_lose_most(run, monkeypatch):
+    monkeypatch.setattr(report_data, "FACT_NODES", 2)
+    data, model = run.data.for_period(1), run.forecaster
+    record = read_period(run.run_dir / "period-01-p1")
+    naive = baseline_errors(data, None)
+    known = naive["last"].node_mae()
+    own = SensorErrors(
+        record.sensors.node_ids, tuple((known * torch.tensor([3, 1, 2, 1])).tolist())
+    )
+    only = {"last": naive["last"]}
+    change = NodeChange((), (), (), ())
+    facts = collect_details(model, data, replace(record, sensors=own), change, None, only).sensors
+    assert facts.node_ids == (record.sensors.node_ids[0], record.sensors.node_ids[2])
+
+
 def test_a_large_network_is_sampled_over_the_whole_range_of_errors(run, monkeypatch):
     monkeypatch.setattr(report_data, "MAP_NODES", 5)
     monkeypatch.setattr(report_data, "NODE_WINDOWS", 40)
@@ -119,3 +137,22 @@ def test_a_network_of_silent_sensors_is_described():
     details = collect_details(model, data, record, NodeChange((), ("a", "b"), (), ()), None)
     assert details.traces.worst == details.traces.best == ()
     assert details.quality.num_silent == 2
+
+
+def test_each_sensor_is_described_beside_the_best_naive_forecast(run):
+    facts, period = _details(run).sensors, run.data.stream.load(1)
+    record = read_period(run.run_dir / "period-01-p1")
+    assert facts is not None
+    assert facts.node_ids == period.node_ids
+    errors = {name: table.point["MAE"]["mean"] for name, table in record.baselines.items()}
+    assert facts.naive == min(errors, key=errors.get)
+    # all sensors have equally many targets here, so the mean over sensors is the mean over all
+    assert np.mean(facts.naive_mae) == pytest.approx(errors[facts.naive], rel=1e-4)
+    expected = period.series.isnan().double().mean(0)
+    assert facts.missing == pytest.approx(expected.tolist(), abs=1e-6)
+    assert _details(run).steps_per_day == period.calendar.steps_per_day
+
+
+def test_silence_at_the_end_is_counted_in_steps():
+    series = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan], [torch.nan, torch.nan]])
+    assert survey(series).trailing.tolist() == [2, 3]

@@ -88,12 +88,12 @@ class Settling(STGNN):
         super().__init__(window, horizon, hidden=8)
         self.measured: list[float] = []
 
-    def settle(self, measure):
+    def choose_by_validation(self, measure):
         self.measured.append(measure())
 
 
 @pytest.mark.parametrize(("freeze", "times"), [(True, 1), (False, 4)])
-def test_a_backbone_settles_by_validation_where_it_was_trained(tmp_path, freeze, times):
+def test_a_backbone_chooses_by_validation_where_it_was_trained(tmp_path, freeze, times):
     forecaster = Forecaster(Settling(), EAC(rank=2, freeze_backbone=freeze))
     data, trainer = PeriodData(tiny_stream(), batch_size=16), DefaultTrainer(max_epochs=1)
     record = StreamRunner(forecaster, data, run_dir=tmp_path, make_trainer=trainer).run()

@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "again, it goes on where it was; a failed cell is tried again.",
     )
     add = parser.add_argument
-    add("-c", "--config", required=True, help="YAML file of the benchmark")
+    add("-c", "--config", required=True, help="name of a benchmark, or a YAML file")
     add("--out", required=True, help="directory that receives everything")
     add("--executor", choices=("local", "ray"), default="local", help="where cells run")
     add("--workers", type=int, help="cells at a time (default: one per core)")

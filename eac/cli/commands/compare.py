@@ -2,18 +2,14 @@
 
 import argparse
 import sys
-
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Sequence
 
 from eac.errors import EACError
 from eac.records.horizon_table import METRICS
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
+from eac.report.common.terminal import console, print_table, say
 from eac.report.compare.comparison import Compared, read_runs, tables, verdicts
 
-WIDE = 120
 EXAMPLES = """\
 examples:
   eac compare runs/eac runs/practical                        tables in the terminal
@@ -21,14 +17,13 @@ examples:
   eac compare runs/eac runs/practical --latex > tables.tex   tables for a paper
 
 The runs must be of one stream."""
-STYLES = {"": "{}", "best": "[bold]{}[/]", "second": "[underline]{}[/]"}
 
 
 def main(argv: list[str]) -> int:
     """Prints the comparison, or writes it as a page; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        compared = read_runs(arguments.run_dirs)
+        compared = read_runs(arguments.run_dirs, arguments.reference)
         if arguments.html:
             from eac.report.compare.compare_page import write_comparison
 
@@ -47,29 +42,22 @@ def _print(compared: Compared, arguments: argparse.Namespace) -> None:
     if arguments.markdown:
         print("\n".join(to_markdown(table) for table in shown), end="")
     elif arguments.latex:
-        print("\n".join(to_latex(table) for table in shown), end="")
+        print(to_latex(shown), end="")
     elif arguments.csv:
         print(to_csv(shown), end="")
     else:
-        console = Console(width=None if sys.stdout.isatty() else WIDE)
-        for remark in compared.remarks:
-            console.print(f"[bold]Mind:[/] {escape(remark)}", highlight=False)
-        for table in shown:
-            console.print(_rich_table(table))
-            for note in table.notes:
-                console.print(escape(note), highlight=False)
-            console.print()
-        for sentence in verdicts(compared, arguments.metric):
-            console.print(escape(sentence), highlight=False)
+        _tell(compared, shown, arguments.metric)
 
 
-def _rich_table(marked: MarkedTable) -> Table:
-    table = Table(title=escape(marked.title), title_justify="left", box=box.SIMPLE_HEAD)
-    for position, name in enumerate(marked.header):
-        table.add_column(escape(name), justify="right" if position else "left")
-    for row in marked.rows:
-        table.add_row(*(STYLES[entry.mark].format(escape(entry.text)) for entry in row))
-    return table
+def _tell(compared: Compared, shown: Sequence[MarkedTable], metric: str) -> None:
+    terminal = console()
+    for remark in compared.remarks:
+        say(terminal, f"Mind: {remark}", style="bold")
+    for table in shown:
+        print_table(table, terminal)
+        terminal.print()
+    for sentence in verdicts(compared, metric):
+        say(terminal, sentence)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="RUN",
         help="directories of runs; the first one is what others are tested against",
+    )
+    parser.add_argument(
+        "--reference", default="", metavar="NAME", help="the run others are tested against"
     )
     parser.add_argument(
         "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"

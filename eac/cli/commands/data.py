@@ -9,11 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from eac.data.core.stream import GraphStream
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
@@ -21,9 +16,11 @@ from eac.data.manage.expect import check_expected
 from eac.data.manage.nearest import connect
 from eac.data.readers.open import LAYOUTS, open_stream
 from eac.errors import EACError
+from eac.plain import one_line, plain
+from eac.report.common.escapes import json_text
+from eac.report.common.markup import MarkedTable
+from eac.report.common.terminal import console, print_table
 
-WIDTH_OF_FILES = 160
-LEN_DATE = len("2024-01-31")
 PERIOD_HEADS = (
     *("period", "nodes", "kept", "new", "returned", "gone"),
     *("steps", "missing", "edges", "isolated", "first", "last"),
@@ -116,11 +113,11 @@ def _describe(arguments: argparse.Namespace) -> int:
     about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
     if arguments.json:
         rows = [dataclasses.asdict(period) for period in periods]
-        print(json.dumps(about | {"periods": rows}, indent=2, ensure_ascii=False))
+        print(json_text(json.dumps(about | {"periods": rows}, indent=2, ensure_ascii=False)))
         return 0
     for key, value in about.items():
         if value:
-            print(f"{key}: {value}")
+            print(f"{key}: {one_line(str(value))}")
     _print_periods(stream, periods)
     _print_readings(stream, periods)
     _print_warnings(periods)
@@ -167,7 +164,7 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
         for warning in period.warnings:
-            print(f"warning: period {period.name!r}: {warning}")
+            print(plain(f"warning: period {period.name!r}: {warning}"))
 
 
 def _print_note_on_edges(periods: list[PeriodSummary]) -> None:
@@ -179,16 +176,9 @@ def _print_note_on_edges(periods: list[PeriodSummary]) -> None:
 
 
 def _print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
-    for head in heads:
-        if head in ("first", "last"):
-            table.add_column(head, min_width=LEN_DATE)
-        else:
-            table.add_column(head, justify="left" if head == "period" else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
-    Console(width=width).print(table)
+    cells = [[str(cell) for cell in row] for row in rows]
+    spare = ("isolated", "returned", "edges", "gone", "kept", "new", "zeros", "std")
+    print_table(MarkedTable.of_text(title, tuple(heads), cells, spare=spare), console())
 
 
 def _number(value: float | None) -> str:

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from eac.errors import ConfigError
+from eac.files import write_frame
+from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
 EXAMPLE_AND_DEVICES = """\
@@ -52,11 +54,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     frame = tabular.read_long(Path(arguments.input), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
     forecasts = load_run(arguments.run).predict(frame, edges)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".csv":
-        forecasts.to_csv(output, index=False)
-    else:
-        forecasts.to_parquet(output, index=False)
+    write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
     return 0
 
@@ -76,7 +74,7 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     table.add_column("unique_id")
     table.add_column("reason", overflow="fold")
     for node, reason in skipped.items():
-        table.add_row(escape(node), escape(reason))
+        table.add_row(escape(one_line(node)), escape(one_line(reason)))
     console.print(table)
 
 

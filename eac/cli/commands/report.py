@@ -6,14 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from eac.errors import EACError, RunError
+from eac.plain import plain
 from eac.records.horizon_table import METRICS
+from eac.report.common.escapes import json_text
 from eac.report.common.summary import read_finished_run, report_json
 from eac.report.common.tables import print_run, to_csv, to_latex, to_markdown
+from eac.report.common.terminal import console
 
-WIDE = 120
 COLUMNS_AND_EXAMPLES = """\
 columns:
   @6     error at step 6 alone; mean: of all steps
@@ -21,6 +21,7 @@ columns:
 
 examples:
   eac report runs/first                        tables in the terminal
+  eac report runs/first --all                  the same, with a table for every period
   eac report runs/first --html report.html     a page to look at (eac run writes one, too)
   eac report runs/first --latex > tables.tex   tables for a paper
   eac report runs/first --figures figures      every figure as SVG and PNG
@@ -52,7 +53,8 @@ def write_run_page(run_dir: str) -> None:
     try:
         write_page(run_dir, path)
     except Exception as error:  # noqa: BLE001 - the run is done and recorded; this shows it only
-        print(f"no {PAGE_FILE}: {error}. Try: eac report {run_dir} --html {path}", file=sys.stderr)
+        said = f"no {PAGE_FILE}: {error}. Try: eac report {run_dir} --html {path}"
+        print(plain(said), file=sys.stderr)
         return
     print(f"page: {path}")
 
@@ -60,7 +62,8 @@ def write_run_page(run_dir: str) -> None:
 def _print(arguments: argparse.Namespace) -> None:
     run = read_finished_run(arguments.run_dir)
     if arguments.json:
-        print(json.dumps(report_json(run), indent=1, ensure_ascii=False, allow_nan=False))
+        content = json.dumps(report_json(run), indent=1, ensure_ascii=False, allow_nan=False)
+        print(json_text(content))
     elif arguments.markdown:
         print(to_markdown(run, arguments.metric), end="")
     elif arguments.latex:
@@ -68,7 +71,7 @@ def _print(arguments: argparse.Namespace) -> None:
     elif arguments.csv:
         print(to_csv(run), end="")
     else:
-        print_run(run, arguments.metric, Console(width=None if sys.stdout.isatty() else WIDE))
+        print_run(run, arguments.metric, console(), every_period=arguments.all)
 
 
 def _write(arguments: argparse.Namespace) -> None:
@@ -105,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
     form.add_argument(
         "--csv", action="store_true", help="print every error, all metrics, one per line"
+    )
+    form.add_argument(
+        "--all", action="store_true", help="print a table for every period, not the latest alone"
     )
     form.add_argument("--html", metavar="FILE", help="write one self-contained page")
     parser.add_argument("--figures", metavar="DIR", help="write every figure as SVG and PNG")

@@ -13,7 +13,7 @@ from eac.typing import NodeSeries
 _CHUNK_ELEMENTS = 1 << 18
 _QUANTILE_ELEMENTS = 1 << 23
 LARGE = 1 << 28
-"""Readings from which on a series is walked through along time (1 GiB)."""
+"""Readings from which on a series is read piece by piece along time (1 GiB)."""
 
 
 @dataclass(frozen=True, eq=False)

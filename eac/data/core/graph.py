@@ -125,6 +125,21 @@ class Graph:
         """Transpose of ``mean_matrix``, kept for the backward pass."""
         return _csr(self.edge_index, self.mean_weight, self.num_nodes)
 
+    def total_heard(self, dtype: torch.dtype) -> Float[Tensor, " node"]:
+        """What each node hears when every node says 1: 1, or 0 where it listens to nothing."""
+        if dtype not in self._totals:
+            matrix = self.mean_matrix
+            with torch.inference_mode(False):  # a later training uses it too
+                target = torch.arange(self.num_nodes, device=matrix.device)
+                target = target.repeat_interleave(matrix.crow_indices().diff())
+                total = torch.zeros(self.num_nodes, dtype=dtype, device=matrix.device)
+                self._totals[dtype] = total.index_add_(0, target, matrix.values().to(dtype))
+        return self._totals[dtype]
+
+    @cached_property
+    def _totals(self) -> dict[torch.dtype, Tensor]:
+        return {}
+
 
 def _csr(index: EdgeIndex, weight: EdgeWeight, num_nodes: int) -> Tensor:
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Pieces in which a series is walked through, so that one larger than memory is never in it."""
+"""Reads a series in pieces, so that one larger than memory is never held whole."""
 
 from collections.abc import Iterator
 

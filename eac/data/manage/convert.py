@@ -1,6 +1,5 @@
 """Writing a stream in one of the layouts."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -21,6 +20,7 @@ from eac.data.readers.npy import write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
+from eac.files import write_arrays, write_frame, write_text, writing, writing_folder
 from eac.typing import StrPath
 
 Layout: TypeAlias = Literal["table", "npy", "npz", "frame"]
@@ -45,15 +45,10 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
     for name in stream.period_names:
         if "/" in name or "\\" in name or name.startswith("."):
             raise StreamError(f"period {name!r} cannot be the name of a file. Rename it.")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    place = tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.")
-    with place as temporary:
-        folder = Path(temporary) / destination.name
-        folder.mkdir()
+    with writing_folder(destination) as folder:
         settings = WRITERS[layout](stream, folder)
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        (folder / files.STREAM_FILE).write_text(text, encoding="utf-8")
-        folder.rename(destination)
+        write_text(folder / files.STREAM_FILE, text)
     return destination
 
 
@@ -82,12 +77,11 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
     names, days = [], set[int]()
     for period in stream:
         place = folder / period.name
-        place.mkdir()
         names.append(period.name)
         days.add(period.calendar.days_per_week)
         series = period.series.numpy()
         frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
-        frame.to_parquet(place / "series.parquet")
+        write_frame(place / "series.parquet", frame)
         _write_beside(period, place)
     if len(days) > 1:
         raise StreamError(f"periods have weeks of {sorted(days)} days. Convert to npz.")
@@ -99,7 +93,6 @@ def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
     names = list(stream.period_names)
     for index, name in enumerate(names):
         place = folder / name
-        place.mkdir()
         path = place / files.MAPPED_SERIES
         if isinstance(stream, TableStream):
             period = stream.load_mapped(index, path)
@@ -116,14 +109,12 @@ def _write_beside(period: Period, place: Path) -> None:
     """What lies beside the series of a table folder."""
     if period.covariates is not None:
         ahead = covariate_table(period.covariates, period.node_ids)
-        ahead.set_index(stamps_of(period)).to_parquet(place / "covariates.parquet")
-    _nodes(period).to_csv(place / "nodes.csv", index=False)
-    _edges(period).to_csv(place / "edges.csv", index=False)
+        write_frame(place / "covariates.parquet", ahead.set_index(stamps_of(period)))
+    write_frame(place / "nodes.csv", _nodes(period), index=False)
+    write_frame(place / "edges.csv", _edges(period), index=False)
 
 
 def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
-    for name in (SERIES_FOLDER, GRAPH_FOLDER):
-        (folder / name).mkdir()
     entries, clocks = [], set[tuple[int, int, str | None]]()
     for period in stream:
         clock = period.calendar
@@ -135,9 +126,9 @@ def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
         entries.append(entry)
         step = None if clock.step is None else f"{int(clock.step.total_seconds())}s"
         clocks.add((clock.steps_per_day, clock.days_per_week, step))
-        np.savez_compressed(folder / SERIES_FOLDER / f"{period.name}.npz", x=period.series.numpy())
+        write_arrays(folder / SERIES_FOLDER / f"{period.name}.npz", x=period.series.numpy())
         dense = period.graph.to_dense().numpy()
-        np.savez_compressed(folder / GRAPH_FOLDER / f"{period.name}_adj.npz", x=dense)
+        write_arrays(folder / GRAPH_FOLDER / f"{period.name}_adj.npz", x=dense)
     if len(clocks) > 1:
         raise StreamError("periods have different time steps or weeks. Convert to table.")
     steps, days, step = clocks.pop()
@@ -148,16 +139,18 @@ def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
 def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
     edges, nodes = [], []
     writer: pq.ParquetWriter | None = None
-    for period in stream:
-        rows = pa.Table.from_pandas(_long(period), preserve_index=False)
-        writer = writer or pq.ParquetWriter(folder / "series.parquet", rows.schema)
-        writer.write_table(rows.cast(writer.schema))
-        edges.append(_edges(period).assign(period=period.name))
-        nodes.append(_nodes(period))
-    if writer is not None:
-        writer.close()
-    pd.concat(edges).to_csv(folder / "edges.csv", index=False)
-    pd.concat(nodes).drop_duplicates("node_id").to_csv(folder / "nodes.csv", index=False)
+    with writing(folder / "series.parquet") as temporary:
+        for period in stream:
+            rows = pa.Table.from_pandas(_long(period), preserve_index=False)
+            writer = writer or pq.ParquetWriter(temporary, rows.schema)
+            writer.write_table(rows.cast(writer.schema))
+            edges.append(_edges(period).assign(period=period.name))
+            nodes.append(_nodes(period))
+        if writer is not None:
+            writer.close()
+    write_frame(folder / "edges.csv", pd.concat(edges), index=False)
+    everyone = pd.concat(nodes).drop_duplicates("node_id")
+    write_frame(folder / "nodes.csv", everyone, index=False)
     return _about(stream) | {"period": "period"}
 
 

@@ -103,6 +103,7 @@ class Survey:
         low: Smallest reading; infinite where there is none.
         high: Largest reading; minus infinite where there is none.
         gap: Longest run of missing readings, in steps.
+        trailing: Missing readings after the last one that is present, in steps.
     """
 
     count: Int[Tensor, " node"]
@@ -111,6 +112,7 @@ class Survey:
     low: Float[Tensor, " node"]
     high: Float[Tensor, " node"]
     gap: Int[Tensor, " node"]
+    trailing: Int[Tensor, " node"]
 
     @property
     def silent(self) -> Bool[Tensor, " node"]:
@@ -149,7 +151,7 @@ def survey(series: NodeSeries) -> Survey:
         step = torch.arange(steps.start, steps.stop)[:, None]
         last = torch.cat([seen[None], torch.where(missing, -1, step)]).cummax(0).values[1:]
         gap, seen = torch.maximum(gap, (step - last).amax(0)), last[-1]
-    return Survey(count, zeros, total, low, high, gap)
+    return Survey(count, zeros, total, low, high, gap, trailing=len(series) - 1 - seen)
 
 
 def summarize(

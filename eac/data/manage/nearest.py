@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eac.data.readers import columns, tabular
 from eac.errors import StreamError
+from eac.files import write_frame
 from eac.typing import StrPath
 
 EARTH_RADIUS = 6371.0
@@ -77,7 +78,7 @@ def connect(path: StrPath, count: int) -> list[Path]:
             )
     made = {file.with_name("edges.csv"): _edges_of(file, count) for file in lists}
     for target, edges in made.items():
-        edges.to_csv(target, index=False, float_format="%.4g")
+        write_frame(target, edges, index=False, float_format="%.4g")
     return list(made)
 
 

@@ -15,6 +15,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.pieces import ELEMENTS
 from eac.data.readers import columns, files
 from eac.errors import StreamError
+from eac.files import write_text, writing
 from eac.typing import NodeSeries
 
 CLOCK_FILE = "clock.yaml"
@@ -45,7 +46,7 @@ def open_series(path: Path, what: str) -> NodeSeries:
 def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[ndarray]) -> None:
     """Writes consecutive steps of a series to a ``.npy`` file, one part after the other."""
     header = {"descr": "<f4", "fortran_order": False, "shape": (num_steps, num_nodes)}
-    with path.open("wb") as file:
+    with writing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, dtype="<f4").data)
@@ -77,7 +78,7 @@ def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
         raise StreamError(f"{what} has no time stamps, which a mapped series needs. Keep npz.")
     frequency = f"{int(calendar.step.total_seconds())}s"
     text = yaml.safe_dump({"start": str(calendar.start), "frequency": frequency})
-    (folder / CLOCK_FILE).write_text(text, encoding="utf-8")
+    write_text(folder / CLOCK_FILE, text)
 
 
 def parquet_clock(path: Path, what: str) -> tuple[pd.DatetimeIndex, list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from eac.records.jsonfile import write_text
+from eac.files import write_text
 from eac.report.benchmark.benchmark_tables import TableView, error_table
 from eac.report.benchmark.published_numbers import read_published
 from eac.report.benchmark.transfer_tables import transfer_table
@@ -53,10 +53,9 @@ def write_tables(page: Page, out: Path) -> None:
     """Writes ``tables.md``, ``tables.tex`` and ``tables.csv``."""
     tables = list(page.tables())
     markdown = "\n".join(to_markdown(table) for table in tables)
-    (out / "tables.md").write_text(markdown, encoding="utf-8")
-    latex = "\n".join(to_latex(table) for table in tables)
-    (out / "tables.tex").write_text(latex, encoding="utf-8")
-    (out / "tables.csv").write_text(to_csv(tables), encoding="utf-8")
+    write_text(out / "tables.md", markdown)
+    write_text(out / "tables.tex", to_latex(tables, prefix=page.title))
+    write_text(out / "tables.csv", to_csv(tables))
 
 
 def write_page(page: Page, path: Path) -> None:

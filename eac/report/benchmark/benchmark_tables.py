@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from eac.errors import ConfigError
 from eac.report.benchmark.published_numbers import published_text
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
@@ -29,6 +30,8 @@ class TableView:
         datasets: Names of the stream in the published numbers.
         methods: Names in the published numbers of each strategy and backbone; of each strategy
             on its own backbone with "" for the backbone.
+        reference: Strategy that the others are tested against, or "STRATEGY on BACKBONE"; the best
+            trained model by default.
     """
 
     stream: str
@@ -39,6 +42,7 @@ class TableView:
     num_seeds: int
     datasets: tuple[str, ...] = ()
     methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def error_table(
     columns = [*view.steps, view.summary]
     means = [[_mean(row.by_seed, column) for row in rows] for column in columns]
     marked = [marks(values) for values in means]
-    best = _best_trained(rows, view.summary)
+    best = _reference(rows, view)
     theirs = _published(rows, view, published)
     entries = []
     for index, row in enumerate(rows):
@@ -86,11 +90,13 @@ def error_table(
         p_value = [Entry(_p_text(row, best))] if HAS_SCIPY else []
         costs = [Entry(text) for text in row.costs]
         entries.append((Entry(row.label), Entry(row.backbone), *errors, *extra, *p_value, *costs))
-    header = ("strategy", "backbone", *(_head(c, view.kind) for c in columns))
+    heads = [_head(c, view.kind) for c in view.steps]
+    header = ("strategy", "backbone", *heads, _head(view.summary, view.kind))
     header += ("published",) if any(theirs) else ()
     header += ("p",) if HAS_SCIPY else ()
     header += ("tuned first", "tuned later", "fit seconds", "peak MiB")
-    return MarkedTable(_title(view), header, tuple(entries), _notes(rows, best, view))
+    spare = ("peak MiB", "tuned first", "published", "fit seconds", "tuned later", *heads)
+    return MarkedTable(_title(view), header, tuple(entries), _notes(rows, best, view), spare)
 
 
 def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
@@ -100,6 +106,20 @@ def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
     models = mine[MODEL].astype(str).drop_duplicates().itertuples(index=False, name=None)
     rows = [_row(mine, strategy, backbone, view) for strategy, backbone in models]
     return sorted(rows, key=lambda row: row.strategy.startswith(NAIVE))
+
+
+def _reference(rows: list[Row], view: TableView) -> Row:
+    """The row that the others are tested against."""
+    if not view.reference:
+        return _best_trained(rows, view.summary)
+    found = [r for r in rows if view.reference in (r.label, f"{r.label} on {r.backbone}")]
+    if len(found) != 1:
+        known = ", ".join(f"{r.label} on {r.backbone}" if r.backbone else r.label for r in rows)
+        raise ConfigError(
+            f"reference {view.reference!r} names {len(found)} rows of the table of {view.stream}. "
+            f"Give one of: {known}."
+        )
+    return found[0]
 
 
 def _best_trained(rows: list[Row], summary: str) -> Row:
@@ -168,7 +188,7 @@ def _p_text(row: Row, best: Row) -> str:
 
 
 def _paired(ours: pd.Series, theirs: pd.Series) -> tuple[list[float], list[float]]:
-    """Errors on the same periods and seeds; what has no seed stands beside every seed."""
+    """Errors on the same periods and seeds; what has no seed is paired with every seed."""
     table = {}
     for name, series in (("ours", ours), ("theirs", theirs)):
         table[name] = series.unstack("seed")
@@ -213,9 +233,11 @@ def _notes(rows: list[Row], best: Row, view: TableView) -> tuple[str, ...]:
         "training of all periods. Peak: memory of the process, libraries included.",
     ]
     if HAS_SCIPY:
+        named = f"{best.label} on {best.backbone}" if best.backbone else best.label
+        named += "" if view.reference else ", the best trained model,"
         notes.append(
-            f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against the best "
-            f"trained model ({best.label} on {best.backbone}) over periods x seeds."
+            f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against {named} over "
+            "periods x seeds. The periods of one seed are not independent of each other."
         )
     else:
         notes.append("No significance: install scipy (pip install 'eac[benchmark]').")

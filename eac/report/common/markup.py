@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Mark: TypeAlias = Literal["", "best", "second"]
+from eac.report.common.escapes import csv_cell, latex, latex_label, markdown
 
-_MARKDOWN = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
-_LATEX = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
-_LATEX_ESCAPES = str.maketrans(
-    {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "±": r"$\pm$", "≤": r"$\leq$"}
-)
+Mark: TypeAlias = Literal["", "best", "second", "bad"]
+
+_MARKDOWN = {"": "{}", "best": "**{}**", "second": "<u>{}</u>", "bad": "{}"}
+_LATEX = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "bad": "{}"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of one cell, and whether it is the best or the second of its column."""
+    """Text of one cell, and whether it is the best or the second of its column, or bad news."""
 
     text: str
     mark: Mark = ""
@@ -32,44 +31,56 @@ class MarkedTable:
         header: Names of the columns.
         rows: One entry per column.
         notes: Sentences below the table.
+        spare: Names of the columns that a narrow terminal leaves out, the first one first.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
     notes: tuple[str, ...] = ()
+    spare: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_text(
+        title: str,
+        header: tuple[str, ...],
+        rows: Sequence[Sequence[str]],
+        notes: tuple[str, ...] = (),
+        spare: tuple[str, ...] = (),
+    ) -> "MarkedTable":
+        """A table without marks."""
+        entries = tuple(tuple(Entry(cell) for cell in row) for row in rows)
+        return MarkedTable(title, header, entries, notes, spare)
 
 
 def to_markdown(table: MarkedTable, level: int = 2) -> str:
     """A heading, the table with best in bold and second underlined, and the notes."""
-    lines = [table.header, ("---", *("---:" for _ in table.header[1:]))]
-    lines += [tuple(_MARKDOWN[e.mark].format(_cell(e.text)) for e in row) for row in table.rows]
+    header = tuple(markdown(name.strip()) for name in table.header)
+    lines = [header, ("---", *("---:" for _ in header[1:]))]
+    lines += [
+        tuple(_MARKDOWN[e.mark].format(markdown(e.text.strip())) for e in row) for row in table.rows
+    ]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    parts = [f"{'#' * level} {table.title}", text, notes]
+    notes = "\n".join(f"- {markdown(note)}" for note in table.notes)
+    parts = [f"{'#' * level} {markdown(table.title)}", text, notes]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def to_latex(table: MarkedTable) -> str:
-    """A ``table`` environment that needs the package booktabs."""
-    columns = "l" + "r" * (len(table.header) - 1)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{_latex(table.title)}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        " & ".join(map(_latex, table.header)) + r" \\",
-        r"\midrule",
-        *(
-            " & ".join(_LATEX[e.mark].format(_latex(e.text)) for e in row) + r" \\"
-            for row in table.rows
-        ),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(rf"\par\footnotesize {_latex(note)}" for note in table.notes),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+def to_latex(tables: Sequence[MarkedTable], prefix: str = "tab") -> str:
+    r"""One ``table`` environment each, with its ``\label``; they need the package booktabs.
+
+    Args:
+        tables: The tables.
+        prefix: What the labels begin with; each goes on with words of its title.
+    """
+    taken: dict[str, int] = {}
+    texts = []
+    for table in tables:
+        label = latex_label(table.title)
+        taken[label] = taken.get(label, 0) + 1
+        again = f"-{taken[label]}" if taken[label] > 1 else ""
+        texts.append(_latex_table(table, f"{latex_label(prefix)}:{label}{again}"))
+    return "\n".join([r"% needs \usepackage{booktabs}", *texts])
 
 
 def to_csv(tables: Sequence[MarkedTable]) -> str:
@@ -77,8 +88,9 @@ def to_csv(tables: Sequence[MarkedTable]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for table in tables:
-        writer.writerow(("table", *table.header))
-        writer.writerows((table.title, *(entry.text for entry in row)) for row in table.rows)
+        writer.writerow(("table", *map(csv_cell, table.header)))
+        title = csv_cell(table.title)
+        writer.writerows((title, *(csv_cell(entry.text) for entry in row)) for row in table.rows)
     return text.getvalue()
 
 
@@ -94,9 +106,24 @@ def marks(values: Sequence[float | None], *, lowest: bool = True) -> list[Mark]:
     return ["" if v is None else names.get(v, "") for v in values]
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
-
-
-def _latex(text: str) -> str:
-    return text.translate(_LATEX_ESCAPES)
+def _latex_table(table: MarkedTable, label: str) -> str:
+    rows = [
+        " & ".join(_LATEX[e.mark].format(latex(e.text.strip())) for e in row) + r" \\"
+        for row in table.rows
+    ]
+    lines = [
+        r"\begin{table}",
+        r"\centering\footnotesize",
+        rf"\caption{{{latex(table.title)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
+        r"\toprule",
+        " & ".join(latex(name.strip()) for name in table.header) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par {latex(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from eac.files import writing
 from eac.report.common.charts import Bars, Chart, HeatChart, Line, MapChart, SeriesChart
 
 COLOURS = {
@@ -26,7 +27,6 @@ def write_figures(charts: Sequence[Chart], directory: Path) -> list[Path]:
     import matplotlib as mpl
 
     written = []
-    directory.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "eac", "svg.fonttype": "none", "font.size": 9}):
         for chart in charts:
             written += _write(chart, directory)
@@ -47,7 +47,8 @@ def _write(chart: Chart, directory: Path) -> list[Path]:
     paths = [directory / f"{chart.key}.{kind}" for kind in FORMATS]
     for path in paths:
         dated = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(path, dpi=200, metadata=dated)
+        with writing(path) as temporary:
+            figure.savefig(temporary, dpi=200, metadata=dated)
     return paths
 
 

@@ -8,6 +8,7 @@ from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_non
 from eac.records.record import PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
+PERCENT = ("MAPE", "WAPE")
 BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
@@ -116,6 +117,12 @@ def compare(run: RunRecord) -> list[Comparison]:
 def model_name(run: RunRecord) -> str:
     """Class name of the strategy that was run."""
     return run.periods[-1].strategy or "the model"
+
+
+def labelled(metric: str, run: RunRecord) -> str:
+    """A metric with its unit."""
+    unit = "%" if metric in PERCENT else run.unit
+    return f"{metric} [{unit}]" if unit else metric
 
 
 def format_error(value: float | None) -> str:

@@ -2,85 +2,63 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from eac.records.horizon_table import HorizonTable
+from eac.records.horizon_table import HorizonTable, mean_or_none
 from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common import markup
+from eac.report.common.escapes import csv_cell, markdown
 from eac.report.common.markup import Entry, MarkedTable
+from eac.report.common.skill import best_naive, listed, losing, percent, skill
 from eac.report.common.summary import (
     BASELINES,
     compare,
     format_error,
+    labelled,
     model_name,
     report_steps,
 )
+from eac.report.common.terminal import print_table, say
 
-PERCENT = ("MAPE", "WAPE")
 GROUPS = ("kept", "new", "returned")
+LATEST = 12
+"""Periods in a printed table; of more, the latest."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A titled table of text, the first column being labels.
+def print_run(run: RunRecord, metric: str, console: Console, *, every_period: bool = False) -> None:
+    """Prints the periods in one table, the errors by horizon, costs, and plain comparisons.
 
-    Attributes:
-        title: One line above the table.
-        header: Names of the columns.
-        rows: One text per column.
-        notes: Lines below the table.
+    Args:
+        run: The run.
+        metric: Metric of the tables.
+        console: Where to.
+        every_period: Also print the errors by horizon of each period, not of the latest alone.
     """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-def print_run(run: RunRecord, metric: str, console: Console) -> None:
-    """Prints one table per period, the mean over periods, costs, and plain comparisons."""
-    console.print(f"[bold]{escape(headline(run))}[/]", highlight=False)
+    say(console, headline(run), style="bold")
     if run.source:
-        console.print(escape(f"Data: {run.source}"), highlight=False)
-    for grid in grids(run, metric):
+        say(console, f"Data: {run.source}")
+    tables = grids(run, metric) if every_period else summary_grids(run, metric)
+    for table in tables:
         console.print()
-        console.print(_rich_table(grid))
-        for note in grid.notes:
-            console.print(f"  note: {escape(note)}", highlight=False)
+        print_table(table, console)
     console.print()
     for sentence in conclusions(run):
-        console.print(escape(sentence), highlight=False)
+        say(console, sentence)
 
 
 def to_markdown(run: RunRecord, metric: str) -> str:
-    """The same report as Markdown."""
-    parts = [f"# {_cell(headline(run))}", f"Data: {_cell(run.source)}" if run.source else ""]
-    for grid in grids(run, metric):
-        lines = [grid.header, ("---", *("---:" for _ in grid.header[1:])), *grid.rows]
-        table = "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-        parts += [f"## {_cell(grid.title)}", table, *(f"*{_cell(note)}*" for note in grid.notes)]
-    parts.append("\n".join(f"- {_cell(sentence)}" for sentence in conclusions(run)))
+    """The same report as Markdown, with a table for every period."""
+    parts = [f"# {markdown(headline(run))}", f"Data: {markdown(run.source)}" if run.source else ""]
+    parts += [markup.to_markdown(table).rstrip() for table in grids(run, metric)]
+    parts.append("\n".join(f"- {markdown(sentence)}" for sentence in conclusions(run)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def to_latex(run: RunRecord, metric: str) -> str:
     """The tables of the report as LaTeX environments, for the package booktabs."""
-    tables = (
-        MarkedTable(
-            title=grid.title,
-            header=tuple(name.replace("<=", "≤ ") for name in grid.header),
-            rows=tuple(tuple(Entry(cell.strip()) for cell in row) for row in grid.rows),
-            notes=grid.notes,
-        )
-        for grid in grids(run, metric)
-    )
-    return "\n".join(markup.to_latex(table) for table in tables)
+    return markup.to_latex(list(grids(run, metric)), prefix=f"{run.stream} {model_name(run)}")
 
 
 def to_csv(run: RunRecord) -> str:
@@ -89,13 +67,13 @@ def to_csv(run: RunRecord) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("period", "forecast", "nodes", "kind", "metric", "horizon", "value"))
     for period in run.periods:
-        for name, table in period.groups.items():
-            writer.writerows(_csv_rows((period.name, model_name(run), name), table))
-        for name, table in period.baselines.items():
-            writer.writerows(_csv_rows((period.name, name, "all"), table))
+        for group, table in period.groups.items():
+            writer.writerows(_csv_rows((period.name, model_name(run), group), table))
+        for naive, table in period.baselines.items():
+            writer.writerows(_csv_rows((period.name, naive, "all"), table))
     writer.writerows(_csv_rows(("mean", model_name(run), "all"), run.mean()))
-    for name, table in run.mean_baselines().items():
-        writer.writerows(_csv_rows(("mean", name, "all"), table))
+    for naive, table in run.mean_baselines().items():
+        writer.writerows(_csv_rows(("mean", naive, "all"), table))
     return text.getvalue()
 
 
@@ -109,62 +87,74 @@ def headline(run: RunRecord) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def grids(run: RunRecord, metric: str) -> Iterator[Grid]:
-    """The tables of a report: one per period, the mean over several, and the costs."""
-    horizon = run.mean().horizon
-    header = _error_header(run, metric, horizon)
-    for period in run.periods:
-        rows = _period_rows(period, metric, horizon)
-        yield Grid(f"Period {period.name}: {_nodes(period)}", header, rows, period.notes)
+def summary_grids(run: RunRecord, metric: str) -> Iterator[MarkedTable]:
+    """The periods in one table, the errors by horizon of the latest and of the mean."""
+    several = len(run.periods) > 1
+    if several:
+        yield period_overview(run, metric, LATEST)
+    yield _period_table(run, run.periods[-1], metric)
+    if several:
+        yield mean_table(run, metric)
+    else:
+        yield cost_table(run)
+
+
+def grids(run: RunRecord, metric: str) -> Iterator[MarkedTable]:
+    """All tables of a report: the periods, one for each, the mean over several, and the costs."""
     if len(run.periods) > 1:
-        mean = [_error_row(model_name(run), run.mean(), metric, horizon)]
-        for name, table in run.mean_baselines().items():
-            mean.append(_error_row(BASELINES.get(name, name), table, metric, horizon))
-        yield Grid(f"Mean over {len(run.periods)} periods", header, tuple(mean))
-    yield _cost_grid(run)
+        yield period_overview(run, metric)
+    for period in run.periods:
+        yield _period_table(run, period, metric)
+    if len(run.periods) > 1:
+        yield mean_table(run, metric)
+    yield cost_table(run)
 
 
-def conclusions(run: RunRecord) -> list[str]:
-    """Plain sentences on how the model does beside each naive forecast."""
-    name = model_name(run)
-    return [comparison.sentence(name) for comparison in compare(run)]
+def period_overview(run: RunRecord, metric: str, latest: int | None = None) -> MarkedTable:
+    """One row per period: its error beside the best naive forecast, and what it cost."""
+    shown = run.periods if latest is None else run.periods[-latest:]
+    rows = [_overview_row(period, metric) for period in shown]
+    naive = mean_or_none(
+        None if (b := best_naive(p, metric)) is None else b[1] for p in run.periods
+    )
+    error = run.mean().point[metric].get("mean")
+    saved = None if error is None or not naive else 1 - error / naive
+    label = f"mean of {len(run.periods)}"
+    seconds = sum(period.fit_seconds for period in run.periods)
+    rows.append(
+        (
+            Entry(label),
+            Entry(""),
+            Entry(format_error(error)),
+            Entry(format_error(naive)),
+            Entry(""),
+            _skill_entry(saved),
+            Entry(f"{seconds / len(run.periods):.1f}"),
+        )
+    )
+    header = ("period", "nodes", "error", "naive", "best naive forecast", "skill", "fit s")
+    title = f"{labelled(metric, run)} by period, mean over {run.mean().horizon} steps"
+    notes = ["skill: share of the best naive forecast's error that is saved; below 0 it is lost."]
+    lost = losing(run, metric)
+    if lost:
+        notes.append(f"worse than the best naive forecast in: {listed(lost)}")
+    if len(shown) < len(run.periods):
+        notes.append(f"the latest {len(shown)} of {len(run.periods)} periods")
+    return MarkedTable(title, header, tuple(rows), tuple(notes), ("best naive forecast", "fit s"))
 
 
-def _error_header(run: RunRecord, metric: str, horizon: int) -> tuple[str, ...]:
-    unit = "%" if metric in PERCENT else run.unit
-    steps = report_steps(horizon)
-    label = f"{metric} [{unit}]" if unit else metric
-    return (label, *(f"@{s}" for s in steps), "mean", *(f"<={s}" for s in steps), "avg")
+def mean_table(run: RunRecord, metric: str) -> MarkedTable:
+    """Errors by horizon, averaged over the periods, of the model and of the naive forecasts."""
+    rows = [_error_row(model_name(run), run.mean(), metric)]
+    for name, table in run.mean_baselines().items():
+        rows.append(_error_row(BASELINES.get(name, name), table, metric))
+    header, spare = _error_header(run, metric)
+    title = f"Mean over {len(run.periods)} periods"
+    return MarkedTable.of_text(title, header, rows, spare=spare)
 
 
-def _error_row(label: str, table: HorizonTable, metric: str, horizon: int) -> tuple[str, ...]:
-    steps = report_steps(horizon)
-    point, cumulative = table.point[metric], table.cumulative[metric]
-    values = [point.get(key) for key in (*steps, "mean")]
-    values += [cumulative.get(key) for key in (*steps, "avg")]
-    return (label, *(format_error(value) for value in values))
-
-
-def _period_rows(period: PeriodRecord, metric: str, horizon: int) -> tuple[tuple[str, ...], ...]:
-    rows = [_error_row(period.strategy or "the model", period.errors, metric, horizon)]
-    for name in GROUPS:
-        count = getattr(period.nodes, name)
-        if name in period.groups and 0 < count < period.num_nodes:
-            rows.append(
-                _error_row(f"  {name} nodes ({count})", period.groups[name], metric, horizon)
-            )
-    for name, table in period.baselines.items():
-        rows.append(_error_row(BASELINES.get(name, name), table, metric, horizon))
-    return tuple(rows)
-
-
-def _nodes(period: PeriodRecord) -> str:
-    counts = [f"{count} {name}" for name, count in vars(period.nodes).items() if count]
-    nodes = "1 node" if period.num_nodes == 1 else f"{period.num_nodes} nodes"
-    return f"{nodes} ({', '.join(counts)})" if counts else nodes
-
-
-def _cost_grid(run: RunRecord) -> Grid:
+def cost_table(run: RunRecord) -> MarkedTable:
+    """Parameters and time of each period."""
     header = ("period", "nodes", "trainable", "of all", "fit seconds", "epochs", "best epoch")
     rows = [
         (
@@ -181,24 +171,75 @@ def _cost_grid(run: RunRecord) -> Grid:
     seconds = sum(period.fit_seconds for period in run.periods)
     epochs = sum(period.epochs for period in run.periods)
     rows.append(("sum", "", "", "", f"{seconds:.1f}", str(epochs), ""))
-    return Grid("Parameters and time", header, tuple(rows))
+    spare = ("best epoch", "of all")
+    return MarkedTable.of_text("Parameters and time", header, rows, spare=spare)
 
 
-def _rich_table(grid: Grid) -> Table:
-    table = Table(title=escape(grid.title), title_justify="left", box=box.SIMPLE_HEAD)
-    for position, name in enumerate(grid.header):
-        table.add_column(escape(name), justify="right" if position else "left", no_wrap=True)
-    for row in grid.rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
+def conclusions(run: RunRecord) -> list[str]:
+    """Plain sentences on how the model does beside each naive forecast."""
+    name = model_name(run)
+    return [comparison.sentence(name) for comparison in compare(run)]
 
 
-def _cell(text: str) -> str:
-    return text.strip().replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+def _overview_row(period: PeriodRecord, metric: str) -> tuple[Entry, ...]:
+    best = best_naive(period, metric)
+    return (
+        Entry(period.name),
+        Entry(f"{period.num_nodes:,}"),
+        Entry(format_error(period.errors.point[metric].get("mean"))),
+        Entry("-" if best is None else format_error(best[1])),
+        Entry("-" if best is None else BASELINES.get(best[0], best[0])),
+        _skill_entry(skill(period, metric)),
+        Entry(f"{period.fit_seconds:.1f}"),
+    )
+
+
+def _skill_entry(value: float | None) -> Entry:
+    return Entry(percent(value), "bad" if value is not None and value < 0 else "")
+
+
+def _period_table(run: RunRecord, period: PeriodRecord, metric: str) -> MarkedTable:
+    header, spare = _error_header(run, metric)
+    title = f"Period {period.name}: {_nodes(period)}"
+    return MarkedTable.of_text(title, header, _period_rows(period, metric), period.notes, spare)
+
+
+def _error_header(run: RunRecord, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the columns, and which of them a narrow terminal leaves out first."""
+    steps = report_steps(run.mean().horizon)
+    cumulative = tuple(f"<={s}" for s in steps)
+    header = (labelled(metric, run), *(f"@{s}" for s in steps), "mean", *cumulative, "avg")
+    return header, (*cumulative, "avg")
+
+
+def _error_row(label: str, table: HorizonTable, metric: str) -> tuple[str, ...]:
+    steps = report_steps(table.horizon)
+    point, cumulative = table.point[metric], table.cumulative[metric]
+    values = [point.get(key) for key in (*steps, "mean")]
+    values += [cumulative.get(key) for key in (*steps, "avg")]
+    return (label, *(format_error(value) for value in values))
+
+
+def _period_rows(period: PeriodRecord, metric: str) -> Sequence[tuple[str, ...]]:
+    rows = [_error_row(period.strategy or "the model", period.errors, metric)]
+    for name in GROUPS:
+        count = getattr(period.nodes, name)
+        if name in period.groups and 0 < count < period.num_nodes:
+            rows.append(_error_row(f"  {name} nodes ({count})", period.groups[name], metric))
+    for name, table in period.baselines.items():
+        rows.append(_error_row(BASELINES.get(name, name), table, metric))
+    return rows
+
+
+def _nodes(period: PeriodRecord) -> str:
+    counts = [f"{count} {name}" for name, count in vars(period.nodes).items() if count]
+    nodes = "1 node" if period.num_nodes == 1 else f"{period.num_nodes} nodes"
+    return f"{nodes} ({', '.join(counts)})" if counts else nodes
 
 
 def _csv_rows(place: tuple[str, str, str], table: HorizonTable) -> Iterator[tuple[str, ...]]:
+    cells = [csv_cell(text) for text in place]
     for kind, errors in (("point", table.point), ("cumulative", table.cumulative)):
         for metric, by_horizon in errors.items():
             for horizon, value in by_horizon.items():
-                yield *place, kind, metric, horizon, "" if value is None else repr(value)
+                yield *cells, kind, metric, horizon, "" if value is None else repr(value)

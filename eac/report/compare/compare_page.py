@@ -1,6 +1,7 @@
 """One self-contained page that shows several runs side by side."""
 
 from eac.errors import RunError
+from eac.files import write_text
 from eac.records.record import StrPath
 from eac.report.compare.comparison import Compared, charts, tables, verdicts
 from eac.report.run.page import (
@@ -9,7 +10,6 @@ from eac.report.run.page import (
     Slot,
     has_page_libraries,
     render,
-    write_text,
 )
 
 

@@ -11,9 +11,14 @@ from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common.charts import Line, Role, SeriesChart
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
-from eac.report.common.summary import format_error, model_name, read_finished_run, report_steps
-from eac.report.run.headline import best_naive, change
-from eac.report.run.run_charts import labelled
+from eac.report.common.skill import best_naive, change
+from eac.report.common.summary import (
+    format_error,
+    labelled,
+    model_name,
+    read_finished_run,
+    report_steps,
+)
 
 ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
 
@@ -38,8 +43,13 @@ class Compared:
         return tuple(period.name for period in self.runs[0].periods)
 
 
-def read_runs(directories: Sequence[str]) -> Compared:
+def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
     """Reads runs and keeps the periods they share.
+
+    Args:
+        directories: The runs.
+        reference: The run that the others are tested against: one of ``directories``, the name of
+            its last folder, or the strategy of one run alone; the first one by default.
 
     Raises:
         RunError: If there are fewer than two, one is not a run, or no period is shared.
@@ -47,6 +57,10 @@ def read_runs(directories: Sequence[str]) -> Compared:
     if len(directories) < 2:
         raise RunError("a comparison needs at least two runs: eac compare runs/a runs/b")
     runs = [read_finished_run(directory) for directory in directories]
+    if reference:
+        first = _position(reference, directories, runs)
+        directories = [directories[first], *directories[:first], *directories[first + 1 :]]
+        runs = [runs[first], *runs[:first], *runs[first + 1 :]]
     shared = [
         period.name
         for period in runs[0].periods
@@ -220,6 +234,20 @@ def _sensor_errors(period: PeriodRecord) -> dict[str, float]:
 def _only(run: RunRecord, names: Sequence[str]) -> RunRecord:
     by_name = {period.name: period for period in run.periods}
     return replace(run, periods=tuple(by_name[name] for name in names))
+
+
+def _position(reference: str, directories: Sequence[str], runs: Sequence[RunRecord]) -> int:
+    named = [
+        i
+        for i, (directory, run) in enumerate(zip(directories, runs, strict=True))
+        if reference in (directory, Path(directory).resolve().name, model_name(run))
+    ]
+    exact = [i for i, directory in enumerate(directories) if directory == reference]
+    if len(exact or named) != 1:
+        which = "no run" if not named else f"{len(named)} runs"
+        known = ", ".join(directories)
+        raise RunError(f"--reference {reference}: {which} of that name. Give one of: {known}.")
+    return (exact or named)[0]
 
 
 def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eac.records.record import PeriodRecord, RunRecord
+from eac.report.common.skill import best_naive, change
 from eac.report.common.summary import BASELINES, format_error, model_name
 
 SUMMARY = "mean"
@@ -54,28 +55,6 @@ def verdict(run: RunRecord, metric: str) -> str:
         f"In period {period.name} {name} does not beat the best naive forecast, the {told}: "
         f"{metric} {format_error(error)} against {format_error(value)}."
     )
-
-
-def best_naive(period: PeriodRecord, metric: str) -> tuple[str, float] | None:
-    """Name and error of the naive forecast with the smallest error; None where there is none."""
-    errors = {
-        name: value
-        for name, table in period.baselines.items()
-        if (value := table.point[metric].get(SUMMARY)) is not None
-    }
-    return min(errors.items(), key=lambda item: item[1]) if errors else None
-
-
-def change(now: float, then: float) -> str:
-    """A change in words.
-
-    Example:
-        >>> change(9.0, 10.0), change(11.0, 10.0), change(2.0, 2.0)
-        ('10.0 % lower', '10.0 % higher', 'the same')
-    """
-    if now == then or then == 0:
-        return "the same" if now == then else "higher, from 0"
-    return f"{100 * abs(now / then - 1):.1f} % {'lower' if now < then else 'higher'}"
 
 
 def _against_previous(run: RunRecord, metric: str) -> Card | None:

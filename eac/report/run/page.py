@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from eac.errors import RunError
+from eac.files import write_text
+from eac.plain import plain
 from eac.records.details import PeriodDetails, read_details
 from eac.records.record import PERIOD_FILE, RunRecord, StrPath
 from eac.report.common.charts import Chart
+from eac.report.common.escapes import json_text
+from eac.report.common.markup import MarkedTable
 from eac.report.common.plotly_charts import figure
-from eac.report.common.summary import model_name, read_finished_run
-from eac.report.common.tables import Grid, conclusions, grids, headline
+from eac.report.common.summary import labelled, model_name, read_finished_run
+from eac.report.common.tables import conclusions, grids, headline
 from eac.report.run import run_charts
 from eac.report.run.feature_charts import dispersion, spectrum
 from eac.report.run.headline import cards, verdict
@@ -73,8 +76,8 @@ class Section:
     text: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     slots: tuple[Slot, ...] = ()
-    tables: tuple[Grid, ...] = ()
-    folded: tuple[Grid, ...] = ()
+    tables: tuple[MarkedTable, ...] = ()
+    folded: tuple[MarkedTable, ...] = ()
     traces: bool = False
 
 
@@ -121,15 +124,6 @@ def read_all_details(run_dir: StrPath) -> tuple[PeriodDetails, ...]:
     done.sort(key=lambda directory: int(directory.name.split("-", 2)[1]))
     found = (read_details(directory) for directory in done)
     return tuple(details for details in found if details is not None)
-
-
-def write_text(path: StrPath, text: str) -> None:
-    """Writes a file, and the directories above it, whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
 
 
 def run_figures(run_dir: StrPath, *, metric: str = "MAE") -> list[Chart]:
@@ -188,7 +182,7 @@ _PROMPTS = (
 )
 
 
-def _errors(run: RunRecord, slots: tuple[Slot, ...], folded: tuple[Grid, ...]) -> Section:
+def _errors(run: RunRecord, slots: tuple[Slot, ...], folded: tuple[MarkedTable, ...]) -> Section:
     return Section("errors", "Errors", points=tuple(conclusions(run)), slots=slots, folded=folded)
 
 
@@ -237,7 +231,7 @@ def _maps(run: RunRecord, details: Sequence[PeriodDetails]) -> Slot | None:
     if not shown:
         return None
     places, records = run_charts.places_of(shown), {p.name: p for p in run.periods}
-    label = run_charts.labelled("MAE", run)
+    label = labelled("MAE", run)
     charts = tuple(
         run_charts.sensor_map(
             records[period.name],
@@ -277,6 +271,7 @@ def render(template: str, **content: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_harmless,
     )
     environment.filters["embedded"] = _embedded
     environment.filters["figures"] = _figures
@@ -292,7 +287,12 @@ def _figures(sections: Sequence[Section]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def _harmless(value: object) -> object:
+    """Text from data without what steers a terminal or turns the direction of writing."""
+    return plain(value) if type(value) is str else value
+
+
 def _embedded(value: object) -> str:
     """JSON that may stand inside a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    return json_text(text).replace("<", "\\u003c")

@@ -11,15 +11,21 @@ from eac.metrics.transfer import backward_transfer, forgetting, forward_transfer
 from eac.records.details import PeriodDetails
 from eac.records.horizon_table import METRICS
 from eac.records.record import PeriodRecord, RunRecord
-from eac.report.common.summary import BASELINES, format_error, model_name, report_steps
-from eac.report.common.tables import Grid
-from eac.report.run.headline import best_naive
-from eac.report.run.run_charts import labelled, transfer_matrix
+from eac.report.common.markup import MarkedTable
+from eac.report.common.skill import best_naive
+from eac.report.common.summary import (
+    BASELINES,
+    format_error,
+    labelled,
+    model_name,
+    report_steps,
+)
+from eac.report.run.run_charts import transfer_matrix
 
 LISTED = 8
 
 
-def period_grid(run: RunRecord, metric: str) -> Grid:
+def period_grid(run: RunRecord, metric: str) -> MarkedTable:
     """Errors by period and horizon, each beside the best naive forecast of its period."""
     steps = report_steps(run.mean().horizon)
     header = ("period", *(f"@{s}" for s in steps), "mean")
@@ -33,15 +39,15 @@ def period_grid(run: RunRecord, metric: str) -> Grid:
         f"{labelled(metric, run)} of {model_name(run)}. @6: at step 6 alone; mean: of all steps; "
         "<=6: over steps 1 to 6; avg: the mean of those values.",
     )
-    return Grid(f"{metric} by period and horizon", header, tuple(rows), notes)
+    return MarkedTable.of_text(f"{metric} by period and horizon", header, tuple(rows), notes)
 
 
-def period_grids(run: RunRecord) -> dict[str, Grid]:
+def period_grids(run: RunRecord) -> dict[str, MarkedTable]:
     """The table of errors for each metric."""
     return {metric: period_grid(run, metric) for metric in METRICS}
 
 
-def sensor_grids(run: RunRecord) -> Iterator[Grid]:
+def sensor_grids(run: RunRecord) -> Iterator[MarkedTable]:
     """The sensors of the last period with the largest and with the smallest errors."""
     period = run.periods[-1]
     if period.sensors is None:
@@ -51,10 +57,10 @@ def sensor_grids(run: RunRecord) -> Iterator[Grid]:
     header = ("sensor", labelled("MAE", run))
     for title, chosen in (("Largest", ranked[::-1]), ("Smallest", ranked)):
         rows = tuple((node, format_error(error)) for node, error in chosen[:LISTED])
-        yield Grid(f"{title} errors, period {period.name}", header, rows)
+        yield MarkedTable.of_text(f"{title} errors, period {period.name}", header, rows)
 
 
-def transfer_grids(run: RunRecord, metric: str) -> tuple[Grid, ...]:
+def transfer_grids(run: RunRecord, metric: str) -> tuple[MarkedTable, ...]:
     """The transfer matrix, and what it says of forgetting; empty when the past was not tested."""
     if not any(period.past or period.before for period in run.periods):
         return ()
@@ -66,12 +72,12 @@ def transfer_grids(run: RunRecord, metric: str) -> tuple[Grid, ...]:
     )
     header = ("after training", *(f"on {name}" for name in names))
     return (
-        Grid(f"{metric} on each period after training each period", header, rows),
+        MarkedTable.of_text(f"{metric} on each period after training each period", header, rows),
         _forgetting(run, metric, matrix),
     )
 
 
-def quality_grid(details: Sequence[PeriodDetails]) -> Grid:
+def quality_grid(details: Sequence[PeriodDetails]) -> MarkedTable:
     """What was found in the data, one row per period."""
     header = ("period", "from", "to", "steps", "missing", "zeros", "longest gap", "silent")
     header += ("constant", "isolated", "edges", "lowest", "mean", "highest")
@@ -96,10 +102,12 @@ def quality_grid(details: Sequence[PeriodDetails]) -> Grid:
         "steps, of a sensor that has readings at all; silent sensors have none, constant ones "
         "one value only, isolated ones no edge.",
     )
-    return Grid("Data by period", header, tuple(rows), notes)
+    return MarkedTable.of_text("Data by period", header, tuple(rows), notes)
 
 
-def _forgetting(run: RunRecord, metric: str, matrix: Float[ndarray, "period period"]) -> Grid:
+def _forgetting(
+    run: RunRecord, metric: str, matrix: Float[ndarray, "period period"]
+) -> MarkedTable:
     untrained = [period.before.get("untrained") for period in run.periods]
     first = [None if t is None else t["all"].point[metric]["mean"] for t in untrained]
     start = np.array([math.nan if value is None else value for value in first])
@@ -113,7 +121,9 @@ def _forgetting(run: RunRecord, metric: str, matrix: Float[ndarray, "period peri
         ),
     )
     texts = tuple((name, format_error(_or_none(value)), told) for name, value, told in rows)
-    return Grid("What that means", ("measure", labelled(metric, run), "reading"), texts)
+    return MarkedTable.of_text(
+        "What that means", ("measure", labelled(metric, run), "reading"), texts
+    )
 
 
 def _errors(period: PeriodRecord, metric: str, steps: Sequence[str]) -> Iterator[str]:

@@ -11,19 +11,13 @@ from eac.records.horizon_table import mean_or_none
 from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common.charts import Bars, HeatChart, Line, MapChart, Number, Role, SeriesChart
 from eac.report.common.layout import Places, place_by_edges, project
-from eac.report.common.summary import BASELINES, format_error, model_name
+from eac.report.common.summary import BASELINES, format_error, labelled, model_name
 
 BASELINE_ROLES: dict[str, Role] = {"last": "muted", "day": "a", "week": "b", "average": "c"}
 GROUP_ROLES: dict[str, Role] = {"kept": "model", "new": "b", "returned": "c", "gone": "muted"}
 MARKED = 5
 TOWERING = 2.5
 """A naive forecast this many times above the others would press them flat."""
-
-
-def labelled(metric: str, run: RunRecord) -> str:
-    """A metric with its unit."""
-    unit = "%" if metric in ("MAPE", "WAPE") else run.unit
-    return f"{metric} [{unit}]" if unit else metric
 
 
 def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:

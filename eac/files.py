@@ -1,0 +1,296 @@
+"""The one module that writes files: what is written is whole, or it is not there.
+
+Each file is written under a temporary name in its own folder, flushed, synchronised with the disk
+and renamed, and the folder is synchronised too. After a kill or a power cut the old file is there
+or the new one. A symbolic link is never followed. Nothing else in the package writes a file.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, TypeAlias
+
+from eac.errors import WriteError, explain_write
+from eac.temporary import remove_leftovers, temporary_name
+
+StrPath: TypeAlias = str | os.PathLike[str]
+
+Operation: TypeAlias = Literal[
+    "folder", "create", "write", "sync", "rename", "sync folder", "remove"
+]
+Hook: TypeAlias = Callable[[Operation, Path], None]
+
+_HOOKS: list[Hook] = []
+
+
+@contextmanager
+def watched(hook: Hook) -> Iterator[None]:
+    """Calls ``hook`` before every operation on a file, with its kind and path; for tests.
+
+    A hook may raise, as a full disk does, or end the process, as a kill does.
+
+    Example:
+        >>> import tempfile
+        >>> seen = []
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with watched(lambda operation, path: seen.append(operation)):
+        ...         _ = write_text(Path(folder) / "a.txt", "x")
+        >>> seen
+        ['create', 'write', 'sync', 'rename', 'sync folder']
+    """
+    _HOOKS.append(hook)
+    try:
+        yield
+    finally:
+        _HOOKS.remove(hook)
+
+
+@contextmanager
+def writing(path: StrPath) -> Iterator[Path]:
+    """Yields a temporary path to write to, and puts the file in its place at the end.
+
+    The temporary name ends as the true one does, for writers that look at the suffix. Nothing is
+    left when the block raises.
+
+    Raises:
+        WriteError: If the file cannot be written, or a link or folder is in its place.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with writing(Path(folder) / "a.txt") as temporary:
+        ...         _ = temporary.write_text("x")
+        ...     (Path(folder) / "a.txt").read_text()
+        'x'
+    """
+    target = Path(path)
+    with explain_write(target):
+        make_folder(target.parent)
+        remove_leftovers(target.parent)
+        _refuse(target)
+        temporary = temporary_name(target)
+        try:
+            _tell("create", temporary)
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            _tell("write", temporary)
+            yield temporary
+            _sync(temporary)
+            _tell("rename", target)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+@contextmanager
+def writing_folder(path: StrPath) -> Iterator[Path]:
+    """Yields a temporary folder to fill with this module, and puts it in its place at the end.
+
+    Raises:
+        WriteError: If there is something at ``path`` already, or it cannot be written.
+    """
+    target = Path(path)
+    with explain_write(target):
+        make_folder(target.parent)
+        remove_leftovers(target.parent)
+        if os.path.lexists(target):
+            raise WriteError(f"{target} exists. Give a folder that does not, or remove it.")
+        temporary = temporary_name(target)
+        try:
+            make_folder(temporary)
+            yield temporary
+            _tell("rename", target)
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        _sync_folder(target.parent)
+
+
+def write_bytes(path: StrPath, data: bytes | memoryview) -> str:
+    """Writes ``data`` whole, and returns its SHA-256."""
+    with writing(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_text(path: StrPath, text: str) -> str:
+    """Writes ``text`` as UTF-8, whole, and returns the SHA-256 of the file."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def json_bytes(value: object, *, indent: int | None = 1) -> bytes:
+    r"""The bytes that ``write_json`` writes.
+
+    Example:
+        >>> json_bytes({"a": 1}, indent=None)
+        b'{"a": 1}\n'
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8")
+
+
+def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> str:
+    """Writes ``value`` as JSON, whole, and returns the SHA-256 of the file."""
+    return write_bytes(path, json_bytes(value, indent=indent))
+
+
+def write_tensors(path: StrPath, tensors: Mapping[str, Any]) -> str:
+    """Writes tensors as safetensors, whole, and returns the SHA-256 of the file."""
+    from safetensors.torch import save
+
+    return write_bytes(path, save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
+
+
+def write_torch(path: StrPath, value: object) -> str:
+    """Writes what ``torch.save`` makes of ``value``, whole, and returns the SHA-256 of the file."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return write_bytes(path, buffer.getbuffer())
+
+
+def write_frame(path: StrPath, frame: Any, **options: Any) -> None:
+    """Writes a pandas frame as CSV or Parquet, by the suffix of ``path``, whole."""
+    with writing(path) as temporary:
+        write = frame.to_csv if temporary.suffix == ".csv" else frame.to_parquet
+        write(temporary, **options)
+
+
+def write_arrays(path: StrPath, **arrays: Any) -> None:
+    """Writes numpy arrays as a compressed ``.npz``, whole."""
+    import numpy as np
+
+    with writing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def open_in_place(path: StrPath, *, append: bool = True) -> IO[str]:
+    """Opens a lock or a log, which cannot be renamed into place; creates it where it is missing.
+
+    Args:
+        path: The file.
+        append: Whether what is written goes to the end, as in a log; otherwise over the beginning.
+    """
+    target = Path(path)
+    with explain_write(target):
+        make_folder(target.parent)
+        _refuse(target)
+        _tell("create", target)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(target, flags | (os.O_APPEND if append else 0), 0o666)
+        return os.fdopen(handle, "a+" if append else "r+", encoding="utf-8")
+
+
+def make_folder(path: StrPath) -> Path:
+    """Makes a folder and those above it, so that they are there after a power cut too.
+
+    Raises:
+        WriteError: If a folder cannot be made, or a file is in its place.
+    """
+    folder = Path(path)
+    with explain_write(folder):
+        missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+        for one in reversed(missing):
+            _tell("folder", one)
+            one.mkdir(exist_ok=True)
+            _sync_folder(one.parent)
+    return folder
+
+
+def remove(path: StrPath) -> None:
+    """Removes a file, or a link, if it is there; it stays away after a power cut too."""
+    target = Path(path)
+    with explain_write(target):
+        if os.path.lexists(target):
+            _tell("remove", target)
+            target.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+
+
+def remove_folder(path: StrPath) -> None:
+    """Removes a folder with all that is in it, at once for any reader; links are not followed."""
+    target = Path(path)
+    with explain_write(target):
+        if target.is_symlink() or not target.is_dir():
+            remove(target)
+            return
+        doomed = temporary_name(target)
+        _tell("rename", target)
+        target.rename(doomed)
+        _sync_folder(target.parent)
+        _tell("remove", doomed)
+        shutil.rmtree(doomed)
+
+
+def refuse_links(folder: StrPath) -> None:
+    """Refuses a folder in which a symbolic link could lead a writer elsewhere.
+
+    Raises:
+        WriteError: Names the first link.
+    """
+    for root, folders, names in os.walk(folder):
+        for name in sorted(folders + names):
+            if (found := Path(root, name)).is_symlink():
+                raise WriteError(
+                    f"{found} is a symbolic link, which is not followed when writing. Replace it "
+                    "by what it points to."
+                )
+
+
+def digest(path: StrPath) -> str:
+    """SHA-256 of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tell(operation: Operation, path: Path) -> None:
+    for hook in tuple(_HOOKS):
+        hook(operation, path)
+
+
+def _sync(path: Path) -> None:
+    _tell("sync", path)
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    _tell("sync folder", folder)
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such call
+            raise
+    finally:
+        os.close(handle)
+
+
+def _refuse(target: Path) -> None:
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
+        raise WriteError(
+            f"{target} is a symbolic link, which is not followed when writing. Remove it, or give "
+            "another path."
+        )
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "not an ordinary file"
+        raise WriteError(f"{target} is {kind}. Give the path of a file.")

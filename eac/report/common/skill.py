@@ -1,0 +1,72 @@
+"""How much better than the naive forecasts a model is, in each period."""
+
+from collections.abc import Sequence
+
+from eac.records.record import PeriodRecord, RunRecord
+
+PEERS = ("lightgbm",)
+"""Forecasts in a record that are trained, and so no naive ones."""
+NAMED = 12
+"""Names in a sentence; of more, the last ones."""
+
+
+def best_naive(period: PeriodRecord, metric: str) -> tuple[str, float] | None:
+    """Name and error of the naive forecast with the smallest error; None where there is none."""
+    errors = {
+        name: value
+        for name, table in period.baselines.items()
+        if name not in PEERS and (value := table.point[metric].get("mean")) is not None
+    }
+    return min(errors.items(), key=lambda item: item[1]) if errors else None
+
+
+def skill(period: PeriodRecord, metric: str) -> float | None:
+    """Share of the best naive forecast's error that the model saves; below 0 it does worse.
+
+    ``1 - error / naive error``, the skill score of Murphy (1988) with the best naive forecast as
+    the reference. None where one of them was not measured, or the naive error is 0.
+    """
+    best, error = best_naive(period, metric), period.errors.point[metric].get("mean")
+    if best is None or error is None or best[1] == 0:
+        return None
+    return 1 - error / best[1]
+
+
+def losing(run: RunRecord, metric: str) -> list[str]:
+    """Names of the periods in which the best naive forecast is better than the model."""
+    found = ((period.name, skill(period, metric)) for period in run.periods)
+    return [name for name, value in found if value is not None and value < 0]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a sentence; of many, the last ones and how many there are.
+
+    Example:
+        >>> listed(["a", "b"]), listed([str(i) for i in range(30)])[:20]
+        ('a, b', '18 others, and 18, 1')
+    """
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names) - NAMED} others, and {', '.join(names[-NAMED:])}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share between 0 and 1 as per cent; "-" where there is none.
+
+    Example:
+        >>> percent(0.125), percent(None), percent(1 / 3, 0)
+        ('12.5 %', '-', '33 %')
+    """
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def change(now: float, then: float) -> str:
+    """A change in words.
+
+    Example:
+        >>> change(9.0, 10.0), change(11.0, 10.0), change(2.0, 2.0)
+        ('10.0 % lower', '10.0 % higher', 'the same')
+    """
+    if now == then or then == 0:
+        return "the same" if now == then else "higher, from 0"
+    return f"{100 * abs(now / then - 1):.1f} % {'lower' if now < then else 'higher'}"

@@ -1,0 +1,64 @@
+"""Temporary names that say who uses them, so that those of a dead process can be removed."""
+
+import itertools
+import os
+import platform
+import re
+import secrets
+import shutil
+import time
+from functools import cache
+from pathlib import Path
+
+ABANDONED = 24 * 3600.0
+"""Seconds after which a temporary file of another machine counts as left by a dead process."""
+
+_HOST = re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "_"
+_TOKEN = secrets.token_hex(4)
+_COUNT = itertools.count()
+_TEMPORARY = re.compile(
+    r"\.tmp-(?P<host>[A-Za-z0-9_]+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})-\d+-", re.ASCII
+)
+
+
+def temporary_name(target: Path) -> Path:
+    """A new name beside ``target`` that ends as its name does and says host and process."""
+    end = target.name.encode()[-60:].decode(errors="ignore")
+    return target.with_name(f".tmp-{_HOST}-{os.getpid()}-{_TOKEN}-{next(_COUNT)}-{end}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes temporary files of processes that are dead, once in each folder and process."""
+    _sweep(folder.absolute())
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        left = [entry for entry in entries if _is_left(entry)]
+    for entry in left:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_left(entry: "os.DirEntry[str]") -> bool:
+    found = _TEMPORARY.match(entry.name)
+    if found is None:
+        return False
+    if found["host"] == _HOST and not _is_alive(int(found["pid"]), found["token"]):
+        return True
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
+
+
+def _is_alive(pid: int, token: str) -> bool:
+    if pid == os.getpid():
+        return token == _TOKEN
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
