@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eac.cli.commands import run
 from eac.errors import RunError, StreamError
 from eac.estimator.frames import COLUMNS, Columns
 from eac.estimator.store import Store
@@ -282,9 +281,14 @@ class StreamForecaster:
         """Runs what is not done of the stream, as ``eac run`` does."""
         self._write_settings()
         self._predictor = None
-        if self._runner is None:
-            self._runner = run.runner_of(self._arguments())
-        self._runner.run()
+        from eac.cli.commands.run import runner_of
+        from eac.cli.stream_cli import StreamCLI
+        from eac.rundir.lock import only_writer
+
+        with only_writer(self._path / "run"):
+            if self._runner is None:
+                self._runner = runner_of(StreamCLI(self._arguments(), run=False))
+            self._runner.run()
 
     def _arguments(self) -> list[str]:
         said = self._settings
