@@ -41,9 +41,9 @@ class Steps:
         data = PeriodData(
             stream, period=len(stream) - 1, scaling=PerNode(), carry=0.9, nodes_per_window=nodes
         )
-        data.use_context_of(backbone)
-        data.apply_graph_once(backbone)
-        self._backbone, self._tensors, self._chosen = backbone, data.full, nodes
+        data = data.prepared(backbone.needs)
+        tensors = data.ready.tested.on(torch.device("cpu"))
+        self._backbone, self._tensors, self._chosen = backbone, tensors, nodes
         self._starts, self._windows = data.starts("train"), windows
         self._pool = PromptPool(backbone.prompt_width, rank=RANK)
         self._pool.grow(data.period.node_ids)

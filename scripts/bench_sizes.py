@@ -34,7 +34,7 @@ def measure(nodes: int, rank: int | None, frozen: bool, settings: argparse.Names
     torch.set_num_threads(settings.threads)
     model, pool, loss = STGNN(), PromptPool(12, rank=rank), MSE()
     data = PeriodData(MemoryStream([random_period(nodes, settings.steps)]))
-    tensors = data.full.with_neighbours(model.neighbour_series)
+    tensors = data.prepared(model.needs).full
     pool.grow(data.period.node_ids)
     model.requires_grad_(not frozen)
     parameters = [p for p in (*model.parameters(), *pool.parameters()) if p.requires_grad]

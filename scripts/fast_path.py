@@ -10,13 +10,14 @@ from torch import Tensor
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.batch import Batch
-from eac.data.batches.intake import Intake, prepare
-from eac.data.batches.sampler import StartBatches, epoch_seed
+from eac.data.batches.preparation import Layout, fit_scales, prepare
+from eac.data.batches.sampler import StartBatches
 from eac.data.core.windows import Split, window_starts
 from eac.data.readers.npz import NpzStream
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
 from eac.nn.prompt_pool import PromptPool
+from eac.protocols.draws import epoch_seed
 from eac.protocols.protocol import PUBLISHED
 from eac.typing import Part
 
@@ -33,8 +34,9 @@ class FastPath:
         period = self.stream[0]
         split = Split.by_fraction(period.num_steps, (0.6, 0.2))
         self.model = STGNN(WINDOW, HORIZON)
-        tensors = prepare(period, split, PUBLISHED, Intake(WINDOW, HORIZON))
-        self.tensors = tensors.with_neighbours(self.model.neighbour_series)
+        layout = Layout(WINDOW, HORIZON, PUBLISHED)
+        scales = fit_scales(period, split, layout)
+        self.tensors = prepare(period, None, scales, layout, self.model.needs)
         self.train, self.test = (
             window_starts(split.part(part), WINDOW, HORIZON, period=period.name, part=part)[:-1]
             for part in PARTS

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.described import Described
-from eac.typing import NodeSeries
 
 
 class Backbone(Described, nn.Module, ABC):
@@ -21,17 +21,13 @@ class Backbone(Described, nn.Module, ABC):
         window: Past steps in.
         horizon: Future steps out.
         hidden: Width of the features that ``encode`` returns.
-        lags: Seasonal history it wants beside the window, such as ``1d`` or ``2w``.
-        covariates: Series known ahead that it takes, by name.
-        hops: Edges between a node and the farthest node it hears; None if it may hear them all.
+        needs: What it asks of its data beside the window, and how far it hears.
     """
 
     window: int
     horizon: int
     hidden: int
-    lags: tuple[str, ...] = ()
-    covariates: tuple[str, ...] = ()
-    hops: int | None = None
+    needs: Needs = Needs()
 
     @property
     def prompt_width(self) -> int:
@@ -50,8 +46,11 @@ class Backbone(Described, nn.Module, ABC):
     @abstractmethod
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts, in scaled units, from features and the unprompted readings."""
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Forecasts, in scaled units, from features and the unprompted readings.
+
+        Several forecasts of each step stand in a leading axis, which scalers and losses keep.
+        """
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The readout: what may be trained again while the rest stays frozen.
@@ -61,14 +60,6 @@ class Backbone(Described, nn.Module, ABC):
         """
         parts = [list(part.parameters()) for part in self.children()]
         return next((found for found in reversed(parts) if found), [])
-
-    def published_layers(self) -> list[nn.Module]:
-        """Layers in the order in which the published code draws their first weights.
-
-        A layer that it draws again stands there again. Empty (the default) keeps the weights that
-        the backbone was built with.
-        """
-        return []
 
     def start_from(self, batch: Batch) -> None:
         """Chooses first values by training windows of the first period; by default keeps them."""
@@ -82,15 +73,6 @@ class Backbone(Described, nn.Module, ABC):
         """
         del measure
 
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
-        """The graph applied to a whole scaled series, where the first layer is linear in it.
-
-        A backbone that returns a series here receives its windows as ``Inputs.neighbour_x`` and
-        need not apply the graph to ``x`` again. None (the default) asks for nothing.
-        """
-        del series, graph
-        return None
-
-    def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+    def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "*output batch node horizon"]:
         """Both halves, with nothing between them."""
         return self.decode(self.encode(inputs, graph), inputs)

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import time_of_day
 from eac.nn.message_passing import propagate_nodes
@@ -40,6 +42,12 @@ class GraphWaveNet(Backbone):
 
     Raises:
         ConfigError: If the window is longer than the blocks see.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = GraphWaveNet(window=12, horizon=6, hidden=8, skip=16, readout=16)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class GraphWaveNet(Backbone):
         dropout: float = 0.3,
     ):
         super().__init__()
+        check_counts(hidden=hidden, skip=skip, readout=readout, num_blocks=num_blocks, order=order)
         dilations = DILATIONS * num_blocks
         self._receptive_field = 1 + sum(dilations)
         if window > self._receptive_field:
@@ -64,7 +73,7 @@ class GraphWaveNet(Backbone):
                 f"window has {window}. Give num_blocks={needed}."
             )
         self.window, self.horizon, self.hidden = window, horizon, skip
-        self.hops = order * (len(dilations) - 1)
+        self.needs = Needs(hops=order * (len(dilations) - 1))
         self.start = nn.Conv1d(2, hidden, 1)
         self.convolutions = nn.ModuleList(_GatedConv(hidden, d) for d in dilations)
         self.skips = nn.ModuleList(nn.Linear(hidden, skip) for _ in dilations)

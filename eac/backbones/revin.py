@@ -12,7 +12,6 @@ from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
-from eac.typing import NodeSeries
 
 
 class RevIN(Backbone):
@@ -33,6 +32,13 @@ class RevIN(Backbone):
         backbone: The network inside.
         least: Added to the deviation as if it were independent noise, in scaled units: what a
             constant window is divided by, and a bound on how much is magnified (paper: 0.003).
+
+    Example:
+        >>> from eac.backbones.stid import STID
+        >>> from eac.data.core.graph import Graph
+        >>> network = RevIN(STID(hidden=8).eval(), least=0.1)
+        >>> network(Inputs(torch.randn(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 12])
     """
 
     def __init__(self, backbone: Backbone, least: float = 0.1):
@@ -42,8 +48,8 @@ class RevIN(Backbone):
         self.backbone = backbone
         self.least = least
         self.window, self.horizon, self.hidden = backbone.window, backbone.horizon, backbone.hidden
-        self.lags, self.hops = backbone.lags, backbone.hops
-        self.covariates = backbone.covariates
+        alone = backbone.needs.hops == 1
+        self.needs = backbone.needs if alone else replace(backbone.needs, neighbours=None)
 
     @property
     def prompt_width(self) -> int:
@@ -56,7 +62,7 @@ class RevIN(Backbone):
 
     def decode(
         self, features: Float[Tensor, "batch node hidden"], inputs: Inputs
-    ) -> Float[Tensor, "batch node horizon"]:
+    ) -> Float[Tensor, "*output batch node horizon"]:
         """The backbone's forecast, on the level and with the spread of the window."""
         level = Level.of(inputs, self.least)
         return level.restore(self.backbone.decode(features, level.apply(inputs)))
@@ -64,10 +70,6 @@ class RevIN(Backbone):
     def head_parameters(self) -> list[nn.Parameter]:
         """Those of the backbone."""
         return self.backbone.head_parameters()
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries | None:
-        """As the backbone does, where that is all it hears of the graph."""
-        return self.backbone.neighbour_series(series, graph) if self.hops == 1 else None
 
     def start_from(self, batch: Batch) -> None:
         """Lets the backbone choose by normalised windows.
@@ -91,10 +93,10 @@ class RevIN(Backbone):
 
     def _normalised(self, inputs: Inputs, graph: Graph) -> Inputs:
         near = inputs.neighbour_x
-        if near is None and self.hops == 1:
+        if near is None and self.needs.neighbours is not None:
             batch, node, window = inputs.x.shape
             series = inputs.x.transpose(1, 2).reshape(batch * window, node)
-            applied = self.neighbour_series(series, graph)
+            applied = self.needs.neighbours(series, graph)
             near = None if applied is None else applied.view(batch, window, node).transpose(1, 2)
         return Level.of(inputs, self.least).apply(replace(inputs, neighbour_x=near))
 
@@ -143,9 +145,9 @@ class Level:
         )
 
     def restore(
-        self, y_hat: Float[Tensor, "batch node horizon"]
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Puts the level back."""
+        self, y_hat: Float[Tensor, "*output batch node horizon"]
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Puts the level back, on every output."""
         return torch.addcmul(self.mean[..., None], y_hat, self.scale[..., None])
 
     def after(self, scaler: Scaler) -> Scaler:

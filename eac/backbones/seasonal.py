@@ -7,11 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.data.batches.ahead import COVARIATES
 from eac.data.batches.batch import Batch, Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
-from eac.nn.message_passing import propagate, propagate_nodes
-from eac.typing import NodeSeries
+from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168
 SHARES = (1.0, 0.75, 0.5, 0.25)
@@ -43,9 +45,12 @@ class SeasonalMLP(Backbone):
         dropout: Inside the residual layers.
         covariates: Names of series known ahead, such as a weather forecast, which the stream must
             have.
-    """
 
-    hops = 1
+    Example:
+        >>> network = SeasonalMLP(window=12, horizon=6, hidden=16, slot_rank=4)
+        >>> network.prompt_width  # at the hidden site, and weights of the hours of the week
+        20
+    """
 
     def __init__(
         self,
@@ -60,10 +65,12 @@ class SeasonalMLP(Backbone):
         covariates: Sequence[str] = (),
     ):
         super().__init__()
+        check_counts(hidden=hidden, num_blocks=num_blocks)
         if not lags:
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
         self.lags, self.covariates = tuple(lags), tuple(covariates)
+        self.needs = Needs(self.lags, self.covariates, hops=1, neighbours=propagate_series)
         self.width, self.slot_rank = hidden, slot_rank
         weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
         self._weekly = _view(weekly)
@@ -111,10 +118,6 @@ class SeasonalMLP(Backbone):
         del inputs
         hidden, prepared = features.split([self.width, self.horizon], dim=-1)
         return self._counted(self.readout(nn.functional.gelu(hidden))) + prepared
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
-        """The graph applied to a scaled series, 0 where missing."""
-        return propagate_nodes(series.T, graph).T.contiguous()
 
     @torch.no_grad()
     def start_from(self, batch: Batch) -> None:
@@ -169,8 +172,8 @@ class SeasonalMLP(Backbone):
         """The covariates, side by side; zeros where a batch has none."""
         if not self.covariates:
             return ()
-        if inputs.covariates is not None:
-            return (inputs.covariates.flatten(2),)
+        if COVARIATES in inputs.extras:
+            return (inputs.extras[COVARIATES].flatten(2),)
         width = len(self.covariates) * (self.window + self.horizon)
         return (inputs.x.new_zeros(*inputs.x.shape[:2], width),)
 

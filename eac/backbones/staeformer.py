@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import ClockEmbedding, time_of_day
 
@@ -39,6 +40,12 @@ class STAEformer(Backbone):
 
     Raises:
         ConfigError: If the heads do not divide the width.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STAEformer(12, 6, hidden=4, adaptive=8, num_layers=1, num_heads=2)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(
@@ -55,6 +62,14 @@ class STAEformer(Backbone):
         dropout: float = 0.1,
     ):
         super().__init__()
+        check_counts(
+            hidden=hidden,
+            adaptive=adaptive,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            feed_forward=feed_forward,
+            day_slots=day_slots,
+        )
         width = 3 * hidden + adaptive
         if width % num_heads:
             raise ConfigError(

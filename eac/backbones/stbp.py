@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.nn.linear_attention import ContextBlock, SpectralLinear
 
 
@@ -25,6 +26,13 @@ class STBPBackbone(Backbone):
         attention: False leaves the block out, for the strategy ``STBP``, which brings the same
             block with its bank between the two halves; together they are the published network.
         dropout: Inside the attention block, in training; published 0.2.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STBPBackbone(window=12, horizon=6, hidden=16)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(
@@ -37,6 +45,7 @@ class STBPBackbone(Backbone):
         dropout: float = 0.2,
     ):
         super().__init__()
+        check_counts(hidden=hidden)
         self.window, self.horizon, self.hidden = window, horizon, hidden
         self.first = SpectralLinear(window, hidden)
         self.block = ContextBlock(hidden, dropout) if attention else None

@@ -6,13 +6,12 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
-from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes
-from eac.typing import NodeSeries
-
-SERIES_CHUNK = 1 << 19
+from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes, propagate_series
 
 
 class STGNN(Backbone):
@@ -32,9 +31,17 @@ class STGNN(Backbone):
 
     Raises:
         ConfigError: If ``kernel_size`` is even or the activation is unknown.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STGNN(window=12, horizon=12)
+        >>> sum(p.numel() for p in network.parameters())  # as published
+        3308
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 12])
     """
 
-    hops = 2
+    needs = Needs(hops=2, neighbours=propagate_series)
 
     def __init__(
         self,
@@ -47,6 +54,7 @@ class STGNN(Backbone):
         dropout: float = 0.0,
     ):
         super().__init__()
+        check_counts(hidden=hidden, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise ConfigError(f"STGNN: kernel_size={kernel_size} is even; give an odd number.")
         self.window, self.horizon, self.hidden = window, horizon, window
@@ -81,17 +89,12 @@ class STGNN(Backbone):
         return self.dropout(y_hat).mT
 
     def published_layers(self) -> list[nn.Module]:
-        """Both graph layers, each drawn twice, then the convolution and the readout."""
+        """Both graph layers, each drawn twice, then the convolution and the readout.
+
+        Under the published protocol first weights are drawn in this order.
+        """
         pairs = [[layer.weight_neigh, layer.weight_self] for layer in (self.gcn1, self.gcn2)]
         return [*pairs[0], *pairs[0], *pairs[1], *pairs[1], self.tcn1, self.fc]
-
-    def neighbour_series(self, series: NodeSeries, graph: Graph) -> NodeSeries:
-        """The graph applied to a scaled series, 0 where missing; some steps at a time."""
-        heard = torch.empty_like(series)
-        steps = max(1, SERIES_CHUNK // max(1, series.shape[1]))
-        for part, out in zip(series.split(steps), heard.split(steps), strict=True):
-            out.copy_(propagate_nodes(part.T, graph).T)
-        return heard
 
     def _convolve(
         self, x: Float[Tensor, "batch node channel"]

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.nn.clock import ClockEmbedding
 
 
@@ -28,9 +30,15 @@ class STID(Backbone):
         num_layers: Residual layers (paper: 3).
         day_slots: Time-of-day vectors; the steps of a day give the paper's table.
         dropout: Inside the residual layers (paper's code: 0.15).
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> network = STID(window=12, horizon=6, hidden=8)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
-    hops = 0
+    needs = Needs(hops=0)
 
     def __init__(
         self,
@@ -43,6 +51,7 @@ class STID(Backbone):
         dropout: float = 0.15,
     ):
         super().__init__()
+        check_counts(hidden=hidden, num_layers=num_layers, day_slots=day_slots)
         self.window, self.horizon, self.hidden = window, horizon, 4 * hidden
         self.series = nn.Linear(window, hidden)
         self.clock = ClockEmbedding(hidden, day_slots=day_slots)

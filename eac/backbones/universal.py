@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.nn.chebyshev import ChebyshevLinear
 from eac.nn.message_passing import GraphLayer, GraphLinear
 from eac.nn.temporal import AttentionOverTime, ConvOverTime, LSTMOverTime, TemporalOperator
@@ -40,6 +42,14 @@ class Universal(Backbone):
         graph_layer: Of two widths: ``GraphLinear`` (spatial) or ``ChebyshevLinear`` (spectral).
         temporal: Of the number of channels: ``ConvOverTime``, ``LSTMOverTime`` or
             ``AttentionOverTime``.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.batches.batch import Inputs
+        >>> from eac.nn.temporal import LSTMOverTime
+        >>> network = Universal(window=12, horizon=6, temporal=LSTMOverTime)
+        >>> network(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([2, 5, 6])
     """
 
     def __init__(
@@ -52,12 +62,13 @@ class Universal(Backbone):
         temporal: Callable[[int], TemporalOperator] = ConvOverTime,
     ):
         super().__init__()
+        check_counts(hidden=hidden)
         self.window, self.horizon, self.hidden = window, horizon, window
         self.lift = graph_layer(1, hidden)
         self.temporal = temporal(hidden)
         self.gather = graph_layer(window * hidden, window)
         self.readout = nn.Linear(window, horizon)
-        self.hops = self.lift.hops + self.gather.hops
+        self.needs = Needs(hops=self.lift.hops + self.gather.hops)
 
     def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:
         """Features of the width of the window."""

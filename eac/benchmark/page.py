@@ -15,9 +15,13 @@ NOT_OURS = "The data belong to their publishers and do not ship with the project
 
 
 def page_of(
-    benchmark: Benchmark, frame: pd.DataFrame, cells: Sequence[Cell], diary: Sequence[Session]
+    benchmark: Benchmark,
+    frame: pd.DataFrame,
+    cells: Sequence[Cell],
+    diary: Sequence[Session],
+    reference: str = "",
 ) -> Page:
-    """Everything the tables and the page need."""
+    """Everything the tables and the page need; p is against ``reference``, or the best model."""
     results = [(cell, read_result(cell)) for cell in cells]
     runs = {c.stream: read_run(c.directory) for c, r in results if r is not None and r.done}
     failures = [
@@ -32,7 +36,7 @@ def page_of(
     return Page(
         title=benchmark.name,
         frame=frame,
-        views=_views(benchmark),
+        views=_views(benchmark, reference),
         published=[path for path in benchmark.published if path.is_file()],
         facts=[f"cells: {done} of {len(cells)} finished", *facts],
         failures=failures,
@@ -40,7 +44,7 @@ def page_of(
     )
 
 
-def _views(benchmark: Benchmark) -> list[TableView]:
+def _views(benchmark: Benchmark, reference: str) -> list[TableView]:
     shown = benchmark.tables
     return [
         TableView(
@@ -52,6 +56,7 @@ def _views(benchmark: Benchmark) -> list[TableView]:
             num_seeds=len(benchmark.seeds),
             datasets=stream.published,
             methods=_published_names(benchmark),
+            reference=reference,
         )
         for metric in shown.metrics
         for stream in benchmark.streams

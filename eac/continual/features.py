@@ -60,10 +60,12 @@ def batches(
 ) -> Iterator[Batch]:
     """The windows at ``starts`` in order of time, on the device of the backbone.
 
-    The graph is always applied afresh, so that the result does not depend on what ran before.
+    The graph is applied to the whole series here where it was not before.
     """
     device = _device(backbone)
-    tensors = view.tensors.to(device).with_neighbours(backbone.neighbour_series)
+    tensors = view.tensors.to(device)
+    if tensors.neighbour_x is None:
+        tensors = tensors.with_neighbours(backbone.needs.neighbours)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(device))
 

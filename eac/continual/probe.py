@@ -29,7 +29,9 @@ def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
     return torch.optim.AdamW(parameters, lr=0.03)
 
 
-def masked_mse(y_hat: Float[Tensor, "batch node horizon"], batch: Batch) -> Float[Tensor, ""]:
+def masked_mse(
+    y_hat: Float[Tensor, "*output batch node horizon"], batch: Batch
+) -> Float[Tensor, ""]:
     """Squared error of scaled forecasts over the targets observed."""
     return MSE()(y_hat, batch.scaler.scale_target(batch.y), batch.mask)
 
@@ -63,7 +65,7 @@ class Trial(nn.Module, ABC):
     backbone: Backbone
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in scaled units."""
 
     @abstractmethod

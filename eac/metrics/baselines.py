@@ -13,6 +13,7 @@ from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries
 
 NAIVE = ("last", "day", "week", "average")
+"""All names that ``naive_errors`` may give, but for "year" in place of "week"."""
 _CHUNK_ELEMENTS = 1 << 22
 
 
@@ -35,18 +36,32 @@ def naive_errors(
         null_value: Targets equal to this are left out, as for the model.
 
     Returns:
-        One accumulator for each of "last", "day", "week" and "average".
+        One accumulator for each of "last", "day", "week" and "average". Where a day is not a whole
+        number of steps there is no "day"; where readings repeat with the year, "year" stands in
+        place of "week"; where they repeat with neither, there is none of both.
     """
-    num_nodes = series.shape[1]
-    errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in NAIVE}
+    num_nodes, names = series.shape[1], naive_names(calendar)
+    errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in names if name}
     overall = _overall_mean(series[: int(starts.min())])
     for columns, part in column_pieces(series, _CHUNK_ELEMENTS):
         nodes = torch.arange(num_nodes)[columns]
         own = part.contiguous() if part.numel() <= _CHUNK_ELEMENTS else part
         for forecasts, y in _naive_forecasts(own, starts, window, horizon, calendar, overall):
-            for name, y_hat in zip(NAIVE, forecasts, strict=True):
-                errors[name].update(y_hat, y, ~y.isnan(), nodes)
+            for name, y_hat in zip(names, forecasts, strict=True):
+                if name:
+                    errors[name].update(y_hat, y, ~y.isnan(), nodes)
     return errors
+
+
+def naive_names(calendar: Calendar) -> tuple[str, str, str, str]:
+    """What the naive forecasts are called, in the order of ``NAIVE``; '' for one that has no name.
+
+    Example:
+        >>> naive_names(Calendar(24))
+        ('last', 'day', 'week', 'average')
+    """
+    day, week = calendar.cycles
+    return "last", day, week, "average"
 
 
 def _naive_forecasts(
@@ -65,7 +80,7 @@ def _naive_forecasts(
         last = last_observed(gather(series, chunk, window), mean)
         day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
         week = same_slot(series, chunk + window, last, horizon, calendar.steps_per_week)
-        average = of_slot(by_slot, chunk + window, last, horizon)
+        average = of_slot(by_slot, chunk + window, last, horizon, calendar.steps_per_week)
         yield (last[..., None].expand_as(y), day, week, average), y
 
 
@@ -135,13 +150,18 @@ def same_slot(
     return torch.where(usable, rows, otherwise[:, None]).transpose(1, 2)
 
 
-def slot_means(history: NodeSeries, cycle: int) -> Float[Tensor, "{cycle} node"]:
+def slot_means(history: NodeSeries, cycle: int) -> Float[Tensor, "slot node"]:
     """Mean reading of each node in each slot of the cycle; NaN where a slot holds none.
+
+    Slots that the history does not reach are left out, so that a cycle of any length takes no more
+    memory than the history.
 
     Example:
         >>> slot_means(torch.tensor([[1.0], [2.0], [5.0]]), cycle=2).tolist()
         [[3.0], [2.0]]
     """
+    if cycle >= len(history):
+        return history
     sums = history.new_zeros(cycle, history.shape[1], dtype=torch.float64)
     counts = torch.zeros_like(sums)
     for steps, part in pieces(history):
@@ -156,6 +176,7 @@ def of_slot(
     first: Int[Tensor, " batch"],
     otherwise: Float[Tensor, "batch node"],
     horizon: int,
+    cycle: int | None = None,
 ) -> Float[Tensor, "batch node {horizon}"]:
     """The value of each target's slot of the cycle, or ``otherwise`` where that is missing.
 
@@ -164,7 +185,11 @@ def of_slot(
         first: The step of the first target of each window.
         otherwise: Forecast where the slot has no value.
         horizon: Future steps out.
+        cycle: Slots of the whole cycle, by default those that have a value.
     """
-    steps = first[:, None] + torch.arange(horizon, device=first.device)
-    rows = by_slot.index_select(0, (steps % len(by_slot)).flatten()).view(*steps.shape, -1)
-    return torch.where(rows.isnan(), otherwise[:, None], rows).transpose(1, 2)
+    cycle = len(by_slot) if cycle is None else cycle
+    slots = (first[:, None] + torch.arange(horizon, device=first.device)) % cycle
+    known = slots.clamp_max(len(by_slot) - 1)
+    rows = by_slot.index_select(0, known.flatten()).view(*slots.shape, -1)
+    unknown = rows.isnan() | (slots != known)[..., None]
+    return torch.where(unknown, otherwise[:, None], rows).transpose(1, 2)

@@ -143,6 +143,20 @@ def _batch_sums(
     if y.stride(1) < y.stride(2):  # targets gathered from a series have node as the fastest axis
         swapped = (tensor.transpose(1, 2) for tensor in (y_hat, y, observed))
         return _batch_sums(*swapped).transpose(1, 2)
+    sums = _sums_in_chunks(y_hat, y, observed)
+    if y.is_cuda:  # without a transfer to the CPU, which would wait for all that is still running
+        return torch.where(sums.isfinite(), sums.double(), _chunk_sums(y_hat, y.double(), observed))
+    if bool(sums.isfinite().all()):
+        return sums
+    return _chunk_sums(y_hat, y.double(), observed)
+
+
+def _sums_in_chunks(
+    y_hat: Float[Tensor, "batch node horizon"],
+    y: Float[Tensor, "batch node horizon"],
+    observed: Bool[Tensor, "batch node horizon"],
+) -> Float[Tensor, "sum node horizon"]:
+    """The sums in the targets' own precision, of blocks that stay in the cache."""
     if y[:1].numel() > _CACHED_ELEMENTS and not y.is_cuda:
         return _sums_by_columns(y_hat, y, observed)
     windows = len(y) if y.is_cuda else max(1, _CACHED_ELEMENTS // max(1, y[:1].numel()))

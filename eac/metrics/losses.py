@@ -6,11 +6,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from eac.described import Described
 from eac.errors import ConfigError
 
 
-class Loss(nn.Module, ABC):
-    """A mean over observed targets, in the units of its inputs."""
+class Loss(Described, nn.Module, ABC):
+    """A mean over observed targets, in the units of its inputs.
+
+    A loss of several outputs, such as several quantiles, says how many and which forecast is the
+    one to be counted; ``y_hat`` then has them in a leading axis, and so has the difference.
+
+    Attributes:
+        outputs: Forecasts of each step that it takes.
+    """
+
+    outputs: int = 1
 
     @abstractmethod
     def error(self, difference: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
@@ -19,13 +29,19 @@ class Loss(nn.Module, ABC):
     def judged(
         self, y_hat: Float[Tensor, "*any"], y: Float[Tensor, "*any"]
     ) -> Float[Tensor, "*any"]:
-        """Forecasts whose absolute error is what a validation counts: those given, by default."""
+        """Forecasts whose absolute error is what a validation counts: ``point``, by default."""
         del y
+        return self.point(y_hat)
+
+    def point(
+        self, y_hat: Float[Tensor, "*output batch node horizon"]
+    ) -> Float[Tensor, "batch node horizon"]:
+        """The forecast that is given and counted: the only one, by default."""
         return y_hat
 
     def forward(
         self,
-        y_hat: Float[Tensor, "batch node horizon"],
+        y_hat: Float[Tensor, "*output batch node horizon"],
         y: Float[Tensor, "batch node horizon"],
         mask: Bool[Tensor, "batch node horizon"] | None = None,
     ) -> Float[Tensor, ""]:
@@ -33,10 +49,12 @@ class Loss(nn.Module, ABC):
         if mask is None:
             return self.mean(y_hat, y)
         difference = torch.where(mask, y_hat - y, 0.0)
-        return self.error(difference).sum() / mask.sum().clamp_min(1)
+        return self.error(difference).sum() / (self.outputs * mask.sum().clamp_min(1))
 
     def mean(
-        self, y_hat: Float[Tensor, "batch node horizon"], y: Float[Tensor, "batch node horizon"]
+        self,
+        y_hat: Float[Tensor, "*output batch node horizon"],
+        y: Float[Tensor, "batch node horizon"],
     ) -> Float[Tensor, ""]:
         """The mean error where every target was observed."""
         return self.error(y_hat - y).mean()

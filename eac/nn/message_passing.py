@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from eac.data.core.graph import Graph
+from eac.typing import NodeSeries
 
 
 def propagate(
@@ -38,6 +39,11 @@ def propagate_nodes(x: Float[Tensor, "node hidden"], graph: Graph) -> Float[Tens
         [[3.0], [0.0]]
     """
     return _MeanPropagation.apply(x, graph)
+
+
+def propagate_series(series: NodeSeries, graph: Graph) -> NodeSeries:
+    """``propagate`` for each step of a series, 0 where missing; what ``Needs.neighbours`` takes."""
+    return propagate_nodes(series.T, graph).T.contiguous()
 
 
 def sparse_product(matrix: Tensor, x: Float[Tensor, "node hidden"]) -> Float[Tensor, "node hidden"]:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from eac.errors import CheckpointError, ConfigError
 from eac.nn.guard import Guard
-from eac.protocols.published_draws import PublishedDraws
 
 INIT_RANGE = 0.1
 """Prompts start from U(-0.1, 0.1), as published."""
@@ -22,8 +21,8 @@ class PromptPool(nn.Module):
 
     ``U`` (``node_factor``) has one row per node ever seen; ``V`` (``basis``) is shared. Without a
     rank there is no ``V`` and ``P = U``. A node's first row depends on the seed and its id alone,
-    so the order in which nodes are listed changes nothing (``draw`` replaces them by published
-    ones). Rows moved aside by ``freeze_rows`` (stored
+    so the order in which nodes are listed changes nothing (the published protocol places its own).
+    Rows moved aside by ``freeze_rows`` (stored
     in ``settled``) are never tuned again.
 
     Args:
@@ -93,18 +92,13 @@ class PromptPool(nn.Module):
         self.node_factor[rows.to(self.node_factor.device)] = factors.to(self.node_factor)
 
     @torch.no_grad()
-    def draw(self, draws: PublishedDraws, known: int) -> None:
-        """Gives the rows after the first ``known`` the published code's first values.
-
-        It draws all of ``U`` and then ``V``; in later periods a whole pool for nothing, before it
-        loads the one it had, and then the new rows.
-        """
-        columns, fresh = self.node_factor.shape[1], self.node_ids[known:]
-        if known:
-            draws.skip(known * columns + (0 if self.basis is None else self.basis.numel()))
-        self.place(fresh, draws.uniform((len(fresh), columns), INIT_RANGE))
-        if not known and self.basis is not None:
-            self.basis.copy_(draws.uniform(self.basis.shape, INIT_RANGE))
+    def reseed(self, seed: int) -> None:
+        """Draws by another seed from now on, the basis included; for a pool without rows."""
+        if self._row_of:
+            raise ConfigError("reseed: this prompt pool has rows already. Seed it before it grows.")
+        self._seed = seed
+        if self.basis is not None:
+            self.basis.copy_(self._first_values(["basis"], len(self.basis)))
 
     def fence(self, guard: Guard | None) -> None:
         """Keeps what is learned from now on inside ``guard``; what was learned stays as it is."""

@@ -1,7 +1,11 @@
 """How inputs are scaled and errors are counted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from eac.protocols.draws import Draws, OwnDraws
+from eac.protocols.published_draws import PublishedDraws
 
 ProtocolName: TypeAlias = Literal["strict", "published"]
 
@@ -20,10 +24,10 @@ class Protocol:
         null_value: A target equal to this is left out of the errors.
         null_excluded_from_loss: It is left out of the loss too, which the published code does not
             do.
-        seed_for_seed: Repeat the published training so closely that a seed gives the same run
-            there and here: first weights, prompts and the order of windows drawn in its order,
-            windows counted from the end of their part, and a validation that is the mean over
-            batches of their errors.
+        windows_from_end: Windows are counted from the end of their part, as the published code
+            does; together with ``draws`` a seed then gives the same run there and here.
+        validate_by_batch: A validation is the mean over training-sized batches of their errors.
+        draws: Draws first weights, prompts and the order of windows, by the seed of the run.
     """
 
     name: ProtocolName
@@ -33,7 +37,9 @@ class Protocol:
     keep_last_window: bool
     null_value: float | None
     null_excluded_from_loss: bool
-    seed_for_seed: bool
+    windows_from_end: bool
+    validate_by_batch: bool
+    draws: Callable[[int], Draws]
 
 
 STRICT = Protocol(
@@ -44,7 +50,9 @@ STRICT = Protocol(
     keep_last_window=True,
     null_value=None,
     null_excluded_from_loss=True,
-    seed_for_seed=False,
+    windows_from_end=False,
+    validate_by_batch=False,
+    draws=OwnDraws,
 )
 PUBLISHED = Protocol(
     "published",
@@ -54,6 +62,8 @@ PUBLISHED = Protocol(
     keep_last_window=False,
     null_value=0.0,
     null_excluded_from_loss=False,
-    seed_for_seed=True,
+    windows_from_end=True,
+    validate_by_batch=True,
+    draws=PublishedDraws,
 )
 PROTOCOLS: dict[ProtocolName, Protocol] = {"strict": STRICT, "published": PUBLISHED}

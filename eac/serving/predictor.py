@@ -1,5 +1,6 @@
 """Forecasts of a finished run, from recent readings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,16 +8,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eac.artifacts.artifact import read_artifact
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
+from eac.calibration.base import Bounds, Calibrator
+from eac.calibration.clock import clock_step
+from eac.calibration.store import load_calibrator
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
+from eac.nn.twin import twin
+from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.typing import StrPath
+from eac.typing import NodeSeries, StrPath
 
 COLD_START = "cold start"
+FIRST = torch.zeros(1, dtype=torch.long)
+"""The first step of the only window."""
 
 
 class Predictor:
@@ -25,14 +37,25 @@ class Predictor:
     Args:
         forecaster: With the weights of the last period.
         data: What the run kept of its data.
+        calibrator: Gives intervals; None where the run made none.
     """
 
-    def __init__(self, forecaster: Forecaster, data: SavedData):
+    def __init__(
+        self, forecaster: Forecaster, data: SavedData, calibrator: Calibrator | None = None
+    ):
         self.forecaster = forecaster.eval()
         self.data = data
+        self.calibrator = calibrator
 
     @torch.no_grad()
-    def predict(self, frame: pd.DataFrame, edges: pd.DataFrame | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        edges: pd.DataFrame | None = None,
+        *,
+        levels: Sequence[int] = (),
+        form: Form | None = None,
+    ) -> pd.DataFrame:
         """Forecasts of the steps after the last time stamp of the frame.
 
         A sensor that the run has never seen starts cold: its scale comes from its own readings,
@@ -45,34 +68,73 @@ class Predictor:
                 at them.
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
+            levels: Percents of readings that intervals are to hold, such as 80 and 95.
+            form: How the columns of the frame are to be understood.
 
         Returns:
-            ``unique_id, ds, y_hat, note``; the note says "cold start", "returned" or "silent since
+            ``unique_id, ds, y_hat``, for each level ``y_hat-lo-80`` and ``y_hat-hi-80``, and
+            ``note``; the note says "cold start", "returned" or "silent since
             ...". ``attrs["skipped"]`` tells why a sensor of the input or of the last period
             has no forecast.
 
         Raises:
             StreamError: If the frame or the edges are not valid.
+            RunError: If intervals are asked for and the run made none.
+            ConfigError: If a level is outside of those that the run follows.
         """
-        recent = read_recent(frame, self.data)
-        graph = recent_graph(recent, self.data, edges)
-        backbone, strategy = self.forecaster.backbone, self.forecaster.strategy
-        tensors = recent_tensors(recent, self.data, graph, tuple(backbone.lags))
-        batch = tensors.with_neighbours(backbone.neighbour_series).batch(torch.zeros(1).long())
-        self._adopt(recent.unseen)
-        self.forecaster.select_nodes(recent.node_ids)
-        strategy.begin_forecasts()
-        y_hat = strategy.adapt_forecast(self.forecaster(batch), batch)[0]
-        return _as_frame(y_hat[recent.rows(recent.asked)], recent, self._notes(recent))
+        recent = read_recent(frame, self.data, form)
+        y_hat = self._forecast(recent, recent_graph(recent, self.data, edges))
+        bounds = self._bounds(y_hat, recent, levels) if levels else None
+        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
 
-    def _adopt(self, node_ids: tuple[str, ...]) -> None:
-        """Gives sensors that the run has never seen the mean of the prompts learned."""
-        for pool in self.forecaster.strategy.modules():
+    @torch.no_grad()
+    def forecast_grid(
+        self, series: NodeSeries, node_ids: Sequence[str], clock: Calendar
+    ) -> Float[Tensor, "node horizon"]:
+        """Forecasts from readings that are in the steps of the run already, without a frame.
+
+        Args:
+            series: Readings of the last steps, at least one window; NaN where missing.
+            node_ids: Sensors: those of the run's last period, in its order, then others.
+            clock: Of the first of these steps.
+        """
+        known, ids = set(self.data.node_ids), tuple(node_ids)
+        unseen = tuple(node for node in ids if node not in known)
+        recent = Recent(series, ids, ids, unseen, {}, clock, "")
+        return self._forecast(recent, recent_graph(recent, self.data, None))
+
+    def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
+        model = self._pointed_at(recent)
+        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        model.strategy.begin_forecasts()
+        return model.strategy.adapt_forecast(model(batch), batch)[0]
+
+    def _bounds(
+        self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]
+    ) -> Bounds:
+        """Bounds by what was learned up to the end of the run."""
+        if self.calibrator is None:
+            raise RunError(
+                "this run made no intervals: it was trained by an older eac or by several "
+                "processes. Forecast without levels, or run it again."
+            )
+        calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
+        return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
+
+    def _pointed_at(self, recent: Recent) -> Forecaster:
+        """The model for these sensors, with weights in common; others may ask meanwhile.
+
+        Sensors that the run has never seen get the mean of the prompts learned.
+        """
+        model = twin(self.forecaster)
+        for pool in model.strategy.modules():
             if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
                 continue
             mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(node_ids):
-                pool.place(node_ids, mean.expand(len(node_ids), -1))
+            if pool.grow(recent.unseen):
+                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
+        model.select_nodes(recent.node_ids)
+        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""
@@ -81,17 +143,29 @@ class Predictor:
         notes = []
         for node, silence in zip(recent.asked, silences, strict=True):
             origin = COLD_START if node in unseen else "" if node in current else "returned"
-            notes.append("; ".join(part for part in (origin, silence) if part))
+            notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
 
 
-def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predictor:
-    """A finished or running run, to forecast with what its last finished period left.
+def load_run(
+    run_dir: StrPath,
+    forecaster: Forecaster | None = None,
+    *,
+    period: str | int | None = None,
+    trust: Sequence[str] = (),
+) -> Predictor:
+    """A finished or running run, to forecast with what one of its finished periods left.
+
+    A run directory is data: classes that are not part of this package are loaded only when their
+    module is listed, and every file is compared with its digest.
 
     Args:
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
+        period: Name or position of the period, from 0, negative from the end; None is the last
+            finished one. Scales are those known then.
+        trust: Modules with classes of your own that the run may name, such as ["my.module"].
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -102,15 +176,34 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     """
     run_dir = Path(run_dir)
     directories = done_periods(run_dir)
+    if directories and period is not None:
+        directories = directories[: _position(directories, period) + 1]
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
             f"practical --stream PATH --run.dir {run_dir}"
         )
-    data = load_data(directories)
-    model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
+    data, artifact = load_data(directories, trust=trust), read_artifact(directories[-1])
+    model = forecaster or rebuild(
+        run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
+    )
     load_state(directories[-1]).restore(model)
-    return Predictor(model, data)
+    model.select_nodes(data.current_ids)
+    return Predictor(model, data, load_calibrator(directories[-1]))
+
+
+def _position(directories: list[Path], period: str | int) -> int:
+    """Where a period is among those that are finished; a name goes before a position."""
+    names = [read_artifact(directory).period for directory in directories]
+    if period in names:
+        return names.index(str(period))
+    number = int(period) if str(period).lstrip("-").isdecimal() else len(names)
+    if -len(names) <= number < len(names):
+        return range(len(names))[number]
+    raise RunError(
+        f"there is no finished period {period!r}. Give one of {', '.join(map(repr, names))}, or a "
+        f"position from 0 to {len(names) - 1}."
+    )
 
 
 def _silences(recent: Recent, window: int) -> list[str]:
@@ -126,21 +219,30 @@ def _silence(recent: Recent, steps: int, window: int) -> str:
         return ""
     if steps == len(recent.series):
         return "silent: no reading in the input"
-    return f"silent since {recent.now - steps * recent.step}"
+    return f"silent since {recent.when(len(recent.series) - 1 - steps)}"
 
 
 def _as_frame(
-    y_hat: Float[Tensor, "node horizon"], recent: Recent, notes: list[str]
+    y_hat: Float[Tensor, "node horizon"],
+    bounds: Bounds | None,
+    levels: Sequence[int],
+    recent: Recent,
+    notes: list[str],
 ) -> pd.DataFrame:
-    horizon = y_hat.shape[1]
-    ahead = pd.DatetimeIndex([recent.now + (i + 1) * recent.step for i in range(horizon)])
-    frame = pd.DataFrame(
-        {
-            "unique_id": [node for node in recent.asked for _ in range(horizon)],
-            "ds": ahead.take(list(range(horizon)) * len(recent.asked)),
-            "y_hat": y_hat.flatten().numpy(),
-            "note": [note for note in notes for _ in range(horizon)],
-        }
-    )
+    rows, first = recent.rows(recent.asked), len(recent.series)
+    leads = [i for i in range(y_hat.shape[1]) if is_forecast(recent.clock, first + i)]
+    stamps = pd.Index([recent.when(first + i) for i in leads], name="ds")
+    stamps = stamps if len(leads) else pd.DatetimeIndex([], name="ds")
+    columns = {
+        "unique_id": [node for node in recent.asked for _ in leads],
+        "ds": stamps.take(list(range(len(leads))) * len(recent.asked)),
+        "y_hat": y_hat[rows][:, leads].flatten().numpy(),
+    }
+    if bounds is not None:
+        for i, level in enumerate(levels):
+            for side, bound in zip(("lo", "hi"), bounds, strict=True):
+                columns[f"y_hat-{side}-{level}"] = bound[rows][:, leads, i].flatten().numpy()
+    columns["note"] = [note for note in notes for _ in leads]
+    frame = pd.DataFrame(columns)
     frame.attrs["skipped"] = dict(recent.skipped)
     return frame

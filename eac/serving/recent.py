@@ -1,7 +1,7 @@
 """Recent readings of sensors, put on the grid of a run and beside the sensors it knows."""
 
 from dataclasses import dataclass, replace
-from math import nan
+from datetime import datetime
 
 import pandas as pd
 import torch
@@ -9,10 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from eac.artifacts.saved_data import SavedData
-from eac.data.batches.ahead import Ahead
-from eac.data.batches.context import lag_steps
-from eac.data.batches.holidays import holiday_steps
-from eac.data.batches.readings import PartScaling, Readings
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Before, Layout, Scales, prepare, steps_of_history
+from eac.data.batches.readings import PartScaling
 from eac.data.batches.scaling import Global, Scaler, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
@@ -20,11 +19,11 @@ from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.readers import columns, tabular
-from eac.data.readers.frame import FrameStream
+from eac.data.readers.form import Form
 from eac.errors import StreamError
+from eac.serving.intake import INPUT, late, read_input
 from eac.typing import NodeSeries
 
-INPUT = "input"
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
@@ -38,9 +37,9 @@ class Recent:
         asked: Ids to forecast, in the order of the input.
         unseen: Those of ``node_ids`` that the run never saw.
         skipped: Ids without a forecast, and why.
-        now: Time stamp of the last step.
-        step: Time between two steps.
-        ahead: Scaled covariates of the steps of ``series`` and of those to forecast, if any.
+        clock: Of the first step of ``series``.
+        late: What to say where the run ended long before; empty otherwise.
+        covariates: Those of the steps of ``series`` and of those to forecast, if any.
     """
 
     series: NodeSeries
@@ -48,9 +47,19 @@ class Recent:
     asked: tuple[str, ...]
     unseen: tuple[str, ...]
     skipped: dict[str, str]
-    now: pd.Timestamp
-    step: pd.Timedelta
-    ahead: Float[Tensor, "longer node channel"] | None = None
+    clock: Calendar
+    late: str
+    covariates: Covariates | None = None
+
+    @property
+    def now(self) -> datetime | int:
+        """Time stamp of the last step, or its number where steps are counted."""
+        return self.when(len(self.series) - 1)
+
+    def when(self, step: int) -> datetime | int:
+        """Time stamp of a step of ``series`` or after it; its number where steps are counted."""
+        stamp = self.clock.time_of(step)
+        return self.clock.start_slot + step if stamp is None else stamp
 
     def rows(self, node_ids: tuple[str, ...]) -> Int[Tensor, " chosen"]:
         """Columns of these sensors."""
@@ -58,25 +67,24 @@ class Recent:
         return torch.tensor([row[node] for node in node_ids], dtype=torch.long)
 
 
-def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
+def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) -> Recent:
     """Lays a long frame out in steps of the run.
+
+    Args:
+        frame: The readings.
+        data: What the run kept of its data.
+        form: How the columns are to be understood.
 
     Raises:
         StreamError: If the frame is not ``unique_id, ds, y`` in steps of the run.
     """
-    if data.days_per_week != 7:
+    if data.days_per_week != 7 and data.clock is None:
         raise StreamError(
             f"the run has weeks of {data.days_per_week} days; a frame of time stamps has 7. "
             "Forecast with its own stream: eac predict without --run."
         )
-    step = pd.Timedelta(data.step)
-    no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
-    frequency = f"{data.step.total_seconds():.0f}s"
     names = _covariates_of(frame, data)
-    period = FrameStream(frame, no_edges, frequency=frequency, covariates=names, name=INPUT)[0]
-    stamps = columns.parse_stamps(frame["ds"], INPUT).unique().sort_values()
-    _check_step(stamps, step)
-    period, given = _until_now(period, data)
+    period, given = _until_now(read_input(frame, data, names, form), data)
     skipped = _skipped(period, data)
     asked = tuple(node for node in period.node_ids if node not in skipped)
     current = set(data.current_ids)
@@ -89,9 +97,11 @@ def read_recent(frame: pd.DataFrame, data: SavedData) -> Recent:
         asked=asked,
         unseen=tuple(node for node in asked if node not in known),
         skipped=skipped | absent,
-        now=stamps[0] + (period.num_steps - 1) * step,
-        step=step,
-        ahead=_scaled_ahead(given, period.node_ids, node_ids, data),
+        clock=period.calendar,
+        late=late(period, data),
+        covariates=None
+        if given is None
+        else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
     )
 
 
@@ -133,30 +143,29 @@ def scaler_of(recent: Recent, data: SavedData, saved: Scaler) -> Scaler:
     return Scaler(mean, scale)
 
 
-def recent_tensors(
-    recent: Recent, data: SavedData, graph: Graph, lags: tuple[str, ...]
-) -> PeriodTensors:
+def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) -> PeriodTensors:
     """The last window, which begins at step 0, and before it history where it is known."""
-    start = recent.now - (data.window - 1) * recent.step
-    calendar = Calendar.from_timestamps(start, data.step)
-    back = lag_steps(lags, calendar, data.horizon)
-    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
-    readings = Readings(recent.series, inputs).carrying(data.carry)
-    lead = max((lag.steps for lag in back), default=0)
-    length, ahead = lead + data.window, data.horizon
-    steps = range(-lead, data.window + data.horizon)
-    filled = None if readings.filled is None else _cut(readings.filled, length, ahead, 0.0)
-    return PeriodTensors(
-        readings=replace(readings, raw=_cut(recent.series, length, ahead, nan), filled=filled),
-        graph=graph,
-        scaler=scaler_of(recent, data, data.targets),
-        window=data.window,
-        horizon=data.horizon,
-        calendar=calendar,
-        lead=lead,
-        lags=back,
-        ahead=_ahead(recent, data, calendar, steps),
+    window = Period(
+        INPUT,
+        _last(recent.series, data.window, data.horizon),
+        recent.node_ids,
+        graph,
+        recent.clock.later(len(recent.series) - data.window),
     )
+    lead = steps_of_history(needs, window, data.horizon)
+    if data.carry:  # a gap may have begun long before
+        lead = max(lead, len(recent.series) - data.window)
+    earlier = _last(recent.series, lead + data.window)[:lead]
+    before, given = Before(earlier), recent.covariates
+    if given is not None:
+        length = data.window + data.horizon
+        values = _last(given.values, lead + length)
+        window = replace(window, covariates=replace(given, values=values[lead:]))
+        before = Before(earlier, values[:lead])
+    inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
+    scales = Scales(inputs, scaler_of(recent, data, data.targets), data.covariates)
+    layout = Layout(data.window, data.horizon, carry=data.carry, holidays=data.holidays)
+    return prepare(window, before, scales, layout, needs)
 
 
 def _skipped(period: Period, data: SavedData) -> dict[str, str]:
@@ -166,7 +175,12 @@ def _skipped(period: Period, data: SavedData) -> dict[str, str]:
         return dict.fromkeys(period.node_ids, reason)
     known = set(data.node_ids)
     counts = (~period.series.isnan()).sum(0).tolist()
-    return {
+    never = {
+        node: "never read, neither when the run was trained nor in the input"
+        for node, count in zip(period.node_ids, counts, strict=True)
+        if node in data.never_read and not count
+    }
+    return never | {
         node: f"{count} readings; a sensor the run has never seen needs {data.window}"
         for node, count in zip(period.node_ids, counts, strict=True)
         if node not in known and count < data.window
@@ -217,25 +231,6 @@ def _until_now(period: Period, data: SavedData) -> tuple[Period, Covariates | No
     return replace(period, series=period.series[:now], covariates=None), ahead
 
 
-def _scaled_ahead(
-    given: Covariates | None, known: tuple[str, ...], wanted: tuple[str, ...], data: SavedData
-) -> Float[Tensor, "time node channel"] | None:
-    if given is None or data.covariates is None:
-        return None
-    return data.covariates.apply(_laid_out(given.values, known, wanted))
-
-
-def _ahead(recent: Recent, data: SavedData, calendar: Calendar, steps: range) -> Ahead:
-    """What is known beforehand of these steps, counted from the beginning of the window."""
-    off, given = None, recent.ahead
-    if data.holidays is not None:
-        off = holiday_steps(data.holidays, calendar, steps, period=INPUT)
-    if given is None:
-        return Ahead(off)
-    missing = max(len(steps) - len(given), 0)
-    return Ahead(off, nn.functional.pad(given[-len(steps) :], (0, 0, 0, 0, missing, 0)))
-
-
 def _fitted(recent: Recent, data: SavedData) -> Scaler:
     """What the training would make of the readings of the input."""
     one_for_all = data.scaling is None and not data.protocol.scale_per_node
@@ -247,20 +242,10 @@ def _fitted(recent: Recent, data: SavedData) -> Scaler:
     return fit_scaler(recent.series, per_node=True)
 
 
-def _cut(series: NodeSeries, length: int, ahead: int, nothing: float) -> Float[Tensor, "cut node"]:
-    """The last ``length`` steps and room for ``ahead`` more; ``nothing`` where none are given."""
-    tail = series[-length:]
-    missing = length - len(tail)
-    return nn.functional.pad(tail, (0, 0, missing, ahead), value=nothing)
-
-
-def _check_step(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> None:
-    """Refuses readings that come more rarely than the run reads them."""
-    if len(stamps) < 2:
-        return
-    found = columns.most_frequent((stamps[1:] - stamps[:-1]).to_numpy(), INPUT)
-    if found > step:
-        raise StreamError(
-            f"{INPUT}: readings come every {found}, but the run was trained on one every {step}. "
-            "Give readings of that step."
-        )
+def _last(
+    values: Float[Tensor, "time node *channel"], length: int, ahead: int = 0
+) -> Float[Tensor, "cut node *channel"]:
+    """The last ``length`` steps and room for ``ahead`` more; NaN where none are given."""
+    tail = values[max(len(values) - length, 0) :]
+    sides = [0] * (2 * (tail.dim() - 1))
+    return nn.functional.pad(tail, (*sides, length - len(tail), ahead), value=torch.nan)

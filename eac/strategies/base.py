@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import TrainingSettings
+from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.described import Described
-from eac.protocols.published_draws import PublishedDraws
+from eac.protocols.draws import Draws, OwnDraws
+from eac.records.update import UpdateRecord
 from eac.typing import NodeIndex
 
 
@@ -30,7 +33,7 @@ class PeriodContext:
         previous: The period before, or None at the start.
         change: Ids kept, new, returned and gone.
         training: How the forecaster trains, for a strategy that tries something out.
-        draws: Where first values come from under a protocol that draws in the published order.
+        draws: Where first values come from, by the seed of the run.
     """
 
     index: int
@@ -39,7 +42,7 @@ class PeriodContext:
     previous: PeriodView | None
     change: NodeChange
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    draws: PublishedDraws | None = None
+    draws: Draws = field(default_factory=lambda: OwnDraws(torch.initial_seed()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +54,32 @@ class PeriodPlan:
         start: From the model as the last period left it, or from its first weights.
         freeze_backbone: Train what the strategy owns, and nothing of the backbone.
         train_head: With a frozen backbone, train its readout all the same.
+        train_update: With a frozen backbone, train its low-rank updates, biases and scales.
         loss_nodes: Rows of the period the loss counts; None means all.
         graph_nodes: Rows of the period trained on as a subgraph; None means all.
+
+    Example:
+        >>> plan = PeriodPlan(freeze_backbone=True)
+        >>> plan.train, plan.start  # trains what the strategy owns, from the previous model
+        (True, 'previous')
     """
 
     train: bool = True
     start: Literal["previous", "scratch"] = "previous"
     freeze_backbone: bool = False
     train_head: bool = False
+    train_update: bool = False
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
+
+    def open(self, backbone: Backbone) -> None:
+        """Lets what the plan names of the backbone be trained, and nothing else of it."""
+        backbone.requires_grad_(not self.freeze_backbone)
+        if self.train_update:
+            open_updates(backbone)
+        if self.train_head:
+            for parameter in backbone.head_parameters():
+                parameter.requires_grad_(True)
 
     @staticmethod
     def on_subgraph(graph: Graph, nodes: NodeIndex, num_hops: int) -> "PeriodPlan":
@@ -84,6 +103,7 @@ class Strategy(Described, nn.Module, ABC):
     def __init__(self):
         super().__init__()
         self._notes: list[str] = []
+        self._update: UpdateRecord | None = None
 
     @abstractmethod
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
@@ -151,3 +171,15 @@ class Strategy(Described, nn.Module, ABC):
                 taken += part._notes
                 part._notes = []
         return tuple(taken)
+
+    def record_update(self, update: UpdateRecord | None) -> None:
+        """Leaves what is known of this period's low-rank update for its record."""
+        self._update = update
+
+    def take_update(self) -> UpdateRecord | None:
+        """What was left, also by strategies this one stands on, since it was last taken."""
+        taken = None
+        for part in self.modules():
+            if isinstance(part, Strategy):
+                taken, part._update = taken or part._update, None
+        return taken

@@ -38,6 +38,14 @@ class EAC(Strategy):
         cold_start: First prompts of nodes that join in later periods; null: random (published).
         protect: How prompts of the past are kept while others are learned; null: not at all
             (published).
+
+    Example:
+        >>> import eac as package
+        >>> model = package.Forecaster(package.STGNN(), EAC(rank=6, seed=0))
+        >>> model.strategy.pool.grow(["north", "south"])  # a period does this with its new sensors
+        2
+        >>> model.print_trainable_parameters()
+        trainable params: 3,392 || all params: 3,392 || trainable%: 100.0000
     """
 
     def __init__(
@@ -82,10 +90,11 @@ class EAC(Strategy):
         self.pool.fence(None)
         if later and self.tune == "new":
             self.pool.freeze_rows()
+        if self.seed is None and not known:
+            self.pool.reseed(context.draws.seed)
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)
-        if context.draws is not None:
-            self.pool.draw(context.draws, len(known))
+        context.draws.first_prompts(self.pool, len(known))
         if known:
             self._place_new(context, backbone, set(known))
             self._fence(context, len(known))

@@ -12,7 +12,7 @@ from eac.strategies.base import Strategy
 
 def scaled_forecast(
     strategy: Strategy, backbone: Backbone, inputs: Inputs, graph: Graph
-) -> Float[Tensor, "batch node horizon"]:
+) -> Float[Tensor, "*output batch node horizon"]:
     """Forecasts in the units of the backbone, the strategy's hooks included."""
     inputs = strategy.adapt_input(inputs)
     features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
@@ -32,7 +32,7 @@ class Pair(Trial):
         self.backbone = backbone
         self.strategy = strategy
 
-    def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
+    def forward(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in the units of the backbone."""
         return scaled_forecast(self.strategy, self.backbone, batch.inputs, batch.graph)
 

@@ -22,6 +22,13 @@ class LoRA(Strategy):
 
     Args:
         rank: Of each layer (the comparison: 6).
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> strategy = LoRA(rank=6)
+        >>> strategy.attach(STGNN(hidden=64))  # ``Forecaster`` does this
+        >>> sum(p.numel() for p in strategy.parameters())  # a layer is added in each later period
+        0
     """
 
     def __init__(self, rank: int = 6):

@@ -13,6 +13,11 @@ class OnlineNew(Strategy):
 
     Args:
         num_hops: Reach of the neighbourhood (published: 2).
+
+    Example:
+        >>> strategy = OnlineNew(num_hops=2)
+        >>> strategy.made_with
+        {'num_hops': 2}
     """
 
     def __init__(self, num_hops: int = 2):

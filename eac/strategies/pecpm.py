@@ -53,6 +53,11 @@ class PECPM(Strategy):
         replayed: Share of all nodes, those that evolved least.
         num_hops: Reach of the subgraph around the chosen nodes.
         ewc: Weight of the penalty on the backbone.
+
+    Example:
+        >>> strategy = PECPM(num_patterns=64, matches=5)
+        >>> strategy.made_with
+        {'num_patterns': 64, 'matches': 5}
     """
 
     def __init__(
@@ -163,7 +168,12 @@ class PECPM(Strategy):
 def cosine(
     x: Float[Tensor, "*any window"], patterns: Float[Tensor, "pattern window"]
 ) -> Float[Tensor, "*any pattern"]:
-    """Cosine similarity of windows and patterns; 0 for a window of zeros."""
+    """Cosine similarity of windows and patterns; 0 for a window of zeros.
+
+    Example:
+        >>> cosine(torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 1.0]])).tolist()
+        [[1.0, 0.0]]
+    """
     return F.normalize(x, dim=-1) @ F.normalize(patterns, dim=-1).T
 
 

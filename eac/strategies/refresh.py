@@ -1,8 +1,8 @@
 """Refresh: each period decides, by a measurement, how much of the model is trained."""
 
 import copy
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from eac.backbones.base import Backbone
 from eac.continual.drift import daily_drift
@@ -17,36 +17,31 @@ from eac.continual.probe import (
     validation_error,
 )
 from eac.continual.selection import shared_rows
+from eac.continual.updates import Compression
+from eac.errors import ConfigError
+from eac.nn.low_rank_update import give_updates
+from eac.records.update import UpdateRecord
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair
+from eac.strategies.rungs import EVERYTHING, PROMPTS, Rung, ladder
 from eac.strategies.wrapper import Wrapper
-
-Level: TypeAlias = Literal["prompts", "head", "full"]
-
-LEVELS: tuple[Level, ...] = ("prompts", "head", "full")
-"""What is trained, cheapest first."""
-
-NAMES: dict[Level, str] = {
-    "prompts": "prompts alone",
-    "head": "prompts and head",
-    "full": "everything",
-}
-"""What a record calls it."""
 
 STEPS_BACK = (0.25, 0.5, 0.75)
 """Points between the state before and after training that are measured beside both."""
 
 
 class Refresh(Wrapper):
-    """Decides, period by period, between prompts alone, prompts and head, and everything.
+    """Decides, period by period, how much is trained, from prompts alone to everything.
 
-    Stands on a strategy that freezes the backbone after period 0. Each level is tried in a short
-    training on a copy, from the same start and on the same windows; the cheapest one that none
-    above it beats on the validation part by ``margin`` is then trained fully. What came of it
-    is measured against the state before it, points on the straight line between the two (as in
-    Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts alone, and the best on the
-    validation part stays: a training can be taken back in part or wholly. Choice, figures and
-    reason are noted in the record of the period.
+    Stands on a strategy that freezes the backbone after period 0. The rungs between are prompts
+    and head, and prompts and a low-rank update of the backbone (see ``Compressed``), of one rank
+    or another. Rungs are tried in a short training on a copy, from the same start and on the same
+    windows: the first and the last, and where the first is too low, those between by halving.
+    The cheapest one tried that none above it beats on the validation part by ``margin`` is then
+    trained fully. What came of it is measured against the state before it, points on the straight
+    line between the two (as in Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts
+    alone, and the best on the validation part stays: a training can be taken back in part or
+    wholly. Choice, figures and reason are noted in the record of the period.
 
     Two cheap signs spare the probe: where a share of ``upheaval`` of the nodes is new everything
     is trained; without a new node and with a drift of at most ``calm``, the prompts.
@@ -57,6 +52,8 @@ class Refresh(Wrapper):
             Negative: it may be that much worse, because a short probe understates what training
             everything comes to; a choice that does harm is taken back.
         head: Also try prompts and head.
+        ranks: Ranks of updates to try.
+        compression: How earlier updates are kept.
         calm: Drift up to which prompts alone are trained: mean Jensen-Shannon distance (0 to
             0.83) between the readings of the last week of training, day against day with the
             period before. 0 always probes.
@@ -64,6 +61,12 @@ class Refresh(Wrapper):
         steps: Steps of one probe, at most.
         epochs: Passes of one probe over the training windows, at most.
         windows: Validation windows of one measurement, at most.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> strategy = Refresh(EAC(rank=6, seed=0), steps=60)
+        >>> type(strategy.strategy).__name__  # what it stands on
+        'EAC'
     """
 
     def __init__(
@@ -72,6 +75,8 @@ class Refresh(Wrapper):
         *,
         margin: float = -0.01,
         head: bool = True,
+        ranks: Sequence[int] = (),
+        compression: Compression | None = None,
         calm: float = 0.0,
         upheaval: float = 0.5,
         steps: int = 250,
@@ -80,12 +85,22 @@ class Refresh(Wrapper):
     ):
         super().__init__(strategy)
         self.margin = margin
-        self.head = head
+        if any(rank < 1 for rank in ranks):
+            raise ConfigError(f"Refresh(ranks={list(ranks)}): give ranks of at least 1.")
+        self.rungs = ladder(head=head, ranks=ranks)
+        self.compression = compression or Compression()
+        self._updates = len(ranks) > 0
         self.calm = calm
         self.upheaval = upheaval
         self.budget = Budget(steps, epochs, windows)
         self._choice: _Choice | None = None
         self._before: State | None = None
+
+    def attach(self, backbone: Backbone) -> None:
+        """As the other strategy does; gives the backbone updates where ranks are to be tried."""
+        super().attach(backbone)
+        if self._updates:
+            give_updates(backbone)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """As the other strategy plans, but with as much of the backbone as the probes call for."""
@@ -93,10 +108,13 @@ class Refresh(Wrapper):
         if context.previous is None or plan.start == "scratch":
             return plan
         self._choice = self._cheap_choice(context) or self._measured_choice(context, backbone)
-        return _with_level(plan, self._choice.level)
+        return self._choice.rung.plan(plan)
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; keeps the state before training for the way back."""
+        self._begin_update(
+            EVERYTHING if self._choice is None else self._choice.rung, context, backbone
+        )
         super().begin_period(context, backbone)
         if self._choice is not None:
             self._before = state_of(Pair(self.strategy, backbone))
@@ -112,8 +130,8 @@ class Refresh(Wrapper):
         states = {"after training": trained, "before training": self._before}
         for share in STEPS_BACK:
             states[f"{share:.0%} of the way"] = between(self._before, trained, share)
-        for level, state in self._choice.probed.items():
-            states[f"of the probe of {NAMES[level]}"] = state
+        for rung, state in self._choice.probed.items():
+            states[f"of the probe of {rung.name}"] = self._before | state
         errors = {name: self._error(pair, state, context) for name, state in states.items()}
         best = min(errors, key=lambda name: errors[name])
         put_state(pair, states[best])
@@ -136,44 +154,55 @@ class Refresh(Wrapper):
         """A choice without a probe, where the signs are clear."""
         new = len(context.change.new) / context.current.period.num_nodes
         if new >= self.upheaval:
-            return _Choice("full", f"everything: {new:.0%} of the nodes are new")
+            return _Choice(EVERYTHING, f"everything: {new:.0%} of the nodes are new")
         if self.calm > 0 and not context.change.new:
             drift = drift_score(context)
             if drift <= self.calm:
-                return _Choice("prompts", f"prompts alone: no new node, drift {drift:.3f}")
+                return _Choice(PROMPTS, f"prompts alone: no new node, drift {drift:.3f}")
         return None
 
     def _measured_choice(self, context: PeriodContext, backbone: Backbone) -> "_Choice":
-        errors: dict[Level, float] = {}
-        states: dict[Level, State] = {}
-        for level in ("prompts", "full"):
-            errors[level], states[level] = self._probe(level, context, backbone)
-        if self.head and self._cheapest(errors) == "full":
-            errors["head"], states["head"] = self._probe("head", context, backbone)
-        level = self._cheapest(errors)
-        kept: dict[Level, State] = {"prompts": states["prompts"], level: states[level]}
-        return _Choice(level, _reason(level, errors, context), kept)
+        """The first and the last rung, and between them by halving where the first is too low."""
+        tried: dict[Rung, tuple[float, State]] = {}
+        for rung in (PROMPTS, EVERYTHING):
+            tried[rung] = self._probe(rung, context, backbone)
+        low, high = 1, len(self.rungs) - 1
+        while self._cheapest(tried) is not PROMPTS and low < high:
+            middle = (low + high) // 2
+            tried[self.rungs[middle]] = self._probe(self.rungs[middle], context, backbone)
+            below = self._cheapest(tried) is self.rungs[middle]
+            low, high = (low, middle) if below else (middle + 1, high)
+        rung = self._cheapest(tried)
+        prompts = {k: v for k, v in tried[PROMPTS][1].items() if k.startswith("strategy.")}
+        reason = _reason(rung, {name: error for name, (error, _) in tried.items()}, context)
+        return _Choice(rung, reason, {PROMPTS: prompts, rung: tried[rung][1]})
 
-    def _cheapest(self, errors: dict[Level, float]) -> Level:
-        """The first level that none of those above it beats by the margin."""
-        tried: list[Level] = [level for level in LEVELS if level in errors]
-        for position, level in enumerate(tried):
-            enough = errors[level] * (1 - self.margin)
-            if all(enough <= errors[above] for above in tried[position + 1 :]):
-                return level
-        return tried[-1]
+    def _cheapest(self, tried: dict[Rung, tuple[float, State]]) -> Rung:
+        """The first rung that none of those above it beats by the margin."""
+        errors = [(rung, tried[rung][0]) for rung in self.rungs if rung in tried]
+        for position, (rung, error) in enumerate(errors):
+            if all(error * (1 - self.margin) <= above for _, above in errors[position + 1 :]):
+                return rung
+        return errors[-1][0]
 
-    def _probe(
-        self, level: Level, context: PeriodContext, backbone: Backbone
-    ) -> tuple[float, State]:
+    def _probe(self, rung: Rung, context: PeriodContext, backbone: Backbone) -> tuple[float, State]:
         """A short training of a copy that has begun the period."""
         trial = copy.deepcopy(Pair(self.strategy, backbone))
+        self._begin_update(rung, context, trial.backbone)
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
-        _open(trial.backbone, level)
+        rung.plan(PeriodPlan(freeze_backbone=True)).open(trial.backbone)
         training, view = context.training, context.current
         error = probe(trial, view, training, self.budget, seed=context.seed)
         return error, state_of(trial)
+
+    def _begin_update(
+        self, rung: Rung, context: PeriodContext, backbone: Backbone
+    ) -> UpdateRecord | None:
+        """Starts what the rung asks of a backbone that was given updates."""
+        if not self._updates:
+            return None
+        return rung.begin(backbone, self.compression, seed=context.seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +210,14 @@ class _Choice:
     """What is trained in a period, and why.
 
     Attributes:
-        level: What is trained.
+        rung: What is trained.
         reason: For the record.
-        probed: States that probes reached, of prompts alone and of the level chosen.
+        probed: States that probes reached, of prompts alone and of the rung chosen.
     """
 
-    level: Level
+    rung: Rung
     reason: str
-    probed: dict[Level, State] = field(default_factory=dict)
+    probed: dict[Rung, State] = field(default_factory=dict)
 
 
 def drift_score(context: PeriodContext) -> float:
@@ -202,25 +231,12 @@ def drift_score(context: PeriodContext) -> float:
     return float(score.nan_to_num(0.0))
 
 
-def _with_level(plan: PeriodPlan, level: Level) -> PeriodPlan:
-    if level == "prompts":
-        return plan
-    return replace(plan, train=True, freeze_backbone=level != "full", train_head=level == "head")
-
-
-def _open(backbone: Backbone, level: Level) -> None:
-    backbone.requires_grad_(level == "full")
-    if level == "head":
-        for parameter in backbone.head_parameters():
-            parameter.requires_grad_(True)
-
-
-def _reason(level: Level, errors: dict[Level, float], context: PeriodContext) -> str:
-    probes = ", ".join(f"{error:.4g} {NAMES[name]}" for name, error in errors.items())
+def _reason(rung: Rung, errors: dict[Rung, float], context: PeriodContext) -> str:
+    probes = ", ".join(f"{error:.4g} {tried.name}" for tried, error in errors.items())
     num_nodes = context.current.period.num_nodes
     new = len(context.change.new) / num_nodes
     returned = len(context.change.returned) / num_nodes
     return (
-        f"{NAMES[level]}: validation MAE of the probes {probes}; "
+        f"{rung.name}: validation MAE of the probes {probes}; "
         f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {drift_score(context):.3f}"
     )

@@ -5,7 +5,12 @@ from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
 
 class Retrain(Strategy):
-    """Trains from the first weights on each period's data (Chen & Liang 2025, baseline)."""
+    """Trains from the first weights on each period's data (Chen & Liang 2025, baseline).
+
+    Example:
+        >>> import eac
+        >>> model = eac.Forecaster(eac.STGNN(), Retrain())
+    """
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """Trains everything, from scratch."""

@@ -29,6 +29,10 @@ class STTTC(Wrapper):
         strategy: The strategy that trains the model.
         groups: Groups of frequencies; at most as many as the horizon has frequencies.
         learning_rate: Of Adam.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> strategy = STTTC(EAC(rank=6, seed=0), groups=4)
     """
 
     def __init__(self, strategy: Strategy, *, groups: int = 4, learning_rate: float = 1e-4):

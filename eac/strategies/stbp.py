@@ -33,6 +33,11 @@ class STBP(Strategy):
             period without new nodes.
         dropout: Inside the block, in training; published 0.2.
         seed: Of the first values of rows; null takes the seed of the run.
+
+    Example:
+        >>> import eac
+        >>> from eac.backbones.stbp import STBPBackbone
+        >>> model = eac.Forecaster(STBPBackbone(), STBP(seed=0))
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class STBP(Strategy):
         self.block.requires_grad_(not later)
         if later and self.tune == "new":
             self.bank.freeze_rows()
+        if self.seed is None and not self.bank.node_ids:
+            self.bank.reseed(context.draws.seed)
         self.bank.grow(context.current.period.node_ids)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:

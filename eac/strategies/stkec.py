@@ -43,6 +43,13 @@ class STKEC(Strategy):
         replayed: Share of all nodes that is replayed.
         num_hops: Reach of the subgraph around the chosen nodes (published: 2).
         ewc: Weight of the penalty (published: 5e-4).
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> strategy = STKEC(num_patterns=24)
+        >>> strategy.attach(STGNN())
+        >>> strategy.memory.patterns.shape
+        torch.Size([24, 12])
     """
 
     def __init__(
@@ -148,6 +155,6 @@ def node_losses(model: Trial, view: PeriodView) -> Float[Tensor, " node"]:
     for batch in batches(view, model.backbone, last_week_starts(view)):
         weight = batch.mask.to(batch.y.dtype)
         error = (model(batch) - batch.scaler.scale_target(batch.y)) * weight
-        total = total + error.square().sum((0, 2))
+        total = total + error.square().flatten(0, -3).sum((0, 2))
         count = count + weight.sum((0, 2))
     return total / count.clamp_min(1)

@@ -40,6 +40,11 @@ class STRAP(Strategy):
 
     Raises:
         ConfigError: If ``own`` is not between 0 and 1 or nothing would be stored or retrieved.
+
+    Example:
+        >>> strategy = STRAP(own=0.7, matches=5)
+        >>> strategy.made_with
+        {'own': 0.7, 'matches': 5}
     """
 
     def __init__(self, own: float = 0.7, *, patterns: int = 32, matches: int = 5):

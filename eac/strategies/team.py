@@ -43,6 +43,11 @@ class TEAM(Consolidated):
         replayed: Share of all nodes, those that are most stable.
         num_hops: Reach of the subgraph around the chosen nodes.
         ewc: Weight of the penalty (published: 1e-3).
+
+    Example:
+        >>> strategy = TEAM(drifted=0.05, replayed=0.05)
+        >>> strategy.made_with
+        {'drifted': 0.05, 'replayed': 0.05}
     """
 
     def __init__(

@@ -43,6 +43,11 @@ class TFMoE(Strategy):
         consolidation_weight: Of keeping reconstructions as the last period left them.
         replay_windows: Windows drawn from each autoencoder at each step.
         freeze_backbone: False trains the shared backbone in every period too.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> strategy = TFMoE(experts=4)
+        >>> strategy.attach(STGNN())
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class TFMoE(Strategy):
         known = without(self._mean_error(view), joined)
         replayed = highest(known, self.replay_share) if self.replay_share > 0 else joined[:0]
         chosen = torch.cat([joined, replayed]).sort().values
-        graph, hops = view.period.graph, backbone.hops
+        graph, hops = view.period.graph, backbone.needs.hops
         return PeriodPlan(
             train=len(chosen) > 0,
             freeze_backbone=self.freeze_backbone,

@@ -36,6 +36,11 @@ class TrafficStream(Consolidated):
         replay: Replay the nodes that drifted least (``stable``), or ``random`` ones.
         num_hops: Reach of the subgraph around the chosen nodes (published: 2).
         ewc: Weight of the penalty (published: 1e-4).
+
+    Example:
+        >>> strategy = TrafficStream(drifted=0.05, replay="stable")
+        >>> strategy.made_with
+        {'drifted': 0.05, 'replay': 'stable'}
     """
 
     def __init__(

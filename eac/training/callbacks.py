@@ -1,14 +1,15 @@
 """Callbacks that make a period repeatable and resumable."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.sampler import epoch_seed
-from eac.training.forecaster import Forecaster
+from eac.protocols.draws import epoch_seed
+from eac.training.pace import Pace
 
 
 class SeedEveryEpoch(Callback):
@@ -38,7 +39,7 @@ class StopWhereStopped(Callback):
                 trainer.should_stop = True
 
 
-class Shorter(Callback):
+class Shorter(Pace):
     """Fewer epochs at a lower rate, where much is learned already.
 
     A recipe's number is a default: a lower number of the trainer's holds as it is, and
@@ -55,21 +56,15 @@ class Shorter(Callback):
         self._rate = rate
         self._from = from_period
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Shortens a fit before its optimizer is made."""
-        data = getattr(trainer, "datamodule", None)
-        if stage != "fit" or not isinstance(data, PeriodData) or data.index < self._from:
-            return
-        if self._epochs is not None:
-            trainer.fit_loop.max_epochs = _fewer(self._epochs, trainer.max_epochs)
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = self._rate
+    def epochs_of(self, period: int, most: int | None) -> int | None:
+        """The smaller number, from the first period on in which this holds."""
+        if period < self._from or self._epochs is None:
+            return None
+        return _fewer(self._epochs, most)
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Restores the rate."""
-        del trainer, stage
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = 1.0
+    def rate_of(self, period: int) -> float | None:
+        """The share, from the same period on."""
+        return None if period < self._from else self._rate
 
 
 def _fewer(epochs: int, of_trainer: int | None) -> int:
@@ -94,6 +89,18 @@ class PeriodCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up the best score also where the run directory was moved in between."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath), Path(path).name)) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {name: here(state_dict[name]) for name in paths if name in state_dict}
+        best = {here(path): score for path, score in state_dict.get("best_k_models", {}).items()}
+        state = {**state_dict, **moved, "dirpath": self.dirpath, "best_k_models": best}
+        super().load_state_dict(state)
 
 
 class CountEpochs(Callback):

@@ -5,25 +5,29 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
-from lightning.pytorch import LightningModule
+from jaxtyping import Float
+from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.backbones.base import Backbone
+from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.ready import Ready
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
-from eac.metrics.horizon import HorizonErrors, cumulative_weights
+from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
+from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair, scaled_forecast
-from eac.training.schedules import WarmupCosine
+from eac.training.objective import weighted_loss
+from eac.training.pace import share_of_rate, stepping
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
@@ -47,8 +51,9 @@ class Forecaster(LightningModule):
             ``scaled`` counts all nodes alike.
         revin: Reversible instance normalisation: the deviation, in scaled units, below which a
             window counts as constant, such as 0.1; None leaves windows as they are.
-        null_value: Targets equal to this are left out of the errors; None leaves it to the
-            protocol of the data.
+
+    Attributes:
+        node_ids: Ids of the nodes it is pointed at; None before its first period.
     """
 
     def __init__(
@@ -62,29 +67,35 @@ class Forecaster(LightningModule):
         loss_steps: Literal["equal", "cumulative"] = "equal",
         loss_units: Literal["scaled", "raw"] = "scaled",
         revin: float | None = None,
-        null_value: float | None = None,
     ):
         super().__init__()
+        self.loss = loss or MSE()
+        outputs = self.loss.outputs
+        self.made_from = (backbone, strategy, self.loss, revin)
+        backbone = backbone if outputs == 1 else ManyOutputs(backbone, outputs)
         self.backbone = backbone if revin is None else RevIN(backbone, revin)
         self.strategy = strategy
         strategy.attach(self.backbone)
-        self.loss = loss or MSE()
-        self.loss_steps = loss_steps
-        self.loss_units = loss_units
-        self.rate = 1.0
-        self.null_value = null_value
+        self.loss_steps: Literal["equal", "cumulative"] = loss_steps
+        self.loss_units: Literal["scaled", "raw"] = loss_units
+        self.node_ids: tuple[str, ...] | None = None
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self._errors: HorizonErrors | None = None
         self._batch_errors: list[Tensor] = []
         self._loss_sum: Tensor | None = None
-        self._begun = False
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
-        """Forecasts in raw units."""
+        """Forecasts in raw units; of a loss with several outputs the one that counts."""
+        return self.loss.point(self.outputs(batch))
+
+    def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
+        """Forecasts in raw units, every output of the loss."""
         return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
 
-    def scaled_forecast(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node horizon"]:
+    def scaled_forecast(
+        self, inputs: Inputs, graph: Graph
+    ) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in the units of the backbone."""
         return scaled_forecast(self.strategy, self.backbone, inputs, graph)
 
@@ -105,23 +116,18 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged = self._null_value(data), self.loss.judged
+        null, judged = data.null_value, self.loss.judged
         return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
         fresh = context.previous is None or plan.start == "scratch"
-        if context.draws is not None:
-            context.draws.first_weights(self.backbone.published_layers(), keep=fresh)
+        context.draws.first_weights(self.backbone, keep=fresh)
         self.strategy.begin_period(context, self.backbone)
-        self.strategy.select_nodes(context.current.period.node_ids)
+        self.select_nodes(context.current.period.node_ids)
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
-        self.backbone.requires_grad_(not plan.freeze_backbone)
-        if plan.train_head:
-            for parameter in self.backbone.head_parameters():
-                parameter.requires_grad_(True)
-        self._begun = True
+        plan.open(self.backbone)
 
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
@@ -131,44 +137,42 @@ class Forecaster(LightningModule):
         self.backbone.choose_by_validation(measure)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
-        """Points a model that has learned already at the nodes of another period, by id."""
+        """Points the model at the nodes of a period, by id."""
         self.strategy.select_nodes(node_ids)
-        self._begun = True
+        self.node_ids = tuple(node_ids)
 
-    def setup(self, stage: str) -> None:
-        """Prepares a period that no runner prepared, and applies the graph once to its series."""
-        del stage
-        data = self.period_data
-        data.use_context_of(self.backbone)
-        if not self._begun:
-            node_ids = data.period.node_ids
+    def made_ready(self, data: LightningDataModule) -> Ready:
+        """The period as the backbone needs it; a model without a period yet begins with this one.
+
+        Lightning asks for this where no runner prepared the period.
+        """
+        data = _period_data(data).prepared(self.backbone.needs)
+        node_ids = data.period.node_ids
+        if self.node_ids is None:
             change = NodeChange.between(node_ids, (), set())
-            training = self.training_settings(data)
-            context = PeriodContext(0, data.seed, data.view, None, change, training)
+            training, draws = self.training_settings(data), OwnDraws(data.seed)
+            context = PeriodContext(0, data.seed, data.view, None, change, training, draws)
             self.begin_period(context, self.plan_period(context))
-        data.apply_graph_once(self.backbone)
+        elif self.node_ids != node_ids:
+            self.select_nodes(node_ids)
+        return data.ready
 
     @property
     def period_data(self) -> PeriodData:
         """The data module of the period at hand."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, PeriodData):
-            raise TypeError("Forecaster trains on PeriodData; pass datamodule=PeriodData(...).")
-        return data
+        return _period_data(getattr(self.trainer, "datamodule", None))
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what requires a gradient now."""
         trainable = [p for p in self.parameters() if p.requires_grad]
         optimizer = self._optimizer(trainable)
+        share = share_of_rate(self.trainer.callbacks, self.period_data.index)  # pyright: ignore[reportAttributeAccessIssue]
         for group in optimizer.param_groups:
-            group["lr"] *= self.rate
+            group["lr"] *= share
         if self._lr_scheduler is None:
             return optimizer
-        scheduler = self._lr_scheduler(optimizer)
-        if not isinstance(scheduler, WarmupCosine):
-            return [optimizer], [scheduler]
-        scheduler.end_at(int(self.trainer.estimated_stepping_batches))
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+        total = self.trainer.estimated_stepping_batches
+        return [optimizer], [stepping(self._lr_scheduler(optimizer), total)]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss over the nodes of the plan, plus the strategy's penalty."""
@@ -181,31 +185,11 @@ class Forecaster(LightningModule):
         return loss
 
     def _batch_loss(
-        self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch, data: PeriodData
+        self, y_hat: Float[Tensor, "*output batch node horizon"], batch: Batch, data: PeriodData
     ) -> Float[Tensor, ""]:
-        y, mask = batch.scaler.scale_target(batch.y), self._loss_mask(batch, data)
-        if self.loss_units == "raw":
-            weight = batch.scaler.scale[..., None] / data.full.scaler.scale.mean()
-            y_hat, y = y_hat * weight, y * weight
-        if self.loss_steps == "cumulative":
-            weight = cumulative_weights(data.horizon).to(y)
-            y_hat, y = y_hat * weight, y * weight
-        if batch.loss_nodes is not None:
-            y_hat, y = y_hat[:, batch.loss_nodes], y[:, batch.loss_nodes]
-            mask = None if mask is None else mask[:, batch.loss_nodes]
-        return self.loss(y_hat, y, mask)
-
-    def _loss_mask(
-        self, batch: Batch, data: PeriodData
-    ) -> Bool[Tensor, "batch node horizon"] | None:
-        """Targets that the loss counts; None means all."""
-        null = self._null_value(data) if data.protocol.null_excluded_from_loss else None
-        if null is not None:
-            return batch.mask & (batch.y != null)
-        return None if batch.complete else batch.mask
-
-    def _null_value(self, data: PeriodData) -> float | None:
-        return data.protocol.null_value if self.null_value is None else self.null_value
+        return weighted_loss(
+            self.loss, y_hat, batch, data, units=self.loss_units, steps=self.loss_steps
+        )
 
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss of the epoch."""
@@ -221,8 +205,8 @@ class Forecaster(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
-        y_hat = self.loss.judged(self(batch), batch.y)
-        by_batch = self.period_data.protocol.seed_for_seed
+        y_hat = self.loss.judged(self.outputs(batch), batch.y)
+        by_batch = self.period_data.protocol.validate_by_batch
         errors = self._new_errors() if by_batch else self.errors
         self._count(batch, y_hat, errors)
         if by_batch:
@@ -241,10 +225,12 @@ class Forecaster(LightningModule):
         self._errors = self._new_errors()
         self.strategy.begin_forecasts()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts errors of all nodes, per node and horizon."""
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Counts errors of all nodes, per node and horizon; gives the forecasts as ``y_hat``."""
         del batch_idx
-        self._count(batch, self.strategy.adapt_forecast(self(batch), batch), self.errors)
+        y_hat = self.strategy.adapt_forecast(self(batch), batch)
+        self._count(batch, y_hat, self.errors)
+        return {"y_hat": y_hat}
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
@@ -269,7 +255,7 @@ class Forecaster(LightningModule):
 
     def _new_errors(self) -> HorizonErrors:
         data = self.period_data
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=self._null_value(data))
+        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=data.null_value)
 
     def _add_other_processes(self) -> None:
         if self.trainer.world_size > 1:
@@ -298,3 +284,9 @@ class Forecaster(LightningModule):
             f"trainable params: {trainable:,} || all params: {total:,} || "
             f"trainable%: {100 * trainable / max(total, 1):.4f}"
         )
+
+
+def _period_data(data: object) -> PeriodData:
+    if not isinstance(data, PeriodData):
+        raise TypeError("Forecaster trains on PeriodData; pass datamodule=PeriodData(...).")
+    return data

@@ -2,33 +2,31 @@
 
 from pathlib import Path
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
+from eac.artifacts.resume_points import resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import StopWhereDiverged
 from eac.training.forecaster import Forecaster
+from eac.training.pace import Pace
 from eac.training.trainers import TrainerFactory
 
 RATE = 1 / 3
 """Share of the learning rate, since little is left to learn."""
 
 
-class _Again(Callback):
+class _Again(Pace):
     """Sets epochs and rate after every callback of the configuration has."""
 
     def __init__(self, epochs: int):
         self._epochs = epochs
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        del stage
-        trainer.fit_loop.max_epochs = self._epochs
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = RATE
+    def epochs_of(self, period: int, most: int | None) -> int:
+        del period, most
+        return self._epochs
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        del trainer, stage
-        if isinstance(pl_module, Forecaster):
-            pl_module.rate = 1.0
+    def rate_of(self, period: int) -> float:
+        del period
+        return RATE
 
 
 def refit(
@@ -49,10 +47,9 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, last = CountEpochs(), directory / "last.ckpt"
+    clock, resume = CountEpochs(), resume_point(directory)
     again = _Again(data.refit_epochs)
-    callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
-    resume = str(last) if last.is_file() else None
-    trainer = make_trainer(directory, callbacks)
+    own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
+    trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

@@ -101,13 +101,14 @@ def _forecast(
     starts = starts[-max(1, NODE_WINDOWS // num_nodes) :]
     kept = _num_origins(data, len(starts))
     forecasts, total = [], torch.zeros(num_nodes, model.backbone.hidden, dtype=torch.float64)
-    with _undisturbed(model):
-        for batch in _batches(model, data, starts):
+    with undisturbed(model):
+        for batch in forecasting_batches(model, data, starts):
             inputs = model.strategy.adapt_input(batch.inputs)
             features = model.backbone.encode(inputs, batch.graph)
             features = model.strategy.adapt_features(features, inputs)
             scaled = model.backbone.decode(features, inputs)
-            y_hat = model.strategy.adapt_forecast(batch.scaler.inverse(scaled), batch)
+            y_hat = model.loss.point(batch.scaler.inverse(scaled))
+            y_hat = model.strategy.adapt_forecast(y_hat, batch)
             forecasts = [*forecasts, y_hat[:, rows].cpu()][-kept:]
             total += features.double().sum(0).cpu()
     return torch.cat(forecasts)[-kept:], _dispersion(total / len(starts))
@@ -117,19 +118,20 @@ def _num_origins(data: PeriodData, available: int) -> int:
     return min(data.period.calendar.steps_per_week, ORIGINS, available)
 
 
-def _batches(
+def forecasting_batches(
     model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
 ) -> Iterator[Batch]:
-    tensors = data.full.to(model.device)
+    """Windows in order of time, a bounded number at once, on the device of the model."""
+    tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
-        tensors = tensors.with_neighbours(model.backbone.neighbour_series)
+        tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
     size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
     for chunk in starts.split(size):
         yield tensors.batch(chunk.to(model.device))
 
 
 @contextmanager
-def _undisturbed(model: Forecaster) -> Iterator[None]:
+def undisturbed(model: Forecaster) -> Iterator[None]:
     """Puts back everything that forecasting may change: state, modes and randomness."""
     state = SavedState.of(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(model):
@@ -174,7 +176,9 @@ def _sensors(
     steps = torch.arange(first, last)
     unknown = torch.full((len(steps), len(rows)), torch.nan)
     chosen = series[:, torch.tensor([int(row) for row in rows], dtype=torch.long)]
-    week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
+    week = unknown
+    if period.calendar.cycles[1] == "week":
+        week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
     return [
         SensorTrace(
             node_id=period.node_ids[int(row)],

@@ -1,22 +1,28 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, load_state, save_state
-from eac.artifacts.saved_data import data_card, load_draws, save_graph
+from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
+from eac.artifacts.saved_data import load_draws
+from eac.artifacts.saving import save_artifact
+from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
 from eac.errors import RunError
-from eac.files import make_folder, remove, write_text
+from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
-from eac.protocols.published_draws import PublishedDraws
+from eac.protocols.draws import period_seed
 from eac.records.details import write_details
+from eac.records.manifest import write_noted
 from eac.records.record import (
     PERIOD_FILE,
     RUN_FILE,
@@ -30,13 +36,15 @@ from eac.records.record import (
     write_run,
 )
 from eac.strategies.base import PeriodContext, PeriodPlan
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import stops
 from eac.training.forecaster import Forecaster
+from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
-from eac.training.run_header import describe, header
+from eac.training.run_header import describe, header, made_or_nothing
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
@@ -96,7 +104,7 @@ class StreamRunner:
     ):
         self.forecaster = forecaster
         self.data = data
-        data.use_context_of(forecaster.backbone)
+        check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
         self._config = describe(forecaster, data) if config is None else config
@@ -105,7 +113,8 @@ class StreamRunner:
         check_peers(peers)
         self._peers = peers
         self._memory = _Memory()
-        self._draws = PublishedDraws(data.seed) if data.protocol.seed_for_seed else None
+        self._intervals = IntervalRun()
+        self._draws = data.protocol.draws(data.seed)
         self._next = 0
 
     @property
@@ -143,7 +152,7 @@ class StreamRunner:
                 "another run directory, or continue that run with: eac run --resume "
                 f"{self.run_dir}"
             )
-        write_text(path, self._config)
+        write_noted(path, self._config.encode())
         if not (self.run_dir / RUN_FILE).is_file():
             write_run(self.run_dir, header(self.forecaster, self.data))
         done = read_run(self.run_dir).periods
@@ -166,30 +175,34 @@ class StreamRunner:
         following = self.data.for_period(after) if after < len(self.data.stream) else None
         if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
             load_state(directory).restore(self.forecaster)
-            if self._draws is not None:
-                self._draws = PublishedDraws(self.data.seed, load_draws(directory))
+            self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
+            self._intervals.restore(data, directory)
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
-        data.draws = self._draws
+        data = data.prepared(model.backbone.needs)
         context = self._context(data, change)
-        plan = self._begin(data, context)
+        clock = time.perf_counter()
+        plan = self._begin(context)
+        probing = time.perf_counter() - clock
+        data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         _log_start(data, change, counts)
         watch = CountEpochs()
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch)
+        roll = self._intervals.begin(data, data.null_value)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            watch.seconds += self._after_training(data, directory, context, plan)
-        if self._draws is not None:
-            self._draws.end_period(watch.epochs)
+            watch.seconds += probing + self._after_training(data, directory, context, plan)
+        self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
         record = self._record(data, change, counts, watch, naive)
+        record = replace(record, intervals=self._intervals.summary(change))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -203,21 +216,21 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
-        seed, previous = data.seed * 1009 + data.index, self._memory.previous
+        seed, previous = period_seed(data.seed, data.index), self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        view = None if previous is None else previous.view
+        view = None if previous is None else previous.prepared(self.forecaster.backbone.needs).view
         training = self.forecaster.training_settings(data)
-        return PeriodContext(data.index, seed, data.view, view, change, training, data.draws)
+        return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 
-    def _begin(self, data: PeriodData, context: PeriodContext) -> PeriodPlan:
-        """Plans the period, and readies model and data for it."""
+    def _begin(self, context: PeriodContext) -> PeriodPlan:
+        """Plans the period, and readies the model for it."""
         model = self.forecaster
         model.strategy.take_notes()
+        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)
-        data.learn_on(plan.graph_nodes, plan.loss_nodes)
         return plan
 
     def _after_training(
@@ -226,18 +239,18 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
+        if plan.train_update or not plan.freeze_backbone:
             model.choose_by_validation(context)
+        self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = directory / "last.ckpt"
-        resume = str(last) if last.is_file() else None
-        trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
-        best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
+        last = resume_point(directory)
+        trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
+        best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])
 
     def _record(
@@ -266,23 +279,25 @@ class StreamRunner:
             backbone=type(self.forecaster.backbone).__name__,
             sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
             notes=self.forecaster.strategy.take_notes(),
+            update=self.forecaster.strategy.take_update(),
         )
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
         """Writes state and card, then the record that says the period is done."""
-        base = self._directory(self.data.for_period(0)) if data.index > 0 else None
-        card = {
-            "period": record.name,
-            "node_ids": list(data.period.node_ids),
-            **data_card(data),
-            "metrics": record.errors.to_json(),
-        }
-        save_graph(directory, data.period.graph)
-        save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
+        self._intervals.end(data, directory)
+        before = self._memory.previous
+        save_artifact(
+            directory,
+            SavedState.of(self.forecaster),
+            data,
+            base=self._directory(self.data.for_period(0)) if data.index > 0 else None,
+            parent=None if before is None else self._directory(before),
+            made=made_or_nothing(self.forecaster),
+            calibration=CALIBRATION_FILE,
+            facts=record.errors.to_json(),
+        )
         write_period(directory, record)
-        for name in ("best.ckpt", "last.ckpt"):
-            remove(directory / name)
-            remove(directory / "refit" / name)
+        remove_checkpoints(directory)
 
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]
@@ -297,3 +312,5 @@ def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) ->
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )
+    for said in before_training(data.period, data.split):
+        log.warning("period %s: %s", data.period.name, said)

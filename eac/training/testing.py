@@ -10,6 +10,7 @@ from eac.artifacts.checkpoint import SavedState
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
+from eac.protocols.draws import period_seed
 from eac.records.horizon_table import Groups
 from eac.training.forecaster import Forecaster
 from eac.training.trainers import TrainerFactory
@@ -53,7 +54,7 @@ class CrossTester:
             Errors of the model as the "previous" period left it (not in the first period), in
             which a node it does not know has no state of its own; and of an "untrained" one.
         """
-        seed_everything(data.seed * 1009 + data.index, workers=True, verbose=False)
+        seed_everything(period_seed(data.seed, data.index), workers=True, verbose=False)
         tables = {"untrained": self._test(copy.deepcopy(self._first), data, change, directory)}
         if self._changes:
             tables["previous"] = self._test_as_is(data, change, directory)

@@ -5,7 +5,7 @@ import torch
 
 from eac.backbones.graph_wavenet import GraphWaveNet
 from eac.data.batches.batch import Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
 

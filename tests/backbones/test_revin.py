@@ -131,8 +131,8 @@ def test_neighbours_computed_once_or_afresh_or_for_single_nodes_are_the_same(giv
 
 
 def test_a_backbone_of_several_hops_is_not_given_neighbours_beforehand():
-    series, graph = torch.randn(30, NODES), Graph.from_dense(torch.rand(NODES, NODES))
-    assert RevIN(STGNN(WINDOW, HORIZON)).neighbour_series(series, graph) is None
+    assert STGNN(WINDOW, HORIZON).needs.neighbours is not None
+    assert RevIN(STGNN(WINDOW, HORIZON)).needs.neighbours is None
 
 
 def test_level_and_scaling_of_the_data_are_one_map_for_what_starts_from_data(given):

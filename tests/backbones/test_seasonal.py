@@ -7,7 +7,7 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
@@ -113,7 +113,7 @@ def test_validation_chooses_how_much_of_the_correction_counts(backbone):
 
 def test_the_neighbours_it_hears_may_come_computed(backbone):
     given, graph = inputs(), Graph.from_dense(torch.rand(NODES, NODES))
-    near = backbone.neighbour_series(torch.randn(30, NODES), graph)
+    near = backbone.needs.neighbours(torch.randn(30, NODES), graph)
 
     assert near.shape == (30, NODES)
     assert backbone(given, graph).isfinite().all()

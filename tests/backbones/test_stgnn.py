@@ -41,7 +41,7 @@ def case(num_nodes=23, batch=9, window=12, dtype=torch.float32, **settings):
         graph = Graph(num_nodes, graph.edge_index, graph.edge_weight.double())
     series = torch.randn(40, num_nodes, dtype=dtype)
     starts = torch.randint(0, 40 - window, (batch,))
-    near = model.neighbour_series(series, graph)
+    near = model.needs.neighbours(series, graph)
     inputs = Inputs(gather(series, starts, window), gather(near, starts, window))
     prompt = torch.randn(num_nodes, window, dtype=dtype)
     return model, inputs, prompt, graph

@@ -6,7 +6,7 @@ import torch
 
 from eac.backbones.stid import STID
 from eac.data.batches.batch import Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
 
 

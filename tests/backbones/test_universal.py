@@ -57,7 +57,7 @@ def test_the_number_of_parameters_follows_from_the_widths(graph_layer, temporal,
 
 
 def test_two_spectral_layers_of_three_terms_hear_four_edges_away():
-    assert Universal(graph_layer=ChebyshevLinear).hops == 4
+    assert Universal(graph_layer=ChebyshevLinear).needs.hops == 4
 
 
 def test_the_residual_adds_the_unprompted_readings():

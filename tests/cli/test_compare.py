@@ -16,7 +16,7 @@ def test_text_holds_tables_and_a_verdict(runs, capsys):
     assert main(runs) == 0
     text = capsys.readouterr().out
     assert "a (EAC)" in text
-    assert "Significance" in text
+    assert "Paired tests" in text
     assert "b (EAC) is better than a (EAC)" in text
     assert max(map(len, text.splitlines())) <= 120
 
@@ -56,3 +56,11 @@ def test_a_chosen_run_is_what_the_others_are_tested_against(runs, capsys):
     assert "2 runs of that name. Give one of: " in capsys.readouterr().err
     assert main([*runs, "--reference", "c"]) == 1
     assert "no run of that name" in capsys.readouterr().err
+
+
+def test_a_brief_comparison_is_the_periods_and_what_they_show(runs, capsys):
+    assert main([*runs, "--brief"]) == 0
+    text = capsys.readouterr().out
+    assert "by period" in text
+    assert "Paired tests" not in text
+    assert "b (EAC) beside the best naive forecast" in text

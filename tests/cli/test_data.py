@@ -117,6 +117,29 @@ def test_an_unknown_layout_is_refused_with_the_choices(stream, capsys):
     assert "table" in capsys.readouterr().err
 
 
+def test_subset_keeps_the_first_nodes_of_each_period(stream, tmp_path):
+    small = tmp_path / "cut"
+    assert main(["subset", str(stream), str(small), "--nodes", "1,3,2"]) == 0
+    for before, after, count in zip(
+        open_stream(stream), open_stream(small), [1, 3, 2], strict=True
+    ):
+        assert after.node_ids == before.node_ids[:count]
+        assert after.series.equal(before.series[:, :count]) or before.missing_share > 0
+        assert after.graph.num_edges == (count > 1)  # a is connected to b
+
+
+@pytest.mark.parametrize("counts", ["1,2", "0,1,1"])
+def test_subset_asks_for_one_positive_number_for_each_period(stream, tmp_path, capsys, counts):
+    assert main(["subset", str(stream), str(tmp_path / "cut"), "--nodes", counts]) == 1
+    assert "one positive number for each period" in capsys.readouterr().err
+
+
+def test_subset_refuses_words(stream, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["subset", str(stream), str(tmp_path / "cut"), "--nodes", "3,few"])
+    assert "give whole numbers, such as 3,10,30" in capsys.readouterr().err
+
+
 def test_data_commands_do_not_import_lightning():
     code = "import sys, eac.cli.commands.data; sys.exit('lightning' in sys.modules)"
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from eac.backbones.base import Backbone
+from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
@@ -42,10 +43,10 @@ NORMALISED: tuple[type[Backbone], ...] = (STGNN, STID, SeasonalMLP)
 def concrete(base: type) -> list[type]:
     """The classes of the package below ``base`` that can be built, in order of their names.
 
-    ``RevIN`` stands around another backbone and is built by ``backbone_makers`` alone.
+    ``RevIN`` and ``ManyOutputs`` stand around another backbone.
     """
     import_extension_points()
-    return sorted(_concrete(base) - {RevIN}, key=lambda c: c.__name__)
+    return sorted(_concrete(base) - {RevIN, ManyOutputs}, key=lambda c: c.__name__)
 
 
 def small_backbone(cls: type[Backbone], **settings: Any) -> Backbone:

@@ -9,7 +9,7 @@ import yaml
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
 from eac.data.core.windows import gather
 from tests.contracts.discovered import HORIZON, WINDOW, backbone_makers, concrete
@@ -166,7 +166,7 @@ def test_edges_of_weight_zero_give_finite_forecasts(backbone):
 
 def hearing(backbone):
     """Largest change of each node's forecast when the readings of node 0 change, on a path."""
-    num_nodes = (backbone.hops or 0) + 4
+    num_nodes = (backbone.needs.hops or 0) + 4
     inputs = make_inputs(backbone.double(), num_nodes, torch.float64)
     graph, x = path_graph(num_nodes), inputs.x.clone()
     x[:, 0] += 3
@@ -176,19 +176,19 @@ def hearing(backbone):
 
 def test_a_node_hears_as_far_as_declared_and_no_further(backbone):
     change = hearing(backbone)
-    if backbone.hops is None:
+    if backbone.needs.hops is None:
         assert (change > 0).all()
     else:
-        assert change[backbone.hops] > 0
-        assert (change[backbone.hops + 1 :] == 0).all()
+        assert change[backbone.needs.hops] > 0
+        assert (change[backbone.needs.hops + 1 :] == 0).all()
 
 
 def test_a_subgraph_as_wide_as_it_hears_gives_the_same_forecast(backbone):
-    if backbone.hops is None:
+    if backbone.needs.hops is None:
         pytest.skip(f"{type(backbone).__name__} declares that a node may hear all others")
-    num_nodes, node = 2 * backbone.hops + 7, backbone.hops + 3
+    num_nodes, node = 2 * backbone.needs.hops + 7, backbone.needs.hops + 3
     inputs, graph = make_inputs(backbone, num_nodes), path_graph(num_nodes)
-    nodes = graph.k_hop_subgraph(torch.tensor([node]), backbone.hops)
+    nodes = graph.k_hop_subgraph(torch.tensor([node]), backbone.needs.hops)
     position = nodes.tolist().index(node)
     small = backbone(choose(inputs, nodes), graph.subgraph(nodes))
     assert_same(small[:, position], backbone(inputs, graph)[:, node])
@@ -226,9 +226,9 @@ def test_a_seed_decides_weights_and_forecasts(make_backbone):
 
 def test_the_graph_applied_once_to_the_series_changes_nothing(backbone):
     graph, series, starts = directed_graph(9), torch.randn(20, 9), torch.tensor([0, 3, 8, 14])
-    near = backbone.neighbour_series(series, graph)
-    if near is None:
+    if backbone.needs.neighbours is None:
         pytest.skip(f"{type(backbone).__name__} asks for nothing")
+    near = backbone.needs.neighbours(series, graph)
     inputs = Inputs(gather(series, starts, WINDOW))
     helped = replace(inputs, neighbour_x=gather(near, starts, WINDOW))
     assert_same(backbone(helped, graph), backbone(inputs, graph))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.needs import Needs
 from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates, CovariateScale
 from eac.data.core.graph import Graph
@@ -37,7 +38,7 @@ def period(name, nodes, num_steps, *, first=0, names=("rain",), shared=False):
 
 def tensors_of(stream, index=0, names=("rain",), lags=("1d",), **settings):
     data = PeriodData(stream, period=index, window=WINDOW, horizon=HORIZON, **settings)
-    data.lags, data.covariates = tuple(lags), tuple(names)
+    data = data.prepared(Needs(tuple(lags), tuple(names)))
     return data.full, data
 
 
@@ -51,7 +52,7 @@ def scale_of(data, names=("rain",)):
 def test_a_batch_holds_the_covariates_of_window_and_horizon_of_each_node():
     stream = MemoryStream([period("p", "ab", 40, names=("rain", "closed"))], name="s")
     tensors, data = tensors_of(stream, names=("closed", "rain"))
-    given = tensors.batch(torch.tensor([5, 11])).inputs.covariates
+    given = tensors.batch(torch.tensor([5, 11])).inputs.extras["covariates"]
 
     assert given.shape == (2, 2, 2, SPAN)
     mean, deviation = scale_of(data)
@@ -64,7 +65,7 @@ def test_a_batch_holds_the_covariates_of_window_and_horizon_of_each_node():
 def test_one_column_for_all_serves_every_node():
     stream = MemoryStream([period("p", "abc", 40, shared=True)], name="s")
     tensors, data = tensors_of(stream)
-    given = tensors.batch(torch.tensor([7])).inputs.covariates
+    given = tensors.batch(torch.tensor([7])).inputs.extras["covariates"]
     mean, deviation = scale_of(data)
     expected = torch.from_numpy((np.arange(7, 7 + SPAN) - mean[0]) / deviation[0]).float()
     for node in range(3):
@@ -76,10 +77,12 @@ def test_some_nodes_of_a_window_see_what_they_see_among_all():
         stream = MemoryStream([period("p", "abc", 40, shared=shared)], name="s")
         tensors, _ = tensors_of(stream)
         starts = torch.tensor([3, 9])
-        full = tensors.batch(starts).inputs.covariates
-        drawn = tensors.batch(starts, nodes=torch.tensor([[2], [0]])).inputs.covariates
+        full = tensors.batch(starts).inputs.extras["covariates"]
+        drawn = tensors.batch(starts, nodes=torch.tensor([[2], [0]])).inputs.extras["covariates"]
         assert torch.equal(drawn, torch.stack([full[0, 2:], full[1, :1]]))
-        subset = tensors.subset(torch.tensor([2, 0]), None).batch(starts).inputs.covariates
+        subset = (
+            tensors.subset(torch.tensor([2, 0]), None).batch(starts).inputs.extras["covariates"]
+        )
         assert torch.equal(subset, full[:, [2, 0]])
 
 
@@ -89,7 +92,7 @@ def test_what_is_unknown_is_the_mean_and_a_constant_covariate_is_not_divided_by_
     values[10] = torch.nan
     stream = MemoryStream([replace(given, covariates=Covariates(("rain",), values))], name="s")
     tensors, _ = tensors_of(stream)
-    seen = tensors.batch(torch.tensor([9])).inputs.covariates
+    seen = tensors.batch(torch.tensor([9])).inputs.extras["covariates"]
     assert torch.equal(seen, torch.zeros_like(seen))
 
 
@@ -98,14 +101,14 @@ def test_the_scale_is_that_of_the_first_period_throughout_the_stream():
     tensors, data = tensors_of(stream, index=1)
     mean, deviation = scale_of(data)
     first = (40 + 1000 * ord("a") - mean[0]) / deviation[0]
-    seen = tensors.batch(torch.tensor([0])).inputs.covariates
+    seen = tensors.batch(torch.tensor([0])).inputs.extras["covariates"]
     assert float(seen[0, 0, 0, 0]) == pytest.approx(first, abs=1e-4)
 
 
 def test_rehearsed_windows_bring_the_covariates_of_their_own_time_by_id():
     stream = MemoryStream([period("p", "abc", 40), period("q", "cxa", 40, first=40)], name="s")
     tensors, data = tensors_of(stream, index=1, rehearsal=0.5)
-    seen = tensors.batch(torch.tensor([-30])).inputs.covariates[0, :, 0]
+    seen = tensors.batch(torch.tensor([-30])).inputs.extras["covariates"][0, :, 0]
     mean, deviation = scale_of(data)
     expected = (torch.arange(10.0, 10 + SPAN) + 1000 * ord("c") - mean[0]) / deviation[0]
     torch.testing.assert_close(seen[0], expected.float(), rtol=1e-4, atol=1e-4)
@@ -118,20 +121,19 @@ def test_after_the_horizon_nothing_is_seen():
     values[start + SPAN :] = -7.0
     other = replace(one, covariates=Covariates(("rain",), values))
     tensors = [tensors_of(MemoryStream([p], name="s"))[0] for p in (one, other)]
-    seen = [t.batch(torch.tensor([start])).inputs.covariates for t in tensors]
+    seen = [t.batch(torch.tensor([start])).inputs.extras["covariates"] for t in tensors]
     assert torch.equal(seen[0], seen[1])
 
 
 def test_a_backbone_that_asks_for_none_gets_none():
     tensors, _ = tensors_of(MemoryStream([period("p", "ab", 40)], name="s"), names=())
-    assert tensors.batch(torch.tensor([0])).inputs.covariates is None
+    assert tensors.batch(torch.tensor([0])).inputs.extras == {}
 
 
 def test_a_stream_without_the_covariate_is_refused_by_name():
     data = PeriodData(MemoryStream([period("p", "ab", 40)], name="s"), window=3)
-    data.covariates = ("snow",)
     with pytest.raises(StreamError, match=r"period 'p' has no covariate 'snow'. It has: rain"):
-        _ = data.full
+        data.prepared(Needs(covariates=("snow",)))
 
 
 def test_infinite_values_and_wrong_sizes_are_refused():

@@ -120,7 +120,7 @@ def test_a_time_stamp_off_the_grid_is_named(long_frame, edge_frame):
     frame = long_frame.copy()
     frame.loc[3, "ds"] = pd.Timestamp("2024-01-01 03:20")
 
-    refused(frame, edge_frame, "03:20:00 of node 'a' in row 3 is not a multiple of 0 days 01:00:00")
+    refused(frame, edge_frame, "03:20:00 in row 3, which is not a multiple of 1 h, the most")
 
 
 def test_text_in_the_readings_is_named(long_frame, edge_frame):

@@ -10,6 +10,7 @@ import torch
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.holidays import holiday_steps
+from eac.data.batches.needs import Needs
 from eac.data.batches.readings import PartScaling
 from eac.data.batches.scaling import Scaler
 from eac.data.core.calendar import Calendar
@@ -82,8 +83,7 @@ MAY_17 = 6 * 168
 
 def tensors_of(stream, holidays="NO", window=4, horizon=3):
     data = PeriodData(stream, window=window, horizon=horizon, holidays=holidays)
-    data.lags = ("1d", "1w", "2w")
-    return data.full
+    return data.prepared(Needs(("1d", "1w", "2w"))).full
 
 
 def raw(tensors, values):
@@ -146,7 +146,7 @@ def test_the_future_of_a_holiday_changes_nothing_that_its_forecast_sees(norway):
 
 
 def test_single_nodes_see_of_a_holiday_what_they_see_among_all(norway):
-    tensors = tensors_of(norway).with_neighbours(SeasonalMLP().neighbour_series)
+    tensors = tensors_of(norway).with_neighbours(SeasonalMLP().needs.neighbours)
     starts, nodes = torch.tensor([MAY_17 - 2, 900]), torch.tensor([[1], [0]])
     some, full = tensors.batch(starts, nodes=nodes).inputs, tensors.batch(starts).inputs
     for name in ("history", "history_observed", "neighbour_history"):

@@ -72,9 +72,7 @@ def test_batches_are_those_of_the_series_in_memory(in_memory, mapped, index, bac
     batches = []
     for stream in (in_memory, mapped):
         data = PeriodData(stream, period=index, scaling=scaling)
-        data.use_context_of(backbone)
-        data.apply_graph_once(backbone)
-        batches.append(data.full.batch(torch.tensor([0, 38, 220, 300])))
+        batches.append(data.prepared(backbone.needs).full.batch(torch.tensor([0, 38, 220, 300])))
     one, other = batches
     for name in INPUTS:
         expected, found = getattr(one.inputs, name), getattr(other.inputs, name)

@@ -140,12 +140,22 @@ def test_a_week_without_weekends_is_regular_when_declared(table_folder):
     assert calendar.day_of_week(torch.arange(3)).tolist() == [4, 0, 1]
 
 
-def test_time_stamps_with_a_zone_are_regular_across_a_clock_change(table_folder):
+def test_time_stamps_with_a_zone_follow_its_clock_across_a_change(table_folder):
     index = pd.date_range("2024-03-31 00:00", periods=4, freq="h", tz="Europe/Oslo")
     frame = pd.DataFrame({"a": np.arange(4.0), "b": np.arange(4.0)}, index=index)
     frame.to_parquet(table_folder / "2" / "series.parquet")
+    period = TableStream(table_folder)[0]
 
-    assert TableStream(table_folder)[0].num_steps == 4
+    assert period.series[:, 0].isnan().tolist() == [False, False, True, False, False]
+    assert period.calendar.time_of(3) == index[2]
+
+
+def test_the_hour_that_a_clock_change_repeats_holds_the_mean(table_folder):
+    index = pd.date_range("2024-10-27 00:00", periods=6, freq="h", tz="Europe/Oslo")
+    frame = pd.DataFrame({"a": np.arange(6.0), "b": np.arange(6.0)}, index=index)
+    frame.to_parquet(table_folder / "2" / "series.parquet")
+
+    assert TableStream(table_folder)[0].series[:, 0].tolist() == [0, 1, 2.5, 4, 5]
 
 
 SPOILED = [
@@ -164,8 +174,8 @@ SPOILED = [
         "series.csv",
         "05:00",
         "06:00",
-        r"row 1 and 2024-01-02 06:00:00 in row 2 are 0 days "
-        r"02:00:00 apart, but the declared step is 0 days 01:00:00",
+        r"2024-01-02 04:00:00 and 2024-01-02 06:00:00 in two rows that follow each other are 2 h "
+        r"apart, but the usual step is 1 h",
     ),
     ("series.csv", "2024-01-02 05:00", "noon", r"1 time stamps cannot be read, first 'noon.*row 2"),
     ("series.csv", "time,a,b", "time,a,a", r"column 'a' twice"),
@@ -251,10 +261,10 @@ def test_one_step_without_a_frequency_is_refused(table_folder):
     ("settings", "message"),
     [
         ("frequency: monthly", "frequency 'monthly' is not a fixed time step"),
-        ("frequency: MS", "frequency 'MS' is not a fixed time step"),
+        ("frequency: MS", "is not a step of 1 months"),
         ("frequency: -1h", "frequency '-1h' is not positive"),
         ("frequncy: 1h", "unknown key 'frequncy'. Did you mean 'frequency'?"),
-        ("steps_per_day: 48", "says steps_per_day: 48, but rows are 0 days 01:00:00 apart"),
+        ("steps_per_day: 48", "says steps_per_day: 48, but rows are 1 h apart"),
         ("steps_per_day: many", "steps_per_day is 'many'. Give a whole number"),
         ("days_per_week: 6", "days_per_week is 6"),
         ("periods: 2", "periods is 2. Give a list"),

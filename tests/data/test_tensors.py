@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from eac.data.batches.intake import Intake, prepare
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Layout, fit_scales, prepare
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
@@ -16,7 +17,8 @@ def tensors(series, protocol=STRICT, carry=0.0) -> PeriodTensors:
     ids = tuple(str(i) for i in range(series.shape[1]))
     period = Period("p", series, ids, Graph.empty(len(ids)), Calendar(24))
     split = Split.by_fraction(len(series), (0.6, 0.2))
-    return prepare(period, split, protocol, Intake(window=4, horizon=3, carry=carry))
+    layout = Layout(window=4, horizon=3, protocol=protocol, carry=carry)
+    return prepare(period, None, fit_scales(period, split, layout), layout, Needs())
 
 
 def test_the_series_is_kept_once_and_raw():

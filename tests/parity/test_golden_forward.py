@@ -38,7 +38,7 @@ def forecast(name, activation, *, neighbours):
     inputs = Inputs(arrays["x"])
     if neighbours:
         rows = arrays["x"].transpose(1, 2).reshape(-1, graph.num_nodes)
-        series = model.neighbour_series(rows, graph)
+        series = model.needs.neighbours(rows, graph)
         inputs = Inputs(arrays["x"], series.view(4, 12, -1).transpose(1, 2))
     if "U" in extra:
         inputs = inputs.with_prompt(extra["U"] @ extra["V"])

@@ -143,10 +143,11 @@ def test_a_run_that_drew_in_another_order_is_not_continued(layout, tmp_path):
 
 
 def test_numbers_are_those_of_torch_seeded_once():
-    draws, layers = PublishedDraws(3), STGNN().published_layers()
-    draws.first_weights(layers, keep=True)
+    draws, backbone = PublishedDraws(3), STGNN()
+    layers = backbone.published_layers()
+    draws.first_weights(backbone, keep=True)
     shift = draws.uniform((4, 2), 0.1)
-    seeds = [draws.order_seed(epoch) for epoch in (0, 1)]
+    seeds = [draws.order_seeds(0)(epoch) for epoch in (0, 1)]
     draws.end_period(epochs=2)
     torch.manual_seed(3)
     for layer in layers:

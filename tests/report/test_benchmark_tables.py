@@ -1,5 +1,6 @@
 """Tables of a benchmark, from a small table of results made by hand."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 import pytest
 
 from eac.errors import ConfigError
+from eac.report.benchmark.benchmark_page import Page, write_html
 from eac.report.benchmark.benchmark_tables import TableView, error_table
+from eac.report.benchmark.error_bars import error_bars
 from eac.report.benchmark.published_numbers import published_text, read_published
 from eac.report.benchmark.transfer_tables import error_matrix, transfer_table
 from eac.report.common.markup import Entry, MarkedTable, marks, to_csv, to_latex, to_markdown
@@ -147,3 +150,23 @@ def test_marks_are_bold_and_underlined():
     assert r"x\_y & \textbf{1.0 $\pm$ 0.1} \\" in to_latex([TABLE])
     assert r"\caption{a \& b}" in to_latex([TABLE])
     assert to_csv([TABLE]).splitlines() == ["table,name,≤3", "a & b,x_y,1.0 ± 0.1"]
+
+
+def test_the_page_holds_tables_figures_and_how_they_were_made(frame, tmp_path):
+    page = Page("ours", frame, [VIEW], facts=["seeds: 0, 1"], failures=["EAC: out of memory"])
+    write_html(page, tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r'<section id="(.*?)"', html) == ["errors", "transfer", "failures", "made"]
+    assert "1 cells failed" in html
+    assert html.count("<caption>") == 2
+    assert '<td class="best">9.50 ± 0.71</td>' in html
+
+
+def test_bars_are_ranked_and_naive_forecasts_grey(frame):
+    chart = error_bars(frame, VIEW)
+    assert chart is not None
+    trained, naive = chart.marks
+    assert trained.x == ("Drifting, Net", "Steady, Net", "naive: week")
+    assert trained.y == (9.5, 11.5, None)
+    assert naive.y == (None, None, 24.5)
+    assert error_bars(frame[frame.stream == "other"], VIEW) is None

@@ -6,7 +6,8 @@ import pytest
 
 from eac.errors import RunError
 from eac.records.record import read_period, write_period
-from eac.report.compare.comparison import read_runs, tables, verdicts
+from eac.report.compare.comparison import read_runs, tables
+from eac.report.compare.verdicts import charts, verdicts
 from tests.report.runs import write_example
 
 
@@ -38,8 +39,9 @@ def test_pairs_are_the_same_step_and_the_same_sensor(runs):
 def test_the_verdict_is_one_plain_sentence(runs):
     sentence = verdicts(read_runs(runs), "MAE")[0]
     assert sentence.startswith(
-        "b (EAC) is better than a (EAC): mean MAE 9.00 against 10.00 (10.0 % lower"
+        "b (EAC) is better than a (EAC): mean MAE 9.00 against 10.00 (10.0 % lower)"
     )
+    assert "p " not in sentence
 
 
 def test_only_shared_periods_are_compared_and_other_data_are_told(runs, tmp_path):
@@ -60,3 +62,31 @@ def test_a_comparison_needs_two_runs_that_share_a_period(runs, tmp_path):
     write_period(folder, replace(read_period(tmp_path / "a" / "period-00-0"), name="z"))
     with pytest.raises(RunError, match="share no period"):
         read_runs([*runs, str(tmp_path / "c")])
+
+
+def test_the_best_naive_forecast_is_drawn_beside_the_runs(runs):
+    by_period, by_horizon = charts(read_runs(runs), "MAE")
+    assert [mark.name for mark in by_period.marks] == [
+        "best naive forecast",
+        "a (EAC)",
+        "b (EAC)",
+    ]
+    assert by_period.marks[0].y == (10.0, 10.0)
+    assert by_horizon.marks[0].y == (10.0,) * 4
+
+
+def test_each_run_is_also_set_beside_the_best_naive_forecast(runs):
+    naive = verdicts(read_runs(runs), "MAE")[1:]
+    assert naive == [
+        "a (EAC) beside the best naive forecast: mean MAE 10.00 against 10.00 (the same), lower in "
+        "1 of 2 periods.",
+        "b (EAC) beside the best naive forecast: mean MAE 9.00 against 10.00 (10.0 % lower), lower "
+        "in 1 of 2 periods.",
+    ]
+
+
+def test_a_run_with_a_lost_record_is_named(runs, tmp_path):
+    write_example(tmp_path / "a", (8.0, 12.0, 9.0))
+    (tmp_path / "a" / "period-01-1" / "metrics.json").unlink()
+    remark = read_runs(runs).remarks[0]
+    assert remark.startswith(f"{runs[0]}: The records of period-01-1 are absent.")

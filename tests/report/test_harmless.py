@@ -117,7 +117,7 @@ def test_no_name_becomes_markup_of_a_page(pack, tmp_path, command):
     assert (report if command == "report" else compare)([*given, "--html", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert "<script>alert" not in text
-    assert not FORBIDDEN.search(re.sub(r"<script>/\*\*.*?</script>", "", text, flags=re.DOTALL))
+    assert not FORBIDDEN.search(text)
     parser = _Tags()
     parser.feed(text)
     assert not [tag for tag, _ in parser.seen if tag == "img"]

@@ -13,9 +13,9 @@ from eac.strategies.base import PeriodContext
 from eac.training.forecaster import Forecaster
 
 
-def contexts(stream: GraphStream) -> Iterator[PeriodContext]:
-    """Each period with the one before it."""
-    data, previous, seen = PeriodData(stream), None, set()
+def contexts(stream: GraphStream, **settings: int) -> Iterator[PeriodContext]:
+    """Each period with the one before it, in windows as the settings say."""
+    data, previous, seen = PeriodData(stream, **settings), None, set()
     for index in range(len(stream)):
         now = data.for_period(index)
         before = () if previous is None else previous.period.node_ids

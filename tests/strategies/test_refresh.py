@@ -9,6 +9,7 @@ from eac.continual.cold_start import MeasuredStart
 from eac.continual.null_space import Protection
 from eac.continual.probe import state_of, validation_error
 from eac.data.batches.datamodule import PeriodData
+from eac.nn.low_rank_update import updates
 from eac.strategies.eac import EAC
 from eac.strategies.forecast import Pair
 from eac.strategies.refresh import Refresh
@@ -166,3 +167,59 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
         (p.errors, p.notes) for p in whole.periods
     ]
     assert all(len(p.notes) >= 3 for p in whole.periods[1:3])  # choice, cold start or fence, kept
+
+
+LADDER = {"margin": 0.01, "upheaval": 2.0, "head": False, "ranks": (2, 4, 8)}
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"),
+    [
+        ((100.5, 100.0), "prompts alone"),  # within 1 %: no further probe
+        ((110.0, 100.0, 100.9, 100.9), "prompts and an update of rank 2"),
+        ((110.0, 100.0, 100.9, 102.0), "prompts and an update of rank 4"),
+        ((110.0, 100.0, 102.0, 100.9), "prompts and an update of rank 8"),
+        ((110.0, 100.0, 102.0, 102.0), "everything"),
+    ],
+)
+def test_the_ladder_takes_the_cheapest_rung_within_the_margin(errors, chosen, monkeypatch):
+    model = refreshed(**LADDER)
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    probes = iter(errors)
+    monkeypatch.setattr("eac.strategies.refresh.probe", lambda *a, **k: next(probes))
+    begin(model, second)
+    assert next(probes, None) is None
+    assert model.strategy.take_notes()[0].startswith(chosen)
+    trains = {name for name, p in model.backbone.named_parameters() if p.requires_grad}
+    assert any(name.endswith(".0.up") for name in trains) == (chosen != "prompts alone")
+    wide = {name for name in trains if "gcn2.weight_neigh" in name and "original" in name}
+    assert bool(wide) == (chosen in {"everything", "prompts and an update of rank 8"})
+
+
+@pytest.mark.parametrize("ranks", [(), (1, 2)])
+def test_planning_changes_nothing(ranks):
+    model = refreshed(upheaval=2.0, ranks=ranks)
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    shake(model)
+    state, drawn = state_of(model), torch.random.get_rng_state()
+    open_before = trained_names(model)
+    choices = [model.plan_period(second) for _ in range(2)]
+    assert all(torch.equal(value, state[name]) for name, value in state_of(model).items())
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert trained_names(model) == open_before
+    assert choices[0].train_update == choices[1].train_update
+    assert model.strategy.take_notes() == ()
+    assert model.strategy.take_update() is None
+
+
+def test_everything_is_a_new_base_and_the_way_back_leads_to_the_same_forecasts():
+    model = refreshed(upheaval=0.0, ranks=(1,))
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    shake(model)
+    begin(model, second)
+    assert all(
+        update.rank + update.kept_rank == 0 for update, _ in updates(model.backbone).values()
+    )

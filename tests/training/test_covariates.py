@@ -91,9 +91,7 @@ def test_a_finished_run_forecasts_as_its_own_data_would(run):
     found = predictor.predict(recent(until=until, ahead=3))
     assert found["ds"].min() == pd.Timestamp(START) + (STEPS + until) * HOUR
 
-    data.use_context_of(model.backbone)
-    own = data.for_period(1)
-    own.apply_graph_once(model.backbone)
+    own = data.for_period(1).prepared(model.backbone.needs)
     batch = own.full.batch(torch.tensor([until - 6]))
     if COUNTRY:
         assert batch.inputs.clock.holiday.all()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eac.data.batches.sampler import SharedBatches, StartBatches, epoch_seed
+from eac.data.batches.sampler import SharedBatches, StartBatches
+from eac.protocols.draws import epoch_seed
 from eac.records.record import read_run
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from eac.benchmark.checks import check_cells
 from eac.benchmark.config import Benchmark, read_benchmark
 from eac.benchmark.executors import Executor, LocalExecutor, RayExecutor
 from eac.benchmark.grid import Cell, CellResult, EntryPoint, cells_of, left_to_run, read_result
@@ -20,9 +21,13 @@ from eac.benchmark.page import page_of
 from eac.benchmark.results import collect, write_results
 from eac.benchmark.session import read_diary, run_grid
 from eac.errors import ConfigError, RunError
-from eac.report.benchmark.benchmark_page import write_page, write_tables
+from eac.report.benchmark.benchmark_page import PAGE_FILE, write_html, write_page, write_tables
+from eac.report.common.page_parts import has_page_libraries
+from eac.report.common.terminal import console as terminal
+from eac.report.common.terminal import print_table
 
 RUN_ENTRY = EntryPoint("eac.cli.commands.run")
+CHECK_ENTRY = EntryPoint("eac.cli.dry_run", "mistake")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -45,6 +50,9 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
     console.print(f"{len(cells)} cells, {len(cells) - len(left)} of them done already")
     if not left:
         return
+    executor = _executor(arguments)
+    console.print("looking at every strategy, backbone and stream before the first cell")
+    check_cells(left, CHECK_ENTRY, RUN_ENTRY)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
@@ -54,7 +62,6 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
             progress.console.print(escape(f"{cell.name}: {how}"), highlight=False)
             progress.advance(task)
 
-        executor = _executor(arguments)
         command = shlex.join(["eac", "benchmark", *arguments.given])
         run_grid(cells, executor, RUN_ENTRY, out=out, command=command, on_end=on_end)
 
@@ -67,9 +74,14 @@ def _tables(
         raise RunError(f"no cell in {arguments.out} is finished yet. Run the benchmark first.")
     out = Path(arguments.out)
     path = write_results(frame, out)
-    page = page_of(benchmark, frame, cells, read_diary(out))
+    page = page_of(benchmark, frame, cells, read_diary(out), arguments.reference)
     write_tables(page, out)
+    for table in page.tables():
+        print_table(table, terminal())
     console.print(f"wrote {path} and {out}/tables.md, .tex and .csv")
+    if has_page_libraries():
+        write_html(page, out / PAGE_FILE)
+        console.print(f"wrote {out / PAGE_FILE}")
     if arguments.docs:
         write_page(page, Path(arguments.docs))
         console.print(f"wrote {arguments.docs}")
@@ -133,5 +145,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--stream", action="append", default=[], metavar="NAME=PATH", help="where a stream is")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run")
     add("--tables-only", action="store_true", help="make the tables of what is there")
+    add("--reference", default="", metavar="NAME", help="the row that p is against")
     add("--docs", metavar="PATH", help="also write a page of the tables to PATH")
     return parser

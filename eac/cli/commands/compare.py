@@ -8,7 +8,8 @@ from eac.errors import EACError
 from eac.records.horizon_table import METRICS
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
 from eac.report.common.terminal import console, print_table, say
-from eac.report.compare.comparison import Compared, read_runs, tables, verdicts
+from eac.report.compare.comparison import Compared, read_runs, tables
+from eac.report.compare.verdicts import ONE_SEED, verdicts
 
 EXAMPLES = """\
 examples:
@@ -46,7 +47,7 @@ def _print(compared: Compared, arguments: argparse.Namespace) -> None:
     elif arguments.csv:
         print(to_csv(shown), end="")
     else:
-        _tell(compared, shown, arguments.metric)
+        _tell(compared, shown[:1] if arguments.brief else shown, arguments.metric)
 
 
 def _tell(compared: Compared, shown: Sequence[MarkedTable], metric: str) -> None:
@@ -56,7 +57,7 @@ def _tell(compared: Compared, shown: Sequence[MarkedTable], metric: str) -> None
     for table in shown:
         print_table(table, terminal)
         terminal.print()
-    for sentence in verdicts(compared, metric):
+    for sentence in (*verdicts(compared, metric), ONE_SEED):
         say(terminal, sentence)
 
 
@@ -84,5 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="print Markdown")
     form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
     form.add_argument("--csv", action="store_true", help="print the tables as CSV")
+    form.add_argument(
+        "--brief", action="store_true", help="print the periods and what they show, nothing else"
+    )
     form.add_argument("--html", metavar="FILE", help="write one self-contained page")
     return parser

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.stream import GraphStream
+from eac.data.core.windows import check_counts
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
 from eac.data.manage.expect import check_expected
 from eac.data.manage.nearest import connect
+from eac.data.manage.subset import FirstNodes
 from eac.data.readers.open import LAYOUTS, open_stream
 from eac.errors import EACError
 from eac.plain import one_line, plain
@@ -49,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     stream = argparse.ArgumentParser(add_help=False)
     stream.add_argument("path", help="folder or file of the stream")
+    add_reading_flags(stream)
     check = commands.add_parser(
         "check",
         parents=[stream],
@@ -87,10 +91,26 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
     change.add_argument("destination", help="new folder; must not exist")
     change.add_argument("--to", required=True, choices=get_args(Layout), help="layout to write")
     change.set_defaults(run=_convert)
+    cut = commands.add_parser(
+        "subset",
+        parents=[stream],
+        help="write a stream cut to the first nodes of each period",
+        description="Writes the stream with the first nodes of each period alone, to see what a "
+        "network does that begins with few sensors.",
+        epilog="example:\n  eac data subset streams/bergen streams/small --nodes 3,10,30,65,95",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cut.add_argument("destination", help="new folder; must not exist")
+    many = "nodes of each period, in order"
+    cut.add_argument("--nodes", required=True, type=_counts, metavar="N,N,...", help=many)
+    layouts = get_args(Layout)
+    cut.add_argument("--to", default="table", choices=layouts, help="layout (default: table)")
+    cut.set_defaults(run=_subset)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    check_counts(window=arguments.window, horizon=arguments.horizon)
+    stream = open_stream(arguments.path, form_of(arguments))
     done: list[PeriodSummary] = []
     try:
         for period in summaries(stream, window=arguments.window, horizon=arguments.horizon):
@@ -108,7 +128,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _describe(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     periods = list(summaries(stream))
     about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
     if arguments.json:
@@ -131,10 +151,25 @@ def _connect(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path)
+    stream = open_stream(arguments.path, form_of(arguments))
     destination = convert(stream, arguments.destination, arguments.to)
     print(f"wrote {_count(len(stream), 'period')} to {destination}")
     return 0
+
+
+def _subset(arguments: argparse.Namespace) -> int:
+    stream = FirstNodes(open_stream(arguments.path), arguments.nodes)
+    destination = convert(stream, arguments.destination, arguments.to)
+    print(f"wrote {_count(len(stream), 'period')} to {destination}")
+    return 0
+
+
+def _counts(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: give whole numbers, such as 3,10,30")
+    return [int(part) for part in parts]
 
 
 def _print_periods(stream: GraphStream, periods: list[PeriodSummary]) -> None:
@@ -163,6 +198,8 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
+        for note in period.notes:
+            print(f"note: period {period.name!r}: {note}")
         for warning in period.warnings:
             print(plain(f"warning: period {period.name!r}: {warning}"))
 

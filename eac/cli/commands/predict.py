@@ -1,6 +1,7 @@
 """``eac predict``: forecasts of a finished run, or LightningCLI's predict on one period."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.errors import ConfigError
+from eac.cli.reading_flags import add_reading_flags, form_of
+from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
 from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
+LONG_AFTER_DAYS = 28
+"""Days without training after which forecasts are said to be old."""
 EXAMPLE_AND_DEVICES = """\
 example:
   eac predict --run runs/counts --input counts.csv --output forecasts.csv
@@ -49,14 +53,47 @@ def _predict(arguments: argparse.Namespace) -> int:
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.data.readers import tabular
+    from eac.data.readers.frame import read_frame
     from eac.serving.predictor import load_run
 
-    frame = tabular.read_long(Path(arguments.input), "input")
+    frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges)
+    run = load_run(arguments.run, period=arguments.period, trust=arguments.trust)
+    forecasts = run.predict(frame, edges, levels=arguments.level, form=form)
+    if not len(forecasts):
+        raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
+    gap = _gap(Path(arguments.run), forecasts["ds"].min())
+    if gap:
+        print(gap, file=sys.stderr)
     return 0
+
+
+def _why(skipped: dict[str, str]) -> str:
+    """The reasons of the first sensors without a forecast."""
+    shown = [f"{one_line(node)}: {one_line(reason)}" for node, reason in list(skipped.items())[:3]]
+    more = f" ({len(skipped) - 3} more sensors)" if len(skipped) > 3 else ""
+    return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
+
+
+def _gap(run_dir: Path, first: pd.Timestamp) -> str:
+    """What to know of forecasts that begin long after the run's last reading; "" otherwise."""
+    from eac.artifacts.saved_data import done_periods
+    from eac.records.details import read_details
+
+    details = read_details(done_periods(run_dir)[-1])
+    last = "" if details is None else details.quality.last
+    if "-" not in last:  # a slot: the run has no real time
+        return ""
+    days = (first.tz_localize(None) - pd.Timestamp(last).tz_localize(None)).days
+    if days <= LONG_AFTER_DAYS:
+        return ""
+    return (
+        f"note: these forecasts begin {days} days after the last reading that the run was trained "
+        f"on ({last}); what changed since, it has not learned. Train what has arrived: eac run "
+        f"--resume {run_dir}"
+    )
 
 
 def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
@@ -92,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         "--input",
         required=True,
         metavar="FILE",
-        help="recent readings: .csv or .parquet with unique_id, ds, y",
+        help="recent readings: a table with unique_id, ds, y, or the columns named below",
     )
     add(
         "--output",
@@ -100,9 +137,26 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
     )
+    add("--period", metavar="NAME", help="name or position of the period to forecast with")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
+    )
+    add(
+        "--level",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="PERCENT",
+        help="add intervals y_hat-lo-80, y_hat-hi-80, ... that hold so many percent of readings",
+    )
     add(
         "--edges",
         metavar="FILE",
         help="CSV with source, target, weight (default: the edges of the run's last period)",
     )
+    add_reading_flags(parser)
     return parser

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eac.cli.commands import report
+from eac.cli.reading_flags import with_own_stream
 from eac.cli.stream_cli import StreamCLI
 from eac.errors import RunError
 from eac.training.processes import disconnect, is_first
@@ -16,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the stream that the arguments describe."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
-    cli = StreamCLI(_expand(list(argv)), run=False)
+    cli = StreamCLI(_expand(with_own_stream(argv)), run=False)
     settings = cli.config["run"]
     runner = StreamRunner(
         cli.model,

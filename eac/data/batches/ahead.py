@@ -1,6 +1,7 @@
 """What is known of every step beforehand, also of those that are to be forecast."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,19 +9,21 @@ from torch import Tensor
 
 from eac.typing import NodeIndex
 
+COVARIATES = "covariates"
+"""Name under which a batch holds the covariates that its backbone asks for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """What calendar and covariates say of each step, counted from the first step of the readings.
+    """What calendar, covariates and extras say of each step, from the first step of the readings.
 
     Attributes:
         holidays: True where a step lies on a public holiday; None where nobody asked.
-        covariates: Scaled, 0 where unknown; one column for each node held, or one for all. None
-            where nobody asked.
+        series: By name; finite; one column for each node held, or one for all.
     """
 
     holidays: Bool[Tensor, " time"] | None = None
-    covariates: Float[Tensor, "time column channel"] | None = None
+    series: Mapping[str, Float[Tensor, "time column channel"]] = field(default_factory=dict)
 
     def on_holiday(
         self, at: Int[Tensor, "*batch"], span: int
@@ -36,21 +39,26 @@ class Ahead:
         span: int,
         num_nodes: int,
         nodes: Int[Tensor, "*batch chosen"] | None,
-    ) -> Float[Tensor, "batch chosen channel {span}"] | None:
-        """Covariates of the ``span`` steps from each step on, for some of the nodes held or all."""
-        if self.covariates is None:
-            return None
+    ) -> dict[str, Float[Tensor, "batch chosen channel {span}"]]:
+        """Each series at the ``span`` steps from each step on, for some of the nodes or all."""
+        if not self.series:
+            return {}
         nodes = torch.arange(num_nodes, device=at.device) if nodes is None else nodes
-        nodes = torch.zeros_like(nodes) if self.covariates.shape[1] == 1 else nodes
-        return self.covariates.unfold(0, span, 1)[at[:, None], nodes]
+        one = torch.zeros_like(nodes)
+        return {
+            name: values.unfold(0, span, 1)[at[:, None], one if values.shape[1] == 1 else nodes]
+            for name, values in self.series.items()
+        }
 
     def subset(self, nodes: NodeIndex) -> "Ahead":
         """The same for some of the nodes."""
-        if self.covariates is None or self.covariates.shape[1] == 1:
-            return self
-        return replace(self, covariates=self.covariates[:, nodes])
+        kept = {
+            name: values if values.shape[1] == 1 else values[:, nodes]
+            for name, values in self.series.items()
+        }
+        return replace(self, series=kept)
 
     def to(self, device: torch.device) -> "Ahead":
         """The same on another device."""
-        moved = {name: None if t is None else t.to(device) for name, t in vars(self).items()}
-        return Ahead(**moved)
+        holidays = None if self.holidays is None else self.holidays.to(device)
+        return Ahead(holidays, {name: values.to(device) for name, values in self.series.items()})

@@ -1,11 +1,12 @@
 """What one batch holds: the inputs of a backbone, and the targets of the loss."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eac.data.batches.context import Clock
+from eac.data.batches.clock import Clock
 from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
 
@@ -27,7 +28,8 @@ class Inputs:
             0 where unknown.
         history_observed: True where a reading of ``history`` is known.
         neighbour_history: The graph applied to ``history``, where it is to ``x``.
-        covariates: Scaled, of the window's and the forecast's steps, 0 where unknown.
+        extras: What is known ahead of the window's and the forecast's steps, by name: scaled
+            ``covariates``, and what else the backbone asks for.
     """
 
     x: Float[Tensor, "batch node window"]
@@ -39,7 +41,7 @@ class Inputs:
     history: Float[Tensor, "batch node lag span"] | None = None
     history_observed: Bool[Tensor, "batch node lag span"] | None = None
     neighbour_history: Float[Tensor, "batch node lag span"] | None = None
-    covariates: Float[Tensor, "batch node channel span"] | None = None
+    extras: Mapping[str, Float[Tensor, "batch node channel span"]] = field(default_factory=dict)
 
     @property
     def prompted(self) -> Float[Tensor, "batch node window"]:

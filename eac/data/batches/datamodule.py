@@ -1,34 +1,40 @@
 """One period as a Lightning data module."""
 
 import copy
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from eac.data.batches.batch import Batch
-from eac.data.batches.context import WantsContext, lag_steps, steps_before
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.intake import Intake, before_period, check_mapped, covariate_scale, prepare
-from eac.data.batches.sampler import SharedBatches, StartBatches, Starts, epoch_seed
+from eac.data.batches.history import steps_before
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import (
+    Layout,
+    before_period,
+    check_mapped,
+    check_needs,
+    covariate_scale,
+    fit_scales,
+    prepare,
+    steps_of_history,
+)
+from eac.data.batches.ready import Learner, Ready
+from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
 from eac.data.batches.scaling import Scaling
 from eac.data.batches.tensors import PeriodTensors, PeriodView
-from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import Split, check_counts, check_fractions, window_starts
+from eac.data.core.windows import Split, check_counts, check_fractions, check_shares, window_starts
 from eac.data.readers.open import open_stream
 from eac.errors import ConfigError
+from eac.protocols.draws import Draws, OwnDraws
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
-from eac.protocols.published_draws import PublishedDraws
 from eac.typing import NodeIndex, Part, StrPath
-
-Loader = DataLoader[Int[Tensor, " batch"]]
 
 EVAL_READINGS = 1 << 23
 """Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
@@ -37,8 +43,10 @@ EVAL_READINGS = 1 << 23
 class PeriodData(LightningDataModule):
     """Windows of one period of a stream.
 
-    A loader yields start steps; the windows are gathered on the device of the model, from one
-    copy of the series.
+    These are the settings; ``prepared`` makes the period ready for a backbone, and ``planned`` for
+    a training, each as a new object. Without a runner Lightning's ``setup`` asks the model. A
+    loader yields start steps; the windows are gathered on the device of the model, from one copy
+    of the series.
 
     Args:
         stream: A stream, or the path of one.
@@ -67,10 +75,7 @@ class PeriodData(LightningDataModule):
         null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
             the protocol says.
         protocol: How inputs are scaled and errors counted.
-        seed: Of the order of training windows.
-
-    Attributes:
-        draws: Gives that order in its place, in a run whose protocol draws as published.
+        seed: Of the order of training windows, which ``draws`` gives.
     """
 
     def __init__(
@@ -102,43 +107,75 @@ class PeriodData(LightningDataModule):
         check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size)
         check_counts(nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
         check_fractions(train_fraction, val_fraction)
+        check_shares(rehearsal=rehearsal, disguise=disguise, carry=carry)
+        if refit_epochs < 0:
+            raise ConfigError(f"refit_epochs={refit_epochs}: give 0 or more.")
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.period_key = period
-        self.window = window
-        self.horizon = horizon
-        self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
+        self.window, self.horizon = window, horizon
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.val_windows = val_windows
         self.fractions = (train_fraction, val_fraction)
-        self.rehearsal = rehearsal
-        self.disguise = disguise
+        self.rehearsal, self.disguise = rehearsal, disguise
         self.nodes_per_window = nodes_per_window
         self.steps_per_epoch = steps_per_epoch
         self.refit_epochs = refit_epochs
-        self.lags: tuple[str, ...] = ()
-        self.covariates: tuple[str, ...] = ()
-        self.protocol = PROTOCOLS[protocol]
-        null_value = self.protocol.null_value if null_value is None else null_value
-        self.intake = Intake(
-            window, horizon, (), scaling, null_value, carry=carry, holidays=holidays
-        )
+        self.protocol = rules = PROTOCOLS[protocol]
+        self.null_value = null = rules.null_value if null_value is None else null_value
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays)
         self.seed = seed
-        self.draws: PublishedDraws | None = None
+        self.draws: Draws = OwnDraws(seed)
         self._refitting = False
-        self._period: Period | None = None
-        self._full: PeriodTensors | None = None
-        self._learning: PeriodTensors | None = None
+        self._ready: Ready | None = None
+        self._made: dict[Needs, Ready] = {}
 
     def for_period(self, period: int | str) -> "PeriodData":
         """The same settings on another period of the same stream."""
-        other = copy.copy(self)
-        other.period_key = period
-        other._period = other._full = other._learning = None
+        other = self._with(None)
+        other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
+        other.__dict__.pop("period", None)
         return other
+
+    def prepared(self, needs: Needs) -> "PeriodData":
+        """The period, with what a backbone needs; made once for the same needs.
+
+        Raises:
+            ConfigError: If settings and needs do not go together.
+        """
+        if self._ready is not None and self._ready.needs == needs:
+            return self
+        check_needs(needs, self.nodes_per_window)
+        return self._with(self._made_for(needs))
+
+    def planned(
+        self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None, draws: Draws
+    ) -> "PeriodData":
+        """The same, trained and validated on ``nodes``, with a loss over ``loss_nodes``.
+
+        Args:
+            nodes: Rows of the period; None trains on all.
+            loss_nodes: Rows of the period among them; None counts all.
+            draws: Gives the order of the training windows.
+        """
+        other = self._with(self.ready.restricted(nodes, loss_nodes))
+        other.draws = draws
+        return other
+
+    def setup(self, stage: str) -> None:
+        """Lets the model say how the period must be prepared, where nobody has."""
+        del stage
+        model = None if self.trainer is None else self.trainer.lightning_module
+        if self._ready is None and isinstance(model, Learner):
+            self._ready = model.made_ready(self)
+
+    @property
+    def ready(self) -> Ready:
+        """The period made ready; as for a backbone without needs, where nobody prepared it."""
+        return self._made_for(Needs()) if self._ready is None else self._ready
 
     def for_refit(self) -> "PeriodData":
         """The same period, whose training windows come from its validation part too."""
-        other = copy.copy(self)
+        other = self._with(self._ready)
         other._refitting = True
         return other
 
@@ -147,12 +184,10 @@ class PeriodData(LightningDataModule):
         """Position of the period in the stream."""
         return self.stream.index_of(self.period_key)
 
-    @property
+    @cached_property
     def period(self) -> Period:
         """The period, read on first use."""
-        if self._period is None:
-            self._period = self.stream.load(self.index)
-        return self._period
+        return self.stream.load(self.index)
 
     @property
     def split(self) -> Split:
@@ -162,67 +197,12 @@ class PeriodData(LightningDataModule):
     @property
     def full(self) -> PeriodTensors:
         """All nodes of the period."""
-        if self._full is None:
-            check_mapped(
-                self.period,
-                carry=self.intake.carry,
-                rehearsal=self.rehearsal,
-                nodes_per_window=self.nodes_per_window,
-            )
-            lags = lag_steps(self.lags, self.period.calendar, self.horizon)
-            lead = max((lag.steps for lag in lags), default=0) + self._steps_rehearsed()
-            intake = replace(self.intake, lags=lags, covariates=self.covariate_scale)
-            before = before_period(self.stream, self.index, lead, self.covariates)
-            self._full = prepare(self.period, self.split, self.protocol, intake, before)
-        return self._full
-
-    @cached_property
-    def covariate_scale(self) -> CovariateScale | None:
-        """How covariates are scaled throughout the stream; fitted to its first period once."""
-        return covariate_scale(self.stream, self.covariates, self.fractions)
+        return self.ready.full
 
     @property
     def view(self) -> PeriodView:
         """The period as strategies see it."""
         return PeriodView(self.period, self.full, self.split)
-
-    @property
-    def learning(self) -> PeriodTensors:
-        """The nodes that are trained and validated on."""
-        return self._learning or self.full
-
-    def learn_on(self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None) -> None:
-        """Restricts training and validation to ``nodes``, with a loss over ``loss_nodes``."""
-        everything = torch.arange(self.period.num_nodes)
-        if nodes is not None or loss_nodes is not None:
-            nodes = everything if nodes is None else nodes
-            self._learning = self.full.subset(nodes, loss_nodes)
-
-    def use_context_of(self, backbone: WantsContext) -> None:
-        """Gives batches the seasonal history and the covariates that the backbone asks for.
-
-        Raises:
-            ConfigError: If windows are to hold some of the nodes and the backbone needs them all.
-        """
-        if self.nodes_per_window is not None and (backbone.hops is None or backbone.hops > 1):
-            raise ConfigError(
-                f"nodes_per_window={self.nodes_per_window}: {type(backbone).__name__} hears nodes "
-                "that such a window leaves out. Leave it at null for this backbone."
-            )
-        if (self.lags, self.covariates) != (backbone.lags, backbone.covariates):
-            self.lags, self.covariates = backbone.lags, backbone.covariates
-            self._full = self._learning = None
-            self.__dict__.pop("covariate_scale", None)
-
-    def apply_graph_once(self, backbone: WantsContext) -> None:
-        """Lets the backbone apply the graph to the whole series instead of to each window."""
-
-        def applied(tensors: PeriodTensors) -> PeriodTensors:
-            tensors = tensors.with_neighbours(backbone.neighbour_series)
-            return tensors if self.nodes_per_window is None else tensors.by_node()
-
-        self._full = applied(self.full)
-        self._learning = None if self._learning is None else applied(self._learning)
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
@@ -236,12 +216,11 @@ class PeriodData(LightningDataModule):
         own, older = self.starts("train"), self._older_starts()
         if self._refitting:
             own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
-        own = own.flip(0) if self.protocol.seed_for_seed else own
-        seed_of = partial(epoch_seed, self.seed * 1009 + self.index)
+        own = own.flip(0) if self.protocol.windows_from_end else own
         sampler = StartBatches(
             len(own),
             self.batch_size,
-            seed_of=seed_of if self.draws is None else self.draws.order_seed,
+            seed_of=self.draws.order_seeds(self.index),
             num_older=len(older),
             older_share=self.rehearsal,
             num_batches=self.steps_per_epoch,
@@ -253,9 +232,9 @@ class PeriodData(LightningDataModule):
         starts = self.starts("val")
         if self.val_windows is not None:
             starts = starts[:: -(-len(starts) // self.val_windows)]
-        if self.protocol.seed_for_seed:
-            return self._in_order(starts.flip(0), self.batch_size)
-        return self._in_order(starts, self.eval_batch_size)
+        starts = starts.flip(0) if self.protocol.windows_from_end else starts
+        size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
+        return self._in_order(starts, size)
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
@@ -270,7 +249,7 @@ class PeriodData(LightningDataModule):
         del dataloader_idx
         trainer = self.trainer
         fitting = trainer is not None and trainer.state.fn == TrainerFn.FITTING
-        tensors = self._on(batch.device, learning=fitting)
+        tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             return tensors.batch(batch)
         days = draw_disguises(tensors, self.disguise, len(batch))
@@ -282,21 +261,31 @@ class PeriodData(LightningDataModule):
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
 
-    def _steps_rehearsed(self) -> int:
-        return steps_before(self.stream, self.index) if self.rehearsal else 0
+    def _with(self, ready: Ready | None) -> "PeriodData":
+        other = copy.copy(self)
+        other._ready = ready
+        return other
+
+    def _made_for(self, needs: Needs) -> Ready:
+        if needs not in self._made:
+            by_node, period = self.nodes_per_window, self.period
+            check_mapped(
+                period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
+            )
+            rehearsed = steps_before(self.stream, self.index) if self.rehearsal else 0
+            lead = steps_of_history(needs, period, self.horizon) + rehearsed
+            known = covariate_scale(self.stream, needs.covariates, self.fractions)
+            scales = fit_scales(period, self.split, self.layout, known)
+            before = before_period(self.stream, self.index, lead, needs.covariates)
+            tensors = prepare(period, before, scales, self.layout, needs)
+            self._made[needs] = Ready.of(tensors, scales, needs, by_node=bool(by_node))
+        return self._made[needs]
 
     def _older_starts(self) -> Int[Tensor, " window"]:
         """First steps, before the period, of windows that end before it."""
         lags = (lag.steps for lag in self.full.lags)
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
-
-    def _on(self, device: torch.device, *, learning: bool) -> PeriodTensors:
-        if learning and self._learning is not None:
-            self._learning = self._learning.to(device)
-            return self._learning
-        self._full = self.full.to(device)
-        return self._full
 
     def _in_order(self, starts: Int[Tensor, " window"], most: int) -> Loader:
         fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
@@ -307,8 +296,7 @@ class PeriodData(LightningDataModule):
         self, starts: Int[Tensor, " window"], batches: StartBatches, *, fill: bool
     ) -> Loader:
         """A loader of start steps; several processes share out each batch among them."""
-        sampler, trainer = batches, self.trainer
-        if trainer is not None and trainer.world_size > 1:
-            sampler = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
-        generator = torch.Generator().manual_seed(0)
-        return DataLoader(Starts(starts), sampler=sampler, batch_size=None, generator=generator)
+        if self.trainer is None or self.trainer.world_size == 1:
+            return loader(starts, batches)
+        rank, num_ranks = self.trainer.global_rank, self.trainer.world_size
+        return loader(starts, SharedBatches(batches, rank, num_ranks, fill=fill))

@@ -31,14 +31,14 @@ def holiday_steps(
         ConfigError: If the country is unknown, or the library that knows holidays is missing.
         StreamError: If the period has no dates.
     """
-    if calendar.start is None or calendar.step is None or calendar.days_per_week != 7:
+    week = calendar.days_per_week == 7 or calendar.hours is not None
+    if calendar.start is None or calendar.step is None or not week:
         raise StreamError(
             f"period {period!r} has no dates of a seven-day week, so data.holidays={country} says "
             "nothing. Give the stream time stamps (start and frequency in stream.yaml), or leave "
             "data.holidays out."
         )
-    first = pd.Timestamp(calendar.start) + steps.start * pd.Timedelta(calendar.step)
-    stamps = pd.date_range(first, periods=len(steps), freq=pd.Timedelta(calendar.step))
+    stamps = pd.DatetimeIndex(calendar.wall_times(steps))
     days = holidays_of(country, stamps[0].year, stamps[-1].year)
     return torch.tensor([day in days for day in stamps.date], dtype=torch.bool)
 

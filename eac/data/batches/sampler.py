@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of one epoch, from that of its period."""
-    return (seed * 1_000_003 + epoch) % 2**63
+Loader = DataLoader[Int[Tensor, " batch"]]
+"""Of start steps, batch by batch."""
 
 
 class StartBatches(Sampler[Tensor]):
@@ -113,3 +111,9 @@ class Starts(Dataset[Tensor]):
 
     def __getitem__(self, batch: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         return self.starts[batch]
+
+
+def loader(starts: Int[Tensor, " window"], batches: StartBatches | SharedBatches) -> Loader:
+    """A loader of start steps with a generator of its own, which draws nothing from torch's."""
+    generator = torch.Generator().manual_seed(0)
+    return DataLoader(Starts(starts), sampler=batches, batch_size=None, generator=generator)

@@ -12,6 +12,8 @@ from eac.typing import NodeSeries
 
 _CHUNK_ELEMENTS = 1 << 18
 _QUANTILE_ELEMENTS = 1 << 23
+CONSTANT = 1e-6
+"""Deviation, as a share of the mean where that is below 1, up to which readings are constant."""
 LARGE = 1 << 28
 """Readings from which on a series is read piece by piece along time (1 GiB)."""
 
@@ -40,9 +42,9 @@ class Scaler:
         return (series - self.mean).div_(self.scale)
 
     def inverse(
-        self, forecast: Float[Tensor, "batch node horizon"]
-    ) -> Float[Tensor, "batch node horizon"]:
-        """Scaled to raw units."""
+        self, forecast: Float[Tensor, "*output batch node horizon"]
+    ) -> Float[Tensor, "*output batch node horizon"]:
+        """Scaled to raw units, every output."""
         if self.trivial:
             return forecast
         return torch.addcmul(self.mean[..., None], forecast, self.scale[..., None])
@@ -126,7 +128,8 @@ def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int) -> S
     counted = readings > 0
     if not counted.any():
         return Scaler.identity(len(readings))
-    mean, scale = own.mean[counted].mean(), own.scale[counted].mean().clamp_min(1e-6)
+    mean, scale = own.mean[counted].mean(), own.scale[counted].mean()
+    scale = scale.clamp_min(float(_least(mean)) or CONSTANT)
     return Scaler(
         torch.lerp(mean.expand_as(own.mean), own.mean, trust),
         torch.lerp(scale.expand_as(own.scale), own.scale, trust).clamp_min(0.02 * float(scale)),
@@ -143,7 +146,7 @@ def fit_scaler(
     """Mean and standard deviation of the readings present, per node or over all nodes.
 
     A node with fewer than ``min_readings`` readings takes the statistics of all nodes; a scale of
-    zero (a constant node) becomes 1.
+    zero (a constant node) becomes 1, or the deviation of all nodes where that is smaller.
 
     Args:
         series: Raw readings of the part to fit on, NaN where missing.
@@ -166,9 +169,15 @@ def fit_scaler(
     if per_node:
         enough = readings >= min_readings
         mean, variance = torch.where(enough, own, mean), torch.where(enough, own_variance, variance)
-    scale = variance.sqrt()
-    scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))
+    scale, overall = variance.sqrt(), float(var_all.sqrt())
+    otherwise = min(1.0, overall) if overall > _least(mean_all) else 1.0
+    scale = torch.where(scale > _least(mean), scale, otherwise)
     return Scaler(mean.float(), scale.float())
+
+
+def _least(mean: Float[Tensor, "*node"]) -> Float[Tensor, "*node"]:
+    """The deviation up to which readings around this mean count as constant."""
+    return CONSTANT * mean.abs().clamp_max(1.0)
 
 
 def _statistics_by_steps(

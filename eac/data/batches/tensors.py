@@ -1,6 +1,5 @@
 """A period made ready for training, and cut into batches on demand."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -10,7 +9,9 @@ from torch import Tensor
 
 from eac.data.batches.ahead import Ahead
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.context import Clock, Lag
+from eac.data.batches.clock import Clock
+from eac.data.batches.history import Lag
+from eac.data.batches.needs import Neighbours
 from eac.data.batches.readings import Readings
 from eac.data.batches.scaling import Scaler
 from eac.data.core.calendar import Calendar
@@ -20,11 +21,7 @@ from eac.data.core.windows import Split, by_node, gather
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
-Neighbours: TypeAlias = Callable[[NodeSeries, Graph], NodeSeries | None]
 History: TypeAlias = Shaped[Tensor, "batch chosen lag span"]
-
-KEPT_BYTES = 31 << 20
-"""Just below the size from which on glibc always hands blocks back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +100,7 @@ class PeriodTensors:
             history=history,
             history_observed=history_observed,
             neighbour_history=neighbour_history,
-            covariates=self.ahead.known(at, span, self.num_nodes, nodes),
+            extras=self.ahead.known(at, span, self.num_nodes, nodes),
         )
         return Batch(
             inputs=inputs,
@@ -246,12 +243,15 @@ class PeriodTensors:
             loss_nodes=loss_nodes,
         )
 
-    def with_neighbours(self, apply: Neighbours) -> "PeriodTensors":
+    def with_neighbours(self, apply: Neighbours | None) -> "PeriodTensors":
         """The same tensors with the graph applied once to the whole series, piece by piece.
+
+        None leaves it to the backbone to apply the graph.
 
         The result would be as large as the series, so a mapped one gets it batch by batch.
         """
-        _keep_blocks()
+        if apply is None:
+            return replace(self, neighbour_x=None)
         if self.readings.mapped:
             return replace(self, neighbour_x=apply)
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
@@ -272,15 +272,6 @@ class PeriodTensors:
             if isinstance(value, Tensor | Graph | Scaler | Readings | Ahead)
         }
         return replace(self, **moved)
-
-
-def _keep_blocks() -> None:
-    """Has blocks of up to ``KEPT_BYTES`` used again instead of handed back and cleared anew.
-
-    The C library of Linux learns from the largest block it was ever given back, here one that is
-    never touched and costs no memory. Steps then take hardly any page faults.
-    """
-    torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)

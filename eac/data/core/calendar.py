@@ -1,26 +1,44 @@
-"""Which slot of the day and which day of the week a step is."""
+"""Which slot of the day and which day of the week a step is, and when it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from math import gcd
+from typing import Any
 
-from jaxtyping import Int
+import numpy as np
+from jaxtyping import Int, Shaped
+from numpy import ndarray
 from torch import Tensor
 
+from eac.data.core.hours import OpenHours
 from eac.errors import StreamError
 
 DAY = timedelta(days=1)
+WEEK = 7 * DAY
+MONTH = timedelta(days=365.25) / 12
+MONDAY = datetime(1970, 1, 5)
+MONTHS_OF_YEAR = 12
+WEEKS_OF_YEAR = 52
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class Calendar:
     """The clock of one period: a regular grid of steps, with or without real time stamps.
 
+    Steps follow the clock on the wall: with a start in a time zone, the hour that a clock change
+    leaves out is a step without readings, and the one that it repeats is one step.
+
     Attributes:
-        steps_per_day: Steps in one day; 24 for hourly readings.
-        days_per_week: Days after which the week repeats; 5 when weekends were cut out.
+        steps_per_day: Steps after which the slots of the day repeat; 24 for hourly readings. Where
+            a day is not a whole number of steps, as many as make whole days; 1 for steps of days.
+        days_per_week: Days after which the week repeats; 5 when weekends were cut out, 52 for
+            weekly and 12 for monthly readings, whose "week" is a year.
         start_slot: Slot of the first step, counted from slot 0 of the first day of a week.
         start: Time stamp of the first step, when there are real time stamps.
-        step: Time between two steps, when there are real time stamps.
+        step: Time between two steps, when there are real time stamps; the mean of steps of months.
+        hours: The open slots, when only those are steps.
+        months: Months in a step, where steps are of months, and else 0.
 
     Example:
         >>> tuesday = datetime(2024, 1, 2, hour=3)
@@ -33,6 +51,8 @@ class Calendar:
     start_slot: int = 0
     start: datetime | None = None
     step: timedelta | None = None
+    hours: OpenHours | None = None
+    months: int = 0
 
     def __post_init__(self):
         if self.steps_per_day < 1 or self.days_per_week < 1 or self.start_slot < 0:
@@ -43,21 +63,57 @@ class Calendar:
             )
 
     @staticmethod
-    def from_timestamps(start: datetime, step: timedelta) -> "Calendar":
-        """A seven-day calendar from real time; steps longer than a day count as one slot a day."""
+    def from_timestamps(
+        start: datetime, step: timedelta, *, hours: OpenHours | None = None, months: int = 0
+    ) -> "Calendar":
+        """The calendar of real time, whose slots repeat with the days and weeks, or the year.
+
+        Args:
+            start: Time stamp of the first step; an open slot where there are ``hours``.
+            step: Time between two steps; what it is where ``months`` are given does not matter.
+            hours: The open slots; the step must divide a day.
+            months: Months in a step, for steps of months.
+
+        Example:
+            >>> monday = datetime(2024, 1, 1)
+            >>> weekly = Calendar.from_timestamps(monday, timedelta(days=7))
+            >>> weekly.steps_per_week, weekly.cycles
+            (52, ('', 'year'))
+            >>> Calendar.from_timestamps(monday, timedelta(hours=7)).cycles
+            ('', 'week')
+        """
+        if months:
+            first = (start.year * MONTHS_OF_YEAR + start.month - 1) // months
+            year = MONTHS_OF_YEAR // gcd(months, MONTHS_OF_YEAR)
+            return Calendar(1, year, first % year, start, months * MONTH, months=months)
         if step <= timedelta(0):
             raise StreamError(f"the time between two steps is {step}; give a positive frequency.")
-        steps_per_day = max(1, round(DAY / step))
-        midnight = datetime.combine(start.date(), time(), start.tzinfo)
-        slot_of_day = (start - midnight) * steps_per_day // DAY
-        return Calendar(
-            steps_per_day, 7, start.weekday() * steps_per_day + slot_of_day, start, step
-        )
+        if hours is not None:
+            return _open_calendar(start, step, hours)
+        slots, days = _cycles_of(step)
+        first = (_naive(start) - MONDAY) // _plain(step) % (slots * days)
+        return Calendar(slots, days, first, start, step)
 
     @property
     def steps_per_week(self) -> int:
         """Steps after which slot of day and day of week repeat."""
         return self.steps_per_day * self.days_per_week
+
+    @property
+    def cycles(self) -> tuple[str, str]:
+        """What the slots of a "day" and those of a "week" repeat with: day, week, year or ''.
+
+        '' says that they repeat after some other time, which nobody would name.
+        """
+        if self.months:
+            return "", "year" if self.days_per_week > 1 else ""
+        if self.step is None or self.hours is not None:
+            return "day", "week"
+        length, week = self.steps_per_day * _plain(self.step), self.days_per_week
+        day = "day" if length == DAY else ""
+        if length * week == WEEK or (day and week < DAYS_OF_WEEK):
+            return day, "week"
+        return day, "year" if length * week == WEEKS_OF_YEAR * WEEK else ""
 
     def slot_of_day(self, steps: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
         """Slot of the day of each step, from 0."""
@@ -71,4 +127,182 @@ class Calendar:
         """The time stamp of one step, or None without real time."""
         if self.start is None or self.step is None:
             return None
-        return self.start + step * self.step
+        if self.hours is None and not self.months and self.start.tzinfo is None:
+            return self.start + step * self.step
+        wall = self.wall_times(range(step, step + 1))[0].item()
+        naive = self.start.replace(tzinfo=None)
+        return _in_zone(naive + (wall - _naive(self.start)), self.start)
+
+    def wall_times(self, steps: range) -> Shaped[ndarray, " step"]:
+        """What a clock on the wall shows at each of these steps, as ``datetime64[us]``."""
+        if self.start is None or self.step is None:
+            raise StreamError("a clock of slots has no time stamps.")
+        first, number = np.datetime64(_naive(self.start), "us"), np.arange(steps.start, steps.stop)
+        if self.months:
+            return _months_later(first, number * self.months)
+        tick = np.timedelta64(_plain(self.step) // _TICK, "us")
+        if self.hours is None:
+            return first + number * tick
+        days, week = np.array(self.hours.days), np.timedelta64(DAYS_OF_WEEK, "D")
+        day, place = np.divmod(number + self.start_slot, self.steps_per_day)
+        weeks, weekday = np.divmod(day, self.days_per_week)
+        slots = np.array(self.hours.slots)[place]
+        return (
+            _monday_of(first)
+            + _phase(_naive(self.start), self.step)
+            + weeks * week
+            + days[weekday] * np.timedelta64(1, "D")
+            + slots * tick
+        )
+
+    def position_of(self, moment: datetime) -> int | None:
+        """The step whose time stamp this is, which may lie before the first; None for no step."""
+        if self.start is None or self.step is None:
+            return None
+        wall, begin = _naive(moment), _naive(self.start)
+        if self.months:
+            whole, rest = divmod(_month(wall) - _month(begin), self.months)
+            return (
+                whole if not rest and self.wall_times(range(whole, whole + 1))[0] == wall else None
+            )
+        steps = (wall - begin) / _plain(self.step)
+        if abs(steps - round(steps)) > 1e-6:
+            return None
+        if self.hours is None:
+            return round(steps)
+        week, rest = divmod(wall - _monday_of(begin), WEEK)
+        day, since = divmod(rest, DAY)
+        slot = since // _plain(self.step)
+        if day not in self.hours.days or slot not in self.hours.slots:
+            return None
+        days = week * self.days_per_week + self.hours.days.index(day)
+        return days * self.steps_per_day + self.hours.slots.index(slot) - self.start_slot
+
+    def goes_with(self, other: "Calendar") -> bool:
+        """True where both count the same steps, from whatever start on."""
+        mine, yours = (
+            (clock.step, clock.months, clock.hours and (clock.hours.slots, clock.hours.days))
+            for clock in (self, other)
+        )
+        return mine == yours
+
+    def never_read(self, step: int) -> bool:
+        """True where a step is in the open hours, and nothing is ever read then all the same."""
+        if self.hours is None or not self.hours.never:
+            return False
+        day, place = divmod(step + self.start_slot, self.steps_per_day)
+        pair = (self.hours.days[day % self.days_per_week], self.hours.slots[place])
+        return pair in self.hours.never
+
+    def facts(self) -> tuple[str, ...]:
+        """Everything that tells one clock from another, as text; what is usual is left out."""
+        plain = (self.steps_per_day, self.days_per_week, self.start_slot, self.start, self.step)
+        further = (self.hours, self.months or None)
+        return tuple(map(str, (*plain, *(fact for fact in further if fact is not None))))
+
+    def later(self, steps: int) -> "Calendar":
+        """The clock of what begins so many steps later; earlier where ``steps`` is negative."""
+        slot = (self.start_slot + steps) % self.steps_per_week
+        return replace(self, start_slot=slot, start=self.time_of(steps))
+
+
+DAYS_OF_WEEK = 7
+
+
+def zone_name(moment: datetime) -> str | None:
+    """Name of the time zone of a time stamp, or its offset; None without one."""
+    if moment.tzinfo is None:
+        return None
+    return getattr(moment.tzinfo, "key", None) or str(moment.tzinfo).replace("UTC+", "+").replace(
+        "UTC-", "-"
+    )
+
+
+def _cycles_of(step: timedelta) -> tuple[int, int]:
+    """Steps of a whole number of days, and how many of those make weeks, or a year."""
+    tick, day, week = _plain(step) // _TICK, DAY // _TICK, WEEK // _TICK
+    if tick >= week:
+        year = WEEKS_OF_YEAR * week
+        return 1, year // tick if year % tick == 0 else 1
+    length = tick * day // gcd(tick, day)
+    return length // tick, week // gcd(length, week)
+
+
+def _open_calendar(start: datetime, step: timedelta, hours: OpenHours) -> Calendar:
+    slots, days = len(hours.slots), len(hours.days)
+    slot = (_naive(start) - datetime.combine(_naive(start).date(), time())) // _plain(step)
+    whole = slots == hours.slots_of_day and days == DAYS_OF_WEEK
+    if _plain(step) * hours.slots_of_day != DAY or whole:
+        raise StreamError(
+            f"open hours of {slots} of {hours.slots_of_day} slots and {days} days do not go with "
+            f"steps of {in_words(step)}. Leave hours out."
+        )
+    if start.weekday() not in hours.days or slot not in hours.slots:
+        raise StreamError(f"a period with hours {hours.in_words()} cannot start at {start}.")
+    first = hours.days.index(start.weekday()) * slots + hours.slots.index(slot)
+    return Calendar(slots, days, first, start, step, hours=hours)
+
+
+def in_words(step: timedelta) -> str:
+    """A time step for people: ``15 min``, ``1 h``, ``1.5 s``.
+
+    Example:
+        >>> in_words(timedelta(hours=2)), in_words(timedelta(milliseconds=1500))
+        ('2 h', '1.5 s')
+    """
+    ticks = _plain(step) // _TICK
+    units = [("d", DAY), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1))]
+    for name, unit in units:
+        if ticks and ticks % (unit // _TICK) == 0:
+            return f"{ticks // (unit // _TICK)} {name}"
+    for name, unit in units:
+        if ticks > 2 * (unit // _TICK):
+            whole, rest = divmod(timedelta(microseconds=ticks), unit)
+            return f"{whole} {name} {in_words(rest)}"
+    return f"{ticks / 1e6:.10g} s"
+
+
+def _plain(step: timedelta) -> timedelta:
+    """A step of pandas as one of the standard library."""
+    return step.to_pytimedelta() if hasattr(step, "to_pytimedelta") else step  # pyright: ignore
+
+
+def _naive(moment: datetime) -> datetime:
+    """What a clock on the wall shows, of the standard library."""
+    if hasattr(moment, "to_pydatetime"):
+        moment = moment.replace(nanosecond=0).to_pydatetime()  # pyright: ignore
+    return moment.replace(tzinfo=None)
+
+
+def _in_zone(naive: datetime, like: datetime) -> datetime:
+    return naive if like.tzinfo is None else naive.replace(tzinfo=like.tzinfo)
+
+
+def _monday_of(moment: Any) -> Any:
+    """Midnight of the Monday of its week."""
+    if isinstance(moment, datetime):
+        return MONDAY + (moment - MONDAY) // WEEK * WEEK
+    return np.datetime64(_monday_of(moment.item()), "us")
+
+
+def _phase(start: datetime, step: timedelta) -> Any:
+    """How far into its slot a step begins."""
+    midnight = datetime.combine(start.date(), time())
+    return np.timedelta64((start - midnight) % _plain(step) // _TICK, "us")
+
+
+def _month(moment: datetime) -> int:
+    return moment.year * MONTHS_OF_YEAR + moment.month - 1
+
+
+def _months_later(first: Any, months: Int[ndarray, " step"]) -> Shaped[ndarray, " step"]:
+    """The same day of later months, or their last day where that is what the first one is."""
+    month = first.astype("datetime64[M]")
+    within = first - month.astype("datetime64[us]")
+    last = (month + 1).astype("datetime64[us]") - month.astype("datetime64[us]")
+    later = month + months
+    starts, ends = (m.astype("datetime64[us]") for m in (later, later + 1))
+    day = np.timedelta64(1, "D")
+    if last - within <= day:
+        return ends - (last - within)
+    return np.minimum(starts + within, ends - day + within % day)

@@ -17,6 +17,11 @@ class Covariates:
     Attributes:
         names: One for each channel.
         values: NaN where unknown; one column for each node, or one for all.
+
+    Example:
+        >>> given = Covariates(("rain",), torch.tensor([[[0.0]], [[2.0]]]))  # for all nodes
+        >>> given.values.shape
+        torch.Size([2, 1, 1])
     """
 
     names: tuple[str, ...]
@@ -84,7 +89,7 @@ class CovariateScale:
         values = training.values.double().flatten(0, 1)
         mean = values.nanmean(0).nan_to_num(0.0)
         scale = (values - mean).square().nanmean(0).sqrt().nan_to_num(0.0)
-        scale = torch.where(scale > 1e-6, scale, 1.0)
+        scale = torch.where(scale > 1e-6 * mean.abs().clamp_max(1.0), scale, 1.0)
         return CovariateScale(training.names, tuple(mean.tolist()), tuple(scale.tolist()))
 
     def apply(

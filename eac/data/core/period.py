@@ -31,10 +31,19 @@ class Period:
         covariates: What is known beforehand of each step, if anything.
         mapped: True when ``series`` is a file mapped into memory, perhaps larger than that; it is
             then read in pieces and never copied whole.
+        notes: What the reader did with the files that a person should know, a sentence each.
 
     Raises:
         StreamError: If ids repeat, shapes disagree, a reading is infinite or an edge weight is
             negative or not a number.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> ids = ("north", "south")
+        >>> period = Period("march", torch.rand(48, 2), ids, Graph.empty(2), Calendar(24))
+        >>> period.num_steps, period.num_nodes
+        (48, 2)
     """
 
     name: str
@@ -45,6 +54,7 @@ class Period:
     coordinates: Float[Tensor, "node 2"] | None = None
     covariates: Covariates | None = None
     mapped: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         _check_shapes(self)
@@ -91,9 +101,8 @@ class Period:
 
     def fingerprint(self) -> str:
         """SHA-256 over everything a run can see of the period."""
-        clock = self.calendar
         digest = hashlib.sha256()
-        for text in (self.name, *self.node_ids, *(str(v) for v in vars(clock).values())):
+        for text in (self.name, *self.node_ids, *self.calendar.facts()):
             digest.update(text.encode() + b"\0")
         order = torch.argsort(self.graph.edge_index[0] * self.num_nodes + self.graph.edge_index[1])
         for tensor in (
@@ -117,6 +126,10 @@ class NodeChange:
         new: Ids never seen before.
         returned: Ids seen before, but not in the period just before.
         gone: Ids of the period before that are absent now.
+
+    Example:
+        >>> NodeChange.between(("b", "c"), ("a", "b"), seen={"a", "b"})
+        NodeChange(kept=('b',), new=('c',), returned=(), gone=('a',))
     """
 
     kept: tuple[str, ...]

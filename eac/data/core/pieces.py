@@ -22,7 +22,12 @@ def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
 
 
 def pieces(series: NodeSeries) -> Iterator[tuple[range, Float[Tensor, "step node"]]]:
-    """Steps and what was read in them, in order of time."""
+    """Steps and what was read in them, in order of time.
+
+    Example:
+        >>> [steps for steps, part in pieces(torch.zeros(3, 2))]
+        [range(0, 3)]
+    """
     for steps in step_pieces(*series.shape):
         yield steps, series[steps.start : steps.stop]
 
@@ -30,7 +35,12 @@ def pieces(series: NodeSeries) -> Iterator[tuple[range, Float[Tensor, "step node
 def column_pieces(
     series: NodeSeries, elements: int
 ) -> Iterator[tuple[slice, Float[Tensor, "time column"]]]:
-    """Some columns at a time, of about so many readings."""
+    """Some columns at a time, of about so many readings.
+
+    Example:
+        >>> [part.shape for _, part in column_pieces(torch.zeros(3, 2), elements=3)]
+        [torch.Size([3, 1]), torch.Size([3, 1])]
+    """
     steps, count = series.shape
     size = max(1, elements // max(1, steps), count // PASSES)
     for first in range(0, count, size):
@@ -39,12 +49,22 @@ def column_pieces(
 
 
 def is_complete(series: NodeSeries) -> bool:
-    """True when no reading is missing."""
+    """True when no reading is missing.
+
+    Example:
+        >>> is_complete(torch.tensor([[1.0], [torch.nan]]))
+        False
+    """
     return not any(bool(part.isnan().any()) for _, part in pieces(series))
 
 
 def count_readings(series: NodeSeries) -> Tensor:
-    """How many readings each node has."""
+    """How many readings each node has.
+
+    Example:
+        >>> count_readings(torch.tensor([[1.0, 2.0], [torch.nan, 3.0]])).tolist()
+        [1, 2]
+    """
     count = torch.zeros(series.shape[1], dtype=torch.long, device=series.device)
     for _, part in pieces(series):
         count += (~part.isnan()).sum(0)

@@ -53,6 +53,14 @@ class MemoryStream(GraphStream):
 
     Raises:
         StreamError: If there is no period or two periods share a name.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("march", torch.rand(48, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> [period.name for period in MemoryStream([period])]
+        ['march']
     """
 
     def __init__(self, periods: Sequence[Period], *, name: str = "stream", unit: str = ""):

@@ -15,7 +15,12 @@ from eac.typing import Part
 
 @dataclass(frozen=True)
 class Split:
-    """Steps of a period that belong to each part, in order of time."""
+    """Steps of a period that belong to each part, in order of time.
+
+    Example:
+        >>> Split.by_fraction(100, (0.6, 0.2))
+        Split(train=range(0, 60), val=range(60, 80), test=range(80, 100))
+    """
 
     train: range
     val: range
@@ -43,6 +48,10 @@ def window_starts(
 
     Raises:
         StreamError: If ``steps`` is too short for one window.
+
+    Example:
+        >>> window_starts(range(10, 16), window=3, horizon=2, period="march", part="test").tolist()
+        [10, 11]
     """
     count = len(steps) - window - horizon + 1
     if count < 1:
@@ -92,15 +101,30 @@ def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:
 
 
 def check_counts(**counts: int | None) -> None:
-    """Raises ``ConfigError`` where a setting that counts something is below 1; None is no count."""
+    """Raises ``ConfigError`` where a setting that counts something is below 1; None is no count.
+
+    Example:
+        >>> check_counts(batch_size=64)  # refuses numbers below 1
+    """
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ConfigError(f"{name}={value}: give at least 1.")
 
 
+def check_shares(**shares: float) -> None:
+    """Raises ``ConfigError`` where a setting that is a share is not between 0 and 1."""
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name}={value}: give a share between 0 and 1.")
+
+
 def check_fractions(train: float, val: float) -> None:
-    """Raises ``ConfigError`` where the shares of a period leave nothing for one of its parts."""
-    if train <= 0 or val <= 0 or train + val >= 1:
+    """Raises ``ConfigError`` where the shares of a period leave nothing for one of its parts.
+
+    Example:
+        >>> check_fractions(0.6, 0.2)  # says nothing
+    """
+    if not (train > 0 and val > 0 and train + val < 1):
         raise ConfigError(
             f"train_fraction={train} and val_fraction={val}: give positive shares that leave "
             "something for the test part."

@@ -1,6 +1,6 @@
 """Writing a stream in one of the layouts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from eac.data.core.calendar import DAY
+from eac.data.core.calendar import DAY, Calendar, zone_name
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream
 from eac.data.readers import files
 from eac.data.readers.covariate_table import covariate_table
+from eac.data.readers.form import AUTO, Form
+from eac.data.readers.grid import frequency_text
+from eac.data.readers.hours import with_closed
 from eac.data.readers.npy import write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.readers.table import TableStream
@@ -53,10 +56,10 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
 
 
 def stamps_of(period: Period) -> pd.DatetimeIndex:
-    """The time stamps of a period; invented from Monday 2000-01-03 when it has none."""
+    """The time stamps of a period by its own clock; invented from 2000-01-03 when it has none."""
     clock = period.calendar
     if clock.start is not None and clock.step is not None:
-        return pd.date_range(clock.start, periods=period.num_steps, freq=clock.step)
+        return pd.DatetimeIndex(clock.wall_times(range(period.num_steps)))
     if clock.days_per_week not in (WORK_DAYS, 7):
         raise StreamError(
             f"period {period.name!r}: a week of {clock.days_per_week} days has no time stamps. "
@@ -74,8 +77,9 @@ def stamps_of(period: Period) -> pd.DatetimeIndex:
 
 
 def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
-    names, days = [], set[int]()
-    for period in stream:
+    names, days, clocks = [], set[int](), []
+    for period in map(with_closed, stream):
+        clocks.append(period.calendar)
         place = folder / period.name
         names.append(period.name)
         days.add(period.calendar.days_per_week)
@@ -85,24 +89,24 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
         _write_beside(period, place)
     if len(days) > 1:
         raise StreamError(f"periods have weeks of {sorted(days)} days. Convert to npz.")
-    return _about(stream) | {"days_per_week": days.pop(), "periods": names}
+    return _about(stream) | _said(stream, clocks) | {"days_per_week": days.pop(), "periods": names}
 
 
 def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
     """A table folder whose series can be mapped; one in Parquet is never read whole."""
-    names = list(stream.period_names)
+    names, clocks = list(stream.period_names), []
     for index, name in enumerate(names):
         place = folder / name
         path = place / files.MAPPED_SERIES
-        if isinstance(stream, TableStream):
-            period = stream.load_mapped(index, path)
-        else:
-            period = stream.load(index)
+        period = stream.load_mapped(index, path) if isinstance(stream, TableStream) else None
+        if period is None or not period.mapped:
+            period = with_closed(period or stream.load(index))
             parts = (part.numpy() for _, part in pieces(period.series))
             write_series(path, period.num_steps, period.num_nodes, parts)
+        clocks.append(period.calendar)
         write_clock(place, period.calendar, f"period {name!r}")
         _write_beside(period, place)
-    return _about(stream) | {"periods": names}
+    return _about(stream) | _zone(clocks) | {"periods": names}
 
 
 def _write_beside(period: Period, place: Path) -> None:
@@ -115,16 +119,19 @@ def _write_beside(period: Period, place: Path) -> None:
 
 
 def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
-    entries, clocks = [], set[tuple[int, int, str | None]]()
-    for period in stream:
+    entries, clocks, calendars = [], set[tuple[int, int, str | None]](), []
+    for period in map(with_closed, stream):
         clock = period.calendar
+        calendars.append(clock)
+        if clock.months:
+            raise StreamError(f"period {period.name!r} has steps of months. Convert to table.")
         entry: dict[str, Any] = {"name": period.name, "node_ids": list(period.node_ids)}
         if clock.start is None:
             entry["start_slot"] = clock.start_slot
         else:
-            entry["start"] = str(clock.start)
+            entry["start"] = str(clock.start.replace(tzinfo=None))
         entries.append(entry)
-        step = None if clock.step is None else f"{int(clock.step.total_seconds())}s"
+        step = None if clock.step is None else frequency_text(clock.step)
         clocks.add((clock.steps_per_day, clock.days_per_week, step))
         write_arrays(folder / SERIES_FOLDER / f"{period.name}.npz", x=period.series.numpy())
         dense = period.graph.to_dense().numpy()
@@ -133,14 +140,16 @@ def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
         raise StreamError("periods have different time steps or weeks. Convert to table.")
     steps, days, step = clocks.pop()
     clock_keys = {"days_per_week": days} | ({"frequency": step} if step else {})
-    return _about(stream) | {"steps_per_day": steps} | clock_keys | {"periods": entries}
+    about = _about(stream) | _said(stream, calendars, frequency=False)
+    return about | {"steps_per_day": steps} | clock_keys | {"periods": entries}
 
 
 def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
-    edges, nodes = [], []
+    edges, nodes, clocks = [], [], []
     writer: pq.ParquetWriter | None = None
     with writing(folder / "series.parquet") as temporary:
-        for period in stream:
+        for period in map(with_closed, stream):
+            clocks.append(period.calendar)
             rows = pa.Table.from_pandas(_long(period), preserve_index=False)
             writer = writer or pq.ParquetWriter(temporary, rows.schema)
             writer.write_table(rows.cast(writer.schema))
@@ -151,7 +160,7 @@ def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
     write_frame(folder / "edges.csv", pd.concat(edges), index=False)
     everyone = pd.concat(nodes).drop_duplicates("node_id")
     write_frame(folder / "nodes.csv", everyone, index=False)
-    return _about(stream) | {"period": "period"}
+    return _about(stream) | _said(stream, clocks) | {"period": "period"}
 
 
 def _long(period: Period) -> pd.DataFrame:
@@ -178,6 +187,25 @@ def _edges(period: Period) -> pd.DataFrame:
     source, target = period.graph.edge_index.numpy()
     weight = period.graph.edge_weight.numpy()
     return pd.DataFrame({"source": ids[source], "target": ids[target], "weight": weight})
+
+
+def _said(
+    stream: GraphStream, clocks: Sequence[Calendar], *, frequency: bool = True
+) -> dict[str, Any]:
+    """What readers must be told of the clock, so that they find the same one."""
+    steps = {None if c.step is None else frequency_text(c.step, c.months) for c in clocks}
+    step = steps.pop() if len(steps) == 1 and frequency else None
+    form = getattr(stream, "form", Form())
+    hours = {} if form.hours == AUTO else {"hours": form.hours}
+    return ({"frequency": step} if step else {}) | hours | _zone(clocks)
+
+
+def _zone(clocks: Sequence[Calendar]) -> dict[str, Any]:
+    """The time zone of the time stamps, which are written as a clock on the wall shows them."""
+    zones = {zone_name(clock.start) for clock in clocks if clock.start is not None} - {None}
+    if len(zones) > 1:
+        raise StreamError(f"periods are in the time zones {sorted(map(str, zones))}. Name one.")
+    return {"time_zone": zones.pop()} if zones else {}
 
 
 def _about(stream: GraphStream) -> dict[str, Any]:

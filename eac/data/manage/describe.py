@@ -12,6 +12,7 @@ from eac.data.core.period import NodeChange, Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream, node_changes
 from eac.data.core.windows import Split, window_starts
+from eac.data.manage.suspicious import clock_notes, named, suspicious_values
 from eac.typing import NodeSeries, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -41,7 +42,8 @@ class PeriodSummary:
         low: Smallest reading.
         high: Largest reading.
         zero_share: Share of the readings present that are 0.
-        warnings: What looks suspicious, one sentence each.
+        warnings: What looks suspicious, and what the reader changed, one sentence each.
+        notes: How the steps of the first period go, where that is unusual, one sentence each.
     """
 
     name: str
@@ -62,6 +64,7 @@ class PeriodSummary:
     high: float | None
     zero_share: float | None
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def summaries(
@@ -187,7 +190,13 @@ def summarize(
         low=float(found.low.min()) if count else None,
         high=float(found.high.max()) if count else None,
         zero_share=int(found.zeros.sum()) / count if count else None,
-        warnings=(*_overlap(before, period), *_suspicious(period, found)),
+        warnings=(
+            *period.notes,
+            *_overlap(before, period),
+            *_suspicious(period, found),
+            *suspicious_values(period, found.low, found.high),
+        ),
+        notes=clock_notes(period.calendar) if before is None else (),
     )
 
 
@@ -201,7 +210,7 @@ def _ends(period: Period) -> tuple[str, str]:
     clock = period.calendar
     if clock.start is None or clock.step is None:
         return f"slot {clock.start_slot}", f"slot {clock.start_slot + period.num_steps - 1}"
-    last = clock.start + (period.num_steps - 1) * clock.step
+    last = clock.time_of(period.num_steps - 1) or clock.start
     return clock.start.isoformat(" ", MINUTES), last.isoformat(" ", MINUTES)
 
 
@@ -211,23 +220,21 @@ def _overlap(before: Period | None, period: Period) -> tuple[str, ...]:
     then, now = before.calendar, period.calendar
     if then.start is None or then.step is None or now.start is None:
         return ()
-    end = then.start + (before.num_steps - 1) * then.step
+    end = then.time_of(before.num_steps - 1) or then.start
+    if (now.start.tzinfo is None) != (end.tzinfo is None):
+        return (
+            f"starts at {now.start} and period {before.name!r} ends at {end}: give both a zone",
+        )
     if now.start > end:
         return ()
     return (f"starts at {now.start}, before period {before.name!r} ends ({end})",)
 
 
 def _suspicious(period: Period, found: Survey) -> Iterator[str]:
-    yield from _named(period, found.silent, "without any reading")
-    yield from _named(period, found.constant, "with one constant reading")
+    yield from named(period, found.silent, "without any reading")
+    yield from named(period, found.constant, "with one constant reading")
+    if period.calendar.cycles[1] != "week":
+        return
     gaps, week = found.gap.masked_fill(found.silent, 0), period.calendar.steps_per_week
     longest = f"missing for more than a week on end, at most {found.longest_gap} steps"
-    yield from _named(period, gaps > week, longest)
-
-
-def _named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[str]:
-    ids = [period.node_ids[row] for row in chosen.nonzero().flatten().tolist()]
-    if ids:
-        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-        plural = "nodes" if len(ids) > 1 else "node"
-        yield f"{len(ids)} {plural} {what}: {', '.join(ids[:3])}{more}"
+    yield from named(period, gaps > week, longest)

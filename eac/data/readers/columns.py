@@ -1,6 +1,6 @@
 """From columns of text, numbers and time stamps to clean arrays, naming what does not fit."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,64 +9,41 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from pandas.tseries.frequencies import to_offset
 from torch import Tensor
 
-from eac.data.core.calendar import Calendar
+from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph, edges_by_id
+from eac.data.readers.form import Form
+from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.data.readers.tabular import MISSING
 from eac.errors import StreamError
 
+ONE_DAY = timedelta(days=1)
 HINT_MISSING = "Give missing readings as empty cells or NaN."
-HINT_CLOCK = "Where clocks change between summer and winter, store UTC."
+HINT_CLOCK = (
+    "Where clocks change between summer and winter, give stamps with their offset, or time_zone."
+)
 
 
-def parse_frequency(text: object, what: str) -> pd.Timedelta:
-    """A positive, fixed time step such as ``1h``, ``15min`` or ``D``."""
-    wrong = f"{what}: frequency {text!r} is not a fixed time step. Give one such as 5min, 1h or 1D."
-    try:
-        offset = to_offset(str(text))
-    except ValueError as error:
-        raise StreamError(wrong) from error
-    if not is_fixed(offset):
-        raise StreamError(wrong)
-    step = pd.Timestamp(0) + offset - pd.Timestamp(0)
-    if step <= pd.Timedelta(0):
-        raise StreamError(f"{what}: frequency {text!r} is not positive.")
-    return step
-
-
-def is_fixed(offset: pd.offsets.BaseOffset) -> bool:
-    """True for steps of equal length (hours, days), False for months, years and weekdays."""
-    return isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
-
-
-def parse_stamps(values: pd.Series | pd.Index, what: str) -> pd.DatetimeIndex:
-    """Time stamps of a column, in its order."""
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        raise StreamError(
-            f"{what}: the time column {values.name!r} holds numbers, first {values[0]!r}. "
-            "Give time stamps such as 2024-01-31 13:00."
-        )
-    stamps = pd.DatetimeIndex(pd.to_datetime(values, errors="coerce"))
-    bad = np.flatnonzero(stamps.isna())
-    if len(bad):
-        value = pd.Index(values)[bad[0]]
-        raise StreamError(
-            f"{what}: {len(bad)} time stamps cannot be read, first {value!r} in row {bad[0]}. "
-            "Give time stamps such as 2024-01-31 13:00."
-        )
-    return stamps
-
-
-def by_time(frame: pd.DataFrame, path: Path, what: str) -> pd.DataFrame:
-    """A table with its time stamps, which may be its first column, as the index."""
-    if not isinstance(frame.index, pd.DatetimeIndex):
+def by_time(
+    frame: pd.DataFrame, path: Path, what: str, form: Form | None = None
+) -> tuple[pd.DataFrame, Stamps]:
+    """A table without its time stamps, which may be its index or its first column; and these."""
+    form = form or Form()
+    if isinstance(frame.index, pd.DatetimeIndex):
+        stamps = parse_stamps(frame.index, what, form)
+    else:
         if frame.shape[1] == 0:
             raise StreamError(f"{what}: {path} has no columns. Give one column per node.")
-        clock = frame.columns[0]
-        frame = frame.set_index(parse_stamps(frame[clock], what)).drop(columns=clock)
-    return frame.set_axis(frame.columns.astype(str), axis=1)
+        clock = form.time_col or frame.columns[0]
+        if clock not in frame.columns:
+            raise StreamError(f"{what}: {path} has no column {clock!r}, which time_col names.")
+        if len(frame) == 0:
+            return frame.drop(columns=clock), Stamps.none()
+        stamps = parse_stamps(pd.Index(frame[clock], name=clock), what, form)
+        frame = frame.drop(columns=clock)
+    frame = frame.set_axis(stamps.wall, axis=0)
+    return frame.set_axis(frame.columns.astype(str), axis=1), stamps
 
 
 def regular_step(
@@ -80,33 +57,33 @@ def regular_step(
         what: Begins the message of an error.
         days_per_week: 5 when Saturdays and Sundays were cut out.
     """
-    gaps = np.diff(_clock(stamps, days_per_week, what)).astype("timedelta64[ns]")
+    gaps = np.diff(_clock(stamps, days_per_week, what)).astype("timedelta64[us]")
     back = np.flatnonzero(gaps <= np.timedelta64(0))
     if len(back):
         kind = "repeats" if gaps[back[0]] == np.timedelta64(0) else "comes before"
         row = back[0] + 1
+        more = f" ({len(back) - 1:,} more rows do so too)" if len(back) > 1 else ""
         raise StreamError(
             f"{what}: time stamp {stamps[row]} in row {row} {kind} {stamps[row - 1]} in row "
-            f"{row - 1}. Sort the rows and give each time stamp once. {HINT_CLOCK}"
+            f"{row - 1}{more}. Sort the rows and give each time stamp once. {HINT_CLOCK}"
         )
     kind = "usual" if step is None else "declared"
     step = most_frequent(gaps, what) if step is None else step
     odd = np.flatnonzero(gaps != step.to_numpy())
     if len(odd):
-        row, gap = odd[0] + 1, pd.Timedelta(int(gaps[odd[0]]), unit="ns")
+        row, gap = odd[0] + 1, pd.Timedelta(int(gaps[odd[0]].astype(np.int64)), unit="us")
+        more = f" ({len(odd) - 1:,} more places are like it)" if len(odd) > 1 else ""
         raise StreamError(
             f"{what}: {stamps[row - 1]} in row {row - 1} and {stamps[row]} in row {row} are "
-            f"{gap} apart, but the {kind} step is {step}. "
-            f"Insert the missing rows with empty cells. {HINT_CLOCK}"
+            f"{in_words(gap)} apart, but the {kind} step is {in_words(step)}{more}. "
+            f"Insert the missing rows with empty cells, or give a long table. {HINT_CLOCK}"
         )
     return step
 
 
 def _clock(stamps: pd.DatetimeIndex, days_per_week: int, what: str) -> ndarray:
-    moments = stamps if stamps.tz is None else stamps.tz_convert("UTC").tz_localize(None)
-    moments = moments.as_unit("ns")
     if days_per_week == 7:
-        return moments.to_numpy()
+        return stamps.to_numpy()
     weekend = np.flatnonzero(stamps.day_of_week >= 5)
     if days_per_week != 5 or len(weekend):
         where = f"; row {weekend[0]} is {stamps[weekend[0]]}" if len(weekend) else ""
@@ -115,7 +92,7 @@ def _clock(stamps: pd.DatetimeIndex, days_per_week: int, what: str) -> ndarray:
             "when every Saturday and Sunday was cut out."
         )
     monday = pd.Timestamp("1970-01-05")
-    return (moments - (moments - monday).days // 7 * pd.Timedelta(days=2)).to_numpy()
+    return (stamps - (stamps - monday).days // 7 * pd.Timedelta(days=2)).to_numpy()
 
 
 def most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
@@ -124,6 +101,14 @@ def most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
         raise StreamError(f"{what}: a single time stamp has no step. Declare the frequency.")
     values, counts = np.unique(gaps, return_counts=True)
     return pd.Timedelta(values[counts.argmax()])
+
+
+def without(values: Float[ndarray, "..."], missing: Sequence[float]) -> Float[ndarray, "..."]:
+    """The same readings, with NaN for those that stand for none."""
+    if not missing:
+        return values
+    stand_ins = np.array(missing, dtype=np.float32)
+    return np.where(np.isin(values, stand_ins), np.float32(np.nan), values)
 
 
 def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -> pd.Series:
@@ -156,19 +141,20 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
     """The graph of an edge frame ``source, target, weight``, checked row by row."""
     source, target = edges["source"].astype(str), edges["target"].astype(str)
     weight = numeric_column(edges["weight"], f"{what}: edges")
-    empty = np.flatnonzero(weight.isna())
-    if len(empty):
-        row = empty[0]
+    wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if len(wrong):
+        row = wrong[0]
+        has = "no weight" if np.isnan(weight.iloc[row]) else f"weight {weight.iloc[row]:g}"
         raise StreamError(
-            f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} in row {row} has no "
-            "weight. Give a finite weight of at least 0."
+            f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} in row {row} has {has}. "
+            "Give a finite weight of at least 0."
         )
     twice = np.flatnonzero(pd.DataFrame({"a": source, "b": target}).duplicated())
     if len(twice):
         row = twice[0]
         raise StreamError(
             f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} is listed again in row "
-            f"{row}. Give each edge once, with one weight."
+            f"{row} ({len(twice):,} rows repeat an edge). Give each edge once, with one weight."
         )
     try:
         sources, targets = (names.to_numpy(dtype=object) for names in (source, target))

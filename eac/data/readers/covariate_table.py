@@ -8,11 +8,16 @@ import torch
 
 from eac.data.core.covariates import Covariates
 from eac.data.readers import columns, tabular
+from eac.data.readers.form import Form
 from eac.errors import StreamError
 
 
 def read_covariates(
-    path: Path, stamps: pd.DatetimeIndex, node_ids: tuple[str, ...], what: str
+    path: Path,
+    stamps: pd.DatetimeIndex,
+    node_ids: tuple[str, ...],
+    what: str,
+    form: Form | None = None,
 ) -> Covariates:
     """The covariates of a period, from a table with the time stamps of its series.
 
@@ -22,10 +27,10 @@ def read_covariates(
     Raises:
         StreamError: If rows do not match the series, or a column names an unknown node.
     """
-    frame = columns.by_time(tabular.read_table(path, what), path, what)
-    if not frame.index.equals(stamps):
+    frame, given = columns.by_time(tabular.read_table(path, what, form=form), path, what, form)
+    if not given.wall.equals(stamps):
         raise StreamError(
-            f"{what}: {path} has {len(frame)} rows from {frame.index.min()} on, its series "
+            f"{what}: {path} has {len(frame)} rows from {given.wall.min()} on, its series "
             f"{len(stamps)} from {stamps[0]} on. Give both the same time stamps."
         )
     parts = [name.partition("@") for name in frame.columns]

@@ -13,7 +13,9 @@ import yaml
 from eac.errors import StreamError
 
 STREAM_FILE = "stream.yaml"
-TABLE_SUFFIXES = (".parquet", ".csv")
+MOST_BYTES = 1 << 20
+TABLE_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".txt", ".xlsx")
+FREE_NOTES = ("note", "notes", "comment", "description", "license", "url", "x-")
 MAPPED_SERIES = "series.npy"
 
 
@@ -36,11 +38,29 @@ def require_file(path: Path, what: str, advice: str = "Add it.") -> Path:
 
 
 def find_table(folder: Path, stem: str) -> Path | None:
-    """``<stem>.parquet`` or ``<stem>.csv`` of a folder, or None when it has neither."""
+    """``<stem>.parquet`` (perhaps a folder of parts) or another table of a folder, or None."""
     for suffix in TABLE_SUFFIXES:
-        if (folder / (stem + suffix)).is_file():
-            return folder / (stem + suffix)
+        path = folder / (stem + suffix)
+        if path.is_file() or (suffix == ".parquet" and path.is_dir()):
+            return path
+        if path.is_symlink() and not path.exists():
+            raise StreamError(
+                f"{path} points to {path.readlink()}, which is not there. Restore it."
+            )
     return None
+
+
+def table_suffix(path: Path) -> str | None:
+    """Which kind of table a file is by its name, or None; ``x.csv.gz`` is ``.csv.gz``."""
+    name = path.name.lower()
+    return next(
+        (s for s in sorted(TABLE_SUFFIXES, key=len, reverse=True) if name.endswith(s)), None
+    )
+
+
+def stem_of(path: Path) -> str:
+    """The name of a table without its ending."""
+    return path.name[: -len(table_suffix(path) or path.suffix)] or path.name
 
 
 def find_series(folder: Path) -> Path | None:
@@ -49,20 +69,29 @@ def find_series(folder: Path) -> Path | None:
     return mapped if mapped.is_file() else find_table(folder, "series")
 
 
-def read_settings(path: Path, known: Sequence[str]) -> dict[str, Any]:
+def read_settings(path: Path, known: Sequence[str] | None) -> dict[str, Any]:
     """The mapping in a YAML file; empty when there is no such file.
 
-    Keys that are not ``known`` are free notes, unless they are one slip away from a known key.
+    Raises:
+        StreamError: If it is no mapping, or has a key that is not ``known``.
     """
     if not path.is_file():
+        if path.is_symlink() or path.exists():
+            raise StreamError(f"{path} is no file that can be read. Restore it, or remove it.")
         return {}
     stamp = path.stat()
+    if stamp.st_size > MOST_BYTES:
+        raise StreamError(
+            f"{path} has {stamp.st_size:,} bytes; settings have at most {MOST_BYTES:,}. "
+            "Give `key: value` lines."
+        )
     settings = copy.deepcopy(_parsed(path, stamp.st_mtime_ns, stamp.st_size))
     if settings is None:
         return {}
     if not isinstance(settings, dict):
         raise StreamError(f"{path} must hold `key: value` lines, got {type(settings).__name__}.")
-    check_keys(path, settings, known)
+    if known is not None:
+        check_keys(path, settings, known)
     return settings
 
 
@@ -72,16 +101,21 @@ def _parsed(path: Path, modified: int, size: int) -> Any:
     del modified, size
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         raise StreamError(f"{path} is not valid YAML: {error}") from error
 
 
 def check_keys(where: object, settings: Mapping[str, object], known: Sequence[str]) -> None:
-    """Raises ``StreamError`` for a key that looks like a misspelt ``known`` one."""
+    """Raises ``StreamError`` for a key that is not ``known``, with the nearest one that is."""
     for key in settings:
-        nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
-        if key not in known and nearest:
-            raise StreamError(f"{where}: unknown key {key!r}. Did you mean {nearest[0]!r}?")
+        if key in known or str(key).lower().startswith(FREE_NOTES):
+            continue
+        nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+        raise StreamError(
+            f"{where}: unknown key {key!r}. {hint}Known keys: {', '.join(known)}; a key that "
+            "begins with note is free."
+        )
 
 
 def whole_number(path: Path, settings: Mapping[str, Any], key: str, default: int) -> int:

@@ -1,26 +1,34 @@
 """Reader of a long frame: one row per node and time stamp, with an edge frame beside it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from numpy import ndarray
-from pandas.tseries.frequencies import to_offset
 
+from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
+from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.readers import columns, files, tabular
+from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
+from eac.data.readers.form import FORM_KEYS, Form
+from eac.data.readers.grid import Grid, find_grid
+from eac.data.readers.hours import hours_of, only_open
+from eac.data.readers.layout import LONG, long_columns, read_long, settings_beside
+from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 from eac.typing import StrPath
 
-KNOWN_KEYS = ("name", "unit", "source", "period", "frequency", "days_per_week", "covariates")
+KNOWN_KEYS = ("name", "unit", "source", "period", "covariates", *FORM_KEYS)
 EDGE_COLUMNS = ("source", "target", "weight")
-PeriodRule: TypeAlias = str | Sequence[object] | None
 
 
 class FrameStream(GraphStream):
@@ -30,17 +38,18 @@ class FrameStream(GraphStream):
     row are missing readings. The frame is read once and not changed.
 
     Args:
-        frame: Columns ``unique_id``, ``ds`` (time stamps) and ``y``.
+        frame: Columns ``unique_id``, ``ds`` (time stamps) and ``y``, or those that ``form`` names.
         edges: Columns ``source``, ``target`` and ``weight``; with the column of ``period``, when
             that is one, each period has its own edges. Edges to nodes absent from a period rest.
             None means that there are no edges.
         period: How to cut: the name of a column of ``frame``, a pandas offset such as ``YS`` or
             ``90D``, or the time stamps at which a new period starts. None makes one period.
-        frequency: Time between two steps; the most frequent one when None.
+        frequency: Time between two steps; found when None.
         nodes: Column ``node_id`` gives the order of the nodes, and ``latitude`` and
             ``longitude`` where they are; in order of appearance when None.
         covariates: Columns of ``frame`` that are known ahead, such as a weather forecast.
         name: Name of the stream.
+        form: How the columns are to be understood.
 
     Raises:
         StreamError: If a column is missing, a pair is repeated, a time stamp is off the grid or
@@ -68,25 +77,34 @@ class FrameStream(GraphStream):
         nodes: pd.DataFrame | None = None,
         covariates: Sequence[str] = (),
         name: str = "frame",
+        form: Form | None = None,
     ):
         self.name = name
+        self.form = _with_frequency(form or Form(), frequency)
         what = f"stream {name!r}"
-        tabular.require_columns(frame, ("unique_id", "ds", "y", *covariates), what, "the frame")
+        given = dict(zip(long_columns(self.form), LONG, strict=True))
+        if not set(LONG) <= set(frame.columns):
+            frame = frame.rename(columns=given)
+        tabular.require_columns(frame, (*LONG, *covariates), what, "the frame")
         edges = pd.DataFrame(columns=list(EDGE_COLUMNS)) if edges is None else edges
         tabular.require_columns(edges, EDGE_COLUMNS, what, "the edge frame")
         if len(frame) == 0:
             raise StreamError(f"{what} is empty: the frame has no row.")
         self._ids, self._node = _factorise(frame["unique_id"], nodes, what)
-        self._stamps = columns.parse_stamps(frame["ds"], what)
-        self._values = _values(frame, "y", what)
+        self.form.check_nodes(len(self._ids), what)
+        self._counted = _counts_steps(frame["ds"], self.form)
+        self._stamps = _stamps_of(frame["ds"], self.form, what, counted=self._counted)
+        self._values = columns.without(_values(frame, "y", what), self.form.missing_values)
         self._covariates = tuple(covariates)
         ahead = [_values(frame, name, what) for name in self._covariates]
         self._ahead = np.stack(ahead, axis=-1) if ahead else None
-        self._names, group = _cut(frame, self._stamps, period, what)
+        if self._counted and period is not None and period not in frame.columns:
+            raise StreamError(f"{what}: period {period!r} needs time stamps. Name a column.")
+        self._names, group = cut(frame, self._stamps, period, what)
         order = np.argsort(group, kind="stable")
         self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
-        self._step = self._time_step(frequency, what)
-        self._edges = _edges_by_period(edges, period, self._names, what)
+        self._grid = self._find_grid(what)
+        self._edges = edges_by_period(edges, period, self._names, what)
         self._nodes = nodes
         for part in self._edges.values():
             columns.edge_graph(part, self._ids, what)
@@ -96,27 +114,58 @@ class FrameStream(GraphStream):
         """Names of the periods, in order of time."""
         return self._names
 
+    @cached_property
+    def hours(self) -> OpenHours | None:
+        """The open hours of the stream, as said or as its first period shows."""
+        return hours_of(self._whole(0), self.form)
+
     def load(self, index: int) -> Period:
         """Lays one period out on its regular grid."""
+        period = only_open(self._whole(index), self.hours)
+        if index:
+            return period
+        return replace(period, notes=(*self._stamps.notes, *self._grid.notes, *period.notes))
+
+    def _whole(self, index: int) -> Period:
+        """One period with all slots of the day."""
         name, rows = self._names[index], self._rows[index]
         what = f"period {name!r}"
-        stamps = self._stamps[rows]
-        start = stamps.min()
-        step = self._positions(rows, what)
+        step = self._grid.positions(rows)
         present = np.unique(self._node[rows])
         column = np.searchsorted(present, self._node[rows])
-        self._check_pairs(rows, step * len(present) + column, what)
-        series = np.full((step.max() + 1, len(present)), np.nan, dtype=np.float32)
-        series[step, column] = self._values[rows]
+        shape = int(step.max()) + 1, len(present)
+        self.form.check_memory(
+            4.0 * shape[0] * shape[1] * (1 + 2 * len(self._covariates)),
+            what,
+            f"It has {shape[0]:,} steps of {shape[1]:,} sensors. Cut it into periods, or correct "
+            "its first and last time stamp.",
+        )
+        first = self._repeated(rows, step * len(present) + column, what)
+        series = np.full(shape, np.nan, dtype=np.float32)
+        series[step[first], column[first]] = self._values[rows[first]]
+        _average(series, step, column, self._values[rows], self._stamps.again[rows])
         ids = tuple(self._ids[node] for node in present)
         return Period(
             name=name,
             series=torch.from_numpy(series),
             node_ids=ids,
             graph=self._graph(name, ids, present, what),
-            calendar=columns.calendar_of(start, self._step, 7),
+            calendar=self._calendar(rows),
             coordinates=columns.coordinates(self._nodes, ids, what),
-            covariates=self._known_ahead(rows, step, column, series.shape),
+            covariates=self._known_ahead(rows, step, column, shape),
+        )
+
+    def _calendar(self, rows: ndarray) -> Calendar:
+        start = self._grid.wall[rows].min()
+        if self._counted:
+            slots, days = self.form.steps_per_day or 1, self.form.days_per_week
+            return Calendar(
+                slots,
+                days,
+                int(start.to_numpy().astype("datetime64[us]").astype(np.int64)) % (slots * days),
+            )
+        return Calendar.from_timestamps(
+            self._stamps.localised(start), self._grid.step, months=self._grid.months
         )
 
     def _known_ahead(
@@ -128,31 +177,27 @@ class FrameStream(GraphStream):
         values[step, column] = self._ahead[rows]
         return Covariates(self._covariates, torch.from_numpy(values))
 
-    def _time_step(self, frequency: str | None, what: str) -> pd.Timedelta:
-        if frequency is not None:
-            return columns.parse_frequency(frequency, what)
-        gaps = [np.diff(self._stamps[rows].unique().sort_values()) for rows in self._rows]
-        return columns.most_frequent(np.concatenate(gaps), what)
+    def _find_grid(self, what: str) -> Grid:
+        if not self._counted:
+            return find_grid(self._stamps.wall, self._node, self._rows, self.form, what)
+        counted = replace(self.form, frequency="1us")
+        return find_grid(self._stamps.wall, self._node, self._rows, counted, what)
 
-    def _positions(self, rows: ndarray, what: str) -> ndarray:
-        since = self._stamps[rows] - self._stamps[rows].min()
-        odd = np.flatnonzero(since % self._step != pd.Timedelta(0))
-        if len(odd):
-            row = rows[odd[0]]
-            raise StreamError(
-                f"{what}: time stamp {self._stamps[row]} of node {self._ids[self._node[row]]!r} "
-                f"in row {row} is not a multiple of {self._step} after "
-                f"{self._stamps[rows].min()}. Correct it, or declare the frequency."
-            )
-        return np.asarray(since // self._step)
-
-    def _check_pairs(self, rows: ndarray, cell: ndarray, what: str) -> None:
-        if np.bincount(cell).max() > 1:
-            row = rows[np.argmax(pd.Index(cell).duplicated())]
+    def _repeated(self, rows: ndarray, cell: ndarray, what: str) -> ndarray:
+        """The first row of each pair of node and step; others are the same hour, once more."""
+        again = self._stamps.again[rows]
+        twice = np.flatnonzero(pd.Index(cell * 2 + again).duplicated())
+        if len(twice):
+            row = rows[twice[0]]
+            stamp = self._stamps.wall[row]
+            rounded = " (after rounding)" if self._grid.wall[row] != stamp else ""
+            count = f"{len(twice):,} rows repeat a pair" if len(twice) > 1 else "1 row repeats one"
             raise StreamError(
                 f"{what}: node {self._ids[self._node[row]]!r} has time stamp "
-                f"{self._stamps[row]} again in row {row}. Give each pair of unique_id and ds once."
+                f"{stamp}{rounded} again in row {row}; {count}. Give each pair of unique_id and ds "
+                "once."
             )
+        return np.flatnonzero(~pd.Index(cell).duplicated())
 
     def _graph(self, name: str, ids: tuple[str, ...], present: ndarray, what: str) -> Graph:
         edges = self._edges[name]
@@ -160,49 +205,120 @@ class FrameStream(GraphStream):
         return columns.edge_graph(edges[inside], ids, what)
 
 
-def read_frame_stream(path: StrPath) -> FrameStream:
+def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
     """The long frame in a folder or a file.
 
-    A folder holds ``series.csv`` (or ``.parquet``), and when wanted ``edges.csv``, ``nodes.csv``
-    and a ``stream.yaml`` with ``name``, ``unit``, ``source``, ``frequency``, ``period`` and
-    ``covariates``. A single file ``<stem>.csv`` has its edges in ``<stem>_edges.csv`` or
-    ``edges.csv`` beside it. Without such a file there are no edges. A column ``period`` cuts the
-    frame unless ``stream.yaml`` says otherwise.
+    A folder holds ``series.csv`` (or ``.parquet``, or parts of one frame), and when wanted
+    ``edges.csv``, ``nodes.csv`` and a ``stream.yaml`` with ``name``, ``unit``, ``source``,
+    ``period``, ``covariates`` and the keys of ``Form``. A single file ``<stem>.csv`` has its edges
+    in ``<stem>_edges.csv`` or ``edges.csv`` beside it, and its settings in ``<stem>.yaml`` or
+    ``stream.yaml``. Without edges there are none. A column ``period`` cuts the frame unless
+    the settings say otherwise.
+
+    Args:
+        path: The folder or the file.
+        form: How the columns are to be understood; goes before the settings.
     """
     path = Path(path)
-    folder = path if path.is_dir() else path.parent
-    series = (files.find_table(path, "series") or path) if path.is_dir() else path
-    what = f"stream {series}"
-    settings = files.read_settings(folder / files.STREAM_FILE, KNOWN_KEYS) if path.is_dir() else {}
-    frame = tabular.read_long(series, what)
-    edges = _edge_file(series, path.is_dir())
+    in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
+    series = (files.find_table(path, "series") or path) if in_folder else path
+    folder = path if in_folder else path.parent
+    what, yaml = f"stream {series}", settings_beside(path)
+    settings = files.read_settings(yaml, KNOWN_KEYS)
+    form = Form.of_settings(yaml, settings).with_said(form or Form())
+    frame = read_long(series, what, form)
+    edges = _edge_file(series, folder, in_folder)
     nodes = folder / "nodes.csv"
+    stem = path.resolve().name if in_folder else files.stem_of(path)
     stream = FrameStream(
         frame,
-        tabular.read_text(edges, what) if edges.is_file() else None,
-        period=settings.get("period", "period" if "period" in frame.columns else None),
-        frequency=settings.get("frequency"),
-        nodes=tabular.read_nodes(nodes, what) if path.is_dir() and nodes.is_file() else None,
-        covariates=[str(column) for column in settings.get("covariates") or ()],
-        name=str(settings.get("name") or (path.resolve().name if path.is_dir() else path.stem)),
+        tabular.read_text(edges, what, form) if edges.exists() or edges.is_symlink() else None,
+        period=_period_rule(yaml, settings, frame),
+        nodes=tabular.read_nodes(nodes, what) if in_folder and nodes.is_file() else None,
+        covariates=[str(column) for column in files.list_of(yaml, settings, "covariates")],
+        name=str(settings.get("name") or stem),
+        form=replace(form, id_col=None, time_col=None, target_col=None),
     )
     stream.unit = str(settings.get("unit") or "")
     stream.source = str(settings.get("source") or "")
     return stream
 
 
-def _edge_file(series: Path, in_folder: bool) -> Path:
-    own = series.with_name(f"{series.stem}_edges.csv")
-    shared = series.with_name("edges.csv")
+def read_frame(path: StrPath, form: Form, what: str) -> tuple[pd.DataFrame, Form]:
+    """The frame ``unique_id, ds, y`` of a file or folder, and how its values are to be understood.
+
+    Args:
+        path: As ``read_frame_stream`` takes it; its settings are used too.
+        form: Goes before the settings.
+        what: Begins the message of an error.
+    """
+    path = Path(path)
+    yaml = settings_beside(path)
+    form = Form.of_settings(yaml, files.read_settings(yaml, KNOWN_KEYS)).with_said(form)
+    in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
+    series = (files.find_table(path, "series") or path) if in_folder else path
+    return read_long(series, what, form), replace(form, id_col=None, time_col=None, target_col=None)
+
+
+def _period_rule(yaml: Path, settings: dict, frame: pd.DataFrame) -> PeriodRule:
+    rule = settings.get("period", "period" if "period" in frame.columns else None)
+    if rule is not None and not isinstance(rule, str | list):
+        raise StreamError(
+            f"{yaml}: period is {rule!r}. Give the name of a column, an offset such as YS, or a "
+            "list of time stamps."
+        )
+    return rule
+
+
+def _edge_file(series: Path, folder: Path, in_folder: bool) -> Path:
+    own = folder / f"{files.stem_of(series)}_edges.csv"
+    shared = folder / "edges.csv"
     if in_folder or (shared.is_file() and not own.is_file()):
         return shared
     return own
 
 
+def _with_frequency(form: Form, frequency: str | None) -> Form:
+    return form if frequency is None else replace(form, frequency=frequency)
+
+
+def _counts_steps(stamps: pd.Series, form: Form) -> bool:
+    """True where the time column holds numbers of steps."""
+    return form.steps_per_day is not None and pd.api.types.is_integer_dtype(stamps.dtype)
+
+
+def _stamps_of(values: pd.Series, form: Form, what: str, *, counted: bool) -> Stamps:
+    if not counted:
+        return parse_stamps(pd.Index(values, name=values.name), what, form)
+    steps = values.to_numpy(dtype=np.int64)
+    if steps.min() < 0 or steps.max() > 1 << 53:
+        raise StreamError(
+            f"{what}: steps are counted from {steps.min()} to {steps.max()}. Count from 0 on."
+        )
+    wall = pd.DatetimeIndex(steps.astype("datetime64[us]"))
+    return Stamps(wall, None, np.zeros(len(wall), dtype=bool))
+
+
+def _average(
+    series: Float[ndarray, "time node"],
+    step: ndarray,
+    column: ndarray,
+    values: Float[ndarray, " row"],
+    again: ndarray,
+) -> None:
+    """The hour that a clock change repeats holds the mean of its two readings."""
+    if not again.any():
+        return
+    at = pd.MultiIndex.from_arrays([step, column])
+    twice = at.isin(at[again])
+    mean = pd.Series(values[twice]).groupby([step[twice], column[twice]]).mean()
+    series[mean.index.get_level_values(0), mean.index.get_level_values(1)] = mean.to_numpy()
+
+
 def _factorise(
     ids: pd.Series, nodes: pd.DataFrame | None, what: str
 ) -> tuple[tuple[str, ...], ndarray]:
-    code, found = _codes(ids, what)
+    code, found = codes(ids, what)
     if nodes is None:
         return tuple(found), code
     tabular.require_columns(nodes, ("node_id",), what, "the node frame")
@@ -223,73 +339,3 @@ def _values(frame: pd.DataFrame, name: str, what: str) -> ndarray:
         y = columns.numeric_column(labelled, what)
     with np.errstate(over="ignore"):
         return y.to_numpy(dtype=np.float32, na_value=np.nan)
-
-
-def _codes(labels: pd.Series, what: str) -> tuple[ndarray, list[str]]:
-    """A number for each row, and the labels the numbers stand for, in order of appearance."""
-    code, found = pd.factorize(labels)
-    merged, names = pd.factorize(pd.Index(found).astype(str))
-    code = np.append(merged, -1)[code]
-    empty = np.flatnonzero((code < 0) | np.isin(code, np.flatnonzero(names == "")))
-    if len(empty):
-        raise StreamError(f"{what}: {labels.name} is empty in row {empty[0]}. Fill it.")
-    return code, [str(name) for name in names]
-
-
-def _cut(
-    frame: pd.DataFrame, stamps: pd.DatetimeIndex, period: PeriodRule, what: str
-) -> tuple[list[str], ndarray]:
-    if period is None:
-        return ["0"], np.zeros(len(stamps), dtype=np.int64)
-    if isinstance(period, str) and period in frame.columns:
-        return _cut_by_column(frame[period], stamps, what)
-    starts = _starts(period, stamps, what)
-    group = np.searchsorted(starts, stamps, side="right") - 1
-    used, group = np.unique(group, return_inverse=True)
-    return [_stamp_name(starts[i] if i >= 0 else stamps.min()) for i in used], group
-
-
-def _cut_by_column(
-    labels: pd.Series, stamps: pd.DatetimeIndex, what: str
-) -> tuple[list[str], ndarray]:
-    code, names = _codes(labels, what)
-    first = pd.Series(stamps).groupby(code).min().to_numpy()
-    order = np.argsort(first, kind="stable")
-    return [names[i] for i in order], np.argsort(order)[code]
-
-
-def _starts(
-    period: str | Sequence[object], stamps: pd.DatetimeIndex, what: str
-) -> pd.DatetimeIndex:
-    if not isinstance(period, str):
-        cuts = columns.parse_stamps(pd.Series([str(cut) for cut in period], name="period"), what)
-        return cuts.tz_localize(stamps.tz).sort_values() if cuts.tz is None else cuts.sort_values()
-    try:
-        offset = to_offset(period)
-    except ValueError as error:
-        raise StreamError(
-            f"{what}: period {period!r} is neither a column of the frame nor a pandas offset "
-            "such as YS, MS or 90D."
-        ) from error
-    first = stamps.min()
-    start = first if columns.is_fixed(offset) else offset.rollback(first.normalize())
-    return pd.date_range(start, stamps.max(), freq=offset)
-
-
-def _stamp_name(stamp: pd.Timestamp) -> str:
-    return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%dT%H%M")
-
-
-def _edges_by_period(
-    edges: pd.DataFrame, period: PeriodRule, names: list[str], what: str
-) -> dict[str, pd.DataFrame]:
-    if not isinstance(period, str) or period not in edges.columns:
-        return dict.fromkeys(names, edges)
-    label = edges[period].astype(str)
-    unknown = label[~label.isin(names)]
-    if len(unknown):
-        raise StreamError(
-            f"{what}: the edges name period {unknown.iloc[0]!r}, which has no readings. It has: "
-            f"{', '.join(names)}."
-        )
-    return {name: edges[label == name] for name in names}

@@ -11,15 +11,19 @@ import torch
 import yaml
 from numpy import ndarray
 
-from eac.data.core.calendar import Calendar
+from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.pieces import ELEMENTS
 from eac.data.readers import columns, files
+from eac.data.readers.form import Form
+from eac.data.readers.grid import frequency_text, parse_frequency
+from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 from eac.files import write_text, writing
 from eac.typing import NodeSeries
 
 CLOCK_FILE = "clock.yaml"
 CLOCK_ADVICE = "Give there, for instance, start: 2024-01-01 00:00 and frequency: 5min."
+MAPPED = "a mapped series"
 PAGE = 1 << 12
 
 
@@ -60,31 +64,42 @@ def parquet_parts(path: Path, node_ids: Sequence[str], what: str) -> Iterator[nd
             yield columns.readings(batch.to_pandas()[list(node_ids)], what)
 
 
-def read_stamps(folder: Path, num_steps: int, what: str) -> pd.DatetimeIndex:
+def read_stamps(folder: Path, num_steps: int, what: str, form: Form) -> Stamps:
     """The time stamps of so many rows, from the ``start`` and the ``frequency`` of the clock."""
     path = files.require_file(folder / CLOCK_FILE, what, CLOCK_ADVICE)
     clock = files.read_settings(path, ("start", "frequency"))
     missing = [key for key in ("start", "frequency") if key not in clock]
     if missing:
         raise StreamError(f"{what}: {path} gives no {missing[0]}. {CLOCK_ADVICE}")
-    step = columns.parse_frequency(clock["frequency"], str(path))
-    start = columns.parse_stamps(pd.Index([str(clock["start"])], name="start"), str(path))
-    return pd.date_range(start[0], periods=num_steps, freq=step)
+    step = parse_frequency(clock["frequency"], str(path))
+    start = parse_stamps(pd.Index([str(clock["start"])], name="start"), str(path), form)
+    if isinstance(step, int):
+        raise StreamError(f"{what}: {path}: steps of months are for tables, not for {MAPPED}.")
+    try:
+        wall = pd.date_range(start.wall[0], periods=num_steps, freq=step)
+    except (ValueError, OverflowError) as error:
+        raise StreamError(
+            f"{what}: {num_steps:,} steps of {in_words(step)} from {start.wall[0]} on end after "
+            f"all time. Correct {path}."
+        ) from error
+    return Stamps(wall, start.zone, np.zeros(num_steps, dtype=bool))
 
 
 def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
     """Writes what ``read_stamps`` reads."""
     if calendar.start is None or calendar.step is None:
         raise StreamError(f"{what} has no time stamps, which a mapped series needs. Keep npz.")
-    frequency = f"{int(calendar.step.total_seconds())}s"
-    text = yaml.safe_dump({"start": str(calendar.start), "frequency": frequency})
+    frequency = frequency_text(calendar.step, calendar.months)
+    start = str(calendar.start.replace(tzinfo=None))
+    text = yaml.safe_dump({"start": start, "frequency": frequency})
     write_text(folder / CLOCK_FILE, text)
 
 
-def parquet_clock(path: Path, what: str) -> tuple[pd.DatetimeIndex, list[str]]:
+def parquet_clock(path: Path, what: str, form: Form) -> tuple[Stamps, list[str]]:
     """Time stamps of a wide Parquet file, and the names of its other columns; no reading."""
     frame, names = pd.read_parquet(path, columns=[]), pq.read_schema(path).names
     if not isinstance(frame.index, pd.DatetimeIndex):
         frame = pd.read_parquet(path, columns=names[:1])
-        return pd.DatetimeIndex(columns.by_time(frame, path, what).index), names[1:]
-    return frame.index, [name for name in names if name != frame.index.name]
+        return columns.by_time(frame, path, what, form)[1], names[1:]
+    others = [name for name in names if name != frame.index.name]
+    return columns.by_time(frame, path, what, form)[1], others

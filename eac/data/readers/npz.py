@@ -1,8 +1,11 @@
 """Reader of the published layout: one array of readings and one dense adjacency per period."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.readers import files
+from eac.data.readers.form import Form
+from eac.data.readers.hours import hours_of, only_open
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -32,8 +37,17 @@ KNOWN_KEYS = (
     "start",
     "frequency",
     "node_ids",
+    "hours",
+    "missing_values",
+    "time_zone",
+    "memory_gib",
+    "max_nodes",
 )
 KNOWN_PERIOD_KEYS = ("name", "start_slot", "start", "node_ids")
+_UNREADABLE = (
+    *(ValueError, OSError, AttributeError, KeyError, EOFError, TypeError, NotImplementedError),
+    *(SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error),
+)
 
 
 class NpzStream(GraphStream):
@@ -54,8 +68,9 @@ class NpzStream(GraphStream):
         StreamError: If a file is missing or anything in it does not fit.
     """
 
-    def __init__(self, path: StrPath):
+    def __init__(self, path: StrPath, form: Form | None = None):
         self.path = Path(path)
+        self._said = form or Form()
         if not (self.path / SERIES_FOLDER).is_dir():
             raise StreamError(
                 f"{self.path} has no folder {SERIES_FOLDER}. Give a folder with "
@@ -83,6 +98,19 @@ class NpzStream(GraphStream):
 
     def load(self, index: int) -> Period:
         """Reads and validates one period."""
+        period, form = self._whole(index), self.form
+        if "frequency" not in self._settings():
+            return period
+        first = period if index == 0 else self._whole(0)
+        return only_open(period, hours_of(first, replace(form, steps_per_day=None)))
+
+    @property
+    def form(self) -> Form:
+        """How the readings are to be understood."""
+        return Form.of_settings(self._yaml, self._settings()).with_said(self._said)
+
+    def _whole(self, index: int) -> Period:
+        """One period with all its slots."""
         name = self.period_names[index]
         series = self._read_series(name)
         return Period(
@@ -116,15 +144,21 @@ class NpzStream(GraphStream):
 
     def _read_series(self, name: str) -> Float[ndarray, "time node"]:
         what = f"period {name!r}"
-        array = _read_array(self._series_file(name), what)
+        array = _read_array(self._series_file(name), what, self.form)
         if array.ndim == 3 and array.shape[2] == 1:
             array = array[:, :, 0]
         if array.ndim != 2:
             raise StreamError(
                 f"{what}: x has shape {array.shape}. Give [time node], or [time node 1]."
             )
+        self.form.check_nodes(array.shape[1], what)
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array[: self._first_steps], dtype=np.float32)
+            series = np.ascontiguousarray(array[: self._first_steps], dtype=np.float32)
+        missing = self.form.missing_values
+        if missing:
+            stand_ins = np.array(missing, dtype=np.float32)
+            series = np.where(np.isin(series, stand_ins), np.float32(np.nan), series)
+        return series
 
     @property
     def _first_steps(self) -> int | None:
@@ -139,7 +173,7 @@ class NpzStream(GraphStream):
     def _read_graph(self, name: str, series_shape: tuple[int, ...]) -> Graph:
         what = f"period {name!r}"
         path = self.path / GRAPH_FOLDER / f"{name}_adj.npz"
-        matrix = _read_array(path, what)
+        matrix = _read_array(path, what, self.form)
         steps, nodes = series_shape
         if matrix.shape != (nodes, nodes):
             swapped = " The series looks transposed: give [time node]." * (
@@ -168,8 +202,13 @@ class NpzStream(GraphStream):
         days = files.whole_number(self._yaml, settings, "days_per_week", 7)
         if "frequency" in settings:
             from eac.data.readers import columns
+            from eac.data.readers.grid import parse_frequency
 
-            step = columns.parse_frequency(settings["frequency"], str(self._yaml))
+            step = parse_frequency(settings["frequency"], str(self._yaml))
+            if isinstance(step, int):
+                raise StreamError(
+                    f"{self._yaml}: steps of months are for tables; npz has none of them."
+                )
             return columns.calendar_of(self._start(index, step), step, days)
         slots = files.whole_number(self._yaml, settings, "steps_per_day", 288)
         return Calendar(slots, days, self._start_slot(index))
@@ -200,36 +239,64 @@ class NpzStream(GraphStream):
         )
 
     def _stamp(self, value: object) -> datetime:
-        from pandas import Timestamp
+        from pandas import Index
+
+        from eac.data.readers.stamps import parse_stamps
 
         try:
-            return Timestamp(str(value))
-        except ValueError as error:
+            stamps = parse_stamps(Index([str(value)], name="start"), str(self._yaml), self.form)
+        except StreamError as error:
             raise StreamError(
                 f"{self._yaml}: start {value!r} is not a time stamp. Give one such as "
                 "2024-01-31 13:00."
             ) from error
+        return stamps.localised(stamps.wall[0])
 
 
-def _read_array(path: Path, what: str) -> ndarray:
+def _read_array(path: Path, what: str, form: Form) -> ndarray:
     files.require_file(path, what)
     try:
+        shape, dtype = _checked_header(path, what)
+        if dtype.kind not in "biuf":
+            raise StreamError(f"{what}: x in {path} holds {dtype}. Give numbers.")
+        size = 1.0 * prod(shape) * max(dtype.itemsize, 4)
+        form.check_memory(
+            size, what, f"{path} holds an array of shape {shape}. Give shorter periods."
+        )
         with np.load(path, allow_pickle=False) as archive:
-            if "x" not in archive:
-                found = ", ".join(archive.files)
-                raise StreamError(f"{what}: {path} has no array 'x'. It has: {found}.")
-            array = archive["x"]
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+            return archive["x"]
+    except _UNREADABLE as error:
         raise StreamError(f"{what}: {path} cannot be read as .npz: {error}") from error
-    if array.dtype.kind not in "biuf":
-        raise StreamError(f"{what}: x in {path} holds {array.dtype}. Give numbers.")
-    return array
+
+
+def _checked_header(path: Path, what: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the array ``x``, which must be as large as its header says."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if "x" not in names:
+            found = ", ".join(names) or "nothing"
+            raise StreamError(f"{what}: {path} has no array 'x'. It has: {found}.")
+        entry = archive.getinfo("x.npy" if "x.npy" in archive.namelist() else "x")
+        with archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            held = entry.file_size - file.tell()
+    wanted = prod(shape) * dtype.itemsize
+    if dtype.kind in "biuf" and (wanted != held or min(shape, default=0) < 0):
+        raise StreamError(
+            f"{what}: {path} is damaged: its header says {wanted:,} bytes of shape {shape}, it "
+            f"holds {held:,}. Make it again."
+        )
+    return shape, dtype
 
 
 def _num_steps(path: Path) -> int:
-    with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0
-        if version != (1, 0):
-            read = np.lib.format.read_array_header_2_0
-        return read(file)[0][0]
+    what = f"period {path.stem!r}"
+    try:
+        shape, _ = _checked_header(path, what)
+    except _UNREADABLE as error:
+        raise StreamError(f"{what}: {path} cannot be read as .npz: {error}") from error
+    return shape[0] if shape else 0

@@ -3,10 +3,13 @@
 Readers of tables are imported where one is needed: pandas takes a second.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.readers import files
+from eac.data.readers.form import AUTO, Form
 from eac.data.readers.npz import SERIES_FOLDER, NpzStream
 from eac.errors import StreamError
 from eac.typing import StrPath
@@ -15,59 +18,155 @@ LAYOUTS = """A stream is one of:
   - a table folder: per period a folder with series.parquet (or .csv, .npy), nodes.csv and
     edges.csv
   - the published layout: RawData/<k>.npz and graph/<k>_adj.npz
-  - a long frame: a file with unique_id, ds, y, or a folder with series.csv (or .parquet) of
-    that kind, where known beside edges.csv with source, target, weight"""
+  - a long frame: a table (.csv, .csv.gz, .tsv, .xlsx, .parquet, a folder of parts) with unique_id,
+    ds, y or the columns that you name, where known beside edges.csv with source, target, weight
+  - a wide table: time stamps in the first column, one column of numbers per sensor"""
 
 
-def open_stream(path: StrPath) -> GraphStream:
-    """The stream at ``path``, in whichever of the three layouts it is.
+def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
+    """The stream at ``path``, in whichever of the layouts it is.
+
+    Args:
+        path: File or folder of the stream.
+        form: How its tables are to be understood; goes before what its settings say.
 
     Raises:
         StreamError: If the path does not exist or is in none of the layouts.
     """
     path = Path(path)
     if not path.exists():
-        raise StreamError(f"{path} does not exist. {LAYOUTS}")
+        broken = f" It points to {path.readlink()}." if path.is_symlink() else ""
+        raise StreamError(f"{path} does not exist.{broken} {LAYOUTS}")
     if (path / SERIES_FOLDER).is_dir():
-        return NpzStream(path)
+        return NpzStream(path, form)
     if _holds_periods(path):
         from eac.data.readers.table import TableStream
 
-        return TableStream(path)
-    if _is_long(path):
+        return TableStream(path, form)
+    if _is_frame(path, form):
         from eac.data.readers.frame import read_frame_stream
 
-        return read_frame_stream(path)
-    if files.find_series(path):
+        return read_frame_stream(path, form)
+    if path.is_dir() and files.find_series(path):
         raise StreamError(f"{path} looks like one period. Give the folder above it. {LAYOUTS}")
     raise StreamError(f"{path} is not a stream.{_hint(path)} {LAYOUTS}")
+
+
+class OwnStream(GraphStream):
+    """A stream whose tables are understood as its settings here say; see ``Form`` for each.
+
+    Args:
+        path: File or folder of the stream.
+        id_col: Column that names the sensor.
+        time_col: Column of time stamps.
+        target_col: Column of readings.
+        dayfirst: Whether 03/04/2024 is the third of April.
+        date_format: Format of the time stamps.
+        time_zone: Zone whose clock the slots of the day follow.
+        frequency: Time between two readings.
+        steps_per_day: Slots in a day.
+        hours: Slots that are left out: auto, all, or a span such as 05:00-22:00.
+        missing_values: Readings that stand for none.
+        max_empty: Largest share of steps without a reading.
+        memory_gib: Largest size of a series in memory.
+        max_nodes: Largest number of sensors.
+
+    Raises:
+        StreamError: If the path does not exist or is in none of the layouts.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        dayfirst: bool | None = None,
+        date_format: str | None = None,
+        time_zone: str | None = None,
+        frequency: str | None = None,
+        steps_per_day: int | None = None,
+        hours: str = AUTO,
+        missing_values: list[float] | None = None,
+        max_empty: float = Form.max_empty,
+        memory_gib: float = Form.memory_gib,
+        max_nodes: int = Form.max_nodes,
+    ):
+        form = Form(
+            id_col=id_col,
+            time_col=time_col,
+            target_col=target_col,
+            dayfirst=dayfirst,
+            date_format=date_format,
+            time_zone=time_zone,
+            frequency=frequency,
+            steps_per_day=steps_per_day,
+            hours=hours,
+            missing_values=tuple(missing_values or ()),
+            max_empty=max_empty,
+            memory_gib=memory_gib,
+            max_nodes=max_nodes,
+        )
+        self.path = path
+        self.stream = open_stream(path, form)
+        self.name, self.unit = self.stream.name, self.stream.unit
+        self.source = self.stream.source
+
+    @property
+    def period_names(self) -> Sequence[str]:
+        """Names of the periods, in order of time."""
+        return self.stream.period_names
+
+    def load(self, index: int) -> Period:
+        """Reads and validates one period."""
+        return self.stream.load(index)
+
+
+def _tables_in(path: Path) -> list[Path]:
+    """Tables of a folder that may hold readings."""
+    from eac.data.readers import layout
+
+    try:
+        return layout.parts_of(path)
+    except StreamError:
+        return []
 
 
 def _hint(path: Path) -> str:
     """What to do with a folder that holds one long frame under another name."""
     from eac.data.readers import tabular
 
-    tables = [f for f in path.glob("*") if f.suffix in files.TABLE_SUFFIXES]
+    tables = _tables_in(path) if path.is_dir() else []
     long = [table for table in tables if "unique_id" in tabular.column_names(table)]
-    return f" Give the file {long[0]}, or name it series{long[0].suffix}." if long else ""
+    if not long:
+        return ""
+    return f" Give the file {long[0]}, or name it series{files.table_suffix(long[0])}."
 
 
-def _is_long(path: Path) -> bool:
-    series = files.find_table(path, "series") if path.is_dir() else path
-    if series is None or series.suffix not in files.TABLE_SUFFIXES:
-        return False
-    if not path.is_dir():
-        return True
-    from eac.data.readers import tabular
+def _is_frame(path: Path, form: Form | None) -> bool:
+    """A table, a folder with one as its series, or a folder of parts of one."""
+    if not path.is_dir() or files.table_suffix(path) == ".parquet":
+        return files.table_suffix(path) is not None
+    from eac.data.readers import layout, tabular
 
-    return "unique_id" in tabular.column_names(series)
+    series = files.find_table(path, "series")
+    if series is not None:
+        form = form or Form()
+        yaml = path / files.STREAM_FILE
+        keys = Form.of_settings(yaml, files.read_settings(yaml, None)).with_said(form)
+        names = tabular.column_names(series)
+        return layout.is_long(names, keys) or not (path / "nodes.csv").is_file()
+    parts = _tables_in(path)
+    heads = {tuple(tabular.column_names(part)) for part in parts} if len(parts) > 1 else set()
+    return len(heads) == 1
 
 
 def _holds_periods(path: Path) -> bool:
-    if not path.is_dir():
+    if not path.is_dir() or files.table_suffix(path) == ".parquet":
         return False
     if files.find_series(path):
         return False
-    if (path / files.STREAM_FILE).is_file():
+    if any(files.find_series(entry) for entry in path.iterdir() if entry.is_dir()):
         return True
-    return any(files.find_series(entry) for entry in path.iterdir())
+    return (path / files.STREAM_FILE).is_file() and not _tables_in(path)

@@ -5,15 +5,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy import ndarray
 
-from eac.data.core.calendar import Calendar
+from eac.data.core.calendar import in_words
+from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream
 from eac.data.readers import columns, files, tabular
 from eac.data.readers.covariate_table import read_covariates
+from eac.data.readers.form import ALL, AUTO, FORM_KEYS, Form
+from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.npy import (
     open_series,
     parquet_clock,
@@ -21,19 +26,18 @@ from eac.data.readers.npy import (
     read_stamps,
     write_series,
 )
+from eac.data.readers.rows import lay_rows
+from eac.data.readers.stamps import Stamps
 from eac.errors import StreamError
 from eac.typing import NodeSeries, StrPath
 
-Reader: TypeAlias = Callable[[Path, tuple[str, ...], str], tuple[NodeSeries, pd.DatetimeIndex]]
+Reader: TypeAlias = Callable[[Path, tuple[str, ...], str, Form], tuple[NodeSeries, Stamps]]
+Steps: TypeAlias = ndarray
 
+_OF_LONG_TABLES = ("id_col", "target_col")
 KNOWN_KEYS = (
-    "name",
-    "frequency",
-    "unit",
-    "source",
-    "periods",
-    "steps_per_day",
-    "days_per_week",
+    *("name", "unit", "source", "periods"),
+    *(key for key in FORM_KEYS if key not in _OF_LONG_TABLES),
 )
 EDGES = (
     "Add it, with columns source, target, weight (the header alone means no edges), or make it "
@@ -62,8 +66,10 @@ class TableStream(GraphStream):
             period, node and row.
     """
 
-    def __init__(self, path: StrPath):
+    def __init__(self, path: StrPath, form: Form | None = None):
         self.path = Path(path)
+        self._said = form or Form()
+        self._hours: dict[str, OpenHours | None] = {}
         if not self.path.is_dir():
             raise StreamError(f"{self.path} is not a folder. Give the folder of a stream.")
         settings = self._settings()
@@ -103,25 +109,59 @@ class TableStream(GraphStream):
         """The same, its series written to ``path`` a few rows at a time, and mapped from there."""
         return self._load(index, partial(_write, path), mapped=True)
 
+    @property
+    def form(self) -> Form:
+        """How the tables are to be understood."""
+        return Form.of_settings(self._yaml, self._settings()).with_said(self._said)
+
     def _load(self, index: int, read: Reader, *, mapped: bool) -> Period:
+        form = self.form
+        period, holes = self._whole(index, read, form, mapped=mapped)
+        hours = None if mapped else self._hours_of(period if index == 0 else None, form)
+        if mapped and form.hours not in (AUTO, ALL):
+            hours = hours_of(period, form)
+        if len(holes):
+            _check_holes(period, holes, hours)
+        return only_open(period, hours)
+
+    def _hours_of(self, first: Period | None, form: Form) -> OpenHours | None:
+        """The open hours of the stream, as said or as its first period shows."""
+        name = self.period_names[0]
+        series = files.find_series(self.path / name)
+        key = f"{series}{series.stat().st_mtime_ns if series else ''}{form}"
+        if key not in self._hours:
+            if first is None:
+                mapped = series is not None and series.name == files.MAPPED_SERIES
+                first, _ = self._whole(0, _map if mapped else _read, form, mapped=mapped)
+            self._hours = {key: hours_of(first, form)}
+        return self._hours[key]
+
+    def _whole(self, index: int, read: Reader, form: Form, *, mapped: bool) -> tuple[Period, Steps]:
+        """One period with all slots of the day, and the steps that its table does not list."""
         name = self.period_names[index]
         what, folder = f"period {name!r}", self.path / name
         nodes = tabular.read_nodes(folder / "nodes.csv", what)
         node_ids = tuple(nodes["node_id"])
-        series, stamps = read(folder, node_ids, what)
+        series, stamps = read(folder, node_ids, what, form)
         ahead = files.find_table(folder, "covariates")
-        edges = tabular.read_text(files.require_file(folder / "edges.csv", what, EDGES), what)
-        tabular.require_columns(edges, ("source", "target", "weight"), what, folder / "edges.csv")
-        return Period(
+        known = ahead and read_covariates(ahead, stamps.wall, node_ids, what, form)
+        edges_file = files.require_file(folder / "edges.csv", what, EDGES)
+        edges = tabular.read_text(edges_file, what, form)
+        tabular.require_columns(edges, ("source", "target", "weight"), what, edges_file)
+        rows = lay_rows(stamps, form, self._yaml, what)
+        laid, covariates = rows.lay(series, form, what), known and rows.lay_covariates(known)
+        period = Period(
             name=name,
-            series=series,
+            series=laid,
             node_ids=node_ids,
             graph=columns.edge_graph(edges, node_ids, what),
-            calendar=self._calendar(stamps, what),
+            calendar=rows.calendar,
             coordinates=columns.coordinates(nodes, node_ids, what),
-            covariates=ahead and read_covariates(ahead, stamps, node_ids, what),
-            mapped=mapped,
+            covariates=covariates,
+            mapped=mapped and laid is series,
+            notes=(*stamps.notes, *rows.notes),
         )
+        return period, rows.holes
 
     @property
     def _yaml(self) -> Path:
@@ -130,54 +170,76 @@ class TableStream(GraphStream):
     def _settings(self) -> dict[str, Any]:
         return files.read_settings(self._yaml, KNOWN_KEYS)
 
-    def _calendar(self, stamps: pd.DatetimeIndex, what: str) -> Calendar:
-        settings = self._settings()
-        declared = settings.get("frequency")
-        step = None if declared is None else columns.parse_frequency(declared, str(self._yaml))
-        days = files.whole_number(self._yaml, settings, "days_per_week", 7)
-        step = columns.regular_step(stamps, step, what, days_per_week=days)
-        calendar = columns.calendar_of(stamps[0], step, days)
-        wanted = files.whole_number(self._yaml, settings, "steps_per_day", calendar.steps_per_day)
-        if wanted != calendar.steps_per_day:
-            raise StreamError(
-                f"{what}: {self._yaml} says steps_per_day: {wanted}, but rows are {step} apart, "
-                f"which makes {calendar.steps_per_day}. Correct one of them."
-            )
-        return calendar
+
+def _check_holes(period: Period, holes: Steps, hours: OpenHours | None) -> None:
+    """Refuses rows that are left out at a time when something is read."""
+    clock = period.calendar
+    times = clock.wall_times(range(period.num_steps))[holes]
+    zone = None if clock.start is None else clock.start.tzinfo
+    stamps = pd.DatetimeIndex(times)
+    if zone is not None:
+        local = stamps.tz_localize(zone, ambiguous=True, nonexistent="NaT")
+        there = ~np.asarray(local.isna())
+        stamps, holes = stamps[there], holes[there]
+    if hours is not None:
+        step = clock.step or columns.ONE_DAY
+        slots = (stamps - stamps.normalize()) // pd.Timedelta(step)
+        inside = np.isin(slots, hours.slots) & np.isin(stamps.day_of_week, hours.days)
+        stamps, holes = stamps[inside], holes[inside]
+    if len(holes):
+        begin, end = int(holes[0]), int(holes[0])
+        while end + 1 in set(holes.tolist()):
+            end += 1
+        step = clock.step or columns.ONE_DAY
+        more = f" ({len(holes):,} rows are missing in all)" if len(holes) > 1 else ""
+        raise StreamError(
+            f"period {period.name!r}: {clock.time_of(begin - 1)} and {clock.time_of(end + 1)} in "
+            f"two rows that follow each other are {in_words((end - begin + 2) * step)} apart, but "
+            f"the usual step is {in_words(step)}{more}. Insert the missing rows with empty cells, "
+            "or give a long table."
+        )
 
 
 def _read(
-    folder: Path, node_ids: tuple[str, ...], what: str
-) -> tuple[NodeSeries, pd.DatetimeIndex]:
+    folder: Path, node_ids: tuple[str, ...], what: str, form: Form
+) -> tuple[NodeSeries, Stamps]:
     """The series of a period in memory, and its time stamps."""
     path = files.find_table(folder, "series") or folder / "series.parquet"
-    frame = columns.by_time(tabular.read_table(path, what), path, what)
+    frame, stamps = columns.by_time(tabular.read_table(path, what, form=form), path, what, form)
     frame = _match_columns(_not_empty(frame, path, what), node_ids, what)
-    return torch.from_numpy(columns.readings(frame, what)), pd.DatetimeIndex(frame.index)
+    values = columns.without(columns.readings(frame, what), form.missing_values)
+    return torch.from_numpy(values), stamps
 
 
-def _map(folder: Path, node_ids: tuple[str, ...], what: str) -> tuple[NodeSeries, pd.DatetimeIndex]:
+def _map(
+    folder: Path, node_ids: tuple[str, ...], what: str, form: Form
+) -> tuple[NodeSeries, Stamps]:
     """A mapped series, one column per row of ``nodes.csv``; the clock lies beside it."""
+    if form.missing_values:
+        raise StreamError(
+            f"{what} is mapped from {files.MAPPED_SERIES}, which is read as it is. Write NaN in "
+            "place of missing_values, or give it as series.parquet."
+        )
     series = open_series(folder / files.MAPPED_SERIES, what)
-    return series, read_stamps(folder, len(series), what)
+    return series, read_stamps(folder, len(series), what, form)
 
 
 def _write(
-    path: Path, folder: Path, node_ids: tuple[str, ...], what: str
-) -> tuple[NodeSeries, pd.DatetimeIndex]:
+    path: Path, folder: Path, node_ids: tuple[str, ...], what: str, form: Form
+) -> tuple[NodeSeries, Stamps]:
     """A series on its way to a file that is mapped from then on; Parquet is never read whole."""
     source = files.find_series(folder)
-    if source is None or source.suffix != ".parquet":
+    if source is None or source.suffix != ".parquet" or source.is_dir() or form.missing_values:
         series, stamps = (_map if source and source.suffix == ".npy" else _read)(
-            folder, node_ids, what
+            folder, node_ids, what, form
         )
         parts = (part.numpy() for _, part in pieces(series))
     else:
-        clock, names = parquet_clock(source, what)
-        frame = pd.DataFrame(columns=pd.Index(names), index=clock)
+        stamps, names = parquet_clock(source, what, form)
+        frame = pd.DataFrame(columns=pd.Index(names), index=stamps.wall)
         _match_columns(_not_empty(frame, source, what), node_ids, what)
-        stamps, parts = clock, parquet_parts(source, node_ids, what)
-    write_series(path, len(stamps), len(node_ids), parts)
+        parts = parquet_parts(source, node_ids, what)
+    write_series(path, len(stamps.wall), len(node_ids), parts)
     return open_series(path, what), stamps
 
 

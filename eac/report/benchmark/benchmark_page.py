@@ -8,11 +8,14 @@ import pandas as pd
 
 from eac.files import write_text
 from eac.report.benchmark.benchmark_tables import TableView, error_table
+from eac.report.benchmark.error_bars import error_bars
 from eac.report.benchmark.published_numbers import read_published
 from eac.report.benchmark.transfer_tables import transfer_table
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
+from eac.report.common.page_parts import Section, render, slots_of
 
 MARKER = "<!-- tables -->"
+PAGE_FILE = "benchmark.html"
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,33 @@ def _kept(page: Page, path: Path) -> str:
         if marker:
             return above.rstrip()
     return f"# {page.title}"
+
+
+def write_html(page: Page, path: Path) -> None:
+    """Writes the tables and how they were made as one self-contained HTML page.
+
+    Raises:
+        RunError: If the library that pages need is missing.
+    """
+    tables = list(page.tables())
+    errors = [table for table in tables if "p" in table.header or "fit seconds" in table.header]
+    transfer = [table for table in tables if table not in errors]
+    charts = [chart for view in page.views if (chart := error_bars(page.frame, view)) is not None]
+    first = {chart.key: chart for chart in charts[::-1]}
+    sections = [
+        Section("errors", "Errors", slots=slots_of(*first.values()), tables=tuple(errors)),
+        Section("transfer", "Transfer and forgetting", tables=tuple(transfer)),
+        Section("data", "Data", points=tuple(page.sources)),
+        Section("failures", "Failed cells", points=tuple(page.failures)),
+        Section("made", "How this was made", points=tuple(page.facts)),
+    ]
+    content = render(
+        "tables.html.j2",
+        title=page.title,
+        about="Strategies and backbones on streams, over seeds. Errors are means over periods.",
+        verdicts=[],
+        banners=[f"{len(page.failures)} cells failed; see below."] if page.failures else [],
+        sections=[s for s in sections if s.tables or s.points or s.slots],
+        made="Made by eac from the results of the benchmark.",
+    )
+    write_text(path, content)

@@ -1,6 +1,6 @@
 """Charts as plain values: what is drawn, in words that no drawing library owns.
 
-A page draws them with Plotly, a paper with matplotlib; both get the same numbers and words.
+A page draws them as SVG, a paper with matplotlib; both get the same numbers and words.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars of one colour."""
+    """Bars of one colour; those at the positions ``marked`` have the colour of bad news."""
 
     name: str
     x: tuple[str, ...]
     y: tuple[Number, ...]
+    role: Role
+    marked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two lines, such as an interval; None leaves a gap."""
+
+    name: str
+    x: tuple[str | float, ...]
+    low: tuple[Number, ...]
+    high: tuple[Number, ...]
     role: Role
 
 
@@ -53,7 +65,7 @@ class SeriesChart:
     alt: str
     x_label: str
     y_label: str
-    marks: tuple[Line | Bars, ...]
+    marks: tuple[Line | Bars | Band, ...]
     stacked: bool = False
     from_zero: bool = True
     top: Number = None

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from eac.files import writing
-from eac.report.common.charts import Bars, Chart, HeatChart, Line, MapChart, SeriesChart
+from eac.report.common.charts import (
+    Band,
+    Bars,
+    Chart,
+    HeatChart,
+    Line,
+    MapChart,
+    Number,
+    SeriesChart,
+)
 
 COLOURS = {
     "model": "#0b62c4",
@@ -17,9 +26,12 @@ COLOURS = {
     "d": "#b3382c",
     "e": "#7d6020",
     "muted": "#8790a0",
+    "bad": "#b3382c",
 }
 SIZE = (5.2, 3.2)
 FORMATS = ("svg", "png")
+TICKS = 12
+"""Names of periods below an axis; of more, some are left out."""
 
 
 def write_figures(charts: Sequence[Chart], directory: Path) -> list[Path]:
@@ -58,9 +70,13 @@ def _series(chart: SeriesChart, axes: Any) -> None:
     for mark in chart.marks:
         if isinstance(mark, Line):
             _line(mark, axes)
+        elif isinstance(mark, Band):
+            low, high = (_floats(values) for values in (mark.low, mark.high))
+            colour = COLOURS[mark.role]
+            axes.fill_between(list(mark.x), low, high, color=colour, alpha=0.25, label=mark.name)
     up, down = np.zeros(len(names)), np.zeros(len(names))
     for position, mark in enumerate(bars):
-        height = np.array([np.nan if y is None else y for y in mark.y])
+        height = _floats(mark.y)
         at, width = np.arange(len(names), dtype=float), 0.8
         bottom = np.where(height < 0, down, up) if chart.stacked else 0.0
         if chart.stacked:
@@ -68,11 +84,13 @@ def _series(chart: SeriesChart, axes: Any) -> None:
         else:
             width = 0.8 / len(bars)
             at += (position - (len(bars) - 1) / 2) * width
-        color = COLOURS[mark.role]
+        color = [COLOURS["bad" if i in mark.marked else mark.role] for i in range(len(height))]
         axes.bar(at, height, width, bottom=bottom, label=mark.name, color=color)
     if bars:
-        axes.set_xticks(range(len(names)), names)
-    if chart.from_zero and not any((y or 0) < 0 for mark in chart.marks for y in mark.y):
+        every = -(-len(names) // TICKS)
+        axes.set_xticks(range(0, len(names), every), names[::every])
+    values = [y for mark in chart.marks if not isinstance(mark, Band) for y in mark.y]
+    if chart.from_zero and not any((y or 0) < 0 for y in values):
         axes.set_ylim(bottom=0, top=chart.top)
     axes.set(xlabel=chart.x_label, ylabel=chart.y_label)
     axes.spines[["top", "right"]].set_visible(False)
@@ -81,10 +99,14 @@ def _series(chart: SeriesChart, axes: Any) -> None:
 
 
 def _line(mark: Line, axes: Any) -> None:
-    y = [np.nan if value is None else value for value in mark.y]
+    y = _floats(mark.y)
     style, width = ("--", 1.1) if mark.dash else ("-", 2.0)
     color = COLOURS[mark.role]
     axes.plot(list(mark.x), y, style, linewidth=width, color=color, label=mark.name)
+
+
+def _floats(values: Sequence[Number]) -> Any:
+    return np.array([np.nan if value is None else value for value in values])
 
 
 def _heat(chart: HeatChart, axes: Any) -> None:
@@ -106,12 +128,10 @@ def _map(chart: MapChart, axes: Any) -> None:
         axes.plot([chart.x[a], chart.x[b]], [chart.y[a], chart.y[b]], color="#b9c1cc", lw=0.5)
     shown = [i for i, value in enumerate(chart.values) if value is not None]
     values = [chart.values[i] for i in shown]
-    high = float(np.quantile(np.array(values, dtype=float), 0.95)) if values else 1.0
     points = axes.scatter(
         [chart.x[i] for i in shown],
         [chart.y[i] for i in shown],
         c=values,
-        vmax=high,
         s=18,
         cmap="YlOrRd",
         edgecolors="black",

@@ -57,7 +57,7 @@ def percent(share: float | None, digits: int = 1) -> str:
         >>> percent(0.125), percent(None), percent(1 / 3, 0)
         ('12.5 %', '-', '33 %')
     """
-    return "-" if share is None else f"{100 * share:.{digits}f} %"
+    return "-" if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 
 def change(now: float, then: float) -> str:

@@ -1,11 +1,13 @@
 """What a report says, before it is laid out: chosen horizons, means and comparisons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from eac.errors import RunError
 from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
-from eac.records.record import PeriodRecord, RunRecord, StrPath, read_run
+from eac.records.record import PERIOD_FILE, PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
 PERCENT = ("MAPE", "WAPE")
@@ -13,9 +15,17 @@ BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
     "week": "same slot a week ago",
+    "year": "same time a year ago",
     "average": "historical average by slot",
     "lightgbm": "LightGBM",
 }
+
+
+def periods_counted(run: RunRecord, metric: str) -> str:
+    """How many periods a mean is over: ``3``, or ``2 of 3`` where one had nothing to measure."""
+    errors = [period.errors.point[metric].get("mean") for period in run.periods]
+    counted = sum(error is not None for error in errors)
+    return str(counted) if counted == len(errors) else f"{counted} of {len(errors)}"
 
 
 def read_finished_run(directory: StrPath) -> RunRecord:
@@ -31,6 +41,33 @@ def read_finished_run(directory: StrPath) -> RunRecord:
             f"with: eac run --resume {directory}"
         )
     return run
+
+
+def absent_periods(directory: StrPath) -> list[str]:
+    """Folders of the periods before the last finished one that hold no record, or their numbers.
+
+    A run finishes its periods in order, so that a record was lost where one is absent.
+    """
+    found: dict[int, str] = {}
+    done: list[int] = []
+    for folder in Path(directory).glob("period-*"):
+        number = folder.name.split("-", 2)[1]
+        if number.isdigit():
+            found[int(number)] = folder.name
+            if (folder / PERIOD_FILE).is_file():
+                done.append(int(number))
+    numbers = range(min(done, default=0), max(done, default=0))
+    return [found.get(n, f"period-{n:02d}") for n in numbers if n not in done]
+
+
+def absence(absent: Sequence[str]) -> list[str]:
+    """What to say of absent periods: nothing, or one sentence."""
+    if not absent:
+        return []
+    return [
+        f"The records of {', '.join(absent)} are absent. What follows leaves them out, means "
+        "included: continue the run with eac run --resume."
+    ]
 
 
 def report_steps(horizon: int) -> tuple[str, ...]:
@@ -53,7 +90,7 @@ def report_json(run: RunRecord) -> dict[str, Any]:
     """The report as plain dictionaries: mean over periods, periods, and naive baselines."""
     horizon = run.mean().horizon
     return {
-        "mean": shown(run.mean(), horizon).to_json(),
+        "mean": shown(run.mean(), horizon).to_json() | run.mean_intervals(),
         "periods": [_period_json(period, horizon) for period in run.periods],
         "baselines": {
             name: shown(table, horizon).to_json() for name, table in run.mean_baselines().items()
@@ -151,4 +188,9 @@ def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:
         "epochs": period.epochs,
         **groups["all"],
         "groups": groups,
+        **_intervals_json(period),
     }
+
+
+def _intervals_json(period: PeriodRecord) -> dict[str, Any]:
+    return {} if period.intervals is None else {"intervals": period.intervals.to_json()}

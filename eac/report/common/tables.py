@@ -18,6 +18,7 @@ from eac.report.common.summary import (
     format_error,
     labelled,
     model_name,
+    periods_counted,
     report_steps,
 )
 from eac.report.common.terminal import print_table, say
@@ -119,7 +120,7 @@ def period_overview(run: RunRecord, metric: str, latest: int | None = None) -> M
     )
     error = run.mean().point[metric].get("mean")
     saved = None if error is None or not naive else 1 - error / naive
-    label = f"mean of {len(run.periods)}"
+    label = f"mean of {periods_counted(run, metric)}"
     seconds = sum(period.fit_seconds for period in run.periods)
     rows.append(
         (
@@ -149,7 +150,7 @@ def mean_table(run: RunRecord, metric: str) -> MarkedTable:
     for name, table in run.mean_baselines().items():
         rows.append(_error_row(BASELINES.get(name, name), table, metric))
     header, spare = _error_header(run, metric)
-    title = f"Mean over {len(run.periods)} periods"
+    title = f"Mean over {periods_counted(run, metric)} periods"
     return MarkedTable.of_text(title, header, rows, spare=spare)
 
 

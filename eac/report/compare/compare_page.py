@@ -1,16 +1,10 @@
 """One self-contained page that shows several runs side by side."""
 
-from eac.errors import RunError
 from eac.files import write_text
 from eac.records.record import StrPath
-from eac.report.compare.comparison import Compared, charts, tables, verdicts
-from eac.report.run.page import (
-    MISSING_EXTRA,
-    Section,
-    Slot,
-    has_page_libraries,
-    render,
-)
+from eac.report.common.page_parts import Section, render, slots_of
+from eac.report.compare.comparison import Compared, tables
+from eac.report.compare.verdicts import ONE_SEED, charts, verdicts
 
 
 def write_comparison(compared: Compared, path: StrPath, *, metric: str = "MAE") -> None:
@@ -19,15 +13,28 @@ def write_comparison(compared: Compared, path: StrPath, *, metric: str = "MAE") 
     Raises:
         RunError: If a library of the extra ``report`` is missing.
     """
-    if not has_page_libraries():
-        raise RunError(MISSING_EXTRA)
-    slots = tuple(Slot.of(chart) for chart in charts(compared, metric))
+    by_period, by_horizon, significance, cost = tables(compared, metric)
+    first, count = compared.runs[0], len(compared.periods)
+    source = f" Data: {first.source}" if first.source else ""
+    about = f"{count} period{'' if count == 1 else 's'}, protocol {first.protocol}.{source}"
+    sections = [
+        Section(
+            "errors",
+            "Errors",
+            ("The best of a row is bold, the second underlined. Dashed: the best naive forecast.",),
+            slots=slots_of(*charts(compared, metric)),
+            tables=(by_period, by_horizon),
+        ),
+        Section("differences", "Are the differences more than chance?", first=(significance,)),
+        Section("cost", "Cost", first=(cost,)),
+    ]
     content = render(
-        "compare.html.j2",
-        title=f"{compared.runs[0].stream}: {len(compared.runs)} runs compared",
-        compared=compared,
+        "tables.html.j2",
+        title=f"{first.stream}: {len(compared.runs)} runs compared",
+        about=f"{about} {ONE_SEED}",
         verdicts=verdicts(compared, metric),
-        tables=list(tables(compared, metric)),
-        sections=[Section("figures", "Errors", slots=slots)],
+        banners=list(compared.remarks),
+        sections=sections,
+        made="Made by eac from the records of the runs.",
     )
     write_text(path, content)

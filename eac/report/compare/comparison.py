@@ -8,19 +8,18 @@ from pathlib import Path
 from eac.errors import RunError
 from eac.records.horizon_table import mean_or_none
 from eac.records.record import PeriodRecord, RunRecord
-from eac.report.common.charts import Line, Role, SeriesChart
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
-from eac.report.common.skill import best_naive, change
+from eac.report.common.skill import best_naive
 from eac.report.common.summary import (
+    absence,
+    absent_periods,
     format_error,
     labelled,
     model_name,
     read_finished_run,
     report_steps,
 )
-
-ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,11 @@ class Compared:
     def periods(self) -> tuple[str, ...]:
         """Names of the periods compared."""
         return tuple(period.name for period in self.runs[0].periods)
+
+    @property
+    def horizon(self) -> int:
+        """Steps that all runs forecast."""
+        return min(run.mean().horizon for run in self.runs)
 
 
 def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
@@ -71,7 +75,9 @@ def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
             f"{directories[0]} and the others share no period. Compare runs on the same stream."
         )
     kept = tuple(_only(run, shared) for run in runs)
-    return Compared(_names(directories, runs), kept, tuple(_remarks(runs, kept)))
+    return Compared(
+        _names(directories, runs), kept, (*_absences(directories), *_remarks(runs, kept))
+    )
 
 
 def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
@@ -82,48 +88,8 @@ def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
     yield _cost(compared)
 
 
-def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
-    """Errors by period and by horizon, one line per run."""
-    unit = labelled(metric, compared.runs[0])
-    steps = [str(step) for step in range(1, _horizon(compared) + 1)]
-    pairs = list(zip(compared.names, compared.runs, strict=True))
-    by_period = _lines(compared, compared.periods, [_means(run, metric) for _, run in pairs])
-    numbers = tuple(float(step) for step in steps)
-    at_steps = [[run.mean().point[metric].get(step) for step in steps] for _, run in pairs]
-    told = ", ".join(f"{n}: {format_error(run.mean().point[metric]['mean'])}" for n, run in pairs)
-    alt = f"Mean {metric} over periods and steps: {told}."
-    return (
-        SeriesChart("by-period", "Error by period", alt, "period", unit, by_period),
-        SeriesChart(
-            "by-horizon",
-            "Error by horizon",
-            alt,
-            "steps ahead",
-            unit,
-            _lines(compared, numbers, at_steps),
-        ),
-    )
-
-
-def verdicts(compared: Compared, metric: str) -> list[str]:
-    """One plain sentence for each run but the first."""
-    first, *others = (run.mean().point[metric]["mean"] for run in compared.runs)
-    sentences = []
-    tests = {row[0].text: row[-1].text for row in _significance(compared, metric).rows[::2]}
-    for name, error in zip(compared.names[1:], others, strict=True):
-        if first is None or error is None:
-            sentences.append(f"{name} cannot be compared with {compared.names[0]}.")
-            continue
-        how = "equal to" if error == first else "better than" if error < first else "worse than"
-        sentences.append(
-            f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
-            f"{format_error(first)} ({change(error, first)}; p {tests[name]} over periods x steps)."
-        )
-    return sentences
-
-
 def _by_period(compared: Compared, metric: str) -> MarkedTable:
-    columns = [_means(run, metric) for run in compared.runs]
+    columns = [period_means(run, metric) for run in compared.runs]
     rows = []
     for position, period in enumerate(compared.runs[0].periods):
         errors = [column[position] for column in columns]
@@ -139,7 +105,7 @@ def _by_period(compared: Compared, metric: str) -> MarkedTable:
 
 
 def _by_horizon(compared: Compared, metric: str) -> MarkedTable:
-    steps = report_steps(_horizon(compared))
+    steps = report_steps(compared.horizon)
     tables = [run.mean() for run in compared.runs]
     labels = (*(f"@{step}" for step in steps), "mean", "avg")
     values = [[t.point[metric].get(key) for t in tables] for key in (*steps, "mean")]
@@ -150,7 +116,7 @@ def _by_horizon(compared: Compared, metric: str) -> MarkedTable:
 
 
 def _significance(compared: Compared, metric: str) -> MarkedTable:
-    reference, steps = compared.runs[0], _horizon(compared)
+    reference, steps = compared.runs[0], compared.horizon
     rows = []
     for name, run in zip(compared.names[1:], compared.runs[1:], strict=True):
         for what, theirs, ours in (
@@ -161,8 +127,8 @@ def _significance(compared: Compared, metric: str) -> MarkedTable:
     notes = (
         f"Each pair is the same period and step, or the same sensor in the same period, of "
         f"{compared.names[0]} and of the other run. Two-sided Wilcoxon signed-rank test. Pairs of "
-        "one run are not independent of each other (neighbouring steps and sensors err alike), "
-        "so p is too small rather than too large; only several seeds show chance in training.",
+        "one run are not independent of each other (neighbouring steps and sensors err alike): "
+        "p is too small, and a small p does not mean that another seed gives the same order.",
         *(() if HAS_SCIPY else ("p needs scipy: pip install 'eac[benchmark]'",)),
     )
     header = (
@@ -173,7 +139,7 @@ def _significance(compared: Compared, metric: str) -> MarkedTable:
         "mean change",
         "p",
     )
-    return MarkedTable("Significance", header, tuple(rows), notes)
+    return MarkedTable("Paired tests", header, tuple(rows), notes)
 
 
 def _test(theirs: Sequence[float], ours: Sequence[float]) -> tuple[Entry, ...]:
@@ -258,6 +224,12 @@ def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, 
     return tuple(f"{name} ({model_name(run)})" for name, run in zip(names, runs, strict=True))
 
 
+def _absences(directories: Sequence[str]) -> Iterator[str]:
+    for directory in directories:
+        for sentence in absence(absent_periods(directory)):
+            yield f"{directory}: {sentence}"
+
+
 def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[str]:
     for what in ("stream", "protocol", "unit", "null_value"):
         values = list(dict.fromkeys(str(getattr(run, what)) for run in runs))
@@ -270,16 +242,8 @@ def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[s
         yield f"Only the {len(kept[0].periods)} periods that all runs have are compared."
 
 
-def _lines(
-    compared: Compared, x: Sequence[str | float], values: Sequence[Sequence[float | None]]
-) -> tuple[Line, ...]:
-    return tuple(
-        Line(name, tuple(x), tuple(row), ROLES[i % len(ROLES)], dash=i >= len(ROLES))
-        for i, (name, row) in enumerate(zip(compared.names, values, strict=True))
-    )
-
-
-def _means(run: RunRecord, metric: str) -> list[float | None]:
+def period_means(run: RunRecord, metric: str) -> list[float | None]:
+    """Mean error of each period."""
     return [period.errors.point[metric]["mean"] for period in run.periods]
 
 
@@ -291,7 +255,3 @@ def _marked(values: Sequence[float | None]) -> tuple[Entry, ...]:
 def _naive(period: PeriodRecord, metric: str) -> str:
     best = best_naive(period, metric)
     return "-" if best is None else format_error(best[1])
-
-
-def _horizon(compared: Compared) -> int:
-    return min(run.mean().horizon for run in compared.runs)

@@ -1,0 +1,1 @@
+"""Intervals around forecasts, from residuals whose readings are known."""

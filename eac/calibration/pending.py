@@ -1,0 +1,75 @@
+"""Forecasts that wait for their readings."""
+
+import torch
+from jaxtyping import Float, Int, Num
+from torch import Tensor
+
+EVERYONE = slice(None)
+
+
+class Pending:
+    """Forecasts by step of the horizon, each kept until its reading has come or is too late.
+
+    Of step ``h`` the last ``h + late`` forecasts are kept, so that memory is about
+    ``nodes x horizon² / 2``.
+
+    Args:
+        num_nodes: Of a forecast.
+        horizon: Steps of a forecast.
+        late: Steps after which a reading still finds its forecasts.
+
+    Example:
+        >>> pending = Pending(num_nodes=1, horizon=2)
+        >>> pending.put(10, torch.tensor([[5.0, 6.0]]))
+        >>> pending.put(11, torch.tensor([[7.0, 8.0]]))
+        >>> forecasts, issued = pending.about(12)
+        >>> forecasts.flatten().tolist(), issued.tolist()
+        ([7.0, 6.0], [11, 10])
+    """
+
+    def __init__(self, num_nodes: int, horizon: int, late: int = 0):
+        self._ahead = torch.arange(1, horizon + 1)
+        self._length = self._ahead + late
+        self._first = self._length.cumsum(0) - self._length
+        total = int(self._length.sum())
+        self._kept = torch.full((total, num_nodes), torch.nan)
+        self._issued = torch.full((total,), -1, dtype=torch.long)
+
+    def put(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
+        """Keeps a forecast."""
+        slots = self._first + issued % self._length
+        self._kept[slots] = y_hat.T.to(self._kept)
+        self._issued[slots] = issued
+
+    def about(self, target: int) -> tuple[Float[Tensor, "horizon node"], Int[Tensor, " horizon"]]:
+        """Forecasts of one step and when each was issued, by step ahead; NaN and -1: none."""
+        wanted = target - self._ahead
+        slots = self._first + wanted % self._length
+        found = self._issued[slots] == wanted
+        kept = self._kept[slots]
+        if not found.all():
+            kept = torch.where(found[:, None], kept, torch.nan)
+        return kept, torch.where(found, wanted, -1)
+
+
+class Snapshots:
+    """Small facts of each of the last steps, by the step at which they held.
+
+    Args:
+        length: Steps kept.
+        shape: Of the facts of one step.
+        dtype: In which they are kept.
+    """
+
+    def __init__(self, length: int, shape: tuple[int, ...], dtype: torch.dtype = torch.float16):
+        self._kept = torch.zeros(length, *shape, dtype=dtype)
+
+    def put(self, step: int, facts: Num[Tensor, "*shape"]) -> None:
+        """Keeps the facts of one step in place of those of ``length`` steps before."""
+        self._kept[step % len(self._kept)] = facts.to(self._kept.dtype)
+
+    def at(
+        self, steps: Int[Tensor, " step"], nodes: slice = EVERYONE
+    ) -> Float[Tensor, " step *shape"]:
+        """The facts of these steps, all among the last, of some entries of the last axis."""
+        return self._kept[..., nodes][steps % len(self._kept)].float()

@@ -1,0 +1,362 @@
+"""Quantiles of scaled residuals, followed step by step."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.calibration.base import TRACKED, Bounds, Calibrator, Network
+from eac.calibration.node_memory import NodeMemory
+from eac.calibration.pending import Pending, Snapshots
+from eac.calibration.spread import SpreadModel, SpreadSums, features
+from eac.errors import CheckpointError, ConfigError
+
+HOURS = 24
+"""Parts of a day, at most, whose errors are told apart."""
+RECENT = (1 / 4, 1 / 24, 1 / 168)
+"""Rates at which recent errors are followed; the first looks at the nearest steps alone."""
+_SLOW = torch.tensor(RECENT[1:])[:, None]
+NEAR = 3
+NODES_AT_ONCE = 2048
+FAR = 8.0
+"""Residuals count as this many mean residuals at most where sizes are averaged."""
+NORMAL_TO_LAPLACE = 1.25
+"""First quantiles are those of a normal distribution whose mean absolute value is 1."""
+
+
+@dataclass
+class _Sums:
+    """What one step says of all sensors together."""
+
+    spread: SpreadSums
+    gradient: Float[Tensor, "tail horizon"]
+    count: Float[Tensor, " horizon"]
+    hour: Float[Tensor, ""]
+
+
+class RollingQuantiles(Calibrator):
+    """Lower and upper quantiles of scaled residuals, for each sensor and step of the horizon.
+
+    A residual is divided by the spread expected of it (``SpreadModel``: sensor, step, hour,
+    forecast level, recent errors of the sensor and of the network). Each tail of each level
+    follows the quantile of what results by the gradient of the pinball loss: a part that all
+    sensors share, a part of the sensor and a part of the sensor and step. That is the update of
+    adaptive conformal inference, in units of the score (Gibbs and Candès 2021; "quantile tracking"
+    in Angelopoulos, Candès and Tibshirani 2023, arXiv 2307.16895, eq. 5), with tails on their own,
+    so that intervals are asymmetric.
+
+    Rates were chosen on validation residuals of two streams; see ``docs/intervals.md``.
+
+    Args:
+        horizon: Steps of a forecast.
+        steps_per_day: Slots of a day.
+        levels: Percent of readings that intervals are to hold, ascending.
+        late: Steps after which a reading that comes late still counts.
+        own_rate: Share of its size by which a quantile of a sensor and step moves.
+        node_rate: The same of the part that all steps of a sensor share.
+        pooled_rate: The same of the part that all sensors share.
+
+    Example:
+        >>> calibrator = RollingQuantiles(horizon=1, steps_per_day=24, levels=(80,))
+        >>> calibrator.begin(Network.of(["a"], torch.randn(100, 1) + 50))
+        >>> for step in range(400):
+        ...     calibrator.observe(step, torch.tensor([50.0]) + torch.randn(1))
+        ...     calibrator.issue(step, torch.tensor([[50.0]]))
+        >>> low, high = calibrator.bounds(400, torch.tensor([[50.0]]))
+        >>> bool(47 < low < 49.5), bool(50.5 < high < 53)
+        (True, True)
+    """
+
+    def __init__(
+        self,
+        horizon: int,
+        steps_per_day: int,
+        levels: Sequence[int] = TRACKED,
+        late: int = 0,
+        *,
+        own_rate: float = 0.01,
+        node_rate: float = 0.01,
+        pooled_rate: float = 0.004,
+    ):
+        super().__init__(horizon, steps_per_day, levels, late)
+        self._rates = (own_rate, node_rate, pooled_rate)
+        self._tails = _tails(self.levels)
+        self._bins = min(HOURS, steps_per_day)
+        tails = len(self._tails)
+        self._memory = NodeMemory(
+            {
+                "by_step": (horizon,),
+                "by_hour": (self._bins,),
+                "recent": (len(RECENT),),
+                "shift": (tails,),
+                "own": (tails, horizon),
+            }
+        )
+        self._model = SpreadModel(horizon)
+        normal = [NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in self._tails]
+        self._shared = torch.tensor(normal)[:, None].repeat(1, horizon)
+        self._learned = 0
+        self._last: int | None = None
+        self._size = 0
+        self._pending = Pending(0, horizon, late)
+        self._issued_recent = Snapshots(horizon + late, (len(RECENT), 0))
+        self._issued_network = Snapshots(horizon + late, (2,), torch.float32)
+
+    def begin(self, network: Network) -> None:
+        """Points at the sensors of the forecasts to come."""
+        self._memory.begin(network)
+        self._size = len(network.node_ids)
+        length = self.horizon + self.late
+        self._pending = Pending(self._size, self.horizon, self.late)
+        self._issued_recent = Snapshots(length, (len(RECENT), self._size))
+        self._issued_network = Snapshots(length, (2,), torch.float32)
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        """Sensors of the current network."""
+        return self._memory.node_ids[: self._size]
+
+    @property
+    def known(self) -> Network:
+        """Every sensor ever seen."""
+        return self._memory.known()
+
+    @property
+    def age(self) -> Float[Tensor, " node"]:
+        """Networks that each sensor was part of, the current one among them."""
+        return self._memory["age"][: self._size]
+
+    def issue(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
+        """Remembers a forecast until its readings are known."""
+        recent = _log(self._recent(issued))
+        self._pending.put(issued, y_hat)
+        self._issued_recent.put(issued, recent)
+        self._issued_network.put(issued, recent[:2].mean(1))
+
+    def bounds(
+        self, issued: int, y_hat: Float[Tensor, "node horizon"], levels: Sequence[int] | None = None
+    ) -> Bounds:
+        """Lower and upper bounds by node, step and level."""
+        mix = None if levels is None else self._mix(levels)
+        recent = _log(self._recent(issued))
+        network = recent[:2].mean(1).expand(self.horizon, 2)
+        bins = self._bin(issued + torch.arange(1, self.horizon + 1))
+        shape = (self._size, self.horizon, len(self.levels if levels is None else levels))
+        low, high = y_hat.new_empty(shape), y_hat.new_empty(shape)
+        for nodes in self._chunks():
+            part = y_hat[nodes].T
+            by_node = recent[:, nodes].expand(self.horizon, -1, -1)
+            found = self._features(part, bins, by_node, network, nodes)
+            spread = self._spread(found, nodes)
+            tails = self._quantiles(nodes).chunk(2)
+            if mix is not None:
+                tails = [torch.tensordot(mix, tail, 1) for tail in tails]
+            below, above = tails[0].cummin(0).values, tails[1].cummax(0).values
+            middle = (below[:1] + above[:1]) / 2
+            below, above = torch.minimum(below, middle), torch.maximum(above, middle)
+            least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
+            for bound, tail in ((low, below), (high, above)):
+                bound[nodes] = (part + spread * tail).maximum(least).permute(2, 1, 0)
+        return low, high
+
+    def observe(self, target: int, y: Float[Tensor, " node"]) -> None:
+        """Learns from the residuals of one step."""
+        y_hat, issued = self._pending.about(target)
+        if not bool((y.isfinite() & y_hat.isfinite().any(0)).any()):
+            return
+        network = self._issued_network.at(issued)
+        bins = self._bin(torch.tensor([target]))
+        sums: _Sums | None = None
+        hour = self._memory["by_hour"][bins[0], : self._size].mean()
+        for nodes in self._chunks():
+            part, recent = y_hat[:, nodes], self._issued_recent.at(issued, nodes)
+            found = self._features(part.nan_to_num(0.0), bins, recent, network, nodes)
+            one = self._learn(y[nodes] - part, found, int(bins[0]), hour, nodes)
+            sums = one if sums is None else _added(sums, one)
+        if sums is not None:
+            self._learn_shared(sums)
+        self._last = target if self._last is None else max(self._last, target)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything learned; forecasts whose readings are not known are left out."""
+        tensors = {f"node.{name}": array for name, array in self._memory.arrays.items()}
+        tensors |= {f"spread.{name}": value for name, value in self._model.tensors().items()}
+        values = {
+            "node_ids": list(self._memory.node_ids),
+            "learned": self._learned,
+            "last": self._last,
+            "levels": list(self.levels),
+            "horizon": self.horizon,
+            "steps_per_day": self.steps_per_day,
+        }
+        return {name: t.contiguous() for name, t in (tensors | {"shared": self._shared}).items()}, (
+            values
+        )
+
+    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Takes up what ``state`` gave.
+
+        Raises:
+            CheckpointError: If it is of other levels or another horizon.
+        """
+        made = {"levels": list(self.levels), "horizon": self.horizon}
+        if any(values.get(name) != value for name, value in made.items()):
+            raise CheckpointError(
+                f"the calibration is of levels {values.get('levels')} and {values.get('horizon')} "
+                f"steps, not of {made['levels']} and {self.horizon}. Run the period again."
+            )
+        for name in self._memory.arrays:
+            self._memory.arrays[name] = tensors[f"node.{name}"].clone()
+        self._memory.node_ids = tuple(values["node_ids"])
+        self._model.load({name: tensors[f"spread.{name}"] for name in self._model.tensors()})
+        self._shared = tensors["shared"].clone()
+        self._learned, self._last = values["learned"], values["last"]
+
+    def _learn(
+        self,
+        residual: Float[Tensor, "horizon node"],
+        found: Float[Tensor, "feature horizon node"],
+        hour_bin: int,
+        hour: Float[Tensor, ""],
+        nodes: slice,
+    ) -> _Sums:
+        """Moves what belongs to some sensors, and returns what they say of all."""
+        known = residual.isfinite()
+        weight = known.float()
+        residual = torch.where(known, residual, 0.0)
+        spread = self._spread(found, nodes)
+        below = (residual / spread < self._quantiles(nodes)).float()
+        gradient = (self._tails[:, None, None] - below) * weight
+        own, node, _ = self._rates
+        size = self._shared.abs()
+        self._memory["own"][..., nodes] += own * gradient * size[..., None]
+        self._memory["shift"][:, nodes] += node * gradient.mean(1) * size.mean(1)[:, None]
+        relative = (residual.abs() / spread).clamp_max_(FAR)
+        sums = _Sums(
+            self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1), hour
+        )
+        self._learn_sizes(residual.abs(), weight, hour_bin, hour, nodes)
+        return sums
+
+    def _learn_sizes(
+        self,
+        size: Float[Tensor, "horizon node"],
+        weight: Float[Tensor, "horizon node"],
+        hour_bin: int,
+        hour: Float[Tensor, ""],
+        nodes: slice,
+    ) -> None:
+        """Follows the mean size of residuals: of the sensor, its steps, its hours, of late."""
+        memory = self._memory
+        error, by_step = memory["error"][nodes], memory["by_step"][:, nodes]
+        by_hour, recent = memory["by_hour"][hour_bin, nodes], memory["recent"][:, nodes]
+        seen = (weight.sum(0) > 0).float()
+        relative = (size * (-error - by_step).exp()).clamp_max_(FAR)
+        mean = _weighted(relative, weight)
+        of_hour = (relative * (-by_hour).exp()).clamp_max_(FAR)
+        rate = (1 / (memory["count"][nodes] + 150)).clamp_min(1 / 1000) * seen
+        by_step += rate * weight * (relative - mean)
+        error += rate * (mean - 1)
+        pull = 0.005 * (hour - by_hour)
+        by_hour += seen * ((mean * (-by_hour).exp() - 1) / 40 + pull)
+        by_hour.clamp_(-4, 3)
+        whole = _weighted(of_hour, weight)
+        near = _weighted(of_hour[:NEAR], weight[:NEAR])
+        seen_near = (weight[:NEAR].sum(0) > 0).float()
+        recent[0] += RECENT[0] * seen_near * (near - recent[0])
+        recent[1:] += _SLOW * seen * (whole - recent[1:])
+        memory["count"][nodes] += seen
+
+    def _learn_shared(self, sums: _Sums) -> None:
+        """Moves what all sensors share."""
+        count = sums.count.clamp_min(1)
+        early = max(1.0, 20 * 2.718281828 ** (-self._learned / 100))
+        rate = min(3 * self._rates[2] * early, 0.5)
+        self._shared += rate * (sums.gradient / count) * self._shared.abs()
+        self._model.learn(sums.spread, count)
+        self._learned += 1
+
+    def _features(
+        self,
+        y_hat: Float[Tensor, "horizon node"],
+        bins: Int[Tensor, " step"],
+        recent: Float[Tensor, "horizon rate node"],
+        network: Float[Tensor, "horizon 2"],
+        nodes: slice,
+    ) -> Float[Tensor, "feature horizon node"]:
+        level = self._memory["level"][nodes]
+        by_hour = self._memory["by_hour"][:, nodes][bins]
+        return features(y_hat, level, by_hour, recent, network)
+
+    def _spread(
+        self, found: Float[Tensor, "feature horizon node"], nodes: slice
+    ) -> Float[Tensor, "horizon node"]:
+        base = self._memory["error"][nodes] + self._memory["by_step"][:, nodes]
+        return (base + self._model.log_factor(found)).clamp_(-30, 30).exp_()
+
+    def _quantiles(self, nodes: slice) -> Float[Tensor, "tail horizon node"]:
+        """Of the scaled residuals: lower tails by level, then upper tails."""
+        own, shift = self._memory["own"][..., nodes], self._memory["shift"][:, None, nodes]
+        return own + shift + self._shared[..., None]
+
+    def _recent(self, issued: int) -> Float[Tensor, "rate node"]:
+        """Recent errors, relative to what is usual; they fade where nothing is known of late."""
+        recent = self._memory["recent"][:, : self._size]
+        gap = 0 if self._last is None else max(0, issued - self._last)
+        if gap <= 1:
+            return recent
+        keep = torch.tensor([(1 - rate) ** gap for rate in RECENT])[:, None]
+        return 1 + keep * (recent - 1)
+
+    def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
+        return steps % self.steps_per_day * self._bins // self.steps_per_day
+
+    def _chunks(self) -> Iterator[slice]:
+        for first in range(0, self._size, NODES_AT_ONCE):
+            yield slice(first, min(first + NODES_AT_ONCE, self._size))
+
+    def _mix(self, levels: Sequence[int]) -> Float[Tensor, "wanted level"]:
+        """How quantiles of the levels asked for are mixed from those that are followed."""
+        mix = torch.zeros(len(levels), len(self.levels))
+        for row, level in enumerate(levels):
+            if not self.levels[0] <= level <= self.levels[-1]:
+                raise ConfigError(
+                    f"level {level}: this run follows levels from {self.levels[0]} to "
+                    f"{self.levels[-1]} %. Give levels between them, such as {self.levels[-1]}."
+                )
+            above = next(i for i, tracked in enumerate(self.levels) if tracked >= level)
+            if self.levels[above] == level:
+                mix[row, above] = 1.0
+                continue
+            share = _between(level, self.levels[above - 1], self.levels[above])
+            mix[row, above - 1], mix[row, above] = 1 - share, share
+        return mix
+
+
+def _between(level: float, low: float, high: float) -> float:
+    """Where a level lies between two others, by quantiles of a normal distribution."""
+    at, first, last = (NormalDist().inv_cdf(0.5 + x / 200) for x in (level, low, high))
+    return (at - first) / (last - first)
+
+
+def _tails(levels: Sequence[int]) -> Float[Tensor, " tail"]:
+    low = [0.5 - level / 200 for level in levels]
+    return torch.tensor([*low, *(1 - share for share in low)])
+
+
+def _log(recent: Float[Tensor, "rate node"]) -> Float[Tensor, "rate node"]:
+    return (recent + 0.05).log()
+
+
+def _weighted(
+    values: Float[Tensor, "horizon node"], weight: Float[Tensor, "horizon node"]
+) -> Float[Tensor, " node"]:
+    return (values * weight).sum(0) / weight.sum(0).clamp_min(1)
+
+
+def _added(a: _Sums, b: _Sums) -> _Sums:
+    return _Sums(a.spread + b.spread, a.gradient + b.gradient, a.count + b.count, a.hour)

@@ -1,0 +1,171 @@
+"""How well intervals hold their level: sums over forecasts, divided once."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eac.records.intervals import AgeGroup, ByLevel, Course, Intervals
+
+MONTH_DAYS = 30
+NEAR_POINTS = 5.0
+
+
+class IntervalScores:
+    """Counts readings inside intervals by node, step, day and level, and how wide these are.
+
+    Args:
+        num_nodes: Sensors.
+        horizon: Steps of a forecast.
+        levels: Percents.
+        steps_per_day: Forecasts of a day.
+
+    Example:
+        >>> scores = IntervalScores(1, 1, (80,), steps_per_day=24)
+        >>> y, low = torch.tensor([[1.0]]), torch.tensor([[[2.0]]])
+        >>> scores.add(y, y + 3, low, low + 4)
+        >>> scores.by_level("coverage"), scores.by_level("winkler")
+        ({'80': 0.0}, {'80': 14.0})
+    """
+
+    def __init__(self, num_nodes: int, horizon: int, levels: Sequence[int], steps_per_day: int):
+        self.levels = tuple(levels)
+        self._steps_per_day = steps_per_day
+        count = len(self.levels)
+        self._alpha = torch.tensor([1 - level / 100 for level in self.levels])
+        self._node = torch.zeros(3, num_nodes, count, dtype=torch.float64)
+        self._node_count = torch.zeros(num_nodes, dtype=torch.float64)
+        self._step = torch.zeros(2, horizon, count, dtype=torch.float64)
+        self._step_count = torch.zeros(horizon, dtype=torch.float64)
+        self._month = torch.zeros(num_nodes, count, dtype=torch.float64)
+        self._month_count = torch.zeros(num_nodes, dtype=torch.float64)
+        self._days: list[tuple[Tensor, Tensor]] = []
+        self._crps = torch.zeros((), dtype=torch.float64)
+        self._forecasts = 0
+
+    def add(
+        self,
+        y: Float[Tensor, "node horizon"],
+        y_hat: Float[Tensor, "node horizon"],
+        low: Float[Tensor, "node horizon level"],
+        high: Float[Tensor, "node horizon level"],
+    ) -> None:
+        """Adds the forecast of one step; ``y`` is NaN where there is no reading."""
+        known = y.isfinite() & y_hat.isfinite()
+        count = known.double()
+        y = torch.where(known, y, 0.0)[..., None]
+        below, above = (low - y).clamp_min(0), (y - high).clamp_min(0)
+        inside = (below + above == 0) & known[..., None]
+        width = torch.where(known[..., None], high - low, 0.0)
+        missed = torch.where(known[..., None], below + above, 0.0)
+        winkler = width + 2 / self._alpha * missed
+        hits = inside.double()
+        self._node += torch.stack([hits.sum(1), width.sum(1), winkler.sum(1)])
+        self._node_count += count.sum(1)
+        self._step += torch.stack([hits.sum(0), width.sum(0)])
+        self._step_count += count.sum(0)
+        if self._forecasts < MONTH_DAYS * self._steps_per_day:
+            self._month += hits.sum(1)
+            self._month_count += count.sum(1)
+        if self._forecasts % self._steps_per_day == 0:
+            self._days.append((torch.zeros_like(self._step[:, 0]), torch.zeros_like(self._crps)))
+        sums, counted = self._days[-1]
+        sums += torch.stack([hits.sum((0, 1)), width.double().sum((0, 1))])
+        counted += count.sum()
+        self._crps += self._crps_of(y[..., 0], y_hat, low, high, known)
+        self._forecasts += 1
+
+    def by_level(self, what: str, nodes: Bool[Tensor, " node"] | None = None) -> ByLevel:
+        """Percent of ``coverage``, ``width`` or ``winkler`` score of some of the nodes."""
+        row = {"coverage": 0, "width": 1, "winkler": 2}[what]
+        unit = 100.0 if what == "coverage" else 1.0
+        sums, count = self._node[row], self._node_count
+        if nodes is not None:
+            sums, count = sums[nodes], count[nodes]
+        return self._labelled(unit * sums.sum(0) / count.sum())
+
+    def summary(
+        self,
+        *,
+        calibrator: str,
+        source: str,
+        new: Bool[Tensor, " node"],
+        age: Float[Tensor, " node"],
+    ) -> Intervals:
+        """Everything as a record.
+
+        Args:
+            calibrator: Class that made the intervals.
+            source: What it had learned from before.
+            new: Sensors that no period before had.
+            age: Periods that each sensor was part of.
+        """
+        own = 100 * self._node[0] / self._node_count[:, None]
+        levels = torch.tensor(self.levels, dtype=torch.float64)
+        close = ((own - levels).abs() <= NEAR_POINTS).double()[self._node_count > 0]
+        month = 100 * self._month[new].sum(0) / self._month_count[new].sum()
+        ages = [int(value) for value in age.unique().tolist()]
+        return Intervals(
+            calibrator=calibrator,
+            source=source,
+            coverage=self.by_level("coverage"),
+            winkler=self.by_level("winkler"),
+            width=self.by_level("width"),
+            within_five=self._labelled(100 * close.mean(0)),
+            first_month=self._labelled(month),
+            crps=_finite(float(self._crps / self._node_count.sum())),
+            steps=self._course(self._step, self._step_count),
+            days=self._course(
+                torch.stack([sums for sums, _ in self._days], 1),
+                torch.stack([counted for _, counted in self._days]),
+            )
+            if self._days
+            else {},
+            ages=tuple(
+                AgeGroup(a, int((age == a).sum()), self.by_level("coverage", age == a))
+                for a in ages
+            ),
+        )
+
+    def _course(
+        self, sums: Float[Tensor, "2 row level"], count: Float[Tensor, " row"]
+    ) -> dict[str, Course]:
+        unit = {"coverage": 100.0, "width": 1.0}
+        found = {}
+        for name, values in zip(unit, sums / count[:, None], strict=True):
+            rows = (unit[name] * values).T.tolist()
+            found[name] = {
+                str(level): tuple(_finite(v) for v in row)
+                for level, row in zip(self.levels, rows, strict=True)
+            }
+        return found
+
+    def _labelled(self, values: Float[Tensor, " level"]) -> ByLevel:
+        return {
+            str(level): _finite(value)
+            for level, value in zip(self.levels, values.tolist(), strict=True)
+        }
+
+    def _crps_of(
+        self,
+        y: Float[Tensor, "node horizon"],
+        y_hat: Float[Tensor, "node horizon"],
+        low: Float[Tensor, "node horizon level"],
+        high: Float[Tensor, "node horizon level"],
+        known: Bool[Tensor, "node horizon"],
+    ) -> Float[Tensor, ""]:
+        """Twice the pinball loss, integrated over the quantiles followed and the forecast."""
+        tails = self._alpha / 2
+        half = torch.tensor([0.5])
+        shares = torch.cat([tails.flip(0), half, 1 - tails])
+        edges = torch.cat([torch.zeros(1), (shares[1:] + shares[:-1]) / 2, torch.ones(1)])
+        quantiles = torch.cat([low.flip(-1), y_hat[..., None], high], dim=-1)
+        error = y[..., None] - quantiles
+        loss = torch.maximum(shares * error, (shares - 1) * error) * edges.diff()
+        return 2 * torch.where(known, loss.sum(-1), 0.0).double().sum()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

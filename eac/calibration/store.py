@@ -1,0 +1,73 @@
+"""A calibrator in one file beside the state of a period."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from eac.calibration.base import Calibrator
+from eac.described import description
+from eac.errors import CheckpointError
+from eac.files import write_tensors
+from eac.records.manifest import check_absent, verify
+from eac.typing import StrPath
+
+CALIBRATION_FILE = "calibration.safetensors"
+FORMAT_VERSION = 1
+_VALUES = "values"
+
+
+def save_calibrator(directory: StrPath, calibrator: Calibrator) -> None:
+    """Writes what a calibrator has learned, and how it was made."""
+    tensors, values = calibrator.state()
+    said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
+    text = json.dumps(said, ensure_ascii=False).encode()
+    tensors |= {_VALUES: torch.frombuffer(bytearray(text), dtype=torch.uint8)}
+    write_tensors(Path(directory) / CALIBRATION_FILE, tensors)
+
+
+def load_calibrator(directory: StrPath) -> Calibrator | None:
+    """The calibrator of a period; None where the period was trained without one.
+
+    Raises:
+        CheckpointError: If the file is damaged or of another version.
+    """
+    path = Path(directory) / CALIBRATION_FILE
+    if not path.is_file():
+        check_absent(path)
+        return None
+    verify(path)
+    try:
+        tensors = load_file(path)
+        said = json.loads(tensors.pop(_VALUES).numpy().tobytes())
+        if said["version"] != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} has format version {said['version']}; this eac reads version "
+                f"{FORMAT_VERSION}. Forecast without --level, or run the period again."
+            )
+        calibrator = _made(said["made"], path)
+        calibrator.load(tensors, said["values"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}). Restore it, or remove it to forecast without "
+            "intervals."
+        ) from error
+    return calibrator
+
+
+def _made(said: dict[str, Any], path: Path) -> Calibrator:
+    """A calibrator as described; only those of this package are built."""
+    module, _, name = said["class_path"].rpartition(".")
+    if not module.startswith("eac.calibration."):
+        raise CheckpointError(
+            f"{path} names {said['class_path']}, which is no calibrator of this package. Forecast "
+            "without --level."
+        )
+    kind = getattr(importlib.import_module(module), name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Calibrator)):
+        raise CheckpointError(f"{path}: {said['class_path']} is no calibrator.")
+    return kind(**said.get("init_args", {}))

@@ -1,0 +1,140 @@
+"""What was read before a window: lags, and the periods before a period."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.data.core.calendar import Calendar
+from eac.data.core.period import Period
+from eac.data.core.stream import GraphStream
+from eac.errors import ConfigError
+from eac.typing import NodeSeries
+
+_Columns: TypeAlias = tuple[Sequence[str], Float[Tensor, "time column *channel"]]
+"""Ids, and what belongs to each: readings, or several covariates."""
+
+_LAG = re.compile(r"(\d+)\s*([dw])")
+
+
+@dataclass(frozen=True)
+class Lag:
+    """One lag of seasonal history.
+
+    Attributes:
+        steps: How far back.
+        weekly: True for whole weeks: the same day of the week.
+    """
+
+    steps: int
+    weekly: bool
+
+
+def lag_steps(lags: Sequence[str], calendar: Calendar, horizon: int) -> tuple[Lag, ...]:
+    """Each lag in steps, raised to the next multiple that is known when the forecast is made.
+
+    Args:
+        lags: Such as ``1d`` (a day before) or ``2w`` (two weeks before).
+        calendar: Says how long a day and a week are.
+        horizon: Steps forecast; a lag shorter than this would look ahead.
+
+    Example:
+        >>> [lag.steps for lag in lag_steps(["1d", "1w"], Calendar(24), horizon=36)]
+        [48, 168]
+    """
+    steps = []
+    for lag in lags:
+        match = _LAG.fullmatch(lag.strip())
+        if match is None or int(match[1]) < 1:
+            raise ConfigError(f"lag {lag!r}: give a number of days or weeks, such as 1d or 2w.")
+        unit = calendar.steps_per_day if match[2] == "d" else calendar.steps_per_week
+        length = int(match[1]) * unit
+        length = length if length >= horizon else -(-horizon // unit) * unit
+        steps.append(Lag(length, weekly=match[2] == "w"))
+    return tuple(steps)
+
+
+def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeries:
+    """The ``num_steps`` steps before period ``index``, for its nodes, from the periods before it.
+
+    Nodes are matched by id. What was not measured, or lies before the stream, is NaN; so is a gap
+    between two periods. Periods whose clocks cannot be put on one axis are not reached.
+    """
+    return _before(stream, index, num_steps, lambda period: (period.node_ids, period.series))
+
+
+def covariates_before(
+    stream: GraphStream, index: int, num_steps: int, names: Sequence[str]
+) -> Float[Tensor, "time column channel"]:
+    """The same of covariates: by node where they are given by node, else one column for all."""
+
+    def read(period: Period) -> _Columns:
+        values = period.known_ahead(names).values
+        return (period.node_ids if values.shape[1] > 1 else ("",)), values
+
+    return _before(stream, index, num_steps, read)
+
+
+def _before(
+    stream: GraphStream, index: int, num_steps: int, read: Callable[[Period], _Columns]
+) -> Float[Tensor, "step node *channel"]:
+    current = stream.load(index)
+    ids, values = read(current)
+    before = torch.full((num_steps, *values.shape[1:]), torch.nan)
+    column = {node: i for i, node in enumerate(ids)}
+    for earlier in range(index - 1, -1, -1):
+        period = stream.load(earlier)
+        offset = _steps_between(period, current)
+        if offset is None or offset - period.num_steps >= num_steps:
+            break
+        _copy_shared(read(period), before, offset, column)
+        if offset >= num_steps:
+            break
+    return before
+
+
+def steps_before(stream: GraphStream, index: int) -> int:
+    """Steps from the earliest period that shares a clock with period ``index`` to its beginning."""
+    current, reached = stream.load(index), 0
+    for earlier in range(index - 1, -1, -1):
+        offset = _steps_between(stream.load(earlier), current)
+        if offset is None:
+            break
+        reached = offset
+    return reached
+
+
+def _copy_shared(
+    given: _Columns,
+    before: Float[Tensor, "step node *channel"],
+    offset: int,
+    column: dict[str, int],
+) -> None:
+    """Copies what is given, which begins ``offset`` steps before ``before`` ends."""
+    ids, values = given
+    shared = [(i, column[node]) for i, node in enumerate(ids) if node in column]
+    if not shared:
+        return
+    source, target = (torch.tensor(rows) for rows in zip(*shared, strict=True))
+    first = max(len(before) - offset, 0)
+    skip = max(offset - len(before), 0)
+    length = min(len(values) - skip, len(before) - first)
+    before[first : first + length, target] = values[skip : skip + length][:, source]
+
+
+def _steps_between(first: Period, second: Period) -> int | None:
+    """Steps from the first step of one period to that of the other; None if unknown.
+
+    Slots that count on through the periods are one clock. Periods that would overlap by their
+    slots are not: their slots are counted from the beginning of some week each.
+    """
+    earlier, later = first.calendar, second.calendar
+    if earlier.start is not None and later.start is not None and later.step is not None:
+        steps = earlier.position_of(later.start) if earlier.goes_with(later) else None
+        return steps if steps is not None and steps > 0 else None
+    difference = later.start_slot - earlier.start_slot
+    return difference if difference >= first.num_steps else None

@@ -1,0 +1,72 @@
+"""A period made ready for a Trainer, built once."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from lightning.pytorch import LightningDataModule
+
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Scales
+from eac.data.batches.tensors import PeriodTensors
+from eac.typing import NodeIndex
+
+
+class Placed:
+    """Tensors that are moved to the device they are last asked for on.
+
+    Args:
+        tensors: Wherever they are.
+    """
+
+    def __init__(self, tensors: PeriodTensors):
+        self._tensors = tensors
+
+    def on(self, device: torch.device) -> PeriodTensors:
+        """The tensors there."""
+        self._tensors = self._tensors.to(device)
+        return self._tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """One period as a backbone takes it.
+
+    Attributes:
+        full: All nodes of the period, as strategies see them.
+        tested: The same, laid out for the loaders.
+        trained: The nodes that are trained and validated on, laid out for the loaders.
+        scales: How it was scaled.
+        needs: What it was made ready for.
+        by_node: The loaders' tensors are laid out for windows of single nodes.
+    """
+
+    full: PeriodTensors
+    tested: Placed
+    trained: Placed
+    scales: Scales
+    needs: Needs
+    by_node: bool = False
+
+    @staticmethod
+    def of(full: PeriodTensors, scales: Scales, needs: Needs, *, by_node: bool) -> "Ready":
+        """All nodes, for training and tests alike."""
+        placed = Placed(full.by_node() if by_node else full)
+        return Ready(full, placed, placed, scales, needs, by_node)
+
+    def restricted(self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None) -> "Ready":
+        """The same, trained and validated on ``nodes`` alone, with a loss over ``loss_nodes``."""
+        if nodes is None and loss_nodes is None:
+            return replace(self, trained=self.tested)
+        nodes = torch.arange(self.full.num_nodes) if nodes is None else nodes
+        some = self.full.subset(nodes, loss_nodes).with_neighbours(self.needs.neighbours)
+        return replace(self, trained=Placed(some.by_node() if self.by_node else some))
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A model that knows how the data of a period must be prepared for it."""
+
+    def made_ready(self, data: LightningDataModule) -> Ready:
+        """The period of ``data`` as this model takes it."""
+        ...

@@ -1,0 +1,60 @@
+"""The hours in which sensors read anything at all: which slots of a week are open."""
+
+from dataclasses import dataclass
+
+from eac.errors import StreamError
+
+
+@dataclass(frozen=True)
+class OpenHours:
+    """Slots of the day and days of the week in which readings exist; all others are closed.
+
+    A clock with open hours counts open slots only: the step after the last slot of a day is the
+    first slot of the next open day.
+
+    Attributes:
+        slots: Open slots of the day, ascending, counted from midnight.
+        slots_of_day: Slots in a whole day.
+        days: Open days of the week, ascending; 0 is Monday.
+        never: Pairs of day and slot that are open by the two above, but never read all the same,
+            such as a Sunday that begins later.
+
+    Example:
+        >>> OpenHours((5, 6, 7), 24).in_words()
+        '05:00 to 08:00'
+    """
+
+    slots: tuple[int, ...]
+    slots_of_day: int
+    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    never: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self):
+        in_day = all(0 <= slot < self.slots_of_day for slot in self.slots)
+        in_week = all(0 <= day < DAYS for day in self.days)
+        rising = all(sorted(set(part)) == list(part) for part in (self.slots, self.days))
+        if not (self.slots and self.days and in_day and in_week and rising):
+            raise StreamError(
+                f"hours with slots {self.slots} of {self.slots_of_day} and days {self.days}: give "
+                "slots of a day and days from 0 (Monday) to 6, ascending, at least one of each."
+            )
+
+    def in_words(self) -> str:
+        """Such as ``05:00 to 22:00``, without the days that are closed."""
+        starts = [s for s in self.slots if s == 0 or s - 1 not in self.slots]
+        ends = [s + 1 for s in self.slots if s + 1 not in self.slots]
+        if starts[0] == 0 and ends[-1] == self.slots_of_day and len(starts) > 1:
+            starts, ends = starts[1:], [*ends[1:-1], ends[0]]
+        pairs = zip(starts, ends, strict=True)
+        text = " and ".join(f"{self._clock(a)} to {self._clock(b)}" for a, b in pairs)
+        closed = [NAMES[day] for day in range(DAYS) if day not in self.days]
+        return text + (f", never on {', '.join(closed)}" if closed else "")
+
+    def _clock(self, slot: int) -> str:
+        minutes = slot * MINUTES // self.slots_of_day
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+DAYS = 7
+MINUTES = 24 * 60
+NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -1,0 +1,186 @@
+"""Readings that are hardly readings: stand-ins for missing ones, stuck values, other units."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eac.data.core.calendar import Calendar, in_words
+from eac.data.core.period import Period
+from eac.data.core.pieces import count_readings, pieces
+from eac.data.core.windows import Split
+from eac.data.readers.hours import said_of
+
+FILL_VALUES = (
+    *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),
+    *(65535.0, 32767.0, -32768.0, -32767.0, 1e20, -1e20, 9.969209968386869e36, -3.4e38),
+)
+"""Values that files hold in place of missing readings; the last but one is NetCDF's."""
+STUCK_SHARE = 0.3
+FEW_NEGATIVE = 0.05
+JUMP = 5.0
+STEADY = 2.0
+BLOCKS = 8
+_SAMPLE_STEPS = 4096
+_SAMPLE = 1 << 22
+
+
+def suspicious_values(
+    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
+) -> Iterator[str]:
+    """What looks wrong with the values of a period, with counts, one sentence each.
+
+    Args:
+        period: The period.
+        low: Smallest reading of each node; infinite where there is none.
+        high: Largest reading of each node; minus infinite where there is none.
+    """
+    filled = yield from _fill_values(period, low, high)
+    sample = _sample(period)
+    sample = torch.where(torch.isin(sample, torch.tensor(filled)), torch.nan, sample)
+    yield from _negative_counts(period, sample)
+    yield from _stuck(period, sample)
+    yield from _jumps(period, sample)
+
+
+def before_training(period: Period, split: Split) -> tuple[str, ...]:
+    """What a person should know before a period is trained on, one sentence each."""
+    count = count_readings(period.series)
+    silent = count == 0
+    training = count_readings(period.series[split.train.start : split.train.stop]) == 0
+    if bool(training.all()):
+        return ("the training part holds no reading at all: scales come from what else is known",)
+    said = [*period.notes, *clock_notes(period.calendar)]
+    said += named(period, silent, "without any reading, which get no forecast")
+    said += named(
+        period,
+        training & ~silent,
+        "without a reading in the training part, scaled by what is known",
+    )
+    return tuple(said)
+
+
+def clock_notes(clock: Calendar) -> tuple[str, ...]:
+    """What a person should know of a clock with open hours, or without slots of the day."""
+    if clock.hours is not None:
+        return (said_of(clock.hours),)
+    if clock.step is None:
+        return ()
+    day, week = clock.cycles
+    if day or (week == "week" and clock.steps_per_day == 1):
+        return ()
+    step = f"{clock.months} months" if clock.months else in_words(clock.step)
+    step = "a month" if clock.months == 1 else step
+    if week == "year":
+        return (f"steps of {step} repeat with the year, of {clock.steps_per_week} steps",)
+    if week == "week":
+        return (f"a day is not a whole number of steps of {step}; slots repeat with the week",)
+    if clock.steps_per_week == 1:
+        return (f"steps of {step} repeat with no day, week or year; there are no slots",)
+    return (
+        f"a day is not a whole number of steps of {step}; slots repeat after "
+        f"{in_words(clock.steps_per_day * clock.step)}",
+    )
+
+
+def named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[str]:
+    """How many nodes are chosen, what of them, and the names of the first; nothing without any."""
+    ids = [period.node_ids[row] for row in chosen.nonzero().flatten().tolist()]
+    if ids:
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        plural = "nodes" if len(ids) > 1 else "node"
+        yield f"{len(ids)} {plural} {what}: {', '.join(ids[:3])}{more}"
+
+
+def _sample(period: Period) -> Float[Tensor, "some node"]:
+    """Some steps, in order of time; the same every time."""
+    steps = max(64, min(_SAMPLE_STEPS, _SAMPLE // period.num_nodes))
+    if steps >= period.num_steps:
+        return period.series
+    order = torch.randperm(period.num_steps, generator=torch.Generator().manual_seed(0))
+    return period.series[order[:steps].sort().values]
+
+
+def _fill_values(
+    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
+) -> Iterator[str]:
+    """Names values that stand for missing readings; returns them."""
+    ends, found = torch.cat([low, high]), []
+    for value in torch.tensor(FILL_VALUES).tolist():
+        if not bool((ends == value).any()):
+            continue
+        counts = torch.zeros(period.num_nodes, dtype=torch.long)
+        for _, part in pieces(period.series):
+            counts += (part == value).sum(0)
+        found.append(value)
+        text = f"{value:.7g}"
+        yield from named(
+            period,
+            counts > 0,
+            f"with {int(counts.sum()):,} readings of {text}, which often stands for a missing one "
+            f"(missing_values: [{text}])",
+        )
+    return found
+
+
+def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
+    present = ~sample.isnan()
+    whole = ((sample == sample.round()) | ~present).all(0)
+    negative, count = (sample < 0).sum(0), present.sum(0)
+    odd = whole & (negative > 0) & (negative < FEW_NEGATIVE * count)
+    if not bool(odd.any()):
+        return
+    total = torch.zeros(period.num_nodes, dtype=torch.long)
+    for _, part in pieces(period.series):
+        total += (part < 0).sum(0)
+    about = f"with {int(total[odd].sum()):,} negative readings among counts of at least 0"
+    yield from named(period, odd, about)
+
+
+def _stuck(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
+    """Nodes that read one value, which is not 0, far more often than any other."""
+    present = ~sample.isnan()
+    count = present.sum(0).clamp_min(1)
+    common = sample.nan_to_num(0.0).mode(0).values
+    without_zero = torch.where((sample == 0) | ~present, torch.inf, sample)
+    common = torch.where(common == 0, without_zero.mode(0).values, common)
+    often = (sample == common).sum(0)
+    rest = torch.where((sample == common) | ~present | (sample == 0), torch.inf, sample)
+    second = torch.where(rest.mode(0).values.isinf(), torch.nan, rest.mode(0).values)
+    next_most = (sample == second).sum(0)
+    varied = present.sum(0) > often
+    stuck = (often >= STUCK_SHARE * count) & (often > 3 * next_most) & varied & common.isfinite()
+    stuck &= present.sum(0) >= 20
+    if bool(stuck.any()):
+        worst = int((often / count).masked_fill(~stuck, 0).argmax())
+        share, value = float(often[worst] / count[worst]), float(common[worst])
+        yield from named(
+            period, stuck, f"with one value most of the time, up to {share:.0%} {value:.4g}"
+        )
+
+
+def _jumps(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
+    """Nodes whose level changes at once by a factor, and stays: another unit, or another sensor."""
+    if len(sample) < BLOCKS * 8:
+        return
+    blocks = [block.abs().nanmedian(0).values for block in sample.chunk(BLOCKS)]
+    levels = torch.stack(blocks)
+    jumped = torch.zeros(period.num_nodes, dtype=torch.bool)
+    factor = torch.ones(period.num_nodes)
+    for cut in range(1, len(levels)):
+        before, after = levels[:cut], levels[cut:]
+        steady = _steady(before) & _steady(after)
+        ratio = after.median(0).values / before.median(0).values
+        far = (ratio >= JUMP) | (ratio <= 1 / JUMP)
+        chosen = steady & far & ~jumped
+        factor = torch.where(chosen, torch.maximum(ratio, 1 / ratio), factor)
+        jumped |= chosen
+    if bool(jumped.any()):
+        about = f"whose level changes for good, by a factor of up to {float(factor.max()):.3g}"
+        yield from named(period, jumped, f"{about} (another unit?)")
+
+
+def _steady(levels: Float[Tensor, "block node"]) -> Bool[Tensor, " node"]:
+    low, high = levels.amin(0), levels.amax(0)
+    return (low > 0) & (high <= STEADY * low)

@@ -1,0 +1,294 @@
+"""Time stamps as people write them: formats, time zones, and what must be asked for."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from typing import Literal, cast
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
+
+from eac.data.readers.form import Form
+from eac.errors import StreamError
+
+EXAMPLE = "Give time stamps such as 2024-01-31 13:00."
+_DAY_MONTH = re.compile(r"\s*(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+_ISO = re.compile(r"\s*\d{4}[-/.]\d{1,2}|\s*\d{8}(?:[T ]|$)")
+_OFFSET = re.compile(r":\d{2}.*?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)\s*$")
+_WORDS = re.compile(r"[A-Za-z]{3}.*\d{4}|\d{4}.*[A-Za-z]{3}")
+_YEARS = (1700, 2260)
+_LIKELY_ZONES = (
+    *("Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago"),
+    *("America/Denver", "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Stamps:
+    """Time stamps, one per row, as a clock on the wall shows them.
+
+    Attributes:
+        wall: Without a zone, in the order of the rows.
+        zone: Whose clock it is, where that is known.
+        again: True in the hour that a clock change repeats, the second time.
+        notes: What a person should know of how they were read.
+    """
+
+    wall: pd.DatetimeIndex
+    zone: tzinfo | None
+    again: Bool[ndarray, " row"]
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def none() -> "Stamps":
+        """No time stamp."""
+        return Stamps(pd.DatetimeIndex([]), None, np.zeros(0, dtype=bool))
+
+    def localised(self, stamp: pd.Timestamp) -> pd.Timestamp:
+        """A time stamp of this clock, with its zone."""
+        if self.zone is None:
+            return stamp
+        return stamp.tz_localize(self.zone, ambiguous=True, nonexistent="shift_forward")
+
+
+def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = None) -> Stamps:
+    """Reads a column of time stamps.
+
+    Raises:
+        StreamError: If a value is no time stamp, if some have a time zone and some have none, or if
+            the order of day and month is not certain.
+    """
+    form = form or Form()
+    values = pd.Index(values)
+    if isinstance(values, pd.DatetimeIndex):
+        _check_years(values, values, what)
+        return _on_the_wall(values, form, what)
+    if form.date_format is not None:
+        return _on_the_wall(_by_format(values, form.date_format, what), form, what)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        raise StreamError(
+            f"{what}: the time column {str(values.name)!r} holds numbers, first "
+            f"{_plain(values[0])}. {EXAMPLE} Or say what they are: date_format: unix for seconds "
+            "since 1970, '%Y%m%d' for days such as 20240131, or steps_per_day: 24 where they "
+            "count steps."
+        )
+    code, unique = pd.factorize(values)
+    found = _parsed(pd.Index(unique).astype(str), values, code, form, what)
+    return _on_the_wall(found, form, what)
+
+
+def _parsed(
+    unique: pd.Index, values: pd.Index, code: ndarray, form: Form, what: str
+) -> pd.DatetimeIndex:
+    """The time stamps of texts, each of which is read once."""
+    if (code < 0).any() or len(unique) == 0:
+        _refuse(values, np.flatnonzero(code < 0), what)
+    texts = [str(text).strip() for text in unique]
+    offsets = [_OFFSET.search(text) for text in texts]
+    zoned = np.array([offset is not None for offset in offsets])
+    if zoned.any() and not zoned.all():
+        some, none = texts[int(zoned.argmax())], texts[int((~zoned).argmax())]
+        raise StreamError(
+            f"{what}: {int(zoned[code].sum())} time stamps name a time zone, such as {some}, and "
+            f"{int((~zoned)[code].sum())} name none, such as {none}. Give all of them a zone, or "
+            "none."
+        )
+    stamps = _of_texts(texts, form, zoned=bool(zoned.any()), what=what)
+    bad = np.flatnonzero(stamps.isna()[code])
+    if len(bad):
+        _refuse(values, bad, what)
+    _check_years(stamps[code], values, what)
+    if not zoned.any():
+        return stamps[code]
+    minutes = np.array([_minutes(offset[1]) for offset in offsets if offset is not None])
+    zone = _zone_of(stamps, minutes, form, what)
+    return stamps[code].tz_convert(zone)
+
+
+def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.DatetimeIndex:
+    """Time stamps in UTC where they name a zone; NaT where a text is none."""
+    dates = [_DAY_MONTH.match(text) for text in texts]
+    found = [date for date in dates if date is not None]
+    column = pd.Series(texts, dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if found and len(found) == len(texts):
+            first = _is_day_first(found, form, what)
+            read = pd.to_datetime(
+                column, format="mixed", dayfirst=first, errors="coerce", utc=zoned
+            )
+        elif all(_ISO.match(text) for text in texts):
+            read = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=zoned)
+        else:
+            known = column.where(np.array([bool(_ISO.match(t) or _WORDS.search(t)) for t in texts]))
+            read = pd.to_datetime(known, format="mixed", errors="coerce", utc=zoned)
+    if read.dtype == object:
+        read = pd.to_datetime(column.where(column.isna()), errors="coerce", utc=zoned)
+    return pd.DatetimeIndex(read)
+
+
+def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
+    """Whether the day comes first, as some date proves or the person says."""
+    day_first = next((d for d in dates if int(d[1]) > 12), None)
+    month_first = next((d for d in dates if int(d[3]) > 12), None)
+    if day_first and month_first:
+        raise StreamError(
+            f"{what}: {day_first[0].strip()} can only have its day first, {month_first[0].strip()} "
+            "only its month. Write all dates the same way."
+        )
+    proof = day_first or month_first
+    proven = None if proof is None else proof is day_first
+    if proven is None and form.dayfirst is None:
+        raise StreamError(
+            f"{what}: {dates[0][0].strip()} may be day first or month first, and no date in the "
+            "column decides it. Say which: --dayfirst true or --dayfirst false (dayfirst: true in "
+            "stream.yaml), or give date_format, such as '%d/%m/%Y %H:%M'."
+        )
+    if proof is not None and form.dayfirst not in (None, proven):
+        raise StreamError(
+            f"{what}: dayfirst is {str(form.dayfirst).lower()}, but {proof[0].strip()} has its "
+            f"{'day' if proven else 'month'} first. Correct one of them."
+        )
+    return bool(form.dayfirst if proven is None else proven)
+
+
+def _by_format(values: pd.Index, pattern: str, what: str) -> pd.DatetimeIndex:
+    """Time stamps in the format that a person gave."""
+    units: dict[str, Literal["s", "ms"]] = {"unix": "s", "unix_ms": "ms"}
+    texts = pd.Series(values.astype(str) if pattern not in units else values)
+    try:
+        if pattern in units:
+            numbers = pd.to_numeric(texts, errors="coerce")
+            stamps = pd.to_datetime(numbers, unit=units[pattern], errors="coerce", utc=True)
+        else:
+            stamps = pd.to_datetime(
+                texts.str.removesuffix(".0"), format=pattern, errors="coerce", utc="%z" in pattern
+            )
+    except ValueError as error:
+        raise StreamError(f"{what}: date_format {pattern!r} cannot be used: {error}.") from error
+    found = pd.DatetimeIndex(stamps)
+    bad = np.flatnonzero(found.isna())
+    if len(bad):
+        raise StreamError(
+            f"{what}: {len(bad)} time stamps are not of the form {pattern!r}, first "
+            f"{_plain(values[bad[0]])} in row {bad[0]}. Correct them, or the format."
+        )
+    _check_years(found, values, what)
+    return found
+
+
+def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
+    """Time stamps by the clock of their zone, or of the zone that a person names."""
+    named = None if form.time_zone is None else find_zone(form.time_zone, what)
+    none = np.zeros(len(stamps), dtype=bool)
+    stamps = stamps.as_unit("us")
+    if stamps.tz is None:
+        return Stamps(stamps, named, none)
+    zone = named or cast(tzinfo, stamps.tz)
+    local = stamps.tz_convert(zone)
+    wall = local.tz_localize(None)
+    first = wall.tz_localize(
+        zone, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="shift_forward"
+    )
+    again = np.asarray(first != local)
+    notes = ()
+    if named is not None and str(named) != str(stamps.tz):
+        notes = (f"time stamps in {stamps.tz} are read by the clock of {named}",)
+    elif again.any():
+        notes = (f"time stamps are read by the clock of {zone}, across its changes",)
+    return Stamps(wall, zone, again, notes)
+
+
+def find_zone(name: str, what: str) -> tzinfo:
+    """The time zone of this name, or a fixed offset such as ``+02:00``."""
+    if re.fullmatch(r"[+-]\d{2}:?\d{2}", name.strip()):
+        return timezone(timedelta(minutes=_minutes(name.strip())))
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise StreamError(
+            f"{what}: time_zone {name!r} is not known. Give a name such as Europe/Oslo, or an "
+            "offset such as +02:00."
+        ) from error
+
+
+def _zone_of(stamps: pd.DatetimeIndex, minutes: ndarray, form: Form, what: str) -> tzinfo:
+    """The zone that the offsets of the texts belong to; the one that is named goes first."""
+    if form.time_zone is not None:
+        return find_zone(form.time_zone, what)
+    offsets = sorted(set(minutes.tolist()))
+    if len(offsets) == 1:
+        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else UTC
+    order = stamps.argsort()
+    sorted_minutes = minutes[order]
+    edge = np.flatnonzero(np.diff(sorted_minutes) != 0)
+    places = np.unique(np.concatenate([edge, edge + 1, [0, len(order) - 1]]))
+    moments = tuple(stamps[order[place]].to_pydatetime() for place in places)
+    zone = _fitting_zone(moments, tuple(int(sorted_minutes[place]) for place in places))
+    if zone is None:
+        shown = ", ".join(f"{_sign(value)}" for value in offsets)
+        raise StreamError(
+            f"{what}: the time stamps have the offsets {shown}, which change as in no one time "
+            "zone. Name the one whose clock counts: time_zone: Europe/Oslo."
+        )
+    return zone
+
+
+@lru_cache(maxsize=16)
+def _fitting_zone(moments: tuple[datetime, ...], minutes: tuple[int, ...]) -> tzinfo | None:
+    """A time zone with these offsets at these moments; one that is widely used, if it can be."""
+    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
+        zone = ZoneInfo(name)
+        if all(
+            moment.astimezone(zone).utcoffset() == timedelta(minutes=offset)
+            for moment, offset in zip(moments, minutes, strict=True)
+        ):
+            return zone
+    return None
+
+
+def _check_years(stamps: pd.DatetimeIndex, values: pd.Index, what: str) -> None:
+    if stamps.hasnans:
+        _refuse(values, np.flatnonzero(stamps.isna()), what)
+    if len(stamps) == 0:
+        return
+    years = np.asarray(stamps.year)
+    bad = np.flatnonzero((years < _YEARS[0]) | (years > _YEARS[1]))
+    if len(bad):
+        raise StreamError(
+            f"{what}: {len(bad)} time stamps lie outside the years {_YEARS[0]} to {_YEARS[1]}, "
+            f"first {_plain(values[bad[0]])} in row {bad[0]}. Correct them."
+        )
+
+
+def _refuse(values: pd.Index, bad: ndarray, what: str) -> None:
+    first = bad[0] if len(bad) else 0
+    shown = _plain(values[first]) if len(values) else "none"
+    raise StreamError(
+        f"{what}: {len(bad)} time stamps cannot be read, first {shown} in row {first}. {EXAMPLE} "
+        "Or say how they are written: date_format, such as '%d.%m.%Y %H:%M'."
+    )
+
+
+def _plain(value: object) -> str:
+    """A value as a person would write it."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return str(plain) if isinstance(plain, int | float | pd.Timestamp) else repr(plain)
+
+
+def _minutes(offset: str) -> int:
+    """Minutes ahead of UTC."""
+    if offset[0] not in "+-":
+        return 0
+    digits = offset[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
+    return -minutes if offset[0] == "-" else minutes
+
+
+def _sign(minutes: int) -> str:
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -1,0 +1,222 @@
+"""A low-rank update of a weight, as a parametrization that any module can be given."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.rnn import RNNBase
+from torch.nn.utils import parametrize
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Sums of squared singular values, of what was to be kept and of what was lost.
+
+    Attributes:
+        total: Before truncation.
+        lost: Of the singular values left out.
+    """
+
+    total: float = 0.0
+    lost: float = 0.0
+
+    @property
+    def kept(self) -> float:
+        """Share of the energy that is kept; 1 where there was none."""
+        return 1.0 - self.lost / self.total if self.total > 0 else 1.0
+
+    def __add__(self, other: "Energy") -> "Energy":
+        """Both together."""
+        return Energy(self.total + other.total, self.lost + other.lost)
+
+
+class LowRankUpdate(nn.Module):
+    """What is added to a frozen weight: ``kept_up kept_down + up down``.
+
+    The first pair is what earlier periods left, the second is trained (Hu et al., ICLR 2022).
+    A weight of more than two axes is a matrix of its first axis by all others. Without any rank
+    the weight itself is returned. ``down`` acts in directions that are orthogonal to the rows of
+    ``held``.
+
+    Args:
+        rows: Of the matrix.
+        columns: Of the matrix.
+
+    Attributes:
+        whole: True where the weight itself is trained, because a pair would be no smaller.
+
+    Example:
+        >>> update = LowRankUpdate(4, 3)
+        >>> update.renew(torch.ones(2, 3))
+        >>> weight = torch.rand(4, 3)
+        >>> torch.equal(update(weight), weight)
+        True
+    """
+
+    def __init__(self, rows: int, columns: int):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+        self.whole = False
+        self.kept_up = nn.Parameter(torch.empty(rows, 0), requires_grad=False)
+        self.kept_down = nn.Parameter(torch.empty(0, columns), requires_grad=False)
+        self.up = nn.Parameter(torch.empty(rows, 0))
+        self.down = nn.Parameter(torch.empty(0, columns))
+        self.held = nn.Parameter(torch.empty(0, columns), requires_grad=False)
+
+    @property
+    def rank(self) -> int:
+        """Of the pair that is trained."""
+        return len(self.down)
+
+    @property
+    def kept_rank(self) -> int:
+        """Of the pair that earlier periods left."""
+        return len(self.kept_down)
+
+    def fits(self, rank: int) -> bool:
+        """Whether a pair of this rank is smaller than the matrix."""
+        return rank * (self.rows + self.columns) < self.rows * self.columns
+
+    def forward(self, weight: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The weight with the update."""
+        if not self.rank and not self.kept_rank:
+            return weight
+        return weight + self.change().view_as(weight)
+
+    def change(self) -> Float[Tensor, "row column"]:
+        """The update as a matrix."""
+        up = torch.cat([self.kept_up, self.up], dim=1)
+        return up @ torch.cat([self.kept_down, self._free(self.down)])
+
+    @torch.no_grad()
+    def compress(self, weight: Float[Tensor, "*shape"], *, energy: float, max_rank: int) -> Energy:
+        """Makes both pairs one, the closest of its rank (truncated SVD, Eckart-Young).
+
+        Where a pair of the highest rank would be no smaller than the matrix, all is added to the
+        weight in place, and nothing is lost.
+
+        Args:
+            weight: What the update is added to.
+            energy: Share of the energy to keep with as few singular values as do.
+            max_rank: Singular values at most.
+        """
+        if not self.rank and not self.kept_rank:
+            return Energy()
+        if not self.fits(max_rank):
+            self.merge(weight)
+            return Energy()
+        left, values, right = torch.linalg.svd(self.change().double(), full_matrices=False)
+        squares = values.square()
+        total = float(squares.sum())
+        rank = min(int((squares.cumsum(0) < energy * total).sum()) + 1, max_rank, len(values))
+        rank = rank if total > 0 else 0
+        root = values[:rank].sqrt()
+        self._put("kept_up", left[:, :rank] * root, trains=False)
+        self._put("kept_down", root[:, None] * right[:rank], trains=False)
+        self.renew(self.down[:0])
+        return Energy(total, float(squares[rank:].sum()))
+
+    @torch.no_grad()
+    def renew(self, down: Float[Tensor, "rank column"]) -> None:
+        """A new pair to train: this ``down``, and an ``up`` of zeros."""
+        self._put("down", down, trains=True)
+        self._put("up", down.new_zeros(self.rows, len(down)), trains=True)
+
+    @torch.no_grad()
+    def hold(self, directions: Float[Tensor, "direction column"]) -> None:
+        """Keeps the new pair out of these orthonormal directions of the inputs."""
+        self._put("held", directions, trains=False)
+
+    @torch.no_grad()
+    def merge(self, weight: Float[Tensor, "*shape"]) -> None:
+        """Adds the update to the weight in place, and starts from none."""
+        weight.copy_(self(weight))
+        for name in ("kept_up", "up"):
+            self._put(name, getattr(self, name)[:, :0], trains=name == "up")
+        for name in ("kept_down", "down", "held"):
+            self._put(name, getattr(self, name)[:0], trains=name == "down")
+
+    def _free(self, down: Float[Tensor, "rank column"]) -> Float[Tensor, "rank column"]:
+        return down - (down @ self.held.T) @ self.held if len(self.held) else down
+
+    def _put(self, name: str, value: Tensor, *, trains: bool) -> None:
+        like = getattr(self, name)
+        setattr(self, name, nn.Parameter(value.to(like).clone().contiguous(), requires_grad=trains))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        """Takes the saved sizes first: an update is as large as what it loads."""
+        for name in ("kept_up", "kept_down", "up", "down", "held"):
+            saved, own = state_dict.get(prefix + name), getattr(self, name)
+            if saved is not None and own.shape != saved.shape:
+                sized = nn.Parameter(own.new_empty(saved.shape), own.requires_grad)
+                setattr(self, name, sized)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def give_updates(module: nn.Module) -> None:
+    """Gives each linear map inside a module an update without any rank.
+
+    Linear maps are weights of two axes or more, of whatever layer: dense, convolution, attention,
+    recurrent, or a bare parameter. Tables of embeddings and scales of normalisations are none.
+    A class keeps its name.
+    """
+    for part in list(module.modules()):
+        if isinstance(part, _NO_MAPS):
+            continue
+        for name, weight in list(part.named_parameters(recurse=False)):
+            if weight.ndim >= 2 and weight.is_floating_point():
+                update = LowRankUpdate(len(weight), weight[0].numel()).to(weight)
+                _parametrize(part, name, update)
+
+
+def updates(module: nn.Module) -> dict[str, tuple[LowRankUpdate, nn.Parameter]]:
+    """Each update inside a module with the weight it is added to, by the name of the weight."""
+    found = {}
+    for name, part in module.named_modules():
+        if isinstance(part, parametrize.ParametrizationList):
+            update, weight = part[0], part.get_parameter("original")
+            if isinstance(update, LowRankUpdate):
+                found[name.replace("parametrizations.", "")] = (update, weight)
+    return found
+
+
+_NO_MAPS = (
+    nn.Embedding,
+    nn.EmbeddingBag,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    LowRankUpdate,
+    parametrize.ParametrizationList,
+)
+
+
+def _parametrize(part: nn.Module, name: str, update: LowRankUpdate) -> None:
+    before = type(part)
+    parametrize.register_parametrization(part, name, update)
+    now = type(part)
+    if now is not before:
+        now.__name__, now.__qualname__ = before.__name__, before.__qualname__
+        now.__module__ = before.__module__
+    if isinstance(part, RNNBase) and now is not before:
+        part.register_forward_pre_hook(_show_weights)
+        part.register_forward_hook(_hide_weights)
+        part.__dict__["_init_flat_weights"] = _nothing
+
+
+def _show_weights(part: nn.Module, inputs: object) -> None:
+    """Gives a recurrent layer, which keeps a list of its own, the weights with their updates."""
+    del inputs
+    names = vars(part)["_flat_weights_names"]
+    part.__dict__["_flat_weights"] = [getattr(part, name) for name in names]
+    part.__dict__["_flat_weight_refs"] = [None] * len(names)
+
+
+def _hide_weights(part: nn.Module, inputs: object, outputs: object) -> None:
+    """Takes them away again, since tensors in the middle of a graph cannot be copied."""
+    del inputs, outputs
+    part.__dict__["_flat_weights"] = []
+
+
+def _nothing() -> None:
+    """A recurrent layer is shown its weights when it runs."""

@@ -1,0 +1,101 @@
+"""How well intervals held their level in one period."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ByLevel = dict[str, float | None]
+"""A number for each level, named by its percent: "80", "90"."""
+Course = dict[str, tuple[float | None, ...]]
+"""Numbers in a row for each level."""
+
+
+@dataclass(frozen=True)
+class AgeGroup:
+    """Coverage of the sensors that were part of so many periods, this one among them.
+
+    Attributes:
+        age: Periods; 1: new.
+        num_nodes: Sensors.
+        coverage: Percent of readings inside, by level.
+    """
+
+    age: int
+    num_nodes: int
+    coverage: ByLevel
+
+
+@dataclass(frozen=True)
+class Fan:
+    """One forecast of one sensor with its intervals, after the readings before it.
+
+    Attributes:
+        node_id: The sensor.
+        first: Step of the period of the first reading shown.
+        truth: Readings up to the last step forecast; None where missing.
+        y_hat: Forecast of the last steps.
+        low: Lower bounds by level.
+        high: Upper bounds by level.
+    """
+
+    node_id: str
+    first: int
+    truth: tuple[float | None, ...]
+    y_hat: tuple[float | None, ...]
+    low: Course
+    high: Course
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Intervals over the test part of one period.
+
+    Attributes:
+        calibrator: Class that made them.
+        source: What the calibrator had learned from before the test part.
+        coverage: Percent of readings inside, by level.
+        winkler: Mean Winkler score, in units of the readings: the width, and ``2 / (1 - level)``
+            times the distance of a reading outside.
+        width: Mean width, in units of the readings.
+        within_five: Percent of sensors whose own coverage is within 5 points of the level.
+        first_month: Coverage of new sensors over their first 30 days of forecasts.
+        crps: Continuous ranked probability score by the quantiles followed.
+        steps: ``coverage`` and ``width`` by step of the horizon.
+        days: ``coverage`` and ``width`` by day of issue.
+        ages: Coverage by age of the sensor.
+        fans: Some forecasts, to be drawn.
+    """
+
+    calibrator: str
+    source: str
+    coverage: ByLevel
+    winkler: ByLevel
+    width: ByLevel
+    within_five: ByLevel
+    first_month: ByLevel
+    crps: float | None
+    steps: dict[str, Course] = field(default_factory=dict)
+    days: dict[str, Course] = field(default_factory=dict)
+    ages: tuple[AgeGroup, ...] = ()
+    fans: tuple[Fan, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries and lists."""
+        content = dict(vars(self))
+        content["ages"] = [dict(vars(group)) for group in self.ages]
+        content["fans"] = [dict(vars(fan)) for fan in self.fans]
+        return content
+
+
+def mean_by_level(tables: list[ByLevel]) -> ByLevel:
+    """Means over periods, of the levels that all of them have.
+
+    Example:
+        >>> mean_by_level([{"80": 79.0, "90": 90.0}, {"80": 81.0}])
+        {'80': 80.0}
+    """
+    levels = [level for level in tables[0] if all(level in t for t in tables)] if tables else []
+    means: ByLevel = {}
+    for level in levels:
+        values = [value for table in tables if (value := table[level]) is not None]
+        means[level] = sum(values) / len(values) if values else None
+    return means

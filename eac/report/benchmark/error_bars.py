@@ -1,0 +1,42 @@
+"""The errors of a benchmark's strategies as one figure per stream."""
+
+import pandas as pd
+
+from eac.report.benchmark.benchmark_tables import NAIVE, TableView
+from eac.report.common.charts import Bars, SeriesChart
+from eac.report.common.escapes import latex_label
+
+
+def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
+    """Mean error of each row, the smallest first; naive forecasts are grey. None without rows."""
+    mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
+    mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
+    mine = mine[(mine.horizon == view.summary)]
+    mine = mine[mine.period.astype(str) == mine.after.astype(str)]
+    if mine.empty:
+        return None
+    mine = mine.astype({"strategy": str, "backbone": str})
+    means = mine.groupby(["strategy", "backbone"]).value.mean().dropna().sort_values()
+    rows = [
+        (_name(str(model[0]), str(model[1])), str(model[0]).startswith(NAIVE), float(value))
+        for model, value in zip(means.index.tolist(), means.tolist(), strict=True)
+    ]
+    names = tuple(name for name, _, _ in rows)
+    trained = tuple(None if naive else value for _, naive, value in rows)
+    untrained = tuple(value if naive else None for _, naive, value in rows)
+    return SeriesChart(
+        key=f"bars-{latex_label(view.stream)}-{view.metric.lower()}",
+        title=f"{view.stream}: {view.metric}, mean over steps, periods and seeds",
+        alt=f"{view.metric} on {view.stream}, smallest first: {', '.join(names[:12])}.",
+        x_label="strategy",
+        y_label=view.metric,
+        marks=(
+            Bars("trained", names, trained, "model"),
+            Bars("naive", names, untrained, "muted"),
+        ),
+        stacked=True,
+    )
+
+
+def _name(strategy: str, backbone: str) -> str:
+    return strategy if not backbone else f"{strategy}, {backbone}"

@@ -1,0 +1,108 @@
+"""What a comparison shows at a glance: its figures, and one plain sentence for each run."""
+
+import math
+from collections.abc import Sequence
+
+from eac.report.common.charts import Line, Role, SeriesChart
+from eac.report.common.skill import best_naive, change
+from eac.report.common.summary import format_error, labelled
+from eac.report.compare.comparison import Compared, period_means
+
+NAIVE = "best naive forecast"
+ONE_SEED = (
+    "This is one run of each. Another seed gives other numbers: differences of a few per cent need "
+    "several seeds (eac benchmark)."
+)
+ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
+
+
+def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
+    """Errors by period and by horizon, one line per run and one of the best naive forecast."""
+    unit, first = labelled(metric, compared.runs[0]), compared.runs[0]
+    steps = [str(step) for step in range(1, compared.horizon + 1)]
+    pairs = list(zip(compared.names, compared.runs, strict=True))
+    by_period = _lines(compared, compared.periods, [period_means(run, metric) for _, run in pairs])
+    numbers = tuple(float(step) for step in steps)
+    at_steps = [[run.mean().point[metric].get(step) for step in steps] for _, run in pairs]
+    told = ", ".join(f"{n}: {format_error(run.mean().point[metric]['mean'])}" for n, run in pairs)
+    alt = f"Mean {metric} over periods and steps: {told}."
+    best = [best_naive(period, metric) for period in first.periods]
+    naive = tuple(None if found is None else found[1] for found in best)
+    over = [table.point[metric] for table in first.mean_baselines().values()]
+    lowest = [[v for errors in over if (v := errors.get(step)) is not None] for step in steps]
+    ahead = tuple(min(values) if values else None for values in lowest)
+    return (
+        SeriesChart(
+            "by-period",
+            "Error by period",
+            alt,
+            "period",
+            unit,
+            (Line(NAIVE, compared.periods, naive, "muted", dash=True), *by_period),
+        ),
+        SeriesChart(
+            "by-horizon",
+            "Error by horizon, mean over periods",
+            alt,
+            "steps ahead",
+            unit,
+            (
+                Line(NAIVE, numbers, ahead, "muted", dash=True),
+                *_lines(compared, numbers, at_steps),
+            ),
+        ),
+    )
+
+
+def verdicts(compared: Compared, metric: str) -> list[str]:
+    """One plain sentence for each run but the first."""
+    means = [period_means(run, metric) for run in compared.runs]
+    first, *others = (run.mean().point[metric]["mean"] for run in compared.runs)
+    sentences = []
+    for name, error, own in zip(compared.names[1:], others, means[1:], strict=True):
+        if first is None or error is None:
+            sentences.append(f"{name} cannot be compared with {compared.names[0]}.")
+            continue
+        how = "equal to" if error == first else "better than" if error < first else "worse than"
+        pairs = [
+            (a, b) for a, b in zip(own, means[0], strict=True) if a is not None and b is not None
+        ]
+        lower = sum(a < b for a, b in pairs)
+        sentences.append(
+            f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
+            f"{format_error(first)} ({change(error, first)}), lower in {lower} of {len(pairs)} "
+            f"{'period' if len(pairs) == 1 else 'periods'}."
+        )
+    return [*sentences, *naive_verdicts(compared, metric)]
+
+
+def naive_verdicts(compared: Compared, metric: str) -> list[str]:
+    """One plain sentence for each run beside the best naive forecast of each period."""
+    sentences = []
+    best = [best_naive(period, metric) for period in compared.runs[0].periods]
+    for name, run in zip(compared.names, compared.runs, strict=True):
+        own = period_means(run, metric)
+        pairs = [
+            (a, found[1])
+            for a, found in zip(own, best, strict=True)
+            if a is not None and found is not None
+        ]
+        if not pairs:
+            continue
+        lower, error = sum(a < b for a, b in pairs), math.fsum(a for a, _ in pairs) / len(pairs)
+        naive = math.fsum(b for _, b in pairs) / len(pairs)
+        sentences.append(
+            f"{name} beside the best naive forecast: mean {metric} {format_error(error)} against "
+            f"{format_error(naive)} ({change(error, naive)}), lower in {lower} of {len(pairs)} "
+            f"{'period' if len(pairs) == 1 else 'periods'}."
+        )
+    return sentences
+
+
+def _lines(
+    compared: Compared, x: Sequence[str | float], values: Sequence[Sequence[float | None]]
+) -> tuple[Line, ...]:
+    return tuple(
+        Line(name, tuple(x), tuple(row), ROLES[i % len(ROLES)], dash=i >= len(ROLES))
+        for i, (name, row) in enumerate(zip(compared.names, values, strict=True))
+    )

@@ -1,0 +1,102 @@
+"""A frame of recent readings, laid out by the clock of a run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta, tzinfo
+
+import numpy as np
+import pandas as pd
+
+from eac.artifacts.saved_data import SavedData
+from eac.data.core.calendar import Calendar, in_words
+from eac.data.core.period import Period
+from eac.data.readers import columns
+from eac.data.readers.form import ALL, Form
+from eac.data.readers.frame import FrameStream
+from eac.data.readers.grid import frequency_text
+from eac.data.readers.hours import only_open
+from eac.data.readers.stamps import parse_stamps
+from eac.errors import StreamError
+
+INPUT = "input"
+LONG_AGO = timedelta(days=31)
+"""A forecast so long after what a run was trained on says so."""
+EDGE_COLUMNS = ("source", "target", "weight")
+
+
+def read_input(
+    frame: pd.DataFrame, data: SavedData, covariates: Sequence[str], form: Form | None = None
+) -> Period:
+    """The readings of a frame in the steps, the hours and the time zone of the run.
+
+    Raises:
+        StreamError: If the frame is of another step, or says nothing of its time zone where the run
+            has one, or the other way round.
+    """
+    rules, form = data.clock, form or Form()
+    step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
+    numbers = pd.api.types.is_numeric_dtype(frame["ds"].dtype) if "ds" in frame else True
+    if not numbers and len(frame):
+        found = parse_stamps(pd.Index(frame["ds"], name="ds"), INPUT, form)
+        _check_zone(found.zone, data)
+        _check_step(found.wall, step, months)
+    counted = rules is not None and rules.counted
+    form = replace(
+        form,
+        frequency=frequency_text(step, months),
+        hours=ALL,
+        steps_per_day=rules.steps_per_day if rules is not None and counted and numbers else None,
+        time_zone=form.time_zone if rules is None or rules.zone is None else rules.zone,
+    )
+    no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
+    stream = FrameStream(frame, no_edges, covariates=covariates, name=INPUT, form=form)
+    return only_open(stream[0], None if rules is None else rules.hours)
+
+
+def late(period: Period, data: SavedData) -> str:
+    """What to say where the run ended long before the input does; empty otherwise."""
+    now = period.calendar.time_of(period.num_steps - 1)
+    if now is None or data.ended is None:
+        return ""
+    since = now.replace(tzinfo=None) - data.ended.replace(tzinfo=None)
+    return f"the run ended {since.days} days before" if since > LONG_AGO else ""
+
+
+def is_forecast(clock: Calendar, step: int) -> bool:
+    """False where nothing is ever read, or which a clock change leaves out."""
+    if clock.never_read(step):
+        return False
+    stamp = clock.time_of(step)
+    if stamp is None or stamp.tzinfo is None:
+        return True
+    there = pd.Timestamp(stamp.replace(tzinfo=None))
+    return not pd.isna(there.tz_localize(stamp.tzinfo, ambiguous=True, nonexistent="NaT"))
+
+
+def _check_zone(found: tzinfo | None, data: SavedData) -> None:
+    """Refuses time stamps without a zone for a run with one, and the other way round."""
+    if data.clock is None or data.clock.counted or (found is None) == (data.clock.zone is None):
+        return
+    if found is None:
+        raise StreamError(
+            f"{INPUT}: the run has time stamps in the zone {data.clock.zone}, the input has none. "
+            f"Give stamps with their offset, or say that they are of that clock: --time-zone "
+            f"{data.clock.zone}"
+        )
+    raise StreamError(
+        f"{INPUT}: the time stamps are in the zone {found}, but those of the run name none. Give "
+        "stamps of the same clock as the run's, without a zone."
+    )
+
+
+def _check_step(wall: pd.DatetimeIndex, step: timedelta, months: int) -> None:
+    """Refuses readings that come more rarely than the run reads them."""
+    moments = wall.unique().sort_values()
+    if len(moments) < 2 or months:
+        return
+    found = columns.most_frequent(np.diff(moments.to_numpy()), INPUT)
+    if found > step:
+        raise StreamError(
+            f"{INPUT}: readings come every {in_words(found)}, but the run was trained on one every "
+            f"{in_words(step)}. Give readings of that step."
+        )

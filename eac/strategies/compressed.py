@@ -1,0 +1,68 @@
+"""Prompts and a compressed low-rank update of the frozen backbone."""
+
+from dataclasses import replace
+
+from eac.backbones.base import Backbone
+from eac.continual.updates import Compression, begin_updates, gradients, merge_updates
+from eac.errors import ConfigError
+from eac.nn.low_rank_update import give_updates
+from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
+from eac.strategies.forecast import Pair
+from eac.strategies.wrapper import Wrapper
+
+
+class Compressed(Wrapper):
+    """Where the other strategy freezes the backbone, a low-rank update of it is trained.
+
+    Each linear map ``W`` of the backbone becomes ``W + B A``, ``B`` zero when a period begins;
+    with it biases, scales of normalisations and the other strategy's own parameters are trained.
+    What the updates of all earlier periods add up to is kept as one pair of factors for each map,
+    compressed by a truncated singular value decomposition, so that what a period stores does not
+    grow with their number.
+
+    Args:
+        strategy: One that freezes the backbone after the first period, such as EAC.
+        rank: Of the update of a period.
+        gradient: Begin with the inputs' directions in which the loss of the new period is
+            steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
+        compression: How earlier updates are kept.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        rank: int = 4,
+        gradient: bool = True,
+        compression: Compression | None = None,
+    ):
+        super().__init__(strategy)
+        if rank < 1:
+            raise ConfigError(f"Compressed(rank={rank}): give a rank of at least 1.")
+        self.rank, self.gradient = rank, gradient
+        self.compression = compression or Compression()
+
+    def attach(self, backbone: Backbone) -> None:
+        """As the other strategy does; gives the backbone updates without any rank."""
+        super().attach(backbone)
+        give_updates(backbone)
+
+    def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
+        """As the other strategy plans; with a frozen backbone, the update is trained."""
+        plan = self.strategy.plan(context, backbone)
+        return replace(plan, train_update=True) if plan.freeze_backbone else plan
+
+    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """As the other strategy does; then compresses earlier updates and starts a new one."""
+        super().begin_period(context, backbone)
+        if not self.plan(context, backbone).train_update:
+            merge_updates(backbone)
+            return
+        steep = None
+        if self.gradient:
+            self.select_nodes(context.current.period.node_ids)
+            steep = gradients(Pair(self, backbone), context.current, context.training)
+        record = begin_updates(
+            backbone, self.rank, self.compression, seed=context.seed, directions=steep
+        )
+        self.record_update(record)

@@ -1,0 +1,85 @@
+"""Low-rank updates: how they are compressed, and what is open to training."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eac.continual.updates import Compression, begin_updates, merge_updates, open_updates
+from eac.errors import ConfigError
+from eac.nn.low_rank_update import give_updates, updates
+
+
+def layer(rows=8, columns=10):
+    torch.manual_seed(0)
+    made = nn.Sequential(nn.Linear(columns, rows), nn.LayerNorm(rows), nn.Embedding(5, rows))
+    give_updates(made)
+    return made.requires_grad_(False)
+
+
+def train(module, seed):
+    torch.manual_seed(seed)
+    for update, _ in updates(module).values():
+        update.up.data.normal_()
+
+
+def test_compression_is_numpys_truncated_svd_and_says_what_it_lost():
+    module, settings = layer(), Compression(energy=1.0, max_rank=2)
+    begin_updates(module, 3, settings, seed=1)
+    train(module, 1)
+    [(update, weight)] = updates(module).values()
+    change = (update(weight) - weight).detach().double().numpy()
+    record = begin_updates(module, 3, settings, seed=2)
+    left, values, right = np.linalg.svd(change)
+    expected = (left[:, :2] * values[:2]) @ right[:2]
+    got = (update.kept_up @ update.kept_down).detach().numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    lost = values[2] ** 2 / (values**2).sum()
+    assert record.energy_lost == pytest.approx(lost, rel=1e-4)
+    assert (record.rank, record.kept_rank, record.kept_parameters) == (3, 2, 2 * 18)
+
+
+def test_as_few_directions_are_kept_as_hold_the_energy():
+    module = layer()
+    begin_updates(module, 3, Compression(), seed=1)
+    [(update, _)] = updates(module).values()
+    with torch.no_grad():
+        update.down.copy_(torch.eye(10)[:3])
+        update.up.copy_(torch.eye(8)[:, :3] * torch.tensor([10.0, 3.0, 1.0]))  # 100, 9, 1 of 110
+    record = begin_updates(module, 1, Compression(energy=0.98, max_rank=4), seed=2)
+    assert record.kept_rank == 2
+    assert record.energy_kept == pytest.approx(109 / 110)
+
+
+def test_a_matrix_that_a_pair_would_not_make_smaller_is_trained_whole():
+    module = layer(3, 4)
+    record = begin_updates(module, 2, Compression(), seed=0)
+    open_updates(module)
+    trained = {name for name, p in module.named_parameters() if p.requires_grad and p.numel()}
+    assert record.rank == 0
+    assert trained == {"0.bias", "0.parametrizations.weight.original", "1.weight", "1.bias"}
+
+
+def test_pairs_and_vectors_are_open_and_matrices_and_tables_are_not():
+    module = layer()
+    begin_updates(module, 2, Compression(), seed=0)
+    open_updates(module)
+    trained = {name for name, p in module.named_parameters() if p.requires_grad}
+    pair = {f"0.parametrizations.weight.0.{name}" for name in ("up", "down")}
+    assert trained == {"0.bias", "1.weight", "1.bias"} | pair
+
+
+def test_merging_leaves_no_rank():
+    module = layer()
+    begin_updates(module, 2, Compression(), seed=0)
+    train(module, 0)
+    [(update, weight)] = updates(module).values()
+    before = update(weight).detach().clone()
+    merge_updates(module)
+    assert torch.equal(weight, before)
+    assert (update.rank, update.kept_rank) == (0, 0)
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ConfigError, match="max_rank=0"):
+        Compression(max_rank=0)

@@ -1,0 +1,300 @@
+"""Every kind of file that a newcomer gave: understood, or refused in a sentence that helps."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eac.data.readers.open import open_stream
+from tests.first_contact.conftest import readings
+
+HOURS = pd.date_range("2024-01-01", periods=1008, freq="h")
+
+
+def save(frame, path, **options):
+    frame.to_csv(path, index=False, **options)
+    return path
+
+
+def test_jitter_is_rounded_and_counted(tmp_path, check):
+    frame = readings(HOURS)
+    late = np.random.default_rng(0).integers(0, 50, len(frame))
+    frame["ds"] += pd.to_timedelta(late, unit="s")
+    status, text = check(save(frame, tmp_path / "late.csv"))
+
+    assert status == 0
+    assert f"warning: period '0': {(late > 0).sum():,} of 3,024 time stamps were off" in text
+    assert "grid of 1 h by at most 49 s" in text
+    assert open_stream(tmp_path / "late.csv")[0].num_steps == 1008
+
+
+def test_a_grid_that_would_be_nearly_empty_is_refused_with_both_steps(tmp_path, check):
+    frame = readings(HOURS[:200])
+    frame["ds"] += pd.to_timedelta(np.arange(len(frame)) * 7919 % 3600, unit="s")
+    status, text = check(save(frame, tmp_path / "wild.csv"))
+
+    assert status == 1
+    assert "not on the grid" in text
+    assert "Correct" in text
+
+
+def test_one_stamp_far_away_is_refused_before_memory_is_taken(tmp_path, check):
+    frame = readings(HOURS)
+    frame.loc[3, "ds"] = pd.Timestamp("2204-01-01")
+    status, text = check(save(frame, tmp_path / "far.csv"))
+
+    assert status == 1
+    assert "99.94% of the 1,577,833 steps" in text
+    assert "longest gap is from 2024-02-11 23:00:00 to 2204-01-01 00:00:00" in text
+
+
+def test_ambiguous_dates_are_asked_for(tmp_path, check):
+    frame = readings(HOURS[:288])
+    frame["ds"] = frame["ds"].dt.strftime("%d/%m/%Y %H:%M")
+    path = save(frame, tmp_path / "days.csv")
+    status, text = check(path)
+
+    assert status == 1
+    assert "01/01/2024 may be day first or month first" in text
+    assert check(path, "--dayfirst", "true")[0] == 0
+    assert check(path, "--date-format", "%d/%m/%Y %H:%M")[0] == 0
+    assert "2024-01-12 23:00" in check(path, "--dayfirst", "true")[1]
+    (tmp_path / "days.yaml").write_text("dayfirst: true\n")
+    assert check(path)[0] == 0
+
+
+def test_a_date_that_proves_the_order_decides_it(tmp_path, check):
+    frame = readings(HOURS)
+    frame["ds"] = frame["ds"].dt.strftime("%d.%m.%Y %H:%M")
+    status, text = check(save(frame, tmp_path / "days.csv"))
+
+    assert status == 0
+    assert "2024-02-11 23:00" in text
+    assert check(tmp_path / "days.csv", "--dayfirst", "false")[0] == 1
+
+
+def test_suspicious_values_are_named_with_counts(tmp_path, check):
+    frame = readings(HOURS).astype({"y": float})
+    frame.loc[5:39, "y"] = -999
+    frame.loc[1008 + 3 : 1008 + 5, "y"] = -4
+    frame.loc[2016 : 2016 + 400, "y"] = 77
+    status, text = check(save(frame, tmp_path / "odd.csv"))
+
+    assert status == 0
+    assert "1 node with 35 readings of -999" in text
+    assert "missing_values: [-999]" in text
+    assert "1 node with 3 negative readings among counts of at least 0: s1" in text
+    assert "1 node with one value most of the time, up to 40% 77: s2" in text
+    assert "-999" not in check(tmp_path / "odd.csv", "--missing-values", "-999")[1]
+
+
+@pytest.mark.parametrize("fill", [-9999.0, 9.96921e36, 1e20, 65535.0])
+def test_fill_values_are_named(tmp_path, check, fill):
+    frame = readings(HOURS[:300]).astype({"y": float})
+    frame.loc[7, "y"] = fill
+    status, text = check(save(frame, tmp_path / "fill.csv"))
+
+    assert status == 0
+    assert "often stands for a missing one" in text
+
+
+def test_another_unit_is_named(tmp_path, check):
+    frame = readings(HOURS).astype({"y": float})
+    frame.loc[500:1007, "y"] *= 1000
+    text = check(save(frame, tmp_path / "unit.csv"))[1]
+
+    assert "1 node whose level changes for good" in text
+
+
+def test_operating_hours_are_recognised_and_can_be_switched_off(tmp_path, check):
+    frame = readings(HOURS)
+    frame = frame[(frame["ds"].dt.hour >= 5) & (frame["ds"].dt.hour < 22)]
+    path = save(frame, tmp_path / "bus.csv")
+    status, text = check(path)
+
+    assert status == 0
+    assert "nothing is ever read outside 05:00 to 22:00: only these 17 slots of a day" in text
+    assert " 0.0% " in text
+    assert "outside" not in check(path, "--hours", "all")[1]
+    assert open_stream(path)[0].calendar.steps_per_day == 17
+
+
+def test_steps_without_clock_time_are_counted(tmp_path, check):
+    path = save(readings(np.arange(360)), tmp_path / "steps.csv")
+    status, text = check(path)
+
+    assert status == 1
+    assert "steps_per_day" in text
+    assert check(path, "--steps-per-day", "18")[0] == 0
+
+
+def test_an_unknown_key_is_an_error_with_the_nearest(tmp_path, check):
+    path = save(readings(HOURS[:100]), tmp_path / "counts.csv")
+    (tmp_path / "counts.yaml").write_text("hour: auto\n")
+    status, text = check(path)
+
+    assert status == 1
+    assert "unknown key 'hour'. Did you mean 'hours'?" in text
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_zones_follow_the_local_clock_across_a_change(tmp_path, check, kind):
+    stamps = pd.date_range("2024-03-25", periods=400, freq="h", tz="Europe/Oslo")
+    frame = readings(stamps, 1)
+    frame["y"] = [float(stamp.hour) for stamp in stamps]
+    path = tmp_path / f"zone.{kind}"
+    if kind == "csv":
+        save(frame.assign(ds=[stamp.isoformat() for stamp in stamps]), path)
+    else:
+        frame.to_parquet(path)
+    assert check(path)[0] == 0
+    period = open_stream(path)[0]
+    read = ~period.series[:, 0].isnan()
+    steps = read.nonzero().flatten()
+
+    assert int(read.sum()) == 400
+    assert period.calendar.slot_of_day(steps).tolist() == period.series[read, 0].tolist()
+
+
+def test_naive_beside_zoned_stamps_is_one_sentence(tmp_path, check):
+    frame = readings(HOURS[:100]).astype({"ds": str})
+    frame.loc[5, "ds"] = "2024-01-01 05:00:00+01:00"
+    status, text = check(save(frame, tmp_path / "mixed.csv"))
+
+    assert status == 1
+    assert "1 time stamps name a time zone" in text
+    assert "and 299 name none" in text
+
+
+@pytest.mark.parametrize(
+    ("stamps", "said"),
+    [
+        (pd.date_range("2015-01-05", periods=300, freq="7D"), "7 d repeat with the year, of 52"),
+        (
+            pd.date_range("1990-01-01", periods=300, freq="MS"),
+            "a month repeat with the year",
+        ),
+        (
+            pd.date_range("1990-01-01", periods=300, freq="ME"),
+            "a month repeat with the year",
+        ),
+        (pd.date_range("2024-01-01", periods=300, freq="7h"), "not a whole number of steps of 7 h"),
+    ],
+)
+def test_seasons_are_those_of_the_data(tmp_path, check, stamps, said):
+    status, text = check(save(readings(stamps), tmp_path / "rare.csv"))
+
+    assert status == 0
+    assert said in text
+    assert open_stream(tmp_path / "rare.csv")[0].num_steps == 300
+
+
+def test_other_columns_are_suggested_and_taken(tmp_path, check):
+    frame = readings(HOURS[:300]).set_axis(["sensor", "time", "value"], axis=1)
+    path = save(frame, tmp_path / "named.csv")
+    status, text = check(path)
+
+    assert status == 1
+    assert "--id-col sensor --time-col time --target-col value" in text
+    flags = ["--id-col", "sensor", "--time-col", "time", "--target-col", "value"]
+    assert check(path, *flags)[0] == 0
+    (tmp_path / "named.yaml").write_text("id_col: sensor\ntime_col: time\ntarget_col: value\n")
+    assert check(path)[0] == 0
+
+
+def forms(folder, frame):
+    """The same readings in every form that is read."""
+    wide = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    save(frame, folder / "semicolon.csv", sep=";")
+    save(frame, folder / "tab.tsv", sep="\t")
+    save(frame.astype({"y": float}), folder / "comma.csv", sep=";", decimal=",")
+    save(wide, folder / "wide.csv")
+    frame.to_parquet(folder / "long.parquet")
+    wide.set_index("ds").to_parquet(folder / "indexed.parquet")
+    with gzip.open(folder / "packed.csv.gz", "wt") as file:
+        frame.to_csv(file, index=False)
+    frame.to_excel(folder / "sheet.xlsx", index=False)
+    for kind in ("parquet", "csv"):
+        parts = folder / f"parts.{kind}" if kind == "parquet" else folder / "parts"
+        parts.mkdir()
+        for number, rows in enumerate(np.array_split(np.arange(len(frame)), 3)):
+            part = frame.iloc[rows]
+            name = parts / f"{number}.{kind}"
+            part.to_parquet(name) if kind == "parquet" else save(part, name)
+
+
+def test_every_form_gives_the_same_readings(tmp_path):
+    frame = readings(HOURS[:100])
+    forms(tmp_path, frame)
+    wanted = frame["y"].to_numpy().reshape(3, 100).T
+
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 10
+    for name in names:
+        np.testing.assert_array_equal(open_stream(tmp_path / name)[0].series, wanted, name)
+
+
+def test_a_sensor_without_any_reading_is_named(tmp_path, check):
+    frame = readings(HOURS[:300]).astype({"y": float})
+    frame.loc[frame["unique_id"] == "s1", "y"] = np.nan
+
+    assert "1 node without any reading: s1" in check(save(frame, tmp_path / "silent.csv"))[1]
+
+
+def test_repeated_pairs_are_counted(tmp_path, check):
+    frame = readings(HOURS[:100])
+    text = check(save(pd.concat([frame, frame.iloc[:30]]), tmp_path / "twice.csv"))[1]
+
+    assert "again in row 300; 30 rows repeat a pair" in text
+
+
+def damaged(folder):
+    frame = readings(HOURS[:100])
+    save(frame, folder / "utf16.csv", encoding="utf-16")
+    (folder / "empty.parquet").write_bytes(b"")
+    (folder / "broken.parquet").write_bytes(b"PAR1" + b"x" * 20)
+    (folder / "folder.csv").mkdir()
+    (folder / "header.csv").write_text("a" * 200_000 + ",b\n1,2\n")
+    (folder / "dangling.csv").symlink_to(folder / "nowhere.csv")
+    (folder / "empty.csv").write_text("")
+    (folder / "broken.csv.gz").write_bytes(b"\x1f\x8b" + b"x" * 30)
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04 not really")
+    save(frame.astype({"y": object}).replace({"y": {50: "many"}}), folder / "text.csv")
+    save(frame.astype({"y": float}).assign(y=np.inf), folder / "infinite.csv")
+    columns = ",".join(f"c{i}" for i in range(150_000))
+    (folder / "columns.csv").write_text(f"ds,{columns}\n")
+    save(frame.assign(ds="0" * 3000), folder / "stamps.csv")
+
+
+def test_damaged_files_are_one_sentence_each(tmp_path, check):
+    damaged(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    assert len(names) == 13
+    for name in names:
+        status, text = check(tmp_path / name)
+        assert (status, "error: " in text) == (1, True), (name, text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["covariates: 5", "period: 7", "frequency: [1]", "hours: 3", "- a", "a: [", "max_empty: yes"],
+)
+def test_settings_of_the_wrong_kind_are_one_sentence(tmp_path, check, settings):
+    path = save(readings(HOURS[:100]), tmp_path / "counts.csv")
+    (tmp_path / "counts.yaml").write_text(settings + "\n")
+    status, text = check(path)
+
+    assert status == 1
+    assert "counts.yaml" in text
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much", ""])
+def test_a_wrong_weight_is_one_sentence(tmp_path, check, weight):
+    path = save(readings(HOURS[:100]), tmp_path / "counts.csv")
+    (tmp_path / "edges.csv").write_text(f"source,target,weight\ns0,s1,{weight}\n")
+    status, text = check(path)
+
+    assert status == 1
+    assert "'s0'" in text or "'weight'" in text
