@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from eac.data.core.period import Period
-from eac.data.manage.convert import long_frame, stamps_of, write_period
+from eac.data.manage.convert import long_frame, settings_of, stamps_of, write_period
+from eac.data.readers.files import STREAM_FILE
 from eac.data.readers.frame import FrameStream
+from eac.data.readers.hours import with_closed
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 from eac.files import remove_folder, write_text, writing_folder
@@ -36,8 +39,11 @@ class Store:
 
     def begin(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> None:
         """The first period, in place of all there was."""
-        period = self._read(frame, edges, nodes, 0)
+        stream = self._stream(frame, edges, nodes)
+        period = _named(stream[0], 0)
         remove_folder(self.path)
+        settings = settings_of(stream, [period.calendar])
+        write_text(self.path / STREAM_FILE, yaml.safe_dump(settings, sort_keys=False))
         self._write(period)
 
     def append(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> bool:
@@ -54,7 +60,7 @@ class Store:
         if not len(fresh):
             return False
         edges = self._edges_before(stream, fresh) if edges is None else edges
-        self._write(self._read(fresh, edges, nodes, len(stream)))
+        self._write(_named(self._stream(fresh, edges, nodes)[0], len(stream)))
         return True
 
     def recent(self) -> pd.DataFrame:
@@ -74,20 +80,18 @@ class Store:
 
     def grid(self, frame: pd.DataFrame) -> tuple[pd.DatetimeIndex, pd.Timedelta]:
         """The steps that a frame covers, and the time between two of them."""
-        stamps = stamps_of(self._read(frame, None, None, 0))
+        stamps = stamps_of(self._stream(frame, None, None)[0])
         return stamps, stamps[1] - stamps[0]
 
-    def _read(self, frame: pd.DataFrame, edges: Any, nodes: Any, number: int) -> Period:
+    def _stream(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> FrameStream:
         """One period out of a frame, checked as any stream is."""
-        what = "the readings"
-        period = FrameStream(frame, _edges(edges), frequency=self.freq, nodes=nodes, name=what)[0]
-        return replace(period, name=f"{number:04d}-{stamps_of(period)[0]:%Y-%m-%d}")
+        return FrameStream(
+            frame, _edges(edges), frequency=self.freq, nodes=nodes, name="the readings"
+        )
 
     def _write(self, period: Period) -> None:
-        if not self.path.is_dir():
-            write_text(self.path / "stream.yaml", "name: readings\n")
         with writing_folder(self.path / period.name) as folder:
-            write_period(period, folder)
+            write_period(with_closed(period), folder)
 
     def _edges_before(self, stream: TableStream, frame: pd.DataFrame) -> pd.DataFrame:
         """The edges of the last period among the sensors of a frame."""
@@ -122,6 +126,11 @@ class Store:
                 f"sensors {names}; first at {changed['ds'].min()}. Give the later readings alone, "
                 "or call fit(df) to begin again."
             )
+
+
+def _named(period: Period, number: int) -> Period:
+    """The period with a name that sorts in order of time."""
+    return replace(period, name=f"{number:04d}-{stamps_of(period)[0]:%Y-%m-%d}")
 
 
 def _edges(edges: Any) -> pd.DataFrame | None:

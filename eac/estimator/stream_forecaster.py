@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -88,8 +89,9 @@ class StreamForecaster:
             {name.replace("__", "."): value for name, value in settings.items()},
             Columns(id_col, time_col, target_col),
         )
-        self._temporary = None if path else tempfile.TemporaryDirectory(prefix="eac-")
-        self._path = Path(path) if path else Path(self._temporary.name)  # pyright: ignore[reportOptionalMemberAccess]
+        self._path = Path(path) if path else Path(tempfile.mkdtemp(prefix="eac-"))
+        if path is None:
+            weakref.finalize(self, remove_folder, self._path)
         self._runner: StreamRunner | None = None
         self._predictor: Predictor | None = None
 
@@ -283,12 +285,10 @@ class StreamForecaster:
         self._predictor = None
         from eac.cli.commands.run import runner_of
         from eac.cli.stream_cli import StreamCLI
-        from eac.rundir.lock import only_writer
 
-        with only_writer(self._path / "run"):
-            if self._runner is None:
-                self._runner = runner_of(StreamCLI(self._arguments(), run=False))
-            self._runner.run()
+        if self._runner is None:
+            self._runner = runner_of(StreamCLI(self._arguments(), run=False))
+        self._runner.run()
 
     def _arguments(self) -> list[str]:
         said = self._settings

@@ -58,7 +58,9 @@ def test_the_walk_gives_the_numbers_of_the_command_line(walked, tmp_path, monkey
         assert mine.sensors.mae == other.sensors.mae
     given = PERIODS[-1]
     given.to_csv("recent.csv", index=False)
-    assert main(["predict", "--run", "run", "--input", "recent.csv", "--output", "out.parquet"]) == 0
+    assert (
+        main(["predict", "--run", "run", "--input", "recent.csv", "--output", "out.parquet"]) == 0
+    )
     pd.testing.assert_frame_equal(
         walked.predict(given)[["unique_id", "ds", "y_hat"]],
         pd.read_parquet("out.parquet")[["unique_id", "ds", "y_hat"]],
@@ -106,8 +108,10 @@ def test_cross_validation_forecasts_what_comes_after_each_cutoff():
     assert (frame["ds"] > frame["cutoff"]).all()
     assert frame["cutoff"].nunique() == 2
     read = PERIODS[0].set_index(["unique_id", "ds"])["y"]
-    assert (frame.set_index(["unique_id", "ds"])["y"] == read.reindex(
-        pd.MultiIndex.from_frame(frame[["unique_id", "ds"]]))).all()
+    assert (
+        frame.set_index(["unique_id", "ds"])["y"]
+        == read.reindex(pd.MultiIndex.from_frame(frame[["unique_id", "ds"]]))
+    ).all()
     assert not made.is_fitted
 
 

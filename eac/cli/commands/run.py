@@ -13,13 +13,10 @@ from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs the stream that the arguments describe."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
-    cli = StreamCLI(_expand(with_own_stream(argv)), run=False)
+def runner_of(cli: StreamCLI) -> StreamRunner:
+    """The runner that the arguments describe."""
     settings = cli.config["run"]
-    runner = StreamRunner(
+    return StreamRunner(
         cli.model,
         cli.datamodule,
         run_dir=settings["dir"],
@@ -28,6 +25,14 @@ def main(argv: Sequence[str]) -> int:
         test_past=settings["test_past"],
         peers=settings["peers"],
     )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the stream that the arguments describe."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
+    cli = StreamCLI(_expand(with_own_stream(argv)), run=False)
+    settings, runner = cli.config["run"], runner_of(cli)
     runner.run()
     if settings["watch"]:
         watch(runner, every=settings["watch_interval"], timeout=settings["watch_timeout"])
