@@ -1,4 +1,4 @@
-"""Frames of a person, pandas or polars and with their own column names, as the readers want them."""
+"""Frames of pandas or polars, with any column names, turned into what the readers take."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -85,7 +85,7 @@ def test_updating_with_the_same_readings_again_changes_nothing(walked):
 
 def test_earlier_readings_that_changed_are_named(walked):
     changed = PERIODS[0].assign(y=lambda f: f["y"].where(f["unique_id"] != "c", 1.0))
-    with pytest.raises(StreamError, match="240 earlier readings differ .* of the sensors c"):
+    with pytest.raises(StreamError, match=r"240 earlier readings differ .* of the sensors c"):
         walked.update(changed)
 
 
