@@ -66,13 +66,13 @@ class Columns:
         read = given.to_pandas().rename(columns=dict(zip(self.names, COLUMNS, strict=True)))
         return read, self._back_to(given.implementation.is_polars())
 
-    def rename(self, answer: pd.DataFrame) -> pd.DataFrame:
+    def named(self, answer: pd.DataFrame) -> pd.DataFrame:
         """An answer with the names of the person who asked."""
         return answer.rename(columns=dict(zip(COLUMNS, self.names, strict=True)))
 
     def _back_to(self, polars: bool) -> Callable[[pd.DataFrame], Any]:
         def back(answer: pd.DataFrame) -> Any:
-            named = self.rename(answer)
+            named = self.named(answer)
             return nw.from_native(named, eager_only=True).to_polars() if polars else named
 
         return back

@@ -1,8 +1,6 @@
 """``StreamForecaster``: the practical recipe from Python, one period of readings after another."""
 
 import json
-import shutil
-import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +12,7 @@ import pandas as pd
 from eac.errors import RunError, StreamError
 from eac.estimator.frames import COLUMNS, Columns
 from eac.estimator.store import Store
-from eac.files import remove_folder, write_json, writing_folder
+from eac.files import copy_folder, remove_folder, scratch_folder, write_json
 from eac.typing import StrPath
 
 if TYPE_CHECKING:  # they bring torch and Lightning
@@ -89,7 +87,7 @@ class StreamForecaster:
             {name.replace("__", "."): value for name, value in settings.items()},
             Columns(id_col, time_col, target_col),
         )
-        self._path = Path(path) if path else Path(tempfile.mkdtemp(prefix="eac-"))
+        self._path = Path(path) if path else scratch_folder()
         if path is None:
             weakref.finalize(self, remove_folder, self._path)
         self._runner: StreamRunner | None = None
@@ -160,7 +158,7 @@ class StreamForecaster:
         """
         predictor = self._load_predictor()
         if df is None:
-            frame, back = self._store.recent(), self._settings.columns.rename
+            frame, back = self._store.recent(), self._settings.columns.named
         else:
             frame, back = self._settings.columns.read(df)
         return back(predictor.predict(frame, edges))
@@ -243,15 +241,11 @@ class StreamForecaster:
         """Copies readings, run and settings to a new folder, from which ``load`` goes on.
 
         Raises:
-            RunError: If the folder exists.
+            WriteError: If the folder exists.
         """
-        target = Path(path)
-        if target.exists():
-            raise RunError(f"{target} exists. Give a folder that does not.")
         self._write_settings()
-        with writing_folder(target) as folder:
-            shutil.copytree(self._path, folder, dirs_exist_ok=True)
-        return target
+        copy_folder(self._path, path)
+        return Path(path)
 
     @staticmethod
     def load(path: StrPath) -> "StreamForecaster":

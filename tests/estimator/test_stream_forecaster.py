@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from eac.cli.main import main
-from eac.errors import RunError, StreamError
+from eac.errors import RunError, StreamError, WriteError
 from eac.estimator.stream_forecaster import StreamForecaster
 from eac.records.record import read_run
 
@@ -73,7 +73,7 @@ def test_a_saved_forecaster_forecasts_the_same(walked, tmp_path):
     again = StreamForecaster.load(tmp_path / "saved")
     pd.testing.assert_frame_equal(again.predict(), walked.predict())
     assert repr(again) == repr(walked)
-    with pytest.raises(RunError, match="exists"):
+    with pytest.raises(WriteError, match="exists"):
         walked.save(tmp_path / "saved")
 
 
