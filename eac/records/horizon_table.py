@@ -5,7 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-METRICS = ("MAE", "RMSE", "MAPE", "WAPE")
+METRICS: dict[str, str] = {"MAE": "", "RMSE": "", "MAPE": "%", "WAPE": "%"}
+"""Names of the metrics, and their unit; empty for that of the readings."""
+ALWAYS = ("MAE", "RMSE", "MAPE", "WAPE")
+"""Metrics that every record holds, also an old one."""
 
 Errors: TypeAlias = dict[str, dict[str, float | None]]
 
@@ -64,7 +67,7 @@ def check_tables(tables: Groups, where: str) -> None:
             ("point", table.point, "mean"),
             ("cumulative", table.cumulative, "avg"),
         ):
-            for metric in METRICS:
+            for metric in ALWAYS:
                 if summary not in errors.get(metric, {}):
                     raise ValueError(f"field '{where}.{name}.{kind}.{metric}.{summary}' is missing")
 
@@ -89,6 +92,8 @@ def _finite(errors: Errors) -> Errors:
 def _mean_errors(tables: Sequence[Errors]) -> Errors:
     first = tables[0] if tables else {metric: {} for metric in METRICS}
     return {
-        metric: {key: mean_or_none(table[metric].get(key) for table in tables) for key in row}
+        metric: {
+            key: mean_or_none(table.get(metric, {}).get(key) for table in tables) for key in row
+        }
         for metric, row in first.items()
     }
