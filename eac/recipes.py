@@ -1,9 +1,12 @@
-"""Configurations that come with the package, found by name from any directory."""
+"""Configurations: those of the package found by name from any directory, and reading one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from eac.errors import ConfigError
 from eac.typing import StrPath
@@ -20,6 +23,10 @@ KINDS = {
 OF_RUNS = ("recipes", "strategies", "backbones", "loggers", "streams")
 """Kinds of which ``eac run`` takes any number."""
 SUFFIX = ".yaml"
+TABLES = (".csv", ".parquet", ".gz", ".xlsx", ".npz", ".npy")
+MOST_BYTES = 1 << 20
+MOST_ENTRIES = 100_000
+_TOO_MANY = object()
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,35 @@ def find_config(text: StrPath, kinds: Sequence[str] = OF_RUNS, *, prefer: str = 
     return found[0].path
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, or the entries of a benchmark.
+
+    Raises:
+        ConfigError: If it cannot be read, is no YAML, holds no settings, or is too large.
+    """
+    if path.suffix in TABLES:
+        raise ConfigError(
+            f"-c {path}: settings are YAML. If these are readings, give them as --stream {path}."
+        )
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"-c {path}: {path.stat().st_size} bytes are no file of settings.")
+        content = _bounded(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"-c {path}: the file cannot be read: {error}.") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"-c {path}: this is no YAML: {_first_line(error)}.") from error
+    if content is _TOO_MANY:
+        raise ConfigError(f"-c {path}: more than {MOST_ENTRIES} entries are no settings.")
+    if not isinstance(content, dict):
+        said = "nothing" if content is None else repr(content)
+        raise ConfigError(
+            f"-c {path}: settings are lines such as 'protocol: strict', found "
+            f"{said if len(said) < 40 else said[:40] + '...'}."
+        )
+    return content
+
+
 def _near(name: str, known: Sequence[Packaged]) -> str:
     """What to give instead of a name that does not exist."""
     last = name.rpartition("/")[2]
@@ -112,3 +148,29 @@ def _root() -> Path:
     package = Path(__file__).parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
+
+
+def _bounded(text: str) -> object:
+    """The content, unless repeated references make it larger than settings can be."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is not None and _size(root, {}) > MOST_ENTRIES:
+        return _TOO_MANY
+    return yaml.safe_load(text)
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Entries of a node, those behind each reference counted again."""
+    if id(node) not in known:
+        known[id(node)] = MOST_ENTRIES  # of a node that holds itself
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [
+            part for entry in inner for part in (entry if isinstance(entry, tuple) else [entry])
+        ]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _first_line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or str(error).splitlines()[0]}{where}"

@@ -8,6 +8,7 @@ from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import time_of_day
 from eac.nn.message_passing import propagate_nodes
@@ -62,6 +63,7 @@ class GraphWaveNet(Backbone):
         dropout: float = 0.3,
     ):
         super().__init__()
+        check_counts(hidden=hidden, skip=skip, readout=readout, num_blocks=num_blocks, order=order)
         dilations = DILATIONS * num_blocks
         self._receptive_field = 1 + sum(dilations)
         if window > self._receptive_field:

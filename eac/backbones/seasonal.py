@@ -11,6 +11,7 @@ from eac.data.batches.ahead import COVARIATES
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_series
 
@@ -64,6 +65,7 @@ class SeasonalMLP(Backbone):
         covariates: Sequence[str] = (),
     ):
         super().__init__()
+        check_counts(hidden=hidden, num_blocks=num_blocks)
         if not lags:
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon

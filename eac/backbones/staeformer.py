@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import ClockEmbedding, time_of_day
 
@@ -61,6 +62,14 @@ class STAEformer(Backbone):
         dropout: float = 0.1,
     ):
         super().__init__()
+        check_counts(
+            hidden=hidden,
+            adaptive=adaptive,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            feed_forward=feed_forward,
+            day_slots=day_slots,
+        )
         width = 3 * hidden + adaptive
         if width % num_heads:
             raise ConfigError(

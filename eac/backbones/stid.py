@@ -8,6 +8,7 @@ from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
+from eac.data.core.windows import check_counts
 from eac.nn.clock import ClockEmbedding
 
 
@@ -50,6 +51,7 @@ class STID(Backbone):
         dropout: float = 0.15,
     ):
         super().__init__()
+        check_counts(hidden=hidden, num_layers=num_layers, day_slots=day_slots)
         self.window, self.horizon, self.hidden = window, horizon, 4 * hidden
         self.series = nn.Linear(window, hidden)
         self.clock = ClockEmbedding(hidden, day_slots=day_slots)

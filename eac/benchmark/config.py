@@ -1,15 +1,15 @@
 """What a benchmark compares, read from YAML."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eac.errors import ConfigError
-from eac.recipes import SUFFIX, find_config
+from eac.recipes import SUFFIX, find_config, read_settings
 from eac.records.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
@@ -148,10 +148,7 @@ def read_benchmark(path: StrPath) -> Benchmark:
         ConfigError: If the file is missing, is no YAML, or a key in it is unknown or missing.
     """
     source = find_config(path, ("benchmarks",))
-    try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{source} cannot be read as YAML: {error}") from error
+    content = read_settings(source)
     known = ("name", "seeds", "streams", "strategies", "backbones", "set", "tables", "published")
     top = _Section(content, str(source), known, required=("streams", "strategies"))
     choices = ("name", "config", "set", "published")
@@ -201,7 +198,31 @@ class _Section:
         for section, name in zip(found, names, strict=True):
             if not name or names.count(name) > 1:
                 raise ConfigError(f"{section.where}: name {name!r} must be given and unique.")
+            same = [n for n in names if n and folder_name(str(n)) == folder_name(str(name))]
+            if len(same) > 1:
+                raise ConfigError(
+                    f"{section.where}: names {' and '.join(map(repr, same))} would share a "
+                    "folder. Change more than capitals and spaces."
+                )
         return found
+
+
+def folder_name(name: str) -> str:
+    """A folder for a name; a name of which it keeps too little is told apart by its digest.
+
+    Example:
+        >>> folder_name("EAC rank 6"), folder_name("EAC (rank 6)")
+        ('eac-rank-6', 'eac-rank-6-16462e')
+    """
+    folder = former_folder_name(name)
+    if folder == re.sub(r"\s+", "-", name.strip()).lower():
+        return folder
+    return f"{folder}-{sha256(name.encode()).hexdigest()[:6]}"
+
+
+def former_folder_name(name: str) -> str:
+    """The folder that earlier versions gave a name, in which two names may share one."""
+    return re.sub(r"[^\w.+=]+", "-", name).strip("-").lower()
 
 
 def _stream(section: _Section, folder: Path) -> StreamChoice:

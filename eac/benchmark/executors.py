@@ -53,7 +53,7 @@ class LocalExecutor(Executor):
 
     def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
         """Starts the next cell whenever a process ends."""
-        context = _context(entry)
+        context = process_context(entry)
         left, running = list(reversed(cells)), dict[int, tuple[BaseProcess, Cell]]()
         try:
             while left or running:
@@ -111,7 +111,8 @@ def num_cores() -> int:
     return len(available(0)) if available else os.cpu_count() or 1
 
 
-def _context(entry: EntryPoint) -> Any:
+def process_context(entry: EntryPoint) -> Any:
+    """How processes are started: forked from one that has imported what cells need, if possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

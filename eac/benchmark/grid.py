@@ -3,25 +3,32 @@
 import importlib
 import json
 import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eac.benchmark.config import Benchmark, Choice, StreamChoice
+from eac.benchmark.config import (
+    Benchmark,
+    Choice,
+    StreamChoice,
+    folder_name,
+    former_folder_name,
+)
 from eac.errors import ConfigError, RunError
 from eac.files import write_json
 from eac.records.jsonfile import Fields, format_header, read_json
+from eac.records.record import PERIOD_FILE
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
 CELL_FORMAT = "eac.cell"
+UNFINISHED = "it ended before every period of its stream was done"
 
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """A function that runs one stream from the arguments of ``eac run``; returns the exit status.
+    """A function of the arguments of ``eac run``, such as one that runs a stream.
 
     It is imported only where it is called, so that the process that watches over a grid stays
     small.
@@ -34,7 +41,7 @@ class EntryPoint:
     module: str
     function: str = "main"
 
-    def __call__(self, arguments: list[str]) -> int:
+    def __call__(self, arguments: list[str]) -> Any:
         """Imports the function and calls it."""
         return getattr(importlib.import_module(self.module), self.function)(arguments)
 
@@ -62,8 +69,12 @@ class Cell:
     @property
     def name(self) -> str:
         """One line that tells this cell from all others."""
-        model = f"{self.strategy} on {self.backbone}" if self.backbone else self.strategy
-        return f"{model}, {self.stream}, seed {self.seed}"
+        return f"{self.model}, {self.stream}, seed {self.seed}"
+
+    @property
+    def model(self) -> str:
+        """Strategy and, where there are several, backbone."""
+        return f"{self.strategy} on {self.backbone}" if self.backbone else self.strategy
 
 
 @dataclass(frozen=True)
@@ -104,17 +115,27 @@ def cells_of(benchmark: Benchmark, out: Path) -> list[Cell]:
 
 
 def read_result(cell: Cell) -> CellResult | None:
-    """What became of the cell, or None while it is neither finished nor failed."""
+    """What became of the cell, or None while it is neither finished nor failed.
+
+    A cell whose run lacks a period has failed, whatever its process said.
+    """
     path = cell.directory / CELL_FILE
     if not path.is_file():
         return None
     fields = Fields.of_format(read_json(path), CELL_FORMAT, str(path))
+    error = fields.take("error", str)
     return CellResult(
         arguments=tuple(fields.take("arguments", list)),
-        error=fields.take("error", str),
+        error=error or ("" if is_whole(cell.directory) else UNFINISHED),
         seconds=fields.take("seconds", (int, float)),
         peak_memory_mib=fields.take("peak_memory_mib", (int, float, type(None))),
     )
+
+
+def is_whole(directory: Path) -> bool:
+    """Whether every period that was begun in a run is done, and one at least."""
+    begun = list(directory.glob("period-*"))
+    return bool(begun) and all((folder / PERIOD_FILE).is_file() for folder in begun)
 
 
 def write_result(cell: Cell, result: CellResult) -> None:
@@ -180,14 +201,24 @@ def _cell(
     }
     arguments = [f"--config={os.path.relpath(path)}" for path in configs]
     arguments += [f"--{key}={_text(value)}" for key, value in options.items()]
-    model = _slug(strategy.name) + (f"--{_slug(backbone.name)}" if backbone.name else "")
-    directory = out / "cells" / _slug(stream.name) / model / f"seed-{seed}"
-    return Cell(stream.name, strategy.name, backbone.name, seed, directory, tuple(arguments))
+    names = (stream.name, strategy.name, backbone.name)
+    new, old = (_folder(out, names, seed, named) for named in (folder_name, former_folder_name))
+    cell = Cell(*names, seed, new, tuple(arguments))
+    before = replace(cell, directory=old)
+    return before if old != new and _is_of(before) else cell
+
+
+def _folder(out: Path, names: tuple[str, str, str], seed: int, named: Callable[[str], str]) -> Path:
+    stream, strategy, backbone = (name and named(name) for name in names)
+    model = f"{strategy}--{backbone}" if backbone else strategy
+    return out / "cells" / stream / model / f"seed-{seed}"
+
+
+def _is_of(cell: Cell) -> bool:
+    """Whether this very cell ended in a folder that an older version named."""
+    result = read_result(cell)
+    return result is not None and result.arguments == cell.arguments
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.+=]+", "-", name).strip("-").lower()

@@ -8,7 +8,16 @@ import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 
-from eac.benchmark.grid import LOG_FILE, Cell, CellResult, EntryPoint, tail, write_result
+from eac.benchmark.grid import (
+    LOG_FILE,
+    UNFINISHED,
+    Cell,
+    CellResult,
+    EntryPoint,
+    is_whole,
+    tail,
+    write_result,
+)
 from eac.files import open_in_place
 
 KIB_PER_MIB = 1024
@@ -26,7 +35,10 @@ def run_cell(cell: Cell, entry: EntryPoint) -> None:
     begin = time.perf_counter()
     with open_in_place(path) as log, redirect_stdout(log), redirect_stderr(log):
         failed, error = _attempt([*cell.arguments, f"--run.dir={cell.directory}"], entry)
-    error = (error or tail(path) or "it ended without a word") if failed else ""
+    if failed:
+        error = error or tail(path) or "it ended without a word"
+    elif not is_whole(cell.directory):
+        error = f"{UNFINISHED}. Last lines of its log:\n{tail(path)}"
     seconds = round(time.perf_counter() - begin, 3)
     write_result(cell, CellResult(cell.arguments, error, seconds, peak_memory_mib()))
 

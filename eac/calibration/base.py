@@ -154,7 +154,7 @@ class Calibrator(Described, ABC):
 
     @abstractmethod
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Takes up what ``state`` gave."""
+        """Takes up what ``state`` gave; ``begin`` points at sensors."""
 
     def for_sensors(self, node_ids: Sequence[str], series: NodeSeries) -> "Calibrator":
         """This calibrator where it is pointed at these sensors; otherwise a copy that is.
@@ -165,14 +165,24 @@ class Calibrator(Described, ABC):
         """
         if tuple(node_ids) == self.node_ids:
             return self
+        other = self.copy()
+        other.begin(self.described(node_ids, series))
+        return other
+
+    def described(self, node_ids: Sequence[str], series: NodeSeries) -> Network:
+        """These sensors, as they were described before or else by their readings."""
         given, known = Network.of(node_ids, series), self.known
         row = {node: i for i, node in enumerate(known.node_ids)}
         mine = [i for i, node in enumerate(node_ids) if node in row]
         rows = [row[node_ids[i]] for i in mine]
         for name in ("level", "spread", "positive"):
             getattr(given, name)[mine] = getattr(known, name)[rows]
-        other = self.copy()
-        other.begin(given)
+        return given
+
+    def waiting(self, late: int) -> "Calibrator":
+        """A copy, not pointed at any sensors, for readings that come as much as ``late`` late."""
+        other = type(self)(**{**self.made_with, "late": late})
+        other.load(*self.state())
         return other
 
     def copy(self) -> "Calibrator":

@@ -173,8 +173,9 @@ class RollingQuantiles(Calibrator):
         sums: _Sums | None = None
         hour = self._memory["by_hour"][bins[0], : self._size].mean()
         for nodes in self._chunks():
-            recent = self._issued_recent.at(issued, nodes)
-            one = self._learn(y[nodes], y_hat[:, nodes], bins, recent, network, hour, nodes)
+            part, recent = y_hat[:, nodes], self._issued_recent.at(issued, nodes)
+            found = self._features(part.nan_to_num(0.0), bins, recent, network, nodes)
+            one = self._learn(y[nodes] - part, found, int(bins[0]), hour, nodes)
             sums = one if sums is None else _added(sums, one)
         if sums is not None:
             self._learn_shared(sums)
@@ -217,20 +218,16 @@ class RollingQuantiles(Calibrator):
 
     def _learn(
         self,
-        y: Float[Tensor, " node"],
-        y_hat: Float[Tensor, "horizon node"],
-        bins: Int[Tensor, " 1"],
-        recent: Float[Tensor, "horizon rate node"],
-        network: Float[Tensor, "horizon 2"],
+        residual: Float[Tensor, "horizon node"],
+        found: Float[Tensor, "feature horizon node"],
+        hour_bin: int,
         hour: Float[Tensor, ""],
         nodes: slice,
     ) -> _Sums:
         """Moves what belongs to some sensors, and returns what they say of all."""
-        residual = y - y_hat
         known = residual.isfinite()
         weight = known.float()
         residual = torch.where(known, residual, 0.0)
-        found = self._features(y_hat.nan_to_num(0.0), bins, recent, network, nodes)
         spread = self._spread(found, nodes)
         below = (residual / spread < self._quantiles(nodes)).float()
         gradient = (self._tails[:, None, None] - below) * weight
@@ -242,7 +239,7 @@ class RollingQuantiles(Calibrator):
         sums = _Sums(
             self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1), hour
         )
-        self._learn_sizes(residual.abs(), weight, int(bins[0]), hour, nodes)
+        self._learn_sizes(residual.abs(), weight, hour_bin, hour, nodes)
         return sums
 
     def _learn_sizes(

@@ -4,6 +4,10 @@ from eac.cli.short_help import MORE, RUN_FLAGS, STREAM_FLAGS
 from eac.errors import ConfigError
 
 SHELLS = ("bash", "zsh")
+READING_FLAGS = (
+    "--id-col --time-col --target-col --frequency --date-format --dayfirst --time-zone --hours "
+    "--steps-per-day --missing-values --max-empty --max-nodes --memory-gib"
+)
 DATA_FLAGS = "--json --window --horizon --expect --nearest --to"
 
 
@@ -18,13 +22,14 @@ FLAGS = {
     "validate": TRAINING,
     "test": TRAINING,
     "recipes": "",
-    "predict": "--run --input --output --edges --level",
-    "report": "--metric --json --markdown --latex --csv --html --figures",
-    "compare": "--metric --markdown --latex --csv --html",
+    "predict": f"--run --input --output --edges --level {READING_FLAGS}",
+    "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
+    "report": "--all --metric --json --markdown --latex --csv --html --figures",
+    "compare": "--metric --reference --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
     "--stream --set --tables-only --docs",
     "study": "heterogeneity spectrum",
-    "data": f"check describe connect convert {DATA_FLAGS}",
+    "data": f"check describe connect convert {DATA_FLAGS} {READING_FLAGS}",
 }
 
 _BASH = """\

@@ -22,6 +22,7 @@ COMMANDS = {
     "report": ("report", "a run as tables, a page, or figures for a paper"),
     "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
+    "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
     "study": (
@@ -75,6 +76,11 @@ def _dispatch(args: list[str]) -> int:
         return _run(command, rest)
     except EACError as error:
         print(f"eac {command}: error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"eac {command}: error: {_of_system(error)}", file=sys.stderr)
         return 1
 
 
@@ -139,6 +145,13 @@ def _help() -> str:
             'completion:  eval "$(eac --print_completion bash)"      (or zsh)',
         ]
     )
+
+
+def _of_system(error: OSError) -> str:
+    """What the system refuses, as a sentence that names the file."""
+    name = "" if error.filename is None else f"{error.filename}: "
+    reason = (error.strerror or str(error)).rstrip(".")
+    return f"{name}{reason[:1].lower()}{reason[1:]}. Give another path, or make room there."
 
 
 def _unknown(command: str) -> str:

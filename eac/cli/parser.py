@@ -1,7 +1,5 @@
 """The parser of configurations, whose errors are one sentence and name the nearest right key."""
 
-import importlib
-import inspect
 import re
 import sys
 from difflib import get_close_matches
@@ -9,21 +7,14 @@ from typing import NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from eac.cli.answers import answer
+
 _WRONG_KEY = re.compile(
     r"unrecognized arguments: --(?P<flag>[\w.]+)"
     r"|Group '(?P<group>[\w.]+)' does not accept option '(?P<option>[\w.]+)'"
     r"|Key '(?P<key>[\w.]+)' is not expected"
-    r"|(?:import path string|Expected a path but|class_path '?)[: ]*(?P<name>[A-Za-z_]\w*)\b"
+    r"|Option '(?P<top>[\w.]+)' is not accepted"
 )
-
-_WRONG_SETTING = re.compile(r"class_path '(?P<path>[\w.]+)'.*Option '(?P<setting>\w+)'", re.DOTALL)
-
-_WRONG_CHOICE = re.compile(
-    r'.*Parser key "(?P<key>[\w.]+)".*Expected a typing\.Literal\[(?P<known>[^\]]+)\]\. '
-    r"Got value: (?P<given>.*)\Z",
-    re.DOTALL,
-)
-
 _NOT_GIVEN = re.compile(
     r"arguments are required: (?P<required>\w+)"
     r'|Parser key "(?P<empty>\w+)[\w.]*".*Given value: None\s*$',
@@ -42,6 +33,12 @@ class SuggestingParser(LightningArgumentParser):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        self.sources: dict[str, str] = {}
+
+    def link_arguments(self, source: str, target: str, *args, **kwargs) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Notes where a key is taken from, for what is said when it is given."""
+        self.sources[target] = source
+        super().link_arguments(source, target, *args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the message, without the usage of two hundred options, and exits with 2.
@@ -52,59 +49,29 @@ class SuggestingParser(LightningArgumentParser):
             super().error(message, ex)
         missing = _NOT_GIVEN.search(message)
         advice = missing and _ADVICE.get(missing["required"] or missing["empty"])
-        choice = _WRONG_CHOICE.search(message)
-        if choice is not None:
-            advice = _choose(choice["key"], choice["given"].strip(), choice["known"])
-        hint = "" if advice or "Did you mean" in message else self._hint(message)
-        print(f"{self.prog}: error: {advice or message.strip()}{hint}", file=sys.stderr)
+        said = advice or answer(message, self.sources)
+        hint = "" if advice or "Did you mean" in (said or message) else self._hint(message)
+        print(
+            f"{self.prog}: error: {said or message.strip().rstrip('.') + '.'}{hint}",
+            file=sys.stderr,
+        )
         raise SystemExit(2)
 
     def _hint(self, message: str) -> str:
-        setting = _WRONG_SETTING.search(message)
-        if setting is not None:
-            near = get_close_matches(setting["setting"], _settings(setting["path"]), n=1)
-            return f". Did you mean {near[0]!r}?" if near else ""
         wrong = _WRONG_KEY.search(message)
         if wrong is None:
             return ""
         parts = wrong.groupdict()
-        if parts["name"]:
-            near = get_close_matches(parts["name"], _class_names(), n=1, cutoff=0.4)
-        else:
-            prefix = f"{parts['group']}." if parts["group"] else ""
-            near = self._near(prefix + (parts["flag"] or parts["option"] or parts["key"] or ""))
-        return f". Did you mean {near[0]!r}?" if near else ""
+        prefix = f"{parts['group']}." if parts["group"] else ""
+        given = parts["flag"] or parts["option"] or parts["key"] or parts["top"] or ""
+        near = self._near(prefix + given)
+        return f" Did you mean {near[0]!r}?" if near else ""
 
     def _near(self, key: str) -> list[str]:
-        known = {action.dest for action in self._actions if action.dest}
-        near = get_close_matches(key, known, n=1)
+        known = {action.dest for action in self._actions if action.dest} - set(self.sources)
+        near = sorted(name for name in known if name.startswith(f"{key}_"))
+        near = near or get_close_matches(key, known, n=1)
         while not near and "." in key:
             key = key.rsplit(".", 1)[0]
             near = [] if key in known else get_close_matches(key, known, n=1)
         return near
-
-
-def _choose(key: str, given: str, known: str) -> str:
-    near = get_close_matches(given, re.findall(r"'(\w+)'", known), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{key}: {given!r} is none of {known}.{hint}"
-
-
-def _settings(class_path: str) -> list[str]:
-    module, _, name = class_path.rpartition(".")
-    return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
-
-
-def _class_names() -> list[str]:
-    from eac.backbones.base import Backbone
-    from eac.data.core.stream import GraphStream
-    from eac.metrics.losses import Loss
-    from eac.strategies.base import Strategy
-
-    return [c.__name__ for base in (Backbone, GraphStream, Loss, Strategy) for c in _below(base)]
-
-
-def _below(base: type) -> list[type]:
-    direct = base.__subclasses__()
-    found = direct + [deeper for c in direct for deeper in _below(c)]
-    return [c for c in found if not inspect.isabstract(c)]

@@ -6,18 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from eac.artifacts.checkpoint import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
+from eac.cli.limits import (
+    check_optimizer,
+    check_seed,
+    check_settings,
+    check_trainer,
+    no_gpu,
+    one_line,
+)
 from eac.cli.parser import SuggestingParser
 from eac.cli.settings_files import with_files
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.stream import GraphStream
+from eac.errors import ConfigError, EACError
 from eac.protocols.protocol import ProtocolName
+from eac.records.record import RUN_FILE
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer
 from eac.training.trainers import quiet_lightning
@@ -30,6 +41,8 @@ TRAINER_DEFAULTS = {
     "enable_model_summary": False,
 }
 PUBLISHED_PATIENCE = 6
+BUILD_ERRORS = (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, LookupError)
+"""What libraries raise of sizes and classes that cannot be."""
 
 
 class StreamCLI(LightningCLI):
@@ -43,6 +56,7 @@ class StreamCLI(LightningCLI):
 
     def __init__(self, args: Sequence[str], *, run: bool):
         import_extension_points()
+        _search_here(args)
         quiet_lightning()
         self._one_period = run
         self._args = with_files(args)
@@ -82,13 +96,38 @@ class StreamCLI(LightningCLI):
         if not self._one_period:
             _add_run_arguments(parser)
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses, and refuses a seed that is none before it is used."""
+        super().parse_arguments(parser, args)
+        check_seed(self._settings()["seed_everything"])
+
     def before_instantiate_classes(self) -> None:
-        """Lets a number of epochs on the command line hold in every period."""
+        """Refuses what cannot work; a number of epochs on the command line holds throughout."""
+        config = self._settings()
+        check_settings(config, all_periods=not self._one_period)
         if any(arg.partition("=")[0] == "--trainer.max_epochs" for arg in self._args):
-            config = self.config if self.subcommand is None else self.config[self.subcommand]
             for callback in _as_list(config["trainer"].get("callbacks")):
                 if callback["class_path"].endswith(".Shorter"):
                     callback["init_args"]["epochs"] = None
+
+    def instantiate_classes(self) -> None:
+        """Builds model and data, and says in one sentence what cannot be built."""
+        try:
+            super().instantiate_classes()
+        except EACError:
+            raise
+        except (MisconfigurationException, *BUILD_ERRORS) as error:
+            what = "trainer" if isinstance(error, MisconfigurationException) else "model or data"
+            raise ConfigError(
+                f"{what} cannot be built: {one_line(error)}.{no_gpu(error)}"
+            ) from error
+        check_optimizer(self.model)
+        if not self._one_period:
+            check_trainer(self.make_trainer)
+
+    def _settings(self) -> Namespace:
+        """The configuration of the command at hand."""
+        return self.config[self.config["subcommand"]] if self._one_period else self.config
 
     def instantiate_trainer(self, **kwargs) -> Trainer | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Lightning's Trainer for one period; a runner makes its own for each."""
@@ -118,6 +157,18 @@ class StreamCLI(LightningCLI):
 
 
 DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
+
+
+def _search_here(args: Sequence[str]) -> None:
+    """Lets a configuration of one's own name classes in modules of the current directory.
+
+    Not one that a run keeps: a run directory is data, from whoever, and names no code to load.
+    """
+    kept = (Path(arg.partition("=")[2] or arg) for arg in args)
+    if not any(path.name == "config.yaml" and path.with_name(RUN_FILE).is_file() for path in kept):
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.append(here)
 
 
 def _add_run_arguments(parser: LightningArgumentParser) -> None:

@@ -13,6 +13,8 @@ from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
 from eac.data.readers.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
@@ -21,7 +23,7 @@ from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.typing import StrPath
+from eac.typing import NodeSeries, StrPath
 
 COLD_START = "cold start"
 FIRST = torch.zeros(1, dtype=torch.long)
@@ -80,13 +82,31 @@ class Predictor:
             ConfigError: If a level is outside of those that the run follows.
         """
         recent = read_recent(frame, self.data, form)
-        graph = recent_graph(recent, self.data, edges)
+        y_hat = self._forecast(recent, recent_graph(recent, self.data, edges))
+        bounds = self._bounds(y_hat, recent, levels) if levels else None
+        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+
+    @torch.no_grad()
+    def forecast_grid(
+        self, series: NodeSeries, node_ids: Sequence[str], clock: Calendar
+    ) -> Float[Tensor, "node horizon"]:
+        """Forecasts from readings that are in the steps of the run already, without a frame.
+
+        Args:
+            series: Readings of the last steps, at least one window; NaN where missing.
+            node_ids: Sensors: those of the run's last period, in its order, then others.
+            clock: Of the first of these steps.
+        """
+        known, ids = set(self.data.node_ids), tuple(node_ids)
+        unseen = tuple(node for node in ids if node not in known)
+        recent = Recent(series, ids, ids, unseen, {}, clock, "")
+        return self._forecast(recent, recent_graph(recent, self.data, None))
+
+    def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
         model = self._pointed_at(recent)
         batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
         model.strategy.begin_forecasts()
-        y_hat = model.strategy.adapt_forecast(model(batch), batch)[0]
-        bounds = self._bounds(y_hat, recent, levels) if levels else None
-        return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
+        return model.strategy.adapt_forecast(model(batch), batch)[0]
 
     def _bounds(
         self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]
@@ -126,13 +146,16 @@ class Predictor:
         return notes
 
 
-def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predictor:
+def load_run(
+    run_dir: StrPath, forecaster: Forecaster | None = None, *, period: int | None = None
+) -> Predictor:
     """A finished or running run, to forecast with what its last finished period left.
 
     Args:
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
+        period: Position of the period among the finished ones; None is the last.
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -143,6 +166,8 @@ def load_run(run_dir: StrPath, forecaster: Forecaster | None = None) -> Predicto
     """
     run_dir = Path(run_dir)
     directories = done_periods(run_dir)
+    if period is not None:
+        directories = directories[: period + 1]
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import StopWhereDiverged
 from eac.training.forecaster import Forecaster
 from eac.training.pace import Pace
 from eac.training.trainers import TrainerFactory
@@ -47,8 +48,8 @@ def refit(
     """
     clock, last = CountEpochs(), directory / "last.ckpt"
     again = _Again(data.refit_epochs)
-    callbacks = (SeedEveryEpoch(seed + 1), clock, again, PeriodCheckpoint(str(directory)))
+    own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
     resume = str(last) if last.is_file() else None
-    trainer = make_trainer(directory, callbacks)
+    trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

@@ -33,7 +33,8 @@ from eac.records.record import (
     write_run,
 )
 from eac.strategies.base import PeriodContext, PeriodPlan
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch, StopWhereStopped
+from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.divergence import stops
 from eac.training.forecaster import Forecaster
 from eac.training.intervals import IntervalRun
 from eac.training.peers import Peer, baseline_errors, check_peers
@@ -189,7 +190,7 @@ class StreamRunner:
         _log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        callbacks = (SeedEveryEpoch(context.seed), StopWhereStopped(), watch, roll)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)

@@ -32,8 +32,17 @@ def fake_run(arguments: list[str]) -> int:
         raise SystemExit(2)
     if how == "kill":
         os.kill(os.getpid(), 9)
+    if how == "half":  # as a run that got SIGTERM and says nothing of it
+        _write(directory, float(given["error"]), int(given["seed_everything"]))
+        (directory / "period-02-c" / "metrics.json").unlink()
+        return 0
     _write(directory, float(given["error"]), int(given["seed_everything"]))
     return 0
+
+
+def fake_check(arguments: list[str]) -> str:
+    """What a check of the arguments says."""
+    return "there is no class 'Od'." if "--fail=mistake" in arguments else ""
 
 
 def table(value: float) -> HorizonTable:

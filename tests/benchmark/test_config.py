@@ -1,11 +1,12 @@
 """Reading a benchmark, and the grid it stands for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eac.benchmark.config import read_benchmark
-from eac.benchmark.grid import cells_of
+from eac.benchmark.grid import CellResult, cells_of, write_result
 from eac.errors import ConfigError
 
 TEXT = """
@@ -96,6 +97,33 @@ def test_an_unknown_name_on_the_command_line_is_refused(tmp_path):
         benchmark.changed(streams={"X": "x"})
     with pytest.raises(ConfigError, match=r"no strategy 'Y'. Known: EAC, LoRA"):
         benchmark.changed(strategies=["Y"])
+
+
+SIX = "strategies: [{name: EAC rank 6, config: eac}, {name: EAC (rank 6), config: eac}]\n"
+
+
+def test_names_that_differ_by_a_sign_have_folders_of_their_own(tmp_path):
+    path = _write(tmp_path, f"streams: [{{name: S, path: s}}]\n{SIX}")
+    plain, signed = cells_of(read_benchmark(path), tmp_path)
+    assert plain.directory.parent.name == "eac-rank-6"
+    assert signed.directory.parent.name.startswith("eac-rank-6-")
+
+
+def test_a_cell_that_an_earlier_version_ran_is_found_in_its_folder(tmp_path):
+    text = "streams: [{name: S, path: s}]\nstrategies: [{name: 'EAC, new', config: eac}]\n"
+    path = _write(tmp_path, text)
+    (cell,) = cells_of(read_benchmark(path), tmp_path)
+    before = replace(cell, directory=tmp_path / "cells" / "s" / "eac-new" / "seed-42")
+    write_result(before, CellResult(cell.arguments, "", 1.0, None))
+    assert cells_of(read_benchmark(path), tmp_path) == [before]
+    write_result(before, CellResult(("--seed_everything=7",), "", 1.0, None))
+    assert cells_of(read_benchmark(path), tmp_path) == [cell]
+
+
+def test_names_that_differ_by_capitals_alone_are_refused(tmp_path):
+    text = "streams: [{name: S, path: s}]\nstrategies: [{name: EAC}, {name: eac}]\n"
+    with pytest.raises(ConfigError, match="'EAC' and 'eac' would share a folder"):
+        read_benchmark(_write(tmp_path, text))
 
 
 def test_every_benchmark_that_ships_names_configurations_that_exist(repository):

@@ -45,6 +45,7 @@ def test_every_cell_runs_once_and_a_second_start_runs_none(tmp_path):
         ("error", "RunError: the stream is made of cheese"),
         ("exit", "error: no such key"),
         ("kill", "killed by signal 9"),
+        ("half", "ended before every period of its stream was done"),
     ],
 )
 def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_path, fail, words):
@@ -62,6 +63,15 @@ def test_finished_cells_with_other_settings_are_refused(tmp_path):
     drive(tmp_path)
     with pytest.raises(RunError, match=r"was run with .*--sleep=0.0.*now says.*--sleep=0.1"):
         drive(tmp_path, sleep=0.1)
+
+
+def test_a_cell_that_says_it_is_done_and_lacks_a_period_is_run_again(tmp_path):
+    drive(tmp_path)
+    cell = grid(tmp_path)[0]
+    (cell.directory / "period-01-b" / "metrics.json").unlink()
+    assert not _result(cell).done
+    assert drive(tmp_path) == [cell.name]
+    assert _result(cell).done
 
 
 def _start(out: Path, repository: Path) -> subprocess.Popen:

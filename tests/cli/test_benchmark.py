@@ -24,6 +24,8 @@ tables: {kind: cumulative}
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fake = EntryPoint("tests.benchmark.fake_runs", "fake_run")
     monkeypatch.setattr(benchmark, "RUN_ENTRY", fake)
+    check = EntryPoint("tests.benchmark.fake_runs", "fake_check")
+    monkeypatch.setattr(benchmark, "CHECK_ENTRY", check)
     path = tmp_path / "fakes.yaml"
     path.write_text(FAKE)
     (tmp_path / "data" / "RawData").mkdir(parents=True)
@@ -103,6 +105,14 @@ def test_settings_must_be_pairs(config, tmp_path, capsys):
     assert "--set x: give it as NAME=VALUE" in capsys.readouterr().err
 
 
+def test_a_mistake_is_named_before_the_first_cell(config, tmp_path, capsys):
+    config.write_text(FAKE.replace("FAIL", "mistake"))
+    out = tmp_path / "out"
+    assert main(["benchmark", "-c", str(config), "--out", str(out)]) == 1
+    assert "no cell was run. Odd, fake: there is no class 'Od'." in capsys.readouterr().err
+    assert not (out / "calls.txt").exists()
+
+
 @pytest.mark.slow
 def test_real_strategies_on_the_sample_stream(tmp_path, repository, capsys):
     config = tmp_path / "real.yaml"
@@ -112,10 +122,13 @@ def test_real_strategies_on_the_sample_stream(tmp_path, repository, capsys):
         "set: {trainer.max_epochs: 1, run.test_past: true}\n"
         "strategies:\n"
         f"  - {{name: EAC, config: {recipes / 'eac.yaml'}}}\n"
-        f"  - {{name: Nothing, config: {recipes / 'eac.yaml'}, set: {{model.strategy: Nope}}}}\n"
+        "  - {name: Nothing, config: eac, set: {model.strategy: Nope}}\n"
+        "  - {name: Nowhere, config: [eac, nope]}\n"
     )
-    assert main(["benchmark", "-c", str(config), "--out", str(tmp_path / "out")]) == 1
-    assert "failed: Nothing, sample, seed 42" in capsys.readouterr().err
+    command = ["benchmark", "-c", str(config), "--out", str(tmp_path / "out")]
+    assert main([*command, "--only", "EAC", "Nothing"]) == 1
+    assert "Nothing, sample: model.strategy: there is no class 'Nope'" in capsys.readouterr().err
+    assert main([*command, "--only", "EAC"]) == 0
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "| EAC | STGNN |" in text
     assert "historical average by slot" in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eac.records.details import read_details, write_details
+from eac.records.record import read_period, write_period
 from eac.report.compare.compare_page import write_comparison
 from eac.report.compare.comparison import read_runs
 from eac.report.run.page import write_page
@@ -85,3 +86,35 @@ def test_a_period_without_a_measured_sensor_is_shown(tmp_path):
     dom, console = browse(page, tmp_path / "profile", "--dump-dom")
     assert console == []
     assert "No sensor was measured." in dom
+
+
+def test_pages_fit_the_width_of_a_telephone(tmp_path):
+    runs = [write_example(tmp_path / n, tuple([9.0] * 30)) for n in ("a-long-name", "another-one")]
+    run, compared = tmp_path / "run.html", tmp_path / "compare.html"
+    write_page(runs[0], run)
+    write_comparison(read_runs([str(path) for path in runs]), compared)
+    for page in (run, compared):
+        dom, console = browse(page, tmp_path / "profile", "--dump-dom", "--window-size=400,900")
+        assert console == []
+        assert 'data-fits="true"' in dom
+
+
+def test_names_that_are_attacks_are_shown_without_running(tmp_path):
+    bad = "<img src=x onerror=console.log(1)><script>console.log(2)</script>\x1b[2J"
+    run, page = write_example(tmp_path / "run"), tmp_path / "report.html"
+    for folder in run.glob("period-*"):
+        known = read_details(folder)
+        assert known is not None
+        worst = replace(known.traces.worst[0], node_id=bad)
+        names = replace(known.map, node_ids=(bad, "b", "c"))
+        traces, record = replace(known.traces, worst=(worst,)), read_period(folder)
+        name = bad + record.name
+        write_details(folder, replace(known, name=name, map=names, traces=traces))
+        assert record.sensors is not None
+        sensors = replace(record.sensors, node_ids=(bad, *record.sensors.node_ids[1:]))
+        write_period(folder, replace(record, name=name, sensors=sensors))
+    write_page(run, page)
+    dom, console = browse(page, tmp_path / "profile", "--dump-dom")
+    assert console == []
+    assert "<img" not in dom
+    assert drawn(dom)[0] == drawn(dom)[1] > 8

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from eac.benchmark.checks import check_cells
 from eac.benchmark.config import Benchmark, read_benchmark
 from eac.benchmark.executors import Executor, LocalExecutor, RayExecutor
 from eac.benchmark.grid import Cell, CellResult, EntryPoint, cells_of, left_to_run, read_result
@@ -26,6 +27,7 @@ from eac.report.common.terminal import console as terminal
 from eac.report.common.terminal import print_table
 
 RUN_ENTRY = EntryPoint("eac.cli.commands.run")
+CHECK_ENTRY = EntryPoint("eac.cli.dry_run", "mistake")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,6 +50,9 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
     console.print(f"{len(cells)} cells, {len(cells) - len(left)} of them done already")
     if not left:
         return
+    executor = _executor(arguments)
+    console.print("looking at every strategy, backbone and stream before the first cell")
+    check_cells(left, CHECK_ENTRY, RUN_ENTRY)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
@@ -57,7 +62,6 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
             progress.console.print(escape(f"{cell.name}: {how}"), highlight=False)
             progress.advance(task)
 
-        executor = _executor(arguments)
         command = shlex.join(["eac", "benchmark", *arguments.given])
         run_grid(cells, executor, RUN_ENTRY, out=out, command=command, on_end=on_end)
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.stream import GraphStream
+from eac.data.core.windows import check_counts
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
 from eac.data.manage.expect import check_expected
@@ -108,6 +109,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    check_counts(window=arguments.window, horizon=arguments.horizon)
     stream = open_stream(arguments.path, form_of(arguments))
     done: list[PeriodSummary] = []
     try:

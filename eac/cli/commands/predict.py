@@ -1,6 +1,7 @@
 """``eac predict``: forecasts of a finished run, or LightningCLI's predict on one period."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from eac.files import write_frame
 from eac.plain import one_line
 
 SUFFIXES = (".parquet", ".csv")
+LONG_AFTER_DAYS = 28
+"""Days without training after which forecasts are said to be old."""
 EXAMPLE_AND_DEVICES = """\
 example:
   eac predict --run runs/counts --input counts.csv --output forecasts.csv
@@ -60,6 +63,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
+    gap = _gap(Path(arguments.run), forecasts["ds"].min())
+    if gap:
+        print(gap, file=sys.stderr)
     return 0
 
 
@@ -68,6 +74,25 @@ def _why(skipped: dict[str, str]) -> str:
     shown = [f"{one_line(node)}: {one_line(reason)}" for node, reason in list(skipped.items())[:3]]
     more = f" ({len(skipped) - 3} more sensors)" if len(skipped) > 3 else ""
     return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
+
+
+def _gap(run_dir: Path, first: pd.Timestamp) -> str:
+    """What to know of forecasts that begin long after the run's last reading; "" otherwise."""
+    from eac.artifacts.saved_data import done_periods
+    from eac.records.details import read_details
+
+    details = read_details(done_periods(run_dir)[-1])
+    last = "" if details is None else details.quality.last
+    if "-" not in last:  # a slot: the run has no real time
+        return ""
+    days = (first.tz_localize(None) - pd.Timestamp(last).tz_localize(None)).days
+    if days <= LONG_AFTER_DAYS:
+        return ""
+    return (
+        f"note: these forecasts begin {days} days after the last reading that the run was trained "
+        f"on ({last}); what changed since, it has not learned. Train what has arrived: eac run "
+        f"--resume {run_dir}"
+    )
 
 
 def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:

@@ -29,8 +29,9 @@ from eac.data.batches.scaling import Scaling
 from eac.data.batches.tensors import PeriodTensors, PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import Split, check_counts, check_fractions, window_starts
+from eac.data.core.windows import Split, check_counts, check_fractions, check_shares, window_starts
 from eac.data.readers.open import open_stream
+from eac.errors import ConfigError
 from eac.protocols.draws import Draws, OwnDraws
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
@@ -106,6 +107,9 @@ class PeriodData(LightningDataModule):
         check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size)
         check_counts(nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
         check_fractions(train_fraction, val_fraction)
+        check_shares(rehearsal=rehearsal, disguise=disguise, carry=carry)
+        if refit_epochs < 0:
+            raise ConfigError(f"refit_epochs={refit_epochs}: give 0 or more.")
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.period_key = period
         self.window, self.horizon = window, horizon

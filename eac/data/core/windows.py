@@ -111,13 +111,20 @@ def check_counts(**counts: int | None) -> None:
             raise ConfigError(f"{name}={value}: give at least 1.")
 
 
+def check_shares(**shares: float) -> None:
+    """Raises ``ConfigError`` where a setting that is a share is not between 0 and 1."""
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{name}={value}: give a share between 0 and 1.")
+
+
 def check_fractions(train: float, val: float) -> None:
     """Raises ``ConfigError`` where the shares of a period leave nothing for one of its parts.
 
     Example:
         >>> check_fractions(0.6, 0.2)  # says nothing
     """
-    if train <= 0 or val <= 0 or train + val >= 1:
+    if not (train > 0 and val > 0 and train + val < 1):
         raise ConfigError(
             f"train_fraction={train} and val_fraction={val}: give positive shares that leave "
             "something for the test part."

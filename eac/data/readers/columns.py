@@ -141,12 +141,13 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
     """The graph of an edge frame ``source, target, weight``, checked row by row."""
     source, target = edges["source"].astype(str), edges["target"].astype(str)
     weight = numeric_column(edges["weight"], f"{what}: edges")
-    empty = np.flatnonzero(weight.isna())
-    if len(empty):
-        row = empty[0]
+    wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    if len(wrong):
+        row = wrong[0]
+        has = "no weight" if np.isnan(weight.iloc[row]) else f"weight {weight.iloc[row]:g}"
         raise StreamError(
-            f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} in row {row} has no "
-            "weight. Give a finite weight of at least 0."
+            f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} in row {row} has {has}. "
+            "Give a finite weight of at least 0."
         )
     twice = np.flatnonzero(pd.DataFrame({"a": source, "b": target}).duplicated())
     if len(twice):

@@ -29,10 +29,11 @@ def sensor_slot(
         details: Of its periods.
         ringed: Sensors of the latest period that stand out.
     """
-    shown = _affordable(details[-SHOWN_PERIODS:])
+    records, label = {p.name: p for p in run.periods}, labelled("MAE", run)
+    known = [period for period in details if period.name in records]
+    shown = _affordable(known[-SHOWN_PERIODS:])
     if not shown:
         return None
-    records, label = {p.name: p for p in run.periods}, labelled("MAE", run)
     placed = all(period.map.positions is not None for period in shown)
     if not placed and not any(period.map.edges for period in shown):
         charts: tuple[Chart, ...] = tuple(

@@ -55,6 +55,8 @@ def transfer_matrix(run: RunRecord, metric: str) -> Float[ndarray, "period perio
         if i and "previous" in period.before:
             matrix[i - 1, i] = _float(period.before["previous"]["all"].point[metric]["mean"])
         for name, table in tables.items():
+            if name not in names:  # a period that is no part of this run any more
+                continue
             matrix[i, names.index(name)] = _float(table.point[metric]["mean"])
     return matrix
 

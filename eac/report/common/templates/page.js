@@ -153,5 +153,6 @@
   window.addEventListener("beforeprint", () => {
     for (const fold of document.querySelectorAll("details.print")) fold.open = true;
   });
+  root.dataset.fits = String(root.scrollWidth <= root.clientWidth);
   root.dataset.drawn = String(drawn.size);
 })();

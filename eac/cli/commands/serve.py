@@ -1,0 +1,90 @@
+"""``eac serve``: forecasts of a run over HTTP."""
+
+import argparse
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from eac.errors import ConfigError, RunError
+
+TOKEN = "EAC_ADMIN_TOKEN"
+EXAMPLE = """\
+example:
+  eac serve runs/counts --input counts.csv --port 8000
+  curl -d '{"readings": [{"unique_id": "a", "ds": "2024-01-31T13:00:00", "y": 12}]}' \\
+    -H 'Content-Type: application/json' http://127.0.0.1:8000/observe
+  curl 'http://127.0.0.1:8000/forecast?sensors=a&level=80,95'
+
+Observations are kept in DIR/serving (or --state) and synchronised with the disk before they are
+acknowledged. Routes that change what is served need a token in the environment: EAC_ADMIN_TOKEN."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serves until it is stopped."""
+    arguments = _parser().parse_args(list(argv))
+    missing = [n for n in ("fastapi", "uvicorn", "prometheus_client") if _absent(n)]
+    if missing:
+        raise RunError(f"eac serve needs {', '.join(missing)}: pip install 'eac[serve]'")
+    import torch
+    import uvicorn
+
+    from eac.server.app import Settings, create_app
+    from eac.server.follow import Follower
+    from eac.server.start import open_engine
+
+    torch.set_num_threads(max(1, arguments.threads))
+    engine = open_engine(
+        Path(arguments.run_dir),
+        state_dir=None if arguments.state is None else Path(arguments.state),
+        days=arguments.history,
+        table=None if arguments.input is None else Path(arguments.input),
+    )
+    settings = Settings(
+        token=os.environ.get(TOKEN) or None, max_body=arguments.max_body, rate=arguments.rate
+    )
+    app = create_app(engine, settings)
+    follower = Follower(engine) if arguments.follow else None
+    if follower is not None:
+        follower.start()
+    print(f"serving {arguments.run_dir} on http://{arguments.host}:{arguments.port}", flush=True)
+    try:
+        uvicorn.run(
+            app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False
+        )
+    finally:
+        if follower is not None:
+            follower.stop()
+    return 0
+
+
+def _absent(name: str) -> bool:
+    return importlib.util.find_spec(name) is None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise ConfigError(f"--port {text}: give a number from 0 to 65535, such as 8000.")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac serve",
+        description="Serves the forecasts of a run: POST /observe, GET /forecast, /sensors,\n"
+        "/events, /readings, /metrics, /docs, and a live page.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("run_dir", metavar="RUN", help="directory of a run, finished or running")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    add("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
+    add("--input", metavar="FILE", help="readings to begin with: .csv or .parquet")
+    add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
+    add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
+    add("--follow", action="store_true", help="take up each artifact that the run leaves")
+    add("--threads", type=int, default=1, help="threads of a forecast (default: 1)")
+    add("--max-body", type=int, default=16 << 20, metavar="BYTES", help="largest request")
+    add("--rate", type=float, default=2000, help="requests of a client in a second; 0: any")
+    return parser

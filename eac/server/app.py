@@ -1,0 +1,263 @@
+"""The routes of ``eac serve``."""
+
+import asyncio
+import math
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from eac import __version__
+from eac.errors import EACError
+from eac.server.board import Reading
+from eac.server.engine import Engine
+from eac.server.forecast import NetworkForecast
+from eac.server.limits import Limits
+from eac.server.meters import Meters
+from eac.server.problems import ProblemError, answer_problems
+
+PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
+POLICY = "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits of a server.
+
+    Attributes:
+        token: Of the admin routes; None or empty: there are none.
+        max_body: Bytes of a request.
+        max_rows: Readings of a request.
+        rate: Requests of a client in a second; 0 sets no limit.
+    """
+
+    token: str | None = None
+    max_body: int = 16 << 20
+    max_rows: int = 100_000
+    rate: float = 2000.0
+
+
+class OneReading(BaseModel):
+    """One reading of one sensor; ``y`` is null where it is known to be missing."""
+
+    model_config = ConfigDict(extra="forbid")
+    unique_id: Annotated[str, Field(min_length=1, max_length=200)]
+    ds: Annotated[str, Field(max_length=40)]
+    y: Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+class Readings(BaseModel):
+    """Readings in any order."""
+
+    model_config = ConfigDict(extra="forbid")
+    readings: list[OneReading]
+
+
+class Observed(BaseModel):
+    """What became of readings that are on the disk now."""
+
+    accepted: int
+    duplicate: int
+    too_old: int
+    new_ids: list[str]
+    now: str | None
+
+
+def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
+    """An application that answers from an engine, which it starts and stops.
+
+    Args:
+        engine: Not started yet.
+        settings: Limits; None takes the defaults.
+    """
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        engine.start()
+        yield
+        await asyncio.to_thread(engine.stop)
+
+    app = FastAPI(title="eac", version=__version__, lifespan=lifespan, redoc_url=None)
+    app.add_middleware(Limits, max_body=chosen.max_body, rate=chosen.rate)
+    meters = Meters(engine)
+    app.add_middleware(meters.middleware)
+    answer_problems(app)
+    _add_readings(app, engine, chosen)
+    _add_forecasts(app, engine)
+    _add_health(app, engine, meters)
+    _add_page(app)
+    if chosen.token:
+        _add_admin(app, engine, chosen.token)
+    return app
+
+
+def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
+    @app.post("/observe")
+    async def observe(body: Readings) -> Observed:
+        """Keeps readings: answered when the disk has them."""
+        if len(body.readings) > settings.max_rows:
+            raise ProblemError(
+                413,
+                f"{len(body.readings)} readings, more than {settings.max_rows}. Send fewer.",
+            )
+        placed = await asyncio.wrap_future(engine.observe(_checked(engine, body)))
+        now = engine.board.now
+        return Observed(
+            accepted=placed.accepted,
+            duplicate=placed.duplicate,
+            too_old=placed.too_old,
+            new_ids=placed.new_ids,
+            now=None if now is None else engine.board.time_of(now).isoformat(),
+        )
+
+    @app.get("/readings")
+    async def readings(sensor: str, last: Annotated[int, Query(ge=1, le=10_000)] = 168) -> Any:
+        """The last readings of one sensor."""
+        return engine.readings_of(sensor, last) or _no_sensor([sensor])
+
+    @app.get("/sensors")
+    async def sensors() -> list[dict[str, Any]]:
+        """Every sensor: whether it is forecast, its last reading, where it is."""
+        return engine.sensors()
+
+
+def _checked(engine: Engine, body: Readings) -> list[Reading]:
+    """Readings by step; the first that is wrong is named with its row."""
+    steps: dict[str, int] = {}
+    checked = []
+    for row, given in enumerate(body.readings):
+        try:
+            step = steps.get(given.ds)
+            step = steps.setdefault(
+                given.ds, engine.board.step_of(given.ds) if step is None else step
+            )
+            reading = Reading(given.unique_id, step, math.nan if given.y is None else given.y)
+            engine.board.check(reading)
+        except EACError as error:
+            raise ProblemError(422, str(error), row=row, unique_id=given.unique_id) from error
+        checked.append(reading)
+    return checked
+
+
+def _add_forecasts(app: FastAPI, engine: Engine) -> None:
+    @app.get("/forecast")
+    async def forecast(
+        sensors: Annotated[str | None, Query(description="ids, separated by commas")] = None,
+        level: Annotated[str | None, Query(description="percents, such as 80,95")] = None,
+    ) -> Response:
+        """Forecasts with intervals; all of one answer come from one generation."""
+        current = _current(engine)
+        wanted = None if sensors is None else sensors.split(",")
+        if wanted is not None and (unknown := current.unknown(wanted)):
+            return _no_sensor(unknown)
+        body = current.body(wanted, _levels(level))
+        return Response(body, media_type="application/json")
+
+    @app.get("/events")
+    async def events(after: int = 0) -> list[dict[str, Any]]:
+        """What there is to know of the network, in order; ``after`` leaves out older ones."""
+        return [asdict(event) for event in list(engine.events) if event.number > after]
+
+
+def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        """The server runs."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """There is a forecast, and observations can be kept."""
+        if engine.error is not None:
+            raise ProblemError(503, engine.error)
+        name = _current(engine).generation
+        return JSONResponse({"status": "ok", "generation": vars(name)})
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Counts and times for Prometheus."""
+        body, kind = meters.exposed()
+        return Response(body, media_type=kind)
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = files("eac.server") / "page"
+
+    def shown(name: str, kind: str) -> Response:
+        body = (folder / (name or "index.html")).read_text(encoding="utf-8")
+        return Response(body, media_type=kind, headers={"Content-Security-Policy": POLICY})
+
+    for name, kind in PAGE.items():
+        app.add_api_route(
+            f"/{name}",
+            lambda name=name, kind=kind: shown(name, kind),
+            include_in_schema=False,
+            name=name or "page",
+        )
+
+
+def _add_admin(app: FastAPI, engine: Engine, token: str) -> None:
+    def allowed(authorization: Annotated[str, Header()] = "") -> None:
+        given = authorization.removeprefix("Bearer ").encode()
+        if not secrets.compare_digest(given, token.encode()):
+            raise ProblemError(401, "give the token of the server: Authorization: Bearer TOKEN")
+
+    @app.get("/admin/artifacts", dependencies=[Depends(allowed)])
+    async def artifacts() -> dict[str, Any]:
+        """Artifacts of the run, oldest first, and the one in use."""
+        return {
+            "active": engine.generation.name.artifact,
+            "artifacts": await asyncio.to_thread(engine.artifacts),
+        }
+
+    @app.post("/admin/artifacts/{artifact}:activate", dependencies=[Depends(allowed)])
+    async def activate(artifact: str) -> dict[str, Any]:
+        """Puts an artifact in the place of the one in use."""
+        try:
+            made = await asyncio.to_thread(engine.activate, artifact)
+        except EACError as error:
+            raise ProblemError(404, str(error)) from error
+        return vars(made.name)
+
+    @app.post("/admin/artifacts:rollback", dependencies=[Depends(allowed)])
+    @app.post("/admin/artifacts/{artifact}:rollback", dependencies=[Depends(allowed)])
+    async def rollback(artifact: str | None = None) -> dict[str, Any]:
+        """Goes back to the generation before, from this artifact where one is named."""
+        active = engine.generation.name.artifact
+        if artifact is not None and not active.startswith(artifact):
+            raise ProblemError(409, f"artifact {artifact} is not in use; {active} is.")
+        made = await asyncio.to_thread(engine.rollback)
+        if made is None:
+            raise ProblemError(409, "there is no generation before this one.")
+        return vars(made.name)
+
+
+def _current(engine: Engine) -> NetworkForecast:
+    current = engine.current
+    if current is None:
+        window = engine.generation.predictor.data.window
+        raise ProblemError(503, f"there are no forecasts yet: observe at least {window} steps.")
+    return current
+
+
+def _no_sensor(unknown: list[str]) -> JSONResponse:
+    return ProblemError(
+        404,
+        f"sensor {unknown[0]!r} has no forecast. GET /sensors names those that have.",
+        unique_id=unknown[0],
+    ).response()
+
+
+def _levels(level: str | None) -> list[int]:
+    try:
+        return [] if not level else [int(part) for part in level.split(",")]
+    except ValueError:
+        raise ProblemError(400, f"level {level!r}: give percents, such as 80,95.") from None

@@ -1,0 +1,176 @@
+"""Recent readings on the grid of a run, by sensor and step."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eac.calibration.clock import MONDAY, moment_step
+from eac.errors import StreamError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading: ``y`` is NaN where it is known to be missing."""
+
+    unique_id: str
+    step: int
+    y: float
+
+
+@dataclass
+class Placed:
+    """What became of some readings.
+
+    Attributes:
+        accepted: Readings that were not known before, or have another value now.
+        duplicate: Readings that were known with the same value.
+        too_old: Readings of steps that are no longer kept.
+        known: Values by step that have become known, for those who learn from them.
+        new_ids: Sensors never seen before.
+    """
+
+    accepted: int = 0
+    duplicate: int = 0
+    too_old: int = 0
+    known: dict[int, dict[str, float]] = field(default_factory=dict)
+    new_ids: list[str] = field(default_factory=list)
+
+
+class Board:
+    """The last ``length`` steps of every sensor; what is older is forgotten.
+
+    Args:
+        step: Time between two steps.
+        length: Steps kept.
+        node_ids: Sensors to begin with.
+
+    Example:
+        >>> board = Board(timedelta(hours=1), 3, ["a"])
+        >>> placed = board.put([Reading("a", 7, 1.0), Reading("b", 8, 2.0)])
+        >>> placed.accepted, board.now, board.series(2).tolist()
+        (2, 8, [[1.0, nan], [nan, 2.0]])
+    """
+
+    def __init__(self, step: timedelta, length: int, node_ids: Iterable[str] = ()):
+        self.step = step
+        self.length = length
+        self.node_ids = list(node_ids)
+        self.now: int | None = None
+        self._row = {node: i for i, node in enumerate(self.node_ids)}
+        self._values = np.full((length, len(self.node_ids)), np.nan, dtype=np.float32)
+        self._given = np.zeros((length, len(self.node_ids)), dtype=bool)
+
+    def step_of(self, ds: str) -> int:
+        """The step of a time stamp.
+
+        Raises:
+            StreamError: If it is no time stamp of the grid, or has a time zone.
+        """
+        try:
+            when = datetime.fromisoformat(ds)
+        except ValueError:
+            raise StreamError(
+                f"ds {ds!r} is no time stamp. Give ISO 8601, such as 2024-01-31T13:00:00."
+            ) from None
+        if when.tzinfo is not None:
+            raise StreamError(f"ds {ds!r} has a time zone. Give the local time of the run's data.")
+        step = moment_step(when, self.step)
+        if self.time_of(step) != when:
+            raise StreamError(
+                f"ds {ds!r} is between two steps of {self.step}. Give {self.time_of(step)}."
+            )
+        return step
+
+    def time_of(self, step: int) -> datetime:
+        """The time stamp of a step."""
+        return MONDAY + step * self.step
+
+    def check(self, reading: Reading) -> None:
+        """Refuses a reading that would push everything known off the board.
+
+        Raises:
+            StreamError: If it is further ahead than readings are kept.
+        """
+        if self.now is not None and reading.step - self.now >= self.length:
+            raise StreamError(
+                f"{self.time_of(reading.step)} is {reading.step - self.now} steps after the last "
+                f"reading ({self.time_of(self.now)}), more than the {self.length} kept. Correct "
+                "the time stamp, or start anew with --input."
+            )
+
+    def put(self, readings: Iterable[Reading]) -> Placed:
+        """Places readings, in any order; a later value of the same sensor and step counts."""
+        placed = Placed()
+        for reading in readings:
+            self._advance(reading.step)
+            if self.now is None or reading.step <= self.now - self.length:
+                placed.too_old += 1
+                continue
+            column = self._column(reading.unique_id, placed)
+            slot = reading.step % self.length
+            before = self._values[slot, column]
+            same = before == np.float32(reading.y) or (math.isnan(before) and math.isnan(reading.y))
+            if self._given[slot, column] and same:
+                placed.duplicate += 1
+                continue
+            first = math.isnan(before)
+            self._given[slot, column] = True
+            self._values[slot, column] = reading.y
+            placed.accepted += 1
+            if first and not math.isnan(reading.y):
+                placed.known.setdefault(reading.step, {})[reading.unique_id] = reading.y
+        return placed
+
+    def series(self, steps: int) -> NDArray[np.float32]:
+        """The last steps, ``[time, node]``, NaN where there is no reading."""
+        if self.now is None:
+            return np.empty((0, len(self.node_ids)), dtype=np.float32)
+        slots = np.arange(self.now - steps + 1, self.now + 1) % self.length
+        return self._values[slots]
+
+    def filled(self) -> int:
+        """Steps from the first one with a reading up to now."""
+        if self.now is None:
+            return 0
+        any_reading = np.isfinite(self.series(self.length)).any(1)
+        return int(self.length - any_reading.argmax()) if any_reading.any() else 0
+
+    def readings(self) -> Iterable[Reading]:
+        """Everything kept, in order of time."""
+        if self.now is None:
+            return
+        for step in range(self.now - self.length + 1, self.now + 1):
+            slot = step % self.length
+            for column in np.flatnonzero(self._given[slot]):
+                yield Reading(self.node_ids[column], step, float(self._values[slot, column]))
+
+    def last_steps(self) -> list[int | None]:
+        """Step of the last reading of each sensor, None where none is kept."""
+        if self.now is None:
+            return [None] * len(self.node_ids)
+        present = np.isfinite(self.series(self.length))
+        step = np.arange(self.now - self.length + 1, self.now + 1)[:, None]
+        last = np.where(present, step, step[0] - 1).max(axis=0).tolist()
+        return [at if at > self.now - self.length else None for at in last]
+
+    def _advance(self, step: int) -> None:
+        if self.now is None:
+            self.now = step
+        for gone in range(max(self.now + 1, step - self.length + 1), step + 1):
+            self._values[gone % self.length] = np.nan
+            self._given[gone % self.length] = False
+        self.now = max(self.now, step)
+
+    def _column(self, unique_id: str, placed: Placed) -> int:
+        if unique_id not in self._row:
+            self._row[unique_id] = len(self.node_ids)
+            self.node_ids.append(unique_id)
+            empty = np.full((self.length, 1), np.nan, dtype=np.float32)
+            self._values = np.concatenate([self._values, empty], axis=1)
+            self._given = np.concatenate([self._given, np.zeros_like(empty, dtype=bool)], axis=1)
+            placed.new_ids.append(unique_id)
+        return self._row[unique_id]

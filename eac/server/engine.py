@@ -1,0 +1,336 @@
+"""What happens between an observation and a forecast, in two threads beside the server's."""
+
+import logging
+import math
+import queue
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from eac.calibration.base import Calibrator
+from eac.data.core.calendar import Calendar
+from eac.errors import EACError
+from eac.server.board import Board, Placed, Reading
+from eac.server.forecast import GenerationName, NetworkForecast
+from eac.server.generation import Generation, artifact_ids, load_generation
+from eac.server.log import ObservationLog
+from eac.server.places import positions
+from eac.typing import NodeSeries
+
+log = logging.getLogger("eac")
+
+KEPT_GENERATIONS = 8
+"""Generations that a rollback finds in memory; older ones are loaded again."""
+MOST_EVENTS = 1000
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to know of the network, in order of time.
+
+    Attributes:
+        number: Counts the events of this server.
+        kind: Such as "new id", "generation" or those of the monitor.
+        ds: Time stamp of the readings at which it was found.
+        unique_id: The sensor; None concerns the network.
+        detail: One sentence.
+        action: What the policy does about it.
+    """
+
+    number: int
+    kind: str
+    ds: str | None
+    unique_id: str | None
+    detail: str
+    action: str = "mark"
+
+
+class Engine:
+    """Readings in, forecasts out: a log, a board, a generation and the forecast that it made.
+
+    ``current`` is one reference to one immutable forecast, which names its generation; whoever
+    reads it once has an answer that cannot mix two. Everything that changes is behind one lock.
+
+    Args:
+        run_dir: The run to serve.
+        state_dir: Holds the log of observations.
+        history: Steps of readings kept.
+    """
+
+    def __init__(self, run_dir: Path, state_dir: Path, history: int):
+        self.run_dir = run_dir
+        self.current: NetworkForecast | None = None
+        self.forwards = 0
+        self.observed = 0
+        self.error: str | None = None
+        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._history = history
+        self._number = 0
+        self._event_number = 0
+        self._lock = threading.RLock()
+        self._swap = threading.Lock()
+        first = self._load(None)
+        data = first.predictor.data
+        self.board = Board(data.step, max(history, data.window), data.current_ids)
+        self._log = ObservationLog(state_dir, self.board)
+        self.observed = self._log.replay()
+        self._generations = [first]
+        self._positions = positions(run_dir)
+        self._queue: queue.Queue[tuple[list[Reading], Future[Placed]] | None] = queue.Queue()
+        self._stale = threading.Event()
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=work, daemon=True, name=f"eac-{work.__name__}")
+            for work in (self._write, self._forecast)
+        ]
+
+    @property
+    def generation(self) -> Generation:
+        """The generation in use."""
+        return self._generations[-1]
+
+    def start(self) -> None:
+        """Makes the first forecast, if the log allows one, and starts the threads."""
+        self.refresh(self.generation)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Acknowledges what is on its way, and ends the threads."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._queue.put(None)
+        self._stale.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._log.close()
+
+    def begin_with(self, readings: list[Reading]) -> None:
+        """Keeps readings before the threads start."""
+        self._log.append([readings])
+        self._place(readings, announce=False)
+
+    def observe(self, readings: list[Reading]) -> Future[Placed]:
+        """Takes readings; the future is done when they are on the disk and on the board."""
+        done: Future[Placed] = Future()
+        self._queue.put((readings, done))
+        return done
+
+    def activate(self, artifact: str | None) -> Generation:
+        """Loads an artifact beside the one in use, forecasts with it, and puts it in its place.
+
+        Raises:
+            RunError: If there is no such artifact.
+        """
+        with self._swap:
+            return self._take(self._load(artifact))
+
+    def rollback(self) -> Generation | None:
+        """Goes back to the generation before; None where there is none.
+
+        The generation is the same; its number is a new one, since numbers are never used twice.
+        """
+        with self._swap:
+            if len(self._generations) < 2:
+                return None
+            before = self._generations[-2]
+            again = Generation(self._named(before), before.predictor, before.calibrator)
+            kept = self._generations[:-2]
+            self._take(again)
+            with self._lock:
+                self._generations = [*kept, again]
+            return again
+
+    def note(
+        self, kind: str, detail: str, unique_id: str | None = None, action: str = "mark"
+    ) -> None:
+        """Adds an event."""
+        with self._lock:
+            self._event_number += 1
+            now = self.board.now
+            ds = None if now is None else self.board.time_of(now).isoformat()
+            self.events.append(Event(self._event_number, kind, ds, unique_id, detail, action))
+
+    def refresh(self, generation: Generation) -> bool:
+        """Forecasts the newest step with a generation; False where readings do not suffice."""
+        made = self._made(generation)
+        if made is None:
+            return False
+        self.current = made
+        return True
+
+    def sensors(self) -> list[dict[str, Any]]:
+        """Every sensor of the board: whether it is forecast, and its last reading."""
+        current = self.current
+        notes = {} if current is None else dict(zip(current.node_ids, current.notes, strict=True))
+        with self._lock:
+            last = self.board.last_steps()
+            return [
+                {
+                    "unique_id": node,
+                    "forecast": node in notes,
+                    "note": notes.get(node, ""),
+                    "last": None if step is None else self.board.time_of(step).isoformat(),
+                    "silent_steps": None if step is None else (self.board.now or 0) - step,
+                    "position": self._positions.get(node),
+                }
+                for node, step in zip(self.board.node_ids, last, strict=True)
+            ]
+
+    def readings_of(self, unique_id: str, last: int) -> dict[str, Any] | None:
+        """The last readings of a sensor; None for one that was never seen."""
+        with self._lock:
+            now = self.board.now
+            if unique_id not in self.board.node_ids or now is None:
+                return None
+            count = min(last, self.board.length)
+            column = self.board.node_ids.index(unique_id)
+            values = self.board.series(count)[:, column].tolist()
+        return {
+            "unique_id": unique_id,
+            "ds": [self.board.time_of(now - count + 1 + i).isoformat() for i in range(count)],
+            "y": [None if math.isnan(y) else y for y in values],
+        }
+
+    def artifacts(self) -> list[dict[str, str]]:
+        """Ids and folders of what the run has left, oldest first."""
+        found = artifact_ids(self.run_dir)
+        return [{"id": key, "folder": folder.name} for key, folder in found.items()]
+
+    def _load(self, artifact: str | None) -> Generation:
+        self._number += 1
+        return load_generation(self.run_dir, artifact, self._number)
+
+    def _named(self, before: Generation) -> GenerationName:
+        self._number += 1
+        return GenerationName(self._number, before.name.artifact, before.name.period)
+
+    def _take(self, generation: Generation) -> Generation:
+        made = self._made(generation)
+        with self._lock:
+            self._generations = [*self._generations, generation][-KEPT_GENERATIONS:]
+            if made is not None:
+                self.current = made
+        name = generation.name
+        self.note("generation", f"{name.number}: artifact {name.artifact}, period {name.period}")
+        return generation
+
+    def _view(self, current: tuple[str, ...]) -> tuple[int | None, tuple[str, ...], torch.Tensor]:
+        board, window = self.board, self.generation.predictor.data.window
+        steps = board.filled()
+        if board.now is None or steps < window:
+            return None, (), torch.empty(0, 0)
+        series = board.series(steps)
+        column = {node: i for i, node in enumerate(board.node_ids)}
+        counts = np.isfinite(series).sum(0)
+        known = set(self.generation.predictor.data.node_ids)
+        inside = set(current)
+        others = [
+            node
+            for node, count in zip(board.node_ids, counts.tolist(), strict=True)
+            if node not in inside and count and (node in known or count >= window)
+        ]
+        ids = (*current, *others)
+        laid = np.full((steps, len(ids)), np.nan, dtype=np.float32)
+        for i, node in enumerate(ids):
+            if node in column:
+                laid[:, i] = series[:, column[node]]
+        return board.now, ids, torch.from_numpy(laid)
+
+    def _made(self, generation: Generation) -> NetworkForecast | None:
+        """A forecast of the newest step, and what the intervals need to learn from it."""
+        predictor = generation.predictor
+        with self._lock:
+            now, ids, series = self._view(predictor.data.current_ids)
+        if now is None:
+            return None
+        issued = self.board.time_of(now)
+        first = issued - (len(series) - 1) * self.board.step
+        clock = Calendar.from_timestamps(first, self.board.step)
+        y_hat = predictor.forecast_grid(series, ids, clock)
+        self.forwards += 1
+        levels: tuple[int, ...] = ()
+        low = high = np.empty((len(ids), y_hat.shape[1], 0), dtype=np.float32)
+        if generation.calibrator is not None:
+            levels = generation.calibrator.levels
+            with self._lock:
+                calibrator = _pointed_at(generation.calibrator, ids, series)
+                bounds = calibrator.bounds(now, y_hat)
+                calibrator.issue(now, y_hat)
+            low, high = (bound.numpy() for bound in bounds)
+        known = set(predictor.data.node_ids)
+        notes = tuple("" if node in known else "cold start" for node in ids)
+        return NetworkForecast(
+            generation.name, issued, self.board.step, ids, notes, y_hat.numpy(), levels, low, high
+        )
+
+    def _write(self) -> None:
+        """Writes what was observed to the log, several requests with one synchronisation."""
+        while True:
+            items = [self._queue.get()]
+            while not self._queue.empty():
+                items.append(self._queue.get_nowait())
+            batches = [item for item in items if item is not None]
+            try:
+                self._log.append(readings for readings, _ in batches)
+                for readings, done in batches:
+                    done.set_result(self._place(readings))
+            except (OSError, EACError, ValueError) as error:
+                self.error = f"observations cannot be kept: {error}"
+                log.exception("observations cannot be kept")
+                for _, done in batches:
+                    if not done.done():
+                        done.set_exception(error)
+            if batches:
+                self._stale.set()
+            if None in items:
+                return
+
+    def _place(self, readings: list[Reading], *, announce: bool = True) -> Placed:
+        with self._lock:
+            placed = self.board.put(readings)
+            self.observed += placed.accepted
+            calibrator = self.generation.calibrator
+            for step in sorted(placed.known):
+                values = placed.known[step]
+                if calibrator is not None and calibrator.node_ids:
+                    row = [values.get(node, math.nan) for node in calibrator.node_ids]
+                    calibrator.observe(step, torch.tensor(row))
+            for node in placed.new_ids if announce else ():
+                self.note("new id", f"sensor {node} was never seen before", node, "ask")
+        return placed
+
+    def _forecast(self) -> None:
+        """Forecasts whenever there is something new; what comes meanwhile is one further time."""
+        while True:
+            self._stale.wait()
+            self._stale.clear()
+            if self._stopped:
+                return
+            started = time.perf_counter()
+            with self._swap:
+                try:
+                    self.refresh(self.generation)
+                    self.error = None
+                except EACError as error:
+                    self.error = str(error)
+                    log.exception("no forecast")
+            self.seconds = time.perf_counter() - started
+
+    seconds = 0.0
+    """Wall time of the last forecast."""
+
+
+def _pointed_at(calibrator: Calibrator, ids: tuple[str, ...], series: NodeSeries) -> Calibrator:
+    if calibrator.node_ids != ids:
+        calibrator.begin(calibrator.described(ids, series))
+    return calibrator

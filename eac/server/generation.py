@@ -1,0 +1,73 @@
+"""What a run has left, ready to serve."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eac.artifacts.saved_data import done_periods
+from eac.calibration.base import Calibrator
+from eac.errors import RunError
+from eac.server.artifact_ids import artifact_id
+from eac.server.forecast import GenerationName
+from eac.serving.predictor import Predictor, load_run
+
+LATE = 12
+"""Steps after which a late reading still teaches the intervals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """One artifact in use: model, sensors and a calibration of its own, which learns on.
+
+    Attributes:
+        name: What answers say.
+        predictor: The model.
+        calibrator: Learns from what is observed while this generation is active; None: no
+            intervals.
+    """
+
+    name: GenerationName
+    predictor: Predictor
+    calibrator: Calibrator | None
+
+
+def artifact_ids(run_dir: Path) -> dict[str, Path]:
+    """Folders of the artifacts of a run by id, in order of time."""
+    return {artifact_id(directory): directory for directory in done_periods(run_dir)}
+
+
+def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generation:
+    """Loads an artifact of a run beside those in use.
+
+    Args:
+        run_dir: The run.
+        artifact: Id, or the beginning of one; None is the newest.
+        number: Of the activation.
+
+    Raises:
+        RunError: If there is no such artifact.
+    """
+    known = artifact_ids(run_dir)
+    if not known:
+        raise RunError(f"{run_dir} holds no finished period. Wait for the first one.")
+    found = [i for i in known if artifact is None or i.startswith(artifact)]
+    if not found or (artifact is not None and len(found) > 1):
+        raise RunError(
+            f"there is no one artifact {artifact!r} in {run_dir}. Give one of: {', '.join(known)}."
+        )
+    chosen = found[-1]
+    position = list(known).index(chosen)
+    predictor = load_run(run_dir, period=position)
+    if predictor.data.covariates is not None:
+        raise RunError(
+            f"{run_dir} forecasts with series known ahead, which readings alone do not bring. "
+            "Forecast with: eac predict"
+        )
+    rules = predictor.data.clock
+    if rules is not None and (rules.counted or rules.zone or rules.hours or rules.months):
+        raise RunError(
+            f"{run_dir} has steps that are counted, of months, of open hours or in a time zone; "
+            "eac serve takes time stamps at equal distances. Forecast with: eac predict"
+        )
+    calibrator = predictor.calibrator
+    name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
+    return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))

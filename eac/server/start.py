@@ -1,0 +1,53 @@
+"""Makes an engine ready: run, log, first readings."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from eac.artifacts.saved_data import done_periods, load_data
+from eac.calibration.clock import moment_step
+from eac.data.readers.layout import read_long
+from eac.data.readers.stamps import parse_stamps
+from eac.errors import RunError, StreamError
+from eac.server.board import Reading
+from eac.server.engine import Engine
+
+
+def open_engine(
+    run_dir: Path, *, state_dir: Path | None = None, days: float = 22, table: Path | None = None
+) -> Engine:
+    """An engine for a run, with everything that was observed before.
+
+    Args:
+        run_dir: The run.
+        state_dir: Holds the log of observations; None: ``serving`` in the run.
+        days: Readings kept.
+        table: Readings to begin with, ``unique_id, ds, y``; they are logged too.
+
+    Raises:
+        RunError: If nothing is finished in the run.
+        StreamError: If the readings are not valid.
+    """
+    directories = done_periods(run_dir)
+    if not directories:
+        raise RunError(f"{run_dir} holds no finished period to serve. Train it: eac run")
+    step = load_data(directories).step
+    engine = Engine(run_dir, state_dir or run_dir / "serving", round(timedelta(days=days) / step))
+    if table is not None:
+        engine.begin_with(_readings(table, engine, step))
+    return engine
+
+
+def _readings(table: Path, engine: Engine, step: timedelta) -> list[Reading]:
+    frame = read_long(table, "input")
+    stamps = parse_stamps(frame["ds"], "input")
+    steps = np.array([moment_step(when, step) for when in stamps.wall.to_pydatetime()])
+    if len(steps) == 0:
+        raise StreamError(f"{table} holds no readings. Give some, or leave --input out.")
+    recent = steps > steps.max() - engine.board.length
+    values = frame["y"].to_numpy(dtype=float)
+    ids = frame["unique_id"].astype(str).to_numpy()
+    order = np.argsort(steps[recent], kind="stable")
+    chosen = zip(ids[recent][order], steps[recent][order], values[recent][order], strict=True)
+    return [Reading(str(node), int(at), float(y)) for node, at, y in chosen]

@@ -1,0 +1,259 @@
+"""The routes of the server, in one process."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+pytest.importorskip("fastapi", reason="needs eac[serve]")
+pytest.importorskip("httpx2", reason="the client of this test")
+pytest.importorskip("prometheus_client", reason="needs eac[serve]")
+
+from fastapi.testclient import TestClient
+
+from eac.server.app import Settings, create_app
+from eac.server.follow import Follower
+from eac.server.start import open_engine
+from eac.serving.predictor import load_run
+from tests.training.test_predictor import long, trained
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+TOKEN = {"Authorization": "Bearer right"}
+
+
+def build():
+    from eac.backbones.seasonal import SeasonalMLP
+    from tests.training.test_predictor import build as built
+
+    return built(SeasonalMLP(hidden=4, num_blocks=1, lags=("1d",)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    run_dir = tmp_path_factory.mktemp("run")
+    trained(run_dir, *build())
+    return run_dir
+
+
+@pytest.fixture
+def readings(tmp_path) -> Path:
+    frame = long(build()[1], 2, 120)
+    frame.to_csv(tmp_path / "readings.csv", index=False)
+    return tmp_path / "readings.csv"
+
+
+@pytest.fixture
+def client(run, readings, tmp_path):
+    engine = open_engine(run, state_dir=tmp_path / "state", table=readings)
+    settings = Settings(token="right", max_body=20_000, max_rows=50, rate=0)
+    with TestClient(create_app(engine, settings), raise_server_exceptions=False) as client:
+        client.engine = engine
+        yield client
+
+
+def rows(run: Path, step: int) -> list[dict]:
+    frame = long(build()[1], 2, 160)
+    stamps = sorted(frame["ds"].unique())
+    chosen = frame[frame["ds"] == stamps[step]]
+    return [
+        {"unique_id": r.unique_id, "ds": r.ds.isoformat(), "y": None if pd.isna(r.y) else r.y}
+        for r in chosen.itertuples()
+    ]
+
+
+def wait_for(client, condition) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+def test_a_forecast_is_that_of_predict(client, run):
+    answer = client.get("/forecast", params={"level": "80,95"}).json()
+    expected = load_run(run, build()[0]).predict(long(build()[1], 2, 120), levels=(80, 95))
+    assert answer["issued"] == (expected["ds"].min() - pd.Timedelta("1h")).isoformat()
+    for given in answer["forecasts"]:
+        mine = expected[expected["unique_id"] == given["unique_id"]]
+        for column in ("y_hat", "y_hat-lo-95", "y_hat-hi-80"):
+            np.testing.assert_allclose(given[column], mine[column], rtol=1e-3, atol=1e-3)
+
+
+def test_a_request_slices_one_forecast_of_the_whole_network(client):
+    forwards = client.engine.forwards
+    for sensor in ("e", "c", "e,c"):
+        answer = client.get("/forecast", params={"sensors": sensor}).json()
+        assert [f["unique_id"] for f in answer["forecasts"]] == sensor.split(",")
+    assert client.engine.forwards == forwards
+
+
+def test_observations_make_a_new_forecast_and_repeating_them_changes_nothing(client, run):
+    before = client.get("/forecast").json()
+    body = {"readings": rows(run, 120)}
+    answer = client.post("/observe", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["accepted"] == 4
+    wait_for(client, lambda: client.get("/forecast").json()["issued"] > before["issued"])
+    again = client.post("/observe", json=body).json()
+    assert (again["accepted"], again["duplicate"]) == (0, 4)
+
+
+def test_observations_survive_a_restart(client, run, tmp_path):
+    client.post("/observe", json={"readings": rows(run, 120)})
+    client.engine.stop()
+    again = open_engine(run, state_dir=tmp_path / "state")
+    assert again.board.now == client.engine.board.now
+    np.testing.assert_array_equal(again.board.series(100), client.engine.board.series(100))
+    again.stop()
+
+
+def test_wrong_readings_are_named_by_row_and_sensor_and_none_is_kept(client, run):
+    good, *_ = rows(run, 120)
+    observed = client.engine.observed
+    bad = {"readings": [good, good | {"ds": "2024-01-14T10:20:00"}]}
+    answer = client.post("/observe", json=bad)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["row"], problem["unique_id"], problem["status"]) == (1, good["unique_id"], 422)
+    wrong = client.post("/observe", json={"readings": [good, good | {"y": "many"}]}).json()
+    assert wrong["row"] == 1
+    assert "readings.1.y" in wrong["detail"]
+    assert client.engine.observed == observed
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/forecast?sensors=nobody", 404, "'nobody' has no forecast"),
+        ("/forecast?level=99", 400, "level 99 is not followed. Ask for one of: 50, 80, 90, 95"),
+        ("/forecast?level=a", 400, "give percents"),
+        ("/readings?sensor=nobody", 404, "no forecast"),
+        ("/nowhere", 404, "Not Found"),
+    ],
+)
+def test_errors_are_problem_details(client, path, status, said):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert said in answer.json()["detail"]
+
+
+def test_bodies_and_rows_are_limited(client, run):
+    large = client.post("/observe", content=b"x" * 20_001)
+    assert large.status_code == 413
+    many = {"readings": rows(run, 120) * 20}
+    assert client.post("/observe", json=many).status_code == 413
+
+
+def test_a_body_of_unknown_length_is_limited_too(client):
+    answer = client.post("/observe", content=(b"x" * 9000 for _ in range(3)))
+    assert answer.status_code == 413
+
+
+def test_clients_that_ask_too_often_are_told(run, readings, tmp_path):
+    engine = open_engine(run, state_dir=tmp_path / "other", table=readings)
+    with TestClient(create_app(engine, Settings(rate=3))) as client:
+        answers = [client.get("/livez") for _ in range(6)]
+    assert [a.status_code for a in answers[:3]] == [200, 200, 200]
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["Retry-After"] == "1"
+
+
+def test_without_a_token_there_are_no_admin_routes(run, readings, tmp_path):
+    engine = open_engine(run, state_dir=tmp_path / "other", table=readings)
+    with TestClient(create_app(engine)) as client:
+        assert client.get("/admin/artifacts").status_code == 404
+        assert "/admin/artifacts" not in client.get("/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "ü"}])
+def test_admin_routes_need_the_token(client, headers):
+    encoded = {key: value.encode("latin-1") for key, value in headers.items()}
+    assert client.get("/admin/artifacts", headers=encoded).status_code == 401
+
+
+def test_artifacts_are_activated_and_rolled_back_and_numbers_are_never_used_twice(client):
+    ids = [a["id"] for a in client.get("/admin/artifacts", headers=TOKEN).json()["artifacts"]]
+    assert len(ids) == 3
+    first = client.get("/forecast").json()
+    moved = client.post(f"/admin/artifacts/{ids[1]}:activate", headers=TOKEN).json()
+    assert moved["artifact"] == ids[1]
+    second = client.get("/forecast").json()
+    assert second["generation"] == moved
+    assert second["forecasts"] != first["forecasts"]
+    back = client.post(f"/admin/artifacts/{ids[1]}:rollback", headers=TOKEN).json()
+    third = client.get("/forecast").json()
+    assert third["generation"] == back
+    assert back["artifact"] == ids[2]
+    numbers = [a["generation"]["number"] for a in (first, second, third)]
+    assert numbers == sorted(set(numbers))
+    by_id = {f["unique_id"]: f["y_hat"] for f in first["forecasts"]}
+    assert {f["unique_id"]: f["y_hat"] for f in third["forecasts"]} == by_id
+    assert client.post(f"/admin/artifacts/{ids[2]}:rollback", headers=TOKEN).status_code == 409
+    assert client.post("/admin/artifacts/none:activate", headers=TOKEN).status_code == 404
+
+
+def test_a_new_artifact_of_the_run_is_followed(client, monkeypatch):
+    follower = Follower(client.engine)
+    number = client.engine.generation.name.number
+    follower.look()
+    assert client.engine.generation.name.number == number
+    follower._seen.clear()
+    follower.look()
+    assert client.engine.generation.name.number > number
+
+
+def test_a_new_sensor_is_an_event_and_is_forecast_once_it_has_a_window(client, run):
+    times = [rows(run, step)[0]["ds"] for step in range(109, 121)]
+    fresh = [{"unique_id": "<b>new", "ds": ds, "y": 40.0} for ds in times]
+    client.post("/observe", json={"readings": fresh})
+    wait_for(client, lambda: client.get("/forecast?sensors=<b>new").status_code == 200)
+    given = client.get("/forecast?sensors=<b>new&level=90").json()["forecasts"][0]
+    assert given["note"] == "cold start"
+    assert len(given["y_hat-lo-90"]) == 12
+    assert client.get("/events").json()[-1]["unique_id"] == "<b>new"
+    assert client.get("/events?after=99").json() == []
+
+
+def test_health_metrics_page_and_schema(client):
+    assert client.get("/livez").json() == {"status": "ok"}
+    assert client.get("/readyz").json()["generation"]["number"] >= 1
+    metrics = client.get("/metrics").text
+    assert "eac_forwards " in metrics
+    assert 'eac_requests_total{route="/livez",status="200"} 1.0' in metrics
+    page = client.get("/")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert client.get("/page.js").status_code == client.get("/page.css").status_code == 200
+    assert {"/observe", "/forecast"} <= set(client.get("/openapi.json").json()["paths"])
+    sensors = client.get("/sensors").json()
+    assert {s["unique_id"] for s in sensors} >= {"e", "c", "x", "a"}
+    assert len(client.get("/readings?sensor=e&last=5").json()["y"]) == 5
+
+
+def test_before_there_are_enough_readings_the_server_is_alive_but_not_ready(run, tmp_path):
+    engine = open_engine(run, state_dir=tmp_path / "other")
+    with TestClient(create_app(engine)) as client:
+        assert client.get("/livez").status_code == 200
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert "observe at least 12 steps" in answer.json()["detail"]
+        body = {"readings": [row for step in range(12) for row in rows(run, step)]}
+        assert client.post("/observe", json=body).status_code == 200
+        wait_for(client, lambda: client.get("/readyz").status_code == 200)
+
+
+def test_bounds_learn_while_the_server_runs(client, run):
+    width = []
+    for step in range(120, 150):
+        shifted = [row | {"y": row["y"] and row["y"] + 500} for row in rows(run, step)]
+        client.post("/observe", json={"readings": shifted})
+        now = pd.Timestamp(shifted[0]["ds"])
+        wait_for(client, lambda now=now: client.engine.current.issued >= now)
+        given = client.get("/forecast?level=90").json()["forecasts"][0]
+        width.append(given["y_hat-hi-90"][0] - given["y_hat-lo-90"][0])
+    assert width[-1] > 2 * width[0]
