@@ -25,18 +25,23 @@ class Compression:
         max_rank: Of what is kept, so that a period of a long stream stores as much as one of a
             short stream.
         scale: Length of the first rows of the inner factor; longer rows learn faster.
+        gradient: Begin with the inputs' directions in which the loss of the new period is
+            steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
+        rate: Times the learning rate, where an update is trained: fewer numbers take larger steps.
     """
 
     energy: float = 0.99
     max_rank: int = 12
     scale: float = 1.0
+    gradient: bool = True
+    rate: float = 1.0
 
     def __post_init__(self):
-        if not 0 < self.energy <= 1 or self.max_rank < 1 or self.scale <= 0:
+        if not 0 < self.energy <= 1 or self.max_rank < 1 or min(self.scale, self.rate) <= 0:
             raise ConfigError(
-                f"Compression(energy={self.energy}, max_rank={self.max_rank}, "
-                f"scale={self.scale}): give an energy above 0 and at most 1, a max_rank of at "
-                "least 1 and a positive scale."
+                f"Compression(energy={self.energy}, max_rank={self.max_rank}, scale={self.scale}, "
+                f"rate={self.rate}): give an energy above 0 and at most 1, a max_rank of at least "
+                "1, and a positive scale and rate."
             )
 
 

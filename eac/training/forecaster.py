@@ -83,6 +83,7 @@ class Forecaster(LightningModule):
         self._errors: HorizonErrors | None = None
         self._batch_errors: list[Tensor] = []
         self._loss_sum: Tensor | None = None
+        self.plan_rate = 1.0
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units; of a loss with several outputs the one that counts."""
@@ -127,6 +128,7 @@ class Forecaster(LightningModule):
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         plan.open(self.backbone)
+        self.plan_rate = plan.rate
 
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
@@ -167,7 +169,7 @@ class Forecaster(LightningModule):
         optimizer = self._optimizer(trainable)
         share = share_of_rate(self.trainer.callbacks, self.period_data.index)  # pyright: ignore[reportAttributeAccessIssue]
         for group in optimizer.param_groups:
-            group["lr"] *= share
+            group["lr"] *= share * self.plan_rate
         if self._lr_scheduler is None:
             return optimizer
         total = self.trainer.estimated_stepping_batches
