@@ -13,6 +13,7 @@ from eac.calibration.base import Calibrator
 from eac.described import description
 from eac.errors import CheckpointError
 from eac.files import write_tensors
+from eac.records.manifest import check_absent, verify
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -37,7 +38,9 @@ def load_calibrator(directory: StrPath) -> Calibrator | None:
     """
     path = Path(directory) / CALIBRATION_FILE
     if not path.is_file():
+        check_absent(path)
         return None
+    verify(path)
     try:
         tensors = load_file(path)
         said = json.loads(tensors.pop(_VALUES).numpy().tobytes())

@@ -23,6 +23,7 @@ COMMANDS = {
     "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
     "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
+    "doctor": ("doctor", "what is damaged in a run, and what to do"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
     "study": (
