@@ -23,6 +23,8 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": f"--run --input --output --edges --level {READING_FLAGS}",
+    "backtest": "--output --delay --level",
+    "monitor": "--input --output --reference --alarms --policy",
     "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --reference --markdown --latex --csv --html",
