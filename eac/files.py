@@ -150,13 +150,13 @@ def write_tensors(path: StrPath, tensors: Mapping[str, Any]) -> str:
     return write_bytes(path, save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
 
 
-def write_torch(path: StrPath, value: object) -> str:
-    """Writes what ``torch.save`` makes of ``value``, whole, and returns the SHA-256 of the file."""
+def torch_bytes(value: object) -> memoryview:
+    """What ``torch.save`` makes of ``value``."""
     import torch
 
     buffer = io.BytesIO()
     torch.save(value, buffer)
-    return write_bytes(path, buffer.getbuffer())
+    return buffer.getbuffer()
 
 
 def write_frame(path: StrPath, frame: Any, **options: Any) -> None:

@@ -1,21 +1,18 @@
 """Saved states of a run: all of period 0, and of later periods only what differs from it."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from eac.errors import CheckpointError
-from eac.files import write_json, write_tensors, write_torch
-from eac.records.jsonfile import Fields, format_header, read_json
-from eac.typing import StrPath
+from eac.files import digest, write_tensors
+from eac.records.jsonfile import convert, doctor
+from eac.records.manifest import read_verified_json, verify
 
 STATE_FILE = "state.safetensors"
 CARD_FILE = "card.json"
@@ -65,30 +62,25 @@ class SavedState:
             ) from error
 
 
-def save_state(
-    directory: Path, state: SavedState, *, base_directory: Path | None, card: Mapping[str, Any]
-) -> None:
-    """Writes a state and its card, each whole or not at all.
+def write_state(directory: Path, state: SavedState, base_directory: Path | None) -> dict[str, Any]:
+    """Writes the tensors of a state, and returns what its card says of them.
 
     Args:
         directory: Of the period.
         state: What to save.
         base_directory: Of the period whose state is saved in full; tensors equal to its, bit for
             bit, are left out. None saves everything.
-        card: Facts for the reader: node ids, scaler, metrics.
     """
     base = {} if base_directory is None else load_tensors(base_directory)
     same = sorted(k for k, v in state.tensors.items() if k in base and _same_bits(v, base[k]))
     tuned = {k: v for k, v in state.tensors.items() if k not in same}
-    written = write_tensors(directory / STATE_FILE, tuned)
-    header = format_header(STATE_FORMAT) | {
+    return {
         "base": None if base_directory is None else base_directory.name,
-        "base_sha256": None if base_directory is None else _digest(base_directory / STATE_FILE),
-        "state_sha256": written,
+        "base_sha256": None if base_directory is None else verify(base_directory / STATE_FILE),
+        "state_sha256": write_tensors(directory / STATE_FILE, tuned),
         "same_as_base": same,
         "extra": state.extra,
     }
-    write_json(directory / CARD_FILE, header | dict(card))
 
 
 def load_state(directory: Path) -> SavedState:
@@ -97,29 +89,51 @@ def load_state(directory: Path) -> SavedState:
     Raises:
         CheckpointError: If a file is missing, damaged, of another version, or its base changed.
     """
-    card = load_card(directory)
-    if _digest(directory / STATE_FILE) != card["state_sha256"]:
+    card, path = load_card(directory), directory / STATE_FILE
+    if verify(path) != card["state_sha256"]:
         raise CheckpointError(
-            f"{directory / STATE_FILE} is not the file that {CARD_FILE} describes. Remove the "
-            "period's directory to train it again."
+            f"{path} is damaged: it is not the file that {CARD_FILE} describes. {doctor(path)}"
         )
     tensors = load_tensors(directory)
     if card["base"] is not None:
-        base_directory = directory.parent / card["base"]
-        if _digest(base_directory / STATE_FILE) != card["base_sha256"]:
-            raise CheckpointError(
-                f"{base_directory / STATE_FILE} changed since {directory.name} was trained on top "
-                "of it. Restore that file, or remove the later periods to train them again."
-            )
-        base = load_tensors(base_directory)
+        base = load_tensors(_find_base(directory, card["base"], card["base_sha256"]))
+        missing = [name for name in card["same_as_base"] if name not in base]
+        if missing:
+            raise CheckpointError(f"{path}: its base has no tensor {missing[0]!r}. {doctor(path)}")
         tensors |= {name: base[name] for name in card["same_as_base"]}
     return SavedState(tensors, card["extra"])
+
+
+def _find_base(directory: Path, name: str, sha256: str) -> Path:
+    """The folder of the period whose state has this digest; the name alone says nothing."""
+    others = sorted(path for path in directory.parent.glob("period-*") if path.name != name)
+    for folder in (directory.parent / Path(name).name, *others):
+        if (folder / STATE_FILE).is_file() and digest(folder / STATE_FILE) == sha256:
+            return folder
+    path = directory.parent / Path(name).name / STATE_FILE
+    raise CheckpointError(
+        f"{path} is missing or not the file that {directory.name} was trained on top of. "
+        f"{doctor(path)}"
+    )
 
 
 def load_card(directory: Path) -> dict[str, Any]:
     """Reads and checks the card of one period."""
     path = directory / CARD_FILE
-    return Fields.of_format(read_json(path), STATE_FORMAT, str(path)).content
+    card = read_verified_json(path)
+    convert(_Card, card, STATE_FORMAT, str(path))
+    return card
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What of a card is needed to read its state."""
+
+    base: str | None
+    base_sha256: str | None
+    state_sha256: str
+    same_as_base: tuple[str, ...]
+    extra: dict[str, dict[str, Any]]
 
 
 def load_tensors(directory: Path) -> dict[str, Tensor]:
@@ -127,31 +141,11 @@ def load_tensors(directory: Path) -> dict[str, Tensor]:
     path = directory / STATE_FILE
     try:
         return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}). Remove the period's directory to train it again."
-        ) from error
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, each written whole under another name and then renamed."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: StrPath, storage_options: Any | None = None
-    ) -> None:
-        """Writes ``checkpoint`` so that a kill leaves the old file or the new one."""
-        del storage_options
-        write_torch(path, checkpoint)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {doctor(path)}") from error
 
 
 def _same_bits(a: Tensor, b: Tensor) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return torch.equal(a.reshape(-1).view(torch.uint8), b.reshape(-1).view(torch.uint8))
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing. Restore it, or train the period again.")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,15 +1,18 @@
 """What a run keeps of its data beside the model, so that it can forecast from new readings."""
 
-import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from eac.artifacts.checkpoint import load_card
+from eac.artifacts.artifact import GRAPH_FILE, Artifact, ClassSettings, read_artifact
+from eac.artifacts.checkpoint import CARD_FILE, load_card
+from eac.class_paths import find_class
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import part_scaler
 from eac.data.batches.scaling import Scaler, Scaling
@@ -20,12 +23,13 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings
 from eac.data.readers.files import natural_key
-from eac.errors import CheckpointError
+from eac.errors import CheckpointError, EACError, StreamError
 from eac.files import write_tensors
 from eac.protocols.protocol import PROTOCOLS, Protocol
+from eac.records.jsonfile import doctor
+from eac.records.manifest import verify
 from eac.records.record import PERIOD_FILE
 
-GRAPH_FILE = "graph.safetensors"
 OLDER = "was made by an eac that kept less of its data. Train it again to forecast from it."
 
 
@@ -108,10 +112,10 @@ def load_draws(directory: Path) -> int | None:
     return load_card(directory).get("draws")
 
 
-def save_graph(directory: Path, graph: Graph) -> None:
-    """Writes the graph of a period, whole or not at all."""
+def save_graph(directory: Path, graph: Graph) -> str:
+    """Writes the graph of a period, and returns its SHA-256."""
     tensors = {"edge_index": graph.edge_index, "edge_weight": graph.edge_weight}
-    write_tensors(directory / GRAPH_FILE, tensors)
+    return write_tensors(directory / GRAPH_FILE, tensors)
 
 
 def done_periods(run_dir: Path) -> list[Path]:
@@ -120,55 +124,72 @@ def done_periods(run_dir: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def load_data(directories: list[Path]) -> SavedData:
+def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedData:
     """What the done periods of a run say of its data; the last one that has a sensor counts.
 
+    Args:
+        directories: Of the periods up to the one to forecast with, in order.
+        trust: Modules with classes of your own that the run may name.
+
     Raises:
-        CheckpointError: If the run was made before these things were kept.
+        CheckpointError: If the run was made before these things were kept, or is damaged.
     """
-    last = directories[-1]
-    card = load_card(last)
-    if "data" not in card or not (last / GRAPH_FILE).is_file():
-        raise CheckpointError(f"{last.parent} {OLDER}")
-    said = card["data"]
-    node_ids, inputs, targets = _scalers([card, *map(load_card, directories[-2::-1])])
-    return SavedData(
-        window=said["window"],
-        horizon=said["horizon"],
-        protocol=PROTOCOLS[said["protocol"]],
-        scaling=_load_scaling(said["scaling"], last),
-        carry=said["carry"],
-        holidays=said.get("holidays"),
-        covariates=_load_covariates(said.get("covariates")),
-        step=timedelta(seconds=said["step_seconds"]),
-        days_per_week=said["days_per_week"],
-        clock=_load_clock(said),
-        ended=None if said.get("ended") is None else datetime.fromisoformat(said["ended"]),
-        never_read=frozenset(said.get("never_read", ())),
-        graph=Graph(len(card["node_ids"]), **load_file(last / GRAPH_FILE)),
-        node_ids=node_ids,
-        inputs=inputs,
-        targets=targets,
-    )
+    last = read_artifact(directories[-1])
+    said = last.data
+    if said is None or not last.graph_sha256:
+        raise CheckpointError(f"{directories[-1].parent} {OLDER}")
+    artifacts = [last, *map(read_artifact, directories[-2::-1])]
+    try:
+        node_ids, inputs, targets = _scalers(artifacts)
+        return SavedData(
+            window=said.window,
+            horizon=said.horizon,
+            protocol=PROTOCOLS[said.protocol],
+            scaling=_load_scaling(said.scaling, last.path(CARD_FILE), trust),
+            carry=said.carry,
+            holidays=said.holidays,
+            covariates=_load_covariates(said.covariates),
+            step=timedelta(seconds=said.step_seconds),
+            days_per_week=said.days_per_week,
+            clock=None if said.clock is None else ClockRules.of_card(said.clock),
+            ended=None if said.ended is None else datetime.fromisoformat(said.ended),
+            never_read=frozenset(said.never_read),
+            graph=_load_graph(last),
+            node_ids=node_ids,
+            inputs=inputs,
+            targets=targets,
+        )
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, EACError):
+            raise
+        path = last.path(CARD_FILE)
+        raise CheckpointError(f"{path} says what cannot be: {error!r}. {doctor(path)}") from error
 
 
-def _scalers(cards: list[dict[str, Any]]) -> tuple[tuple[str, ...], Scaler, Scaler]:
-    """Every id with its scalers, those of the newest card that has it."""
+def _load_graph(artifact: Artifact) -> Graph:
+    path = artifact.path(GRAPH_FILE)
+    if verify(path) != artifact.graph_sha256:
+        raise CheckpointError(
+            f"{path} is damaged: it is not the file that {CARD_FILE} describes. {doctor(path)}"
+        )
+    try:
+        return Graph(len(artifact.node_ids), **load_file(path))
+    except (OSError, SafetensorError, StreamError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {doctor(path)}") from error
+
+
+def _scalers(artifacts: list[Artifact]) -> tuple[tuple[str, ...], Scaler, Scaler]:
+    """Every id with its scalers, those of the newest period that has it."""
     rows: dict[str, tuple[float, ...]] = {}
-    trivial = "input_scaler" in cards[0]
-    for card in cards:
-        target = card["scaler"]
-        given = card.get("input_scaler", target)
-        values = (given["mean"], given["scale"], target["mean"], target["scale"])
-        for node, *row in zip(card["node_ids"], *values, strict=True):
+    trivial = artifacts[0].input_scaler is not None
+    for one in artifacts:
+        target, given = one.scaler, one.input_scaler or one.scaler
+        values = (given.mean, given.scale, target.mean, target.scale)
+        for node, *row in zip(one.node_ids, *values, strict=True):
             rows.setdefault(node, tuple(row))
     table = torch.tensor(list(rows.values()))
     inputs, targets = Scaler(table[:, 0], table[:, 1]), Scaler(table[:, 2], table[:, 3], trivial)
     return tuple(rows), inputs, targets
-
-
-def _load_clock(said: dict[str, Any]) -> ClockRules | None:
-    return None if said.get("clock") is None else ClockRules.of_card(said["clock"])
 
 
 def _ended(period: Period) -> str | None:
@@ -207,11 +228,11 @@ def _scaling_card(scaling: Scaling | None) -> dict[str, Any] | None:
     return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": vars(scaling)}
 
 
-def _load_scaling(card: dict[str, Any] | None, where: Path) -> Scaling | None:
+def _load_scaling(card: ClassSettings | None, where: Path, trust: Sequence[str]) -> Scaling | None:
     if card is None:
         return None
-    module, _, name = card["class_path"].rpartition(".")
-    kind = getattr(importlib.import_module(module), name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Scaling)):
-        raise CheckpointError(f"{where}: {card['class_path']} is no Scaling. Restore the card.")
-    return kind(**card["init_args"])
+    make = cast(
+        "Callable[..., Scaling]",
+        find_class(card.class_path, Scaling, trust=trust, where=str(where)),
+    )
+    return make(**card.init_args)

@@ -17,12 +17,13 @@ from eac.benchmark.config import (
 )
 from eac.errors import ConfigError, RunError
 from eac.files import write_json
-from eac.records.jsonfile import Fields, format_header, read_json
+from eac.records.jsonfile import format_header, read_as
 from eac.records.record import PERIOD_FILE
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
 CELL_FORMAT = "eac.cell"
+AGAIN = "Remove the file and start the benchmark again."
 UNFINISHED = "it ended before every period of its stream was done"
 
 
@@ -122,14 +123,9 @@ def read_result(cell: Cell) -> CellResult | None:
     path = cell.directory / CELL_FILE
     if not path.is_file():
         return None
-    fields = Fields.of_format(read_json(path), CELL_FORMAT, str(path))
-    error = fields.take("error", str)
-    return CellResult(
-        arguments=tuple(fields.take("arguments", list)),
-        error=error or ("" if is_whole(cell.directory) else UNFINISHED),
-        seconds=fields.take("seconds", (int, float)),
-        peak_memory_mib=fields.take("peak_memory_mib", (int, float, type(None))),
-    )
+    result = read_as(CellResult, path, CELL_FORMAT, advice=AGAIN)
+    whole = result.error or is_whole(cell.directory)
+    return result if whole else replace(result, error=UNFINISHED)
 
 
 def is_whole(directory: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eac.benchmark.executors import Executor
 from eac.benchmark.grid import (
+    AGAIN,
     LOG_FILE,
     Cell,
     CellResult,
@@ -20,7 +21,7 @@ from eac.benchmark.grid import (
 )
 from eac.errors import RunError
 from eac.files import open_in_place, remove, write_json
-from eac.records.jsonfile import Fields, format_header, read_json
+from eac.records.jsonfile import format_header, read_as
 
 DIARY_FILE = "benchmark.json"
 DIARY_FORMAT = "eac.benchmark"
@@ -57,6 +58,11 @@ class Session:
             finished=self.finished + done,
             failed=self.failed + 1 - done,
         )
+
+
+@dataclass(frozen=True)
+class _Diary:
+    sessions: tuple[Session, ...]
 
 
 def run_grid(
@@ -102,8 +108,7 @@ def read_diary(out: Path) -> list[Session]:
     path = out / DIARY_FILE
     if not path.is_file():
         return []
-    fields = Fields.of_format(read_json(path), DIARY_FORMAT, str(path))
-    return [Session(**session) for session in fields.take("sessions", list)]
+    return list(read_as(_Diary, path, DIARY_FORMAT, advice=AGAIN).sessions)
 
 
 def _write_diary(out: Path, sessions: Sequence[Session]) -> None:

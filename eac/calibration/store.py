@@ -13,6 +13,7 @@ from eac.calibration.base import Calibrator
 from eac.described import description
 from eac.errors import CheckpointError
 from eac.files import write_tensors
+from eac.records.manifest import check_absent, verify
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -41,7 +42,9 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
     """
     path = Path(directory) / name
     if not path.is_file():
+        check_absent(path)
         return None
+    verify(path)
     try:
         tensors = load_file(path)
         said = json.loads(tensors.pop(_VALUES).numpy().tobytes())

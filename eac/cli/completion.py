@@ -22,16 +22,17 @@ FLAGS = {
     "validate": TRAINING,
     "test": TRAINING,
     "recipes": "",
-    "predict": f"--run --input --output --edges --level {READING_FLAGS}",
+    "predict": f"--run --input --output --edges --level --period --trust {READING_FLAGS}",
     "backtest": "--output --delay --level",
     "monitor": "--input --output --reference --alarms --policy",
     "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
-    "compare": "--metric --reference --markdown --latex --csv --html",
+    "compare": "--metric --reference --brief --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
-    "--stream --set --tables-only --docs",
+    "--stream --set --tables-only --docs --reference",
+    "doctor": "--repair",
     "study": "heterogeneity spectrum",
-    "data": f"check describe connect convert {DATA_FLAGS} {READING_FLAGS}",
+    "data": f"check describe connect convert subset --nodes {DATA_FLAGS} {READING_FLAGS}",
 }
 
 _BASH = """\

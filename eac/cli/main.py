@@ -25,6 +25,7 @@ COMMANDS = {
     "backtest": ("backtest", "forecasts as they would have been issued, with late readings"),
     "monitor": ("monitor", "find sensors that are silent, stuck, shifted, ... in readings"),
     "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
+    "doctor": ("doctor", "what is damaged in a run, and what to do"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),
     "study": (

@@ -3,11 +3,15 @@
 import re
 import sys
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from jsonargparse import get_loader, set_loader
 from lightning.pytorch.cli import LightningArgumentParser
+from yaml import YAMLError
 
+from eac.class_paths import current_paths
 from eac.cli.answers import answer
+from eac.records.yamlfile import check_aliases
 
 _WRONG_KEY = re.compile(
     r"unrecognized arguments: --(?P<flag>[\w.]+)"
@@ -26,6 +30,16 @@ _ADVICE = {
     "model": "there is no model. Give a recipe, such as -c practical; eac recipes lists them.",
     "run": "--run.dir is missing. Give a directory that receives everything, such as runs/first.",
 }
+
+
+def _load_yaml(text: str) -> Any:
+    """What YAML says, within bounds, with every class path as it is now."""
+    check_aliases(text, "the configuration")
+    return current_paths(_YAML(text))
+
+
+_YAML = get_loader("yaml")
+set_loader("yaml", _load_yaml, (YAMLError,))
 
 
 class SuggestingParser(LightningArgumentParser):

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgress
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from eac.artifacts.checkpoint import AtomicCheckpointIO
+from eac.artifacts.resume_points import AtomicCheckpointIO
 from eac.cli.discovery import import_extension_points
 from eac.cli.limits import (
     check_optimizer,

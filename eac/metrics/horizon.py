@@ -1,17 +1,21 @@
 """Masked errors by node and step of the horizon, as sums that are divided once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eac.errors import CheckpointError
-from eac.records.horizon_table import Errors, HorizonTable, mean_or_none
+from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
 
 _SUMS = ("absolute", "squared", "relative", "relative_count", "target", "count")
-_CACHED_ELEMENTS = 1 << 17
+CACHED_ELEMENTS = 1 << 17
+
+Sums: TypeAlias = dict[str, Sequence[float]]
+"""What is kept, summed over windows and nodes, at each step."""
 
 
 class HorizonErrors:
@@ -157,9 +161,9 @@ def _sums_in_chunks(
     observed: Bool[Tensor, "batch node horizon"],
 ) -> Float[Tensor, "sum node horizon"]:
     """The sums in the targets' own precision, of blocks that stay in the cache."""
-    if y[:1].numel() > _CACHED_ELEMENTS and not y.is_cuda:
+    if y[:1].numel() > CACHED_ELEMENTS and not y.is_cuda:
         return _sums_by_columns(y_hat, y, observed)
-    windows = len(y) if y.is_cuda else max(1, _CACHED_ELEMENTS // max(1, y[:1].numel()))
+    windows = len(y) if y.is_cuda else max(1, CACHED_ELEMENTS // max(1, y[:1].numel()))
     chunks = zip(y_hat.split(windows), y.split(windows), observed.split(windows), strict=True)
     sums = _chunk_sums(*next(chunks))
     for chunk in chunks:
@@ -173,7 +177,7 @@ def _sums_by_columns(
     observed: Bool[Tensor, "batch node horizon"],
 ) -> Float[Tensor, "sum node horizon"]:
     axis = 1 if y.shape[1] > y.shape[2] else 2
-    size = max(1, _CACHED_ELEMENTS * y.shape[axis] // y.numel())
+    size = max(1, CACHED_ELEMENTS * y.shape[axis] // y.numel())
     columns = zip(*(tensor.split(size, axis) for tensor in (y_hat, y, observed)), strict=True)
     return torch.cat([_chunk_sums(*part) for part in columns], dim=axis)
 
@@ -202,19 +206,17 @@ def _absolute_and_count(
 
 
 def _metrics(sums: Sequence[Sequence[float]]) -> dict[str, list[float | None]]:
-    total = dict(zip(_SUMS, sums, strict=True))
-    mean_square = _divide(total["squared"], total["count"])
-    return {
-        "MAE": _divide(total["absolute"], total["count"]),
-        "RMSE": [None if value is None else math.sqrt(value) for value in mean_square],
-        "MAPE": _divide(total["relative"], total["relative_count"], unit=100.0),
-        "WAPE": _divide(total["absolute"], total["target"], unit=100.0),
-    }
+    total: Sums = dict(zip(_SUMS, sums, strict=True))
+    return {name: FORMULAS[name](total) for name in METRICS}
 
 
-def _divide(
-    total: Sequence[float], count: Sequence[float], unit: float = 1.0
-) -> list[float | None]:
+def _rmse(total: Sums) -> list[float | None]:
+    mean_square = divide(total["squared"], total["count"])
+    return [None if value is None else math.sqrt(value) for value in mean_square]
+
+
+def divide(total: Sequence[float], count: Sequence[float], unit: float = 1.0) -> list[float | None]:
+    """Sums divided by their counts; None where there is no count or no finite number."""
     values = [unit * a / b if b > 0 else None for a, b in zip(total, count, strict=True)]
     return [value if value is not None and math.isfinite(value) else None for value in values]
 
@@ -225,3 +227,12 @@ def _labelled(metrics: dict[str, list[float | None]], summary: str) -> Errors:
         | {summary: mean_or_none(values)}
         for name, values in metrics.items()
     }
+
+
+FORMULAS: dict[str, Callable[[Sums], list[float | None]]] = {
+    "MAE": lambda total: divide(total["absolute"], total["count"]),
+    "RMSE": _rmse,
+    "MAPE": lambda total: divide(total["relative"], total["relative_count"], unit=100.0),
+    "WAPE": lambda total: divide(total["absolute"], total["target"], unit=100.0),
+}
+"""Each metric of ``METRICS`` at each step, from the sums that are kept."""

@@ -27,7 +27,7 @@ class Loss(Described, nn.Module, ABC):
         """The loss of each difference ``y_hat - y``."""
 
     def judged(
-        self, y_hat: Float[Tensor, "*any"], y: Float[Tensor, "*any"]
+        self, y_hat: Float[Tensor, "..."], y: Float[Tensor, "*any"]
     ) -> Float[Tensor, "*any"]:
         """Forecasts whose absolute error is what a validation counts: ``point``, by default."""
         del y

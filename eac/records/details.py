@@ -5,18 +5,16 @@ The runner writes it before the record of the period; a report reads it. Nothing
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import NoneType
 from typing import TypeAlias
 
-from eac.files import write_json
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.files import json_bytes
+from eac.records.jsonfile import StrPath, convert, format_header
+from eac.records.manifest import check_absent, read_verified_json, rewrite
 
 DETAILS_FORMAT = "eac.details"
 DETAILS_FILE = "report.json"
 
 Values: TypeAlias = tuple[float | None, ...]
-
-_NUMBER = (int, float, NoneType)
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ class PeriodDetails:
 def write_details(directory: StrPath, details: PeriodDetails) -> None:
     """Writes ``report.json`` into the directory of a period."""
     content = format_header(DETAILS_FORMAT) | asdict(details)
-    write_json(Path(directory) / DETAILS_FILE, content, indent=None)
+    rewrite(Path(directory) / DETAILS_FILE, json_bytes(content, indent=None))
 
 
 def read_details(directory: StrPath) -> PeriodDetails | None:
@@ -185,74 +183,6 @@ def read_details(directory: StrPath) -> PeriodDetails | None:
     """
     path = Path(directory) / DETAILS_FILE
     if not path.is_file():
+        check_absent(path)
         return None
-    source = Fields.of_format(read_json(path), DETAILS_FORMAT, str(path))
-    spectrum = source.take("spectrum", (list, NoneType))
-    spread = source.inner("dispersion")
-    return PeriodDetails(
-        name=source.take("name", str),
-        quality=_quality(source.inner("quality")),
-        map=_map(source.inner("map")),
-        traces=_traces(source.inner("traces")),
-        spectrum=None if spectrum is None else tuple(spectrum),
-        dispersion=Dispersion(tuple(spread.take("centre", list)), spread.take("within", float)),
-        steps_per_day=source.content.get("steps_per_day"),
-        sensors=_sensors(source) if source.content.get("sensors") is not None else None,
-    )
-
-
-def _quality(source: Fields) -> Quality:
-    counts = ("num_steps", "num_edges", "num_isolated", "longest_gap", "num_silent", "num_constant")
-    numbers = ("zero_share", "low", "mean", "high")
-    return Quality(
-        first=source.take("first", str),
-        last=source.take("last", str),
-        missing_share=source.take("missing_share", (int, float)),
-        warnings=tuple(source.take("warnings", list)),
-        **{key: source.take(key, int) for key in counts},
-        **{key: source.take(key, _NUMBER) for key in numbers},
-    )
-
-
-def _map(source: Fields) -> SensorMap:
-    positions = source.take("positions", (list, NoneType))
-    return SensorMap(
-        node_ids=tuple(source.take("node_ids", list)),
-        positions=None if positions is None else tuple((x, y) for x, y in positions),
-        edges=tuple((a, b) for a, b in source.take("edges", list)),
-        num_nodes=source.take("num_nodes", int),
-    )
-
-
-def _sensors(source: Fields) -> SensorFacts:
-    facts = source.inner("sensors")
-    return SensorFacts(
-        node_ids=tuple(facts.take("node_ids", list)),
-        naive=facts.take("naive", str),
-        naive_mae=tuple(facts.take("naive_mae", list)),
-        missing=tuple(facts.take("missing", list)),
-        silent_steps=tuple(facts.take("silent_steps", list)),
-    )
-
-
-def _traces(source: Fields) -> Traces:
-    def sensors(key: str) -> tuple[SensorTrace, ...]:
-        found = (Fields.of(item, source.where) for item in source.take(key, list))
-        return tuple(
-            SensorTrace(
-                node_id=one.take("node_id", str),
-                truth=tuple(one.take("truth", list)),
-                week=tuple(one.take("week", list)),
-                forecast=tuple(tuple(row) for row in one.take("forecast", list)),
-            )
-            for one in found
-        )
-
-    return Traces(
-        start=source.take("start", (str, NoneType)),
-        step_seconds=source.take("step_seconds", _NUMBER),
-        first_step=source.take("first_step", int),
-        leads=tuple(source.take("leads", list)),
-        worst=sensors("worst"),
-        best=sensors("best"),
-    )
+    return convert(PeriodDetails, read_verified_json(path), DETAILS_FORMAT, str(path))

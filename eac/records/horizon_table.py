@@ -3,14 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any, TypeAlias
 
-from eac.records.jsonfile import Fields
-
-METRICS = ("MAE", "RMSE", "MAPE", "WAPE")
-
-_NUMBER = (int, float, NoneType)
+METRICS: dict[str, str] = {"MAE": "", "RMSE": "", "MAPE": "%", "WAPE": "%"}
+"""Names of the metrics, and their unit; empty for that of the readings."""
+ALWAYS = ("MAE", "RMSE", "MAPE", "WAPE")
+"""Metrics that every record holds, also an old one."""
 
 Errors: TypeAlias = dict[str, dict[str, float | None]]
 
@@ -39,14 +37,6 @@ class HorizonTable:
         """The table as plain dictionaries, without NaN."""
         return {"point": _finite(self.point), "cumulative": _finite(self.cumulative)}
 
-    @staticmethod
-    def from_json(value: object, where: str) -> "HorizonTable":
-        """Reads what ``to_json`` gave; ``where`` names the place in error messages."""
-        source = Fields.of(value, where)
-        return HorizonTable(
-            _errors(source.inner("point"), "mean"), _errors(source.inner("cumulative"), "avg")
-        )
-
 
 Groups: TypeAlias = dict[str, HorizonTable]
 """Errors by group of nodes; "all" is always among them."""
@@ -66,14 +56,20 @@ def mean_or_none(values: Iterable[float | None]) -> float | None:
     return math.fsum(present) / len(present) if present else None
 
 
-def read_tables(source: Fields, require: str | None = None) -> Groups:
-    """Reads what ``tables_to_json`` gave; ``require`` names a table that must be there."""
-    if require is not None:
-        source.inner(require)
-    return {
-        name: HorizonTable.from_json(table, f"{source.where}.{name}")
-        for name, table in source.content.items()
-    }
+def check_tables(tables: Groups, where: str) -> None:
+    """Refuses tables that lack a metric or its summary.
+
+    Raises:
+        ValueError: Names the table by ``where`` and its name.
+    """
+    for name, table in tables.items():
+        for kind, errors, summary in (
+            ("point", table.point, "mean"),
+            ("cumulative", table.cumulative, "avg"),
+        ):
+            for metric in ALWAYS:
+                if summary not in errors.get(metric, {}):
+                    raise ValueError(f"field '{where}.{name}.{kind}.{metric}.{summary}' is missing")
 
 
 def tables_to_json(tables: Groups) -> dict[str, Any]:
@@ -93,18 +89,11 @@ def _finite(errors: Errors) -> Errors:
     }
 
 
-def _errors(source: Fields, summary: str) -> Errors:
-    errors = {}
-    for metric in METRICS:
-        row = source.inner(metric)
-        row.take(summary, _NUMBER)
-        errors[metric] = {key: row.take(key, _NUMBER) for key in row.content}
-    return errors
-
-
 def _mean_errors(tables: Sequence[Errors]) -> Errors:
     first = tables[0] if tables else {metric: {} for metric in METRICS}
     return {
-        metric: {key: mean_or_none(table[metric].get(key) for table in tables) for key in row}
+        metric: {
+            key: mean_or_none(table.get(metric, {}).get(key) for table in tables) for key in row
+        }
         for metric, row in first.items()
     }

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from eac.records.jsonfile import Fields
-
 ByLevel = dict[str, float | None]
 """A number for each level, named by its percent: "80", "90"."""
 Course = dict[str, tuple[float | None, ...]]
@@ -87,25 +85,6 @@ class Intervals:
         content["fans"] = [dict(vars(fan)) for fan in self.fans]
         return content
 
-    @staticmethod
-    def from_json(source: Fields) -> "Intervals":
-        """Reads what ``to_json`` gave.
-
-        Raises:
-            CheckpointError: If a field is missing or wrong.
-        """
-        by_level = ("coverage", "winkler", "width", "within_five", "first_month")
-        return Intervals(
-            calibrator=source.take("calibrator", str),
-            source=source.take("source", str),
-            crps=source.take("crps", (int, float, type(None))),
-            **{name: dict(source.take(name, dict)) for name in by_level},
-            steps={k: _course(v) for k, v in source.take("steps", dict).items()},
-            days={k: _course(v) for k, v in source.take("days", dict).items()},
-            ages=tuple(AgeGroup(**group) for group in source.take("ages", list)),
-            fans=tuple(_fan(fan) for fan in source.take("fans", list)),
-        )
-
 
 def mean_by_level(tables: list[ByLevel]) -> ByLevel:
     """Means over periods, of the levels that all of them have.
@@ -120,18 +99,3 @@ def mean_by_level(tables: list[ByLevel]) -> ByLevel:
         values = [value for table in tables if (value := table[level]) is not None]
         means[level] = sum(values) / len(values) if values else None
     return means
-
-
-def _course(value: dict[str, Any]) -> Course:
-    return {level: tuple(row) for level, row in value.items()}
-
-
-def _fan(value: dict[str, Any]) -> Fan:
-    return Fan(
-        node_id=value["node_id"],
-        first=value["first"],
-        truth=tuple(value["truth"]),
-        y_hat=tuple(value["y_hat"]),
-        low=_course(value["low"]),
-        high=_course(value["high"]),
-    )

@@ -1,31 +1,103 @@
-"""JSON files that are read with checks."""
+"""JSON files that are read with checks: what a file holds is described by a dataclass."""
 
-import json
 import os
-from dataclasses import dataclass
+import re
+import shlex
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
 
 from eac.errors import CheckpointError
 
 StrPath: TypeAlias = str | os.PathLike[str]
-Kinds: TypeAlias = type | tuple[type, ...]
+T = TypeVar("T")
 
 FORMAT_VERSION = 1
+LARGEST = 1 << 28
+"""Bytes of the largest JSON file that is read; the record of 100,000 sensors has some 10 MB."""
+
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 
 
-def read_json(path: StrPath) -> Any:
+def read_json(path: StrPath, *, advice: str | None = None) -> Any:
     """The content of a JSON file.
 
+    Args:
+        path: The file.
+        advice: What to do when it is damaged; None names ``eac doctor``.
+
     Raises:
-        CheckpointError: If the file is missing or is not JSON.
+        CheckpointError: If the file is missing, too large, or is not JSON.
     """
+    return decode(read_bytes(path, LARGEST, advice=advice), path, advice=advice)
+
+
+def decode(content: bytes, path: StrPath, *, advice: str | None = None) -> Any:
+    """The value that JSON says; ``path`` names its file in messages."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{path} cannot be read as JSON: {error}. Remove the file and resume the run."
+            f"{path} cannot be read as JSON: {error}. {advice or doctor(path)}"
         ) from error
+
+
+def read_bytes(path: StrPath, largest: int, *, advice: str | None = None) -> bytes:
+    """The bytes of an ordinary file that is not too large to be what it should be.
+
+    Raises:
+        CheckpointError: If it is something else.
+    """
+    file = Path(path)
+    try:
+        if not file.is_file():
+            raise CheckpointError(f"{path} is missing or not a file. {advice or doctor(path)}")
+        size = file.stat().st_size
+        if size > largest:
+            raise CheckpointError(
+                f"{path} has {size} bytes, more than the {largest} that such a file can have. "
+                f"{advice or doctor(path)}"
+            )
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error.strerror}. {advice or doctor(path)}"
+        ) from error
+
+
+def read_as(kind: type[T], path: StrPath, name: str, *, advice: str | None = None) -> T:
+    """The content of a file of format ``name``, as an object of ``kind``.
+
+    Entries that ``kind`` does not know are left out, and those it has a default for may be missing,
+    so that files of older and newer versions can be read.
+
+    Raises:
+        CheckpointError: Names the file, the field and what was expected there.
+    """
+    return convert(kind, read_json(path, advice=advice), name, str(path), advice=advice)
+
+
+def convert(kind: type[T], value: object, name: str, where: str, *, advice: str | None = None) -> T:
+    """The same for a value that was read; ``where`` names its file in messages."""
+    advice = advice or doctor(where)
+    if not isinstance(value, dict):
+        raise CheckpointError(
+            f"{where} holds {type(value).__name__} where an object with fields is expected. "
+            f"{advice}"
+        )
+    found, version = value.get("format"), value.get("format_version")
+    if found != name:
+        raise CheckpointError(f"{where} is of format {found!r}, expected {name!r}. {advice}")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{where} has format version {version!r}, this eac reads version {FORMAT_VERSION}. "
+            f"Read it with the eac that wrote it, which run.json names. {advice}"
+        )
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{where}: {_sentence(str(error))}. {advice}") from error
 
 
 def format_header(name: str) -> dict[str, str | int]:
@@ -33,71 +105,34 @@ def format_header(name: str) -> dict[str, str | int]:
     return {"format": name, "format_version": FORMAT_VERSION}
 
 
-@dataclass(frozen=True)
-class Fields:
-    """A JSON object whose entries are checked when taken.
+def doctor(path: StrPath) -> str:
+    """The advice for a damaged file of a run: ask what is damaged and what can be done.
 
-    Attributes:
-        content: The object.
-        where: Names the file, and the place in it, in error messages.
+    Example:
+        >>> doctor("runs/x/period-00-a/metrics.json")
+        'To see what to do, run: eac doctor runs/x'
     """
-
-    content: dict[str, Any]
-    where: str
-
-    @staticmethod
-    def of_format(value: object, name: str, where: str) -> "Fields":
-        """An object that begins with ``format_header(name)``.
-
-        Raises:
-            CheckpointError: If it is something else or of another version.
-        """
-        fields = Fields.of(value, where)
-        found, version = fields.content.get("format"), fields.content.get("format_version")
-        if found != name:
-            raise CheckpointError(
-                f"{where} is of format {found!r}, expected {name!r}. Give a file written by eac."
-            )
-        if version != FORMAT_VERSION:
-            raise CheckpointError(
-                f"{where} has format version {version!r}, this eac reads version "
-                f"{FORMAT_VERSION}. Read it with the eac that wrote it, or run again."
-            )
-        return fields
-
-    @staticmethod
-    def of(value: object, where: str) -> "Fields":
-        """Any JSON object."""
-        if not isinstance(value, dict):
-            raise CheckpointError(
-                f"{where} holds {type(value).__name__} where an object with fields is expected. "
-                "Remove the file and resume the run."
-            )
-        return Fields(value, where)
-
-    def take(self, key: str, kinds: Kinds) -> Any:
-        """The entry ``key``, which must be of one of ``kinds``.
-
-        Raises:
-            CheckpointError: If the entry is missing or of another kind.
-        """
-        if key not in self.content:
-            raise CheckpointError(
-                f"{self.where}: field {key!r} is missing. Remove the file and resume the run."
-            )
-        value = self.content[key]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in _all(kinds)):
-            raise CheckpointError(
-                f"{self.where}: field {key!r} is {value!r}, expected "
-                f"{' or '.join(kind.__name__ for kind in _all(kinds))}. "
-                "Remove the file and resume the run."
-            )
-        return value
-
-    def inner(self, key: str) -> "Fields":
-        """The entry ``key``, itself an object."""
-        return Fields(self.take(key, dict), f"{self.where}: {key}")
+    folder = Path(path).parent
+    while folder.name == "refit" or folder.name.startswith("period-"):
+        folder = folder.parent
+    return f"To see what to do, run: eac doctor {shlex.quote(str(folder))}"
 
 
-def _all(kinds: Kinds) -> tuple[type, ...]:
-    return kinds if isinstance(kinds, tuple) else (kinds,)
+def _sentence(message: str) -> str:
+    """What msgspec found, as words about a field.
+
+    Example:
+        >>> _sentence("Expected `int`, got `str` - at `$.nodes.kept`")
+        "field 'nodes.kept' is of type str, expected int"
+        >>> _sentence("Object missing required field `new` - at `$.nodes`")
+        "field 'nodes.new' is missing"
+    """
+    parts = _PLACE.fullmatch(message)
+    what, place = (parts["what"], parts["place"] or "") if parts else (message, "")
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
+    if missing:
+        return f"field {'.'.join(filter(None, (place, missing[1])))!r} is missing"
+    wrong = re.fullmatch(r"Expected `(.*)`, got `(.*)`", what, re.DOTALL)
+    if wrong:
+        return f"field {place!r} is of type {wrong[2]}, expected {wrong[1].replace(' | ', ' or ')}"
+    return f"field {place!r}: {what}" if place else what

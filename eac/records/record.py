@@ -5,29 +5,27 @@ The runner writes these records and the reports read them. Nothing here needs to
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from eac.errors import RunError
-from eac.files import write_json
+from eac.errors import CheckpointError, RunError
+from eac.files import json_bytes, write_bytes
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
+    check_tables,
     finite_or_none,
     mean_table,
-    read_tables,
     tables_to_json,
 )
 from eac.records.intervals import ByLevel, Intervals, mean_by_level
-from eac.records.jsonfile import Fields, StrPath, format_header, read_json
+from eac.records.jsonfile import StrPath, convert, doctor, format_header
+from eac.records.manifest import read_verified_json, seal, write_noted
 from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
 PERIOD_FILE = "metrics.json"
 RUN_FILE = "run.json"
-
-_NUMBER = (int, float, NoneType)
 
 
 @dataclass(frozen=True)
@@ -139,30 +137,16 @@ class PeriodRecord:
         Raises:
             CheckpointError: If the version is another one or a field is missing or wrong.
         """
-        source = Fields.of_format(value, PERIOD_FORMAT, where)
-        counts = source.inner("nodes")
-        return PeriodRecord(
-            name=source.take("name", str),
-            num_nodes=source.take("num_nodes", int),
-            nodes=NodeCounts(**{key: counts.take(key, int) for key in vars(NodeCounts())}),
-            trainable_parameters=source.take("trainable_parameters", int),
-            total_parameters=source.take("total_parameters", int),
-            fit_seconds=source.take("fit_seconds", (int, float)),
-            epochs=source.take("epochs", int),
-            best_epoch=source.take("best_epoch", (int, NoneType)),
-            val_metric=source.take("val_metric", _NUMBER),
-            groups=read_tables(source.inner("groups"), require="all"),
-            baselines=read_tables(source.inner("baselines")),
-            fingerprint=source.take("fingerprint", str),
-            strategy=source.take("strategy", str),
-            backbone=source.take("backbone", str),
-            notes=tuple(source.take("notes", list)),
-            sensors=_sensors(source),
-            before=_transfer(source, "before"),
-            past=_transfer(source, "past"),
-            intervals=_intervals(source),
-            update=_update(source),
-        )
+        record = convert(PeriodRecord, value, PERIOD_FORMAT, where)
+        tables = {"groups": record.groups, "baselines": record.baselines}
+        tables |= {f"before.{name}": groups for name, groups in record.before.items()}
+        tables |= {f"past.{name}": groups for name, groups in record.past.items()}
+        try:
+            for place, groups in tables.items():
+                check_tables(groups, place)
+        except ValueError as error:
+            raise CheckpointError(f"{where}: {error}. {doctor(where)}") from error
+        return record
 
 
 @dataclass(frozen=True)
@@ -221,32 +205,25 @@ class RunRecord:
         Raises:
             CheckpointError: If the version is another one or a field is missing or wrong.
         """
-        source = Fields.of_format(value, RUN_FORMAT, where)
-        return RunRecord(
-            stream=source.take("stream", str),
-            unit=source.take("unit", str),
-            source=source.take("source", str),
-            protocol=source.take("protocol", str),
-            seed=source.take("seed", (int, NoneType)),
-            null_value=source.take("null_value", _NUMBER),
-            versions=dict(source.take("versions", dict)),
-        )
+        return replace(convert(RunRecord, value, RUN_FORMAT, where), periods=())
 
 
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
-    """Writes ``metrics.json``, whose existence says that the period is done."""
-    write_json(Path(directory) / PERIOD_FILE, record.to_json())
+    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest."""
+    content = json_bytes(record.to_json())
+    seal(directory, {PERIOD_FILE: content})
+    write_bytes(Path(directory) / PERIOD_FILE, content)
 
 
 def read_period(directory: StrPath) -> PeriodRecord:
     """Reads the record that ``write_period`` wrote."""
     path = Path(directory) / PERIOD_FILE
-    return PeriodRecord.from_json(read_json(path), str(path))
+    return PeriodRecord.from_json(read_verified_json(path), str(path))
 
 
 def write_run(directory: StrPath, record: RunRecord) -> None:
     """Writes ``run.json``, the header of a run; the periods stand in their own files."""
-    write_json(Path(directory) / RUN_FILE, record.to_json())
+    write_noted(Path(directory) / RUN_FILE, json_bytes(record.to_json()))
 
 
 def read_run(directory: StrPath) -> RunRecord:
@@ -265,9 +242,20 @@ def read_run(directory: StrPath) -> RunRecord:
             "Give the directory named by --run.dir."
         )
     done = [path.parent for path in root.glob(f"period-*/{PERIOD_FILE}")]
-    periods = tuple(read_period(path) for path in sorted(done, key=_period_position))
-    header = RunRecord.from_json(read_json(root / RUN_FILE), str(root / RUN_FILE))
-    return replace(header, periods=periods)
+    done.sort(key=_period_position)
+    for position, path in enumerate(done):
+        if _period_position(path)[0] != position:
+            raise CheckpointError(
+                f"{root}: period {position} is not done, but {path.name} is. A mean over the "
+                f"others would be another number. {doctor(root / RUN_FILE)}"
+            )
+    return replace(read_header(root), periods=tuple(read_period(path) for path in done))
+
+
+def read_header(directory: StrPath) -> RunRecord:
+    """Reads the header of a run, without its periods."""
+    path = Path(directory) / RUN_FILE
+    return RunRecord.from_json(read_verified_json(path), str(path))
 
 
 def _period_position(directory: Path) -> tuple[int, str]:
@@ -277,29 +265,3 @@ def _period_position(directory: Path) -> tuple[int, str]:
             f"{directory} is not named period-<number>-<name>. Give it back its name or remove it."
         )
     return int(number), directory.name
-
-
-def _transfer(source: Fields, key: str) -> dict[str, Groups]:
-    if key not in source.content:  # records written before transfer was measured
-        return {}
-    inner = source.inner(key)
-    return {name: read_tables(inner.inner(name), require="all") for name in inner.content}
-
-
-def _intervals(source: Fields) -> Intervals | None:
-    if "intervals" not in source.content:  # records written before there were intervals
-        return None
-    return Intervals.from_json(source.inner("intervals"))
-
-
-def _update(source: Fields) -> UpdateRecord | None:
-    if source.content.get("update") is None:  # records written before updates were
-        return None
-    return UpdateRecord.from_json(source.inner("update"))
-
-
-def _sensors(source: Fields) -> SensorErrors | None:
-    if source.take("sensors", (dict, NoneType)) is None:
-        return None
-    sensors = source.inner("sensors")
-    return SensorErrors(tuple(sensors.take("node_ids", list)), tuple(sensors.take("mae", list)))

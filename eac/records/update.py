@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from eac.records.jsonfile import Fields
-
 
 @dataclass(frozen=True)
 class UpdateRecord:
@@ -33,10 +31,3 @@ class UpdateRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as a plain dictionary."""
         return dict(vars(self)) | {"energy_lost": self.energy_lost}
-
-    @staticmethod
-    def from_json(source: Fields) -> "UpdateRecord":
-        """Reads what ``to_json`` gave."""
-        counts = ("rank", "kept_rank", "parameters", "kept_parameters")
-        share = source.take("energy_kept", (int, float))
-        return UpdateRecord(*(source.take(name, int) for name in counts), energy_kept=share)

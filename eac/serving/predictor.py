@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eac.artifacts.artifact import read_artifact
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
@@ -147,15 +148,24 @@ class Predictor:
 
 
 def load_run(
-    run_dir: StrPath, forecaster: Forecaster | None = None, *, period: int | None = None
+    run_dir: StrPath,
+    forecaster: Forecaster | None = None,
+    *,
+    period: str | int | None = None,
+    trust: Sequence[str] = (),
 ) -> Predictor:
-    """A finished or running run, to forecast with what its last finished period left.
+    """A finished or running run, to forecast with what one of its finished periods left.
+
+    A run directory is data: classes that are not part of this package are loaded only when their
+    module is listed, and every file is compared with its digest.
 
     Args:
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
-        period: Position of the period among the finished ones; None is the last.
+        period: Name or position of the period, from 0, negative from the end; None is the last
+            finished one. Scales are those known then.
+        trust: Modules with classes of your own that the run may name, such as ["my.module"].
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -166,18 +176,34 @@ def load_run(
     """
     run_dir = Path(run_dir)
     directories = done_periods(run_dir)
-    if period is not None:
-        directories = directories[: period + 1]
+    if directories and period is not None:
+        directories = directories[: _position(directories, period) + 1]
     if not directories:
         raise RunError(
             f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
             f"practical --stream PATH --run.dir {run_dir}"
         )
-    data = load_data(directories)
-    model = forecaster or rebuild(run_dir, window=data.window, horizon=data.horizon)
+    data, artifact = load_data(directories, trust=trust), read_artifact(directories[-1])
+    model = forecaster or rebuild(
+        run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
+    )
     load_state(directories[-1]).restore(model)
     model.select_nodes(data.current_ids)
     return Predictor(model, data, load_calibrator(directories[-1]))
+
+
+def _position(directories: list[Path], period: str | int) -> int:
+    """Where a period is among those that are finished; a name goes before a position."""
+    names = [read_artifact(directory).period for directory in directories]
+    if period in names:
+        return names.index(str(period))
+    number = int(period) if str(period).lstrip("-").isdecimal() else len(names)
+    if -len(names) <= number < len(names):
+        return range(len(names))[number]
+    raise RunError(
+        f"there is no finished period {period!r}. Give one of {', '.join(map(repr, names))}, or a "
+        f"position from 0 to {len(names) - 1}."
+    )
 
 
 def _silences(recent: Recent, window: int) -> list[str]:

@@ -1,6 +1,8 @@
 """Callbacks that make a period repeatable and resumable."""
 
 import time
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -87,6 +89,18 @@ class PeriodCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up the best score also where the run directory was moved in between."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath), Path(path).name)) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {name: here(state_dict[name]) for name in paths if name in state_dict}
+        best = {here(path): score for path, score in state_dict.get("best_k_models", {}).items()}
+        state = {**state_dict, **moved, "dirpath": self.dirpath, "best_k_models": best}
+        super().load_state_dict(state)
 
 
 class CountEpochs(Callback):

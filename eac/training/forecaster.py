@@ -71,6 +71,7 @@ class Forecaster(LightningModule):
         super().__init__()
         self.loss = loss or MSE()
         outputs = self.loss.outputs
+        self.made_from = (backbone, strategy, self.loss, revin)
         backbone = backbone if outputs == 1 else ManyOutputs(backbone, outputs)
         self.backbone = backbone if revin is None else RevIN(backbone, revin)
         self.strategy = strategy

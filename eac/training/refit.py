@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from eac.artifacts.resume_points import resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import StopWhereDiverged
@@ -46,10 +47,9 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, last = CountEpochs(), directory / "last.ckpt"
+    clock, resume = CountEpochs(), resume_point(directory)
     again = _Again(data.refit_epochs)
     own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
-    resume = str(last) if last.is_file() else None
     trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

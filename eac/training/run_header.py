@@ -55,10 +55,31 @@ def describe(forecaster: Forecaster, data: PeriodData) -> str:
     return yaml.safe_dump(settings, sort_keys=False)
 
 
+def made(forecaster: Forecaster) -> dict[str, Any]:
+    """How backbone, strategy and loss were made.
+
+    Raises:
+        ConfigError: If that cannot be said in a configuration.
+    """
+    *parts, revin = forecaster.made_from
+    said = {
+        name: description(part)
+        for name, part in zip(("backbone", "strategy", "loss"), parts, strict=True)
+    }
+    return said if revin is None else said | {"revin": revin}
+
+
+def made_or_nothing(forecaster: Forecaster) -> dict[str, Any]:
+    """The same; nothing where it cannot be said."""
+    try:
+        return made(forecaster)
+    except ConfigError:
+        return {}
+
+
 def _model(forecaster: Forecaster) -> dict[str, Any]:
     """How the model was built, or why that cannot be said."""
-    parts = {"backbone": forecaster.backbone, "strategy": forecaster.strategy}
     try:
-        return {"model": {name: description(part) for name, part in parts.items()}}
+        return {"model": made(forecaster)}
     except ConfigError as error:
         return {UNSAID: str(error)}

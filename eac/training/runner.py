@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, load_state, save_state
-from eac.artifacts.saved_data import data_card, load_draws, save_graph
+from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
+from eac.artifacts.saved_data import load_draws
+from eac.artifacts.saving import save_artifact
+from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
 from eac.errors import RunError
-from eac.files import make_folder, remove, write_text
+from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
+from eac.records.manifest import write_noted
 from eac.records.record import (
     PERIOD_FILE,
     RUN_FILE,
@@ -41,7 +44,7 @@ from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
-from eac.training.run_header import describe, header
+from eac.training.run_header import describe, header, made_or_nothing
 from eac.training.testing import CrossTester, by_group
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
@@ -149,7 +152,7 @@ class StreamRunner:
                 "another run directory, or continue that run with: eac run --resume "
                 f"{self.run_dir}"
             )
-        write_text(path, self._config)
+        write_noted(path, self._config.encode())
         if not (self.run_dir / RUN_FILE).is_file():
             write_run(self.run_dir, header(self.forecaster, self.data))
         done = read_run(self.run_dir).periods
@@ -245,10 +248,9 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = directory / "last.ckpt"
-        resume = str(last) if last.is_file() else None
-        trainer.fit(self.forecaster, datamodule=data, ckpt_path=resume)
-        best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
+        last = resume_point(directory)
+        trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
+        best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])
 
     def _record(
@@ -282,20 +284,20 @@ class StreamRunner:
 
     def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
         """Writes state and card, then the record that says the period is done."""
-        base = self._directory(self.data.for_period(0)) if data.index > 0 else None
-        card = {
-            "period": record.name,
-            "node_ids": list(data.period.node_ids),
-            **data_card(data),
-            "metrics": record.errors.to_json(),
-        }
-        save_graph(directory, data.period.graph)
-        save_state(directory, SavedState.of(self.forecaster), base_directory=base, card=card)
         self._intervals.end(data, directory)
+        before = self._memory.previous
+        save_artifact(
+            directory,
+            SavedState.of(self.forecaster),
+            data,
+            base=self._directory(self.data.for_period(0)) if data.index > 0 else None,
+            parent=None if before is None else self._directory(before),
+            made=made_or_nothing(self.forecaster),
+            calibration=CALIBRATION_FILE,
+            facts=record.errors.to_json(),
+        )
         write_period(directory, record)
-        for name in ("best.ckpt", "last.ckpt"):
-            remove(directory / name)
-            remove(directory / "refit" / name)
+        remove_checkpoints(directory)
 
     def _directory(self, data: PeriodData) -> Path:
         name = self.data.stream.period_names[data.index]

@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 
-from eac.artifacts.checkpoint import AtomicCheckpointIO
+from eac.artifacts.resume_points import AtomicCheckpointIO
 
 TrainerFactory: TypeAlias = Callable[[Path, Sequence[Callback]], Trainer]
 """Makes a fresh Trainer for a period's directory, with these callbacks besides its own."""

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, seed_everything
 from torch import Tensor
 
-from eac.artifacts.checkpoint import SavedState, load_state, load_tensors, save_state
+from eac.artifacts.checkpoint import SavedState, load_state, load_tensors, write_state
 from eac.backbones.stgnn import STGNN
 from eac.continual.updates import Compression, merge_updates
 from eac.data.batches.datamodule import PeriodData
@@ -102,13 +102,13 @@ def test_what_a_period_stores_is_constant_over_50_periods(tmp_path):
     model = Forecaster(STGNN(WINDOW, HORIZON), strategy)
     (first, later, *_), sizes = periods(), []
     begin(model, first)
-    save_state(tmp_path, SavedState.of(model), base_directory=None, card={})
+    write_state(tmp_path, SavedState.of(model), None)
     for number in range(50):
         begin(model, later)
         shake(model, seed=number)
         directory = tmp_path.parent / f"{tmp_path.name}-{number}"
         directory.mkdir()
-        save_state(directory, SavedState.of(model), base_directory=tmp_path, card={})
+        write_state(directory, SavedState.of(model), tmp_path)
         sizes.append((directory / "state.safetensors").stat().st_size)
     assert len(set(sizes[3:])) == 1
     whole = (tmp_path / "state.safetensors").stat().st_size

@@ -109,7 +109,7 @@ def test_the_page_of_a_hundred_sensors_and_of_many_periods_stays_small(tmp_path)
 
 def test_a_run_without_details_is_still_shown(tmp_path):
     run = write_example(tmp_path / "run")
-    for path in run.glob("period-*/report.json"):
+    for path in [*run.glob("period-*/report.json"), *run.glob("period-*/manifest.json")]:
         path.unlink()
     write_page(run, tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text(encoding="utf-8")

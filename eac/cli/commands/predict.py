@@ -58,7 +58,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
-    forecasts = load_run(arguments.run).predict(frame, edges, levels=arguments.level, form=form)
+    run = load_run(arguments.run, period=arguments.period, trust=arguments.trust)
+    forecasts = run.predict(frame, edges, levels=arguments.level, form=form)
     if not len(forecasts):
         raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
@@ -135,6 +136,14 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="FILE",
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
+    )
+    add("--period", metavar="NAME", help="name or position of the period to forecast with")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
     )
     add(
         "--level",

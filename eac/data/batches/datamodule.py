@@ -114,11 +114,9 @@ class PeriodData(LightningDataModule):
         self.period_key = period
         self.window, self.horizon = window, horizon
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.val_windows = val_windows
-        self.fractions = (train_fraction, val_fraction)
+        self.val_windows, self.fractions = val_windows, (train_fraction, val_fraction)
         self.rehearsal, self.disguise = rehearsal, disguise
-        self.nodes_per_window = nodes_per_window
-        self.steps_per_epoch = steps_per_epoch
+        self.nodes_per_window, self.steps_per_epoch = nodes_per_window, steps_per_epoch
         self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
@@ -162,10 +160,10 @@ class PeriodData(LightningDataModule):
         return other
 
     def setup(self, stage: str) -> None:
-        """Lets the model say how the period must be prepared, where nobody has."""
+        """Lets the model have the period as it needs it; one that a runner prepared stays so."""
         del stage
         model = None if self.trainer is None else self.trainer.lightning_module
-        if self._ready is None and isinstance(model, Learner):
+        if isinstance(model, Learner):
             self._ready = model.made_ready(self)
 
     @property
@@ -298,5 +296,5 @@ class PeriodData(LightningDataModule):
         """A loader of start steps; several processes share out each batch among them."""
         if self.trainer is None or self.trainer.world_size == 1:
             return loader(starts, batches)
-        rank, num_ranks = self.trainer.global_rank, self.trainer.world_size
-        return loader(starts, SharedBatches(batches, rank, num_ranks, fill=fill))
+        share = self.trainer.global_rank, self.trainer.world_size
+        return loader(starts, SharedBatches(batches, *share, fill=fill))

@@ -10,7 +10,7 @@ from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_non
 from eac.records.record import PERIOD_FILE, PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
-PERCENT = ("MAPE", "WAPE")
+PERCENT = tuple(name for name, unit in METRICS.items() if unit == "%")
 BASELINES = {
     "last": "last value",
     "day": "same slot a day ago",
@@ -175,7 +175,7 @@ def format_error(value: float | None) -> str:
 
 
 def _at(errors: Errors, keys: tuple[str, ...]) -> Errors:
-    return {metric: {key: errors[metric].get(key) for key in keys} for metric in METRICS}
+    return {metric: {key: errors.get(metric, {}).get(key) for key in keys} for metric in METRICS}
 
 
 def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:

@@ -1,0 +1,152 @@
+"""What is damaged, missing or of another version in a run directory, and from where on."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eac.artifacts.artifact import check_artifact
+from eac.artifacts.checkpoint import load_state
+from eac.artifacts.resume_points import CHECKPOINTS, is_whole
+from eac.errors import CheckpointError, EACError, RunError
+from eac.records.details import read_details
+from eac.records.manifest import MANIFEST_FILE, kept_files, read_manifest, verify
+from eac.records.record import PERIOD_FILE, RUN_FILE, read_header, read_period
+from eac.records.yamlfile import read_yaml
+
+CONFIG_FILE = "config.yaml"
+_FOLDER = re.compile(r"period-(\d+)-")
+_ADVICE = re.compile(r" To see what to do, run: eac doctor .*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        what: One sentence.
+        position: Of the period; None for the run as a whole.
+        damaged: Whether something is wrong; False where a training merely has not ended.
+    """
+
+    what: str
+    position: int | None = None
+    damaged: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in a run.
+
+    Attributes:
+        findings: In order of the periods; none when all is well.
+        periods: Periods that are done and whole.
+    """
+
+    findings: tuple[Finding, ...]
+    periods: int
+
+    @property
+    def redo_from(self) -> int | None:
+        """Position of the first period to train again; None when none is damaged."""
+        found = [f.position for f in self.findings if f.damaged and f.position is not None]
+        return min(found, default=None)
+
+    @property
+    def settings_lost(self) -> bool:
+        """Whether the configuration is damaged, without which no command can go on."""
+        return any(CONFIG_FILE in f.what for f in self.findings if f.position is None)
+
+
+def diagnose(run_dir: Path) -> Diagnosis:
+    """Reads every file of a run and compares it with its digest; changes nothing.
+
+    Raises:
+        RunError: If the directory is missing or no run.
+    """
+    found = ((_FOLDER.match(path.name), path) for path in sorted(_entries(run_dir)))
+    folders = sorted((int(match[1]), path) for match, path in found if match)
+    if not folders and not (run_dir / RUN_FILE).exists() and not (run_dir / CONFIG_FILE).exists():
+        raise RunError(f"{run_dir} is not a run. Give the directory named by --run.dir.")
+    done = [position for position, path in folders if (path / PERIOD_FILE).exists()]
+    last = max(done, default=-1)
+    findings = list(_of_run(run_dir))
+    for position in sorted(set(range(last + 1)) - {position for position, _ in folders}):
+        findings.append(Finding(f"the folder of period {position} is missing.", position))
+    for position, path in folders:
+        if (path / PERIOD_FILE).exists():
+            findings += [Finding(_plain(what), position) for what in _of_period(path)]
+        elif position < last:
+            what = f"{path / PERIOD_FILE} is missing, though later periods are done."
+            findings.append(Finding(what, position))
+        else:
+            findings += _under_way(path, position)
+    for position in sorted({p for p in done if done.count(p) > 1}):
+        findings.append(Finding(f"two folders say that they are period {position}.", position))
+    bad = {finding.position for finding in findings}
+    ordered = sorted(findings, key=lambda f: -1 if f.position is None else f.position)
+    return Diagnosis(tuple(ordered), len([position for position in done if position not in bad]))
+
+
+def _entries(run_dir: Path) -> list[Path]:
+    if not run_dir.is_dir():
+        raise RunError(f"{run_dir} is not a directory. Give the directory named by --run.dir.")
+    return [path for path in run_dir.iterdir() if path.is_dir()]
+
+
+def _of_run(run_dir: Path) -> Iterator[Finding]:
+    for name in (CONFIG_FILE, RUN_FILE):
+        path = run_dir / name
+        try:
+            verify(path)
+            if name == RUN_FILE:
+                read_header(run_dir)
+            elif not isinstance(read_yaml(path, error=CheckpointError), dict):
+                yield Finding(f"{path} holds no settings.")
+        except EACError as error:
+            yield Finding(_plain(str(error)))
+
+
+def _of_period(folder: Path) -> Iterator[str]:
+    """What is wrong in the folder of a period that is done, file by file."""
+    try:
+        manifest = read_manifest(folder)
+    except EACError as error:
+        yield str(error)
+        return
+    named = () if manifest is None else manifest.files
+    broken = [(name, problem) for name in named if (problem := _problem(folder / name))]
+    yield from (problem for _, problem in broken)
+    if broken:
+        return
+    if manifest is not None:
+        extra = [path.name for path in kept_files(folder) if path.name not in named]
+        yield from (f"{folder / name} is not named in {MANIFEST_FILE}." for name in extra)
+    yield from check_artifact(folder)
+    for read in (read_period, read_details, load_state):
+        try:
+            read(folder)
+        except EACError as error:
+            yield str(error)
+
+
+def _problem(path: Path) -> str:
+    try:
+        verify(path)
+    except EACError as error:
+        return str(error)
+    return ""
+
+
+def _under_way(folder: Path, position: int) -> Iterator[Finding]:
+    yield Finding(f"{folder} is not done: its training has not ended.", position, damaged=False)
+    for place in (folder, folder / "refit"):
+        for name in CHECKPOINTS:
+            if (place / name).is_file() and not is_whole(place / name):
+                what = f"{place / name} is damaged; that training begins anew by itself."
+                yield Finding(what, position, damaged=False)
+
+
+def _plain(what: str) -> str:
+    """The sentence without the advice to do what is being done."""
+    return _ADVICE.sub("", what)

@@ -1,0 +1,105 @@
+"""Lightning's checkpoints of a period that is under way: written whole, and verified when read."""
+
+import hashlib
+import logging
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from eac.errors import CheckpointError
+from eac.files import digest, remove, torch_bytes, write_bytes, write_text
+from eac.records.jsonfile import doctor
+from eac.typing import StrPath
+
+log = logging.getLogger("eac")
+
+CHECKPOINTS = ("best.ckpt", "last.ckpt")
+SIDECAR = ".sha256"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints, each whole, with a digest beside it; loading runs no code."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: StrPath, storage_options: Any | None = None
+    ) -> None:
+        """Writes ``checkpoint`` so that a kill leaves the old file or the new one."""
+        del storage_options
+        content, target = torch_bytes(checkpoint), Path(path)
+        digests = [hashlib.sha256(content).hexdigest()]
+        if target.is_file():  # right until it is replaced
+            digests.append(digest(target))
+        write_text(_sidecar(target), " ".join(digests) + "\n")
+        write_bytes(target, content)
+
+    def load_checkpoint(
+        self, path: StrPath, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Reads a checkpoint after its digest was checked; tensors and plain values only."""
+        del map_location, weights_only
+        return load_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: StrPath) -> None:
+        """Removes a checkpoint and its digest."""
+        remove(path)
+        remove(_sidecar(Path(path)))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint whose content is what was written; holds tensors and plain values only.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    if not is_whole(path):
+        raise CheckpointError(f"{path} is missing or damaged. {doctor(path)}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read: {reason}. {doctor(path)}") from error
+
+
+def resume_point(directory: Path) -> Path | None:
+    """``last.ckpt`` of a training that was interrupted, or None to begin it anew.
+
+    A checkpoint that is damaged is said, and counts as absent: both are needed to go on.
+    """
+    last = directory / "last.ckpt"
+    if not last.is_file():
+        return None
+    damaged = [name for name in CHECKPOINTS if not is_whole(directory / name)]
+    if damaged:
+        log.warning("%s is missing or damaged; this training begins anew", directory / damaged[0])
+        return None
+    return last
+
+
+def remove_checkpoints(directory: Path) -> None:
+    """Removes the checkpoints of a period that is done, with their digests."""
+    for name in CHECKPOINTS:
+        for folder in (directory, directory / "refit"):
+            remove(folder / name)
+            remove(_sidecar(folder / name))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint is what was written; one without a digest is checked by its own sums."""
+    sidecar = _sidecar(path)
+    if not path.is_file():
+        return False
+    if sidecar.is_file():
+        return digest(path) in sidecar.read_text(encoding="ascii", errors="replace").split()
+    try:  # written by an older version
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError):
+        return False
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + SIDECAR)
