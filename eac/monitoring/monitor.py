@@ -131,6 +131,10 @@ class Monitor:
     def _shifted(self, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
         mean, page = self._limits
         shifted = (self._mean.update(residual) > mean) | (self._page.update(residual) > page)
+        if self._drifting:
+            self._mean.reset(np.ones_like(shifted))
+            self._page.reset(np.ones_like(shifted))
+            return np.zeros_like(shifted)
         self._mean.reset(shifted)
         self._page.reset(shifted)
         return shifted
@@ -150,7 +154,13 @@ class Monitor:
         whole = np.isfinite(self._ratios).all(0)
         ratios = np.where(whole, self._ratios, 0.0)
         steady = np.ptp(ratios, axis=0) < np.abs(ratios).min(0) / 2
-        return known & whole & steady & (np.abs(ratios).min(0) > np.log(UNIT_FACTOR))
+        changed = known & whole & steady & (np.abs(ratios).min(0) > np.log(UNIT_FACTOR))
+        return np.zeros_like(changed) if self._drifting else changed
+
+    @property
+    def _drifting(self) -> bool:
+        """True while all sensors move together; then none of them is blamed for it."""
+        return abs(float(self._common.mean[0])) > self._common_limit / 2
 
     def _stuck(self, y: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
         self._same = np.where(np.isnan(y), self._same, np.where(y == self._last, self._same + 1, 0))
