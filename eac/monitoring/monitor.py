@@ -110,7 +110,6 @@ class Monitor:
             if (alarm := self._alarm(kind, step, int(node), detail)) is not None
         ]
         if float(self._common.update(np.array([common]))[0]) > self._common_limit:
-            self._common.reset(np.array([True]))
             drift = self._alarm("network drift", step, None, "the whole network left what is usual")
             alarms += [] if drift is None else [drift]
         return alarms
@@ -155,7 +154,8 @@ class Monitor:
         ratios = np.where(whole, self._ratios, 0.0)
         steady = np.ptp(ratios, axis=0) < np.abs(ratios).min(0) / 2
         changed = known & whole & steady & (np.abs(ratios).min(0) > np.log(UNIT_FACTOR))
-        return np.zeros_like(changed) if self._drifting else changed
+        drifted = abs(float(self._common.mean[0])) > self._common_limit
+        return np.zeros_like(changed) if drifted else changed
 
     @property
     def _drifting(self) -> bool:

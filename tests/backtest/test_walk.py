@@ -54,9 +54,8 @@ def test_a_delay_that_is_no_step_is_refused(run):
         walked(run, delay=timedelta(minutes=20))
 
 
-def test_without_what_intervals_began_with_errors_can_still_be_had(run, tmp_path):
-    trained(tmp_path, *build())
-    (tmp_path / "period-00-p0" / "calibration-start.safetensors").unlink()
+def test_without_what_intervals_began_with_errors_can_still_be_had(run, monkeypatch):
+    monkeypatch.setattr("eac.backtest.walk.load_calibrator", lambda *_: None)
     with pytest.raises(RunError, match="Leave --level out"):
-        walked(tmp_path, levels=(80,))
-    assert len(walked(tmp_path))
+        walked(run, levels=(80,))
+    assert len(walked(run))
