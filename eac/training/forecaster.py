@@ -86,6 +86,7 @@ class Forecaster(LightningModule):
         self._batch_errors: list[Tensor] = []
         self._sampled: list[Tensor] = []
         self._loss_sum: Tensor | None = None
+        self.plan_rate = 1.0
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units; of a loss with several outputs the one that counts."""
@@ -130,6 +131,7 @@ class Forecaster(LightningModule):
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         plan.open(self.backbone)
+        self.plan_rate = plan.rate
 
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
@@ -176,7 +178,7 @@ class Forecaster(LightningModule):
         """A new optimizer at a share of its rate, and its schedule, if any."""
         optimizer = self._optimizer([p for p in self.parameters() if p.requires_grad])
         for group in optimizer.param_groups:
-            group["lr"] *= share
+            group["lr"] *= share * self.plan_rate
         return optimizer, None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
