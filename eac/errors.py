@@ -39,6 +39,10 @@ class RunError(EACError, RuntimeError):
     """A run directory and the stream do not fit together."""
 
 
+class DivergedError(EACError, ArithmeticError):
+    """A training whose numbers grew beyond all bounds: names period, batch, node and rate."""
+
+
 class WriteError(EACError, OSError):
     """A file cannot be written: the disk is full, the folder is read-only, a link is in the way."""
 

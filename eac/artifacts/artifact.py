@@ -114,6 +114,16 @@ class Artifact:
     metrics: Any = None
     directory: str = ""
 
+    @property
+    def window(self) -> int | None:
+        """Past steps in."""
+        return None if self.data is None else self.data.window
+
+    @property
+    def horizon(self) -> int | None:
+        """Future steps out."""
+        return None if self.data is None else self.data.horizon
+
     def path(self, name: str) -> Path:
         """The path of one of its files."""
         return Path(self.directory) / name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eac.artifacts.artifact import check_artifact
-from eac.artifacts.checkpoint import load_state
+from eac.artifacts.checkpoint import load_card, load_state
 from eac.artifacts.resume_points import CHECKPOINTS, is_whole
 from eac.errors import CheckpointError, EACError, RunError
 from eac.records.details import read_details
@@ -106,6 +106,10 @@ def _of_run(run_dir: Path) -> Iterator[Finding]:
         except EACError as error:
             yield Finding(_plain(str(error)))
 
+    manifest = run_dir / MANIFEST_FILE
+    if not manifest.exists() and any(run_dir.glob(f"period-*/{MANIFEST_FILE}")):
+        yield Finding(f"{manifest} is missing; going on with the run writes it again.")
+
 
 def _of_period(folder: Path) -> Iterator[str]:
     """What is wrong in the folder of a period that is done, file by file."""
@@ -114,6 +118,8 @@ def _of_period(folder: Path) -> Iterator[str]:
     except EACError as error:
         yield str(error)
         return
+    if manifest is None and _has_id(folder):
+        yield f"{folder / MANIFEST_FILE} is missing."
     named = () if manifest is None else manifest.files
     broken = [(name, problem) for name in named if (problem := _problem(folder / name))]
     yield from (problem for _, problem in broken)
@@ -128,6 +134,14 @@ def _of_period(folder: Path) -> Iterator[str]:
             read(folder)
         except EACError as error:
             yield str(error)
+
+
+def _has_id(folder: Path) -> bool:
+    """Whether the card was written by a version that writes manifests."""
+    try:
+        return bool(load_card(folder).get("id"))
+    except EACError:
+        return False
 
 
 def _problem(path: Path) -> str:

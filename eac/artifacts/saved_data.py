@@ -22,13 +22,12 @@ from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings
-from eac.data.readers.files import natural_key
 from eac.errors import CheckpointError, EACError, StreamError
 from eac.files import write_tensors
 from eac.protocols.protocol import PROTOCOLS, Protocol
+from eac.records.folders import done_folders
 from eac.records.jsonfile import doctor
 from eac.records.manifest import verify
-from eac.records.record import PERIOD_FILE
 
 OLDER = "was made by an eac that kept less of its data. Train it again to forecast from it."
 
@@ -120,8 +119,7 @@ def save_graph(directory: Path, graph: Graph) -> str:
 
 def done_periods(run_dir: Path) -> list[Path]:
     """Directories of the periods of a run that are done, in order."""
-    found = [p for p in run_dir.glob("period-*") if (p / PERIOD_FILE).is_file()]
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return [path for _, path in done_folders(run_dir)]
 
 
 def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedData:

@@ -69,6 +69,10 @@ _TRAINER = {
 }
 
 
+MOST = 10**9
+"""Of any number that counts something."""
+
+
 def check_seed(seed: object) -> None:
     """Refuses a seed that is no whole number of 32 bits."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
@@ -96,7 +100,7 @@ def check_settings(config: Namespace, *, all_periods: bool) -> None:
     for key, value in sizes.items():
         if value is not None and value > MAX_STEPS:
             raise ConfigError(f"data.{key}: {value} cannot be. Give at most {MAX_STEPS}.")
-    for group in ("model", "data", "metrics"):
+    for group in ("model", "data"):
         _check_numbers(config.get(group), group)
     if all_periods and not (config["run"]["watch_interval"] > 0):
         raise ConfigError(
@@ -144,6 +148,8 @@ def _check_numbers(value: object, where: str) -> None:
     """Refuses numbers that are no numbers, anywhere in a group of settings."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{where}: {value} cannot be. Give a finite number.")
+    if isinstance(value, int) and abs(value) > MOST:
+        raise ConfigError(f"{where}: {value} cannot be. Give at most {MOST}.")
     if isinstance(value, list | tuple):
         for position, item in enumerate(value):
             _check_numbers(item, f"{where}[{position}]")

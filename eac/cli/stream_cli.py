@@ -4,6 +4,7 @@ import copy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -95,6 +96,7 @@ class StreamCLI(LightningCLI):
         parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")
         if not self._one_period:
             _add_run_arguments(parser)
+            _add_period_arguments(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and refuses a seed that is none before it is used."""
@@ -134,9 +136,10 @@ class StreamCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs) if self._one_period else None
 
     def resolved_config(self) -> str:
-        """The whole configuration as YAML, without the ``run`` group."""
+        """The whole configuration as YAML, without the ``run`` group; true from any directory."""
         config = self.config.clone()
         config.pop("run", None)
+        _make_absolute(config)
         return self.parser.dump(config, skip_check=True)
 
     def make_trainer(self, directory: Path, callbacks: Sequence[Callback]) -> Trainer:
@@ -197,11 +200,47 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         "--run.watch_interval", type=float, default=10.0, help="Seconds between two looks."
     )
     parser.add_argument(
+        "--run.watch_quiet",
+        type=float,
+        default=30.0,
+        help="Seconds without a change in the files of the stream before a period is taken up.",
+    )
+    parser.add_argument(
         "--run.watch_timeout",
         type=float | None,
         default=None,
         help="Stop watching after this many seconds without a new period; null: never.",
     )
+
+
+def _add_period_arguments(parser: LightningArgumentParser) -> None:
+    parser.add_argument(
+        "--run.partial",
+        type=Literal["skip", "train"],
+        default="skip",
+        help="What to do with a last period that is not over yet (also: --partial train).",
+    )
+    parser.add_argument(
+        "--run.accept_changes",
+        type=bool,
+        default=False,
+        help="Go on where data of done periods changed (also: --accept-changes).",
+    )
+    parser.add_argument(
+        "--run.redo",
+        type=str | None,
+        default=None,
+        help="Name or position of the period to train again, with all that follow (also: --redo).",
+    )
+
+
+def _make_absolute(config: Namespace) -> None:
+    """Lets the path of the stream be found from any directory."""
+    stream = config["stream"]
+    if isinstance(stream, str):
+        config["stream"] = str(Path(stream).absolute())
+    elif isinstance(stream, Namespace) and isinstance(stream.get("init_args.path"), str):
+        stream["init_args.path"] = str(Path(stream["init_args.path"]).absolute())
 
 
 def _as_list(value: object) -> list:

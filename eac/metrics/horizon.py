@@ -12,7 +12,7 @@ from eac.errors import CheckpointError
 from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
 
 _SUMS = ("absolute", "squared", "relative", "relative_count", "target", "count")
-_CACHED_ELEMENTS = 1 << 17
+CACHED_ELEMENTS = 1 << 17
 
 Sums: TypeAlias = dict[str, Sequence[float]]
 """What is kept, summed over windows and nodes, at each step."""
@@ -161,9 +161,9 @@ def _sums_in_chunks(
     observed: Bool[Tensor, "batch node horizon"],
 ) -> Float[Tensor, "sum node horizon"]:
     """The sums in the targets' own precision, of blocks that stay in the cache."""
-    if y[:1].numel() > _CACHED_ELEMENTS and not y.is_cuda:
+    if y[:1].numel() > CACHED_ELEMENTS and not y.is_cuda:
         return _sums_by_columns(y_hat, y, observed)
-    windows = len(y) if y.is_cuda else max(1, _CACHED_ELEMENTS // max(1, y[:1].numel()))
+    windows = len(y) if y.is_cuda else max(1, CACHED_ELEMENTS // max(1, y[:1].numel()))
     chunks = zip(y_hat.split(windows), y.split(windows), observed.split(windows), strict=True)
     sums = _chunk_sums(*next(chunks))
     for chunk in chunks:
@@ -177,7 +177,7 @@ def _sums_by_columns(
     observed: Bool[Tensor, "batch node horizon"],
 ) -> Float[Tensor, "sum node horizon"]:
     axis = 1 if y.shape[1] > y.shape[2] else 2
-    size = max(1, _CACHED_ELEMENTS * y.shape[axis] // y.numel())
+    size = max(1, CACHED_ELEMENTS * y.shape[axis] // y.numel())
     columns = zip(*(tensor.split(size, axis) for tensor in (y_hat, y, observed)), strict=True)
     return torch.cat([_chunk_sums(*part) for part in columns], dim=axis)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from eac.errors import CheckpointError, RunError
 from eac.files import json_bytes, write_bytes
+from eac.records.folders import PERIOD_FILE, done_folders
 from eac.records.horizon_table import (
     Groups,
     HorizonTable,
@@ -24,7 +25,6 @@ from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
 RUN_FORMAT = "eac.run"
-PERIOD_FILE = "metrics.json"
 RUN_FILE = "run.json"
 
 
@@ -162,6 +162,7 @@ class RunRecord:
         null_value: Targets equal to this were left out of the errors.
         versions: Versions of the libraries used.
         periods: Finished periods in order of time.
+        asked: Names of the periods that the run was last asked for; empty in older runs.
     """
 
     stream: str
@@ -172,6 +173,7 @@ class RunRecord:
     null_value: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     periods: tuple[PeriodRecord, ...] = ()
+    asked: tuple[str, ...] = ()
 
     def mean(self, group: str = "all") -> HorizonTable:
         """Errors of one group of nodes, averaged over the periods that have it."""
@@ -196,6 +198,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """The header as plain dictionaries, with the mean over periods but not the periods."""
         content = {key: value for key, value in vars(self).items() if key != "periods"}
+        content["asked"] = list(self.asked)
         return format_header(RUN_FORMAT) | content | {"mean": self.mean().to_json()}
 
     @staticmethod
@@ -241,27 +244,17 @@ def read_run(directory: StrPath) -> RunRecord:
             f"{root} holds no {RUN_FILE}, so it is not a run. "
             "Give the directory named by --run.dir."
         )
-    done = [path.parent for path in root.glob(f"period-*/{PERIOD_FILE}")]
-    done.sort(key=_period_position)
-    for position, path in enumerate(done):
-        if _period_position(path)[0] != position:
+    done = done_folders(root)
+    for position, (index, path) in enumerate(done):
+        if index != position:
             raise CheckpointError(
                 f"{root}: period {position} is not done, but {path.name} is. A mean over the "
                 f"others would be another number. {doctor(root / RUN_FILE)}"
             )
-    return replace(read_header(root), periods=tuple(read_period(path) for path in done))
+    return replace(read_header(root), periods=tuple(read_period(path) for _, path in done))
 
 
 def read_header(directory: StrPath) -> RunRecord:
     """Reads the header of a run, without its periods."""
     path = Path(directory) / RUN_FILE
     return RunRecord.from_json(read_verified_json(path), str(path))
-
-
-def _period_position(directory: Path) -> tuple[int, str]:
-    number = directory.name.split("-", 2)[1]
-    if not number.isdigit():
-        raise RunError(
-            f"{directory} is not named period-<number>-<name>. Give it back its name or remove it."
-        )
-    return int(number), directory.name

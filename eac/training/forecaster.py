@@ -164,15 +164,18 @@ class Forecaster(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what requires a gradient now."""
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self._optimizer(trainable)
         share = share_of_rate(self.trainer.callbacks, self.period_data.index)  # pyright: ignore[reportAttributeAccessIssue]
+        optimizer, scheduler = self.make_optimizer(share)
+        if scheduler is None:
+            return optimizer
+        return [optimizer], [stepping(scheduler, self.trainer.estimated_stepping_batches)]
+
+    def make_optimizer(self, share: float = 1.0) -> tuple[Optimizer, LRScheduler | None]:
+        """A new optimizer at a share of its rate, and its schedule, if any."""
+        optimizer = self._optimizer([p for p in self.parameters() if p.requires_grad])
         for group in optimizer.param_groups:
             group["lr"] *= share
-        if self._lr_scheduler is None:
-            return optimizer
-        total = self.trainer.estimated_stepping_batches
-        return [optimizer], [stepping(self._lr_scheduler(optimizer), total)]
+        return optimizer, None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Loss over the nodes of the plan, plus the strategy's penalty."""

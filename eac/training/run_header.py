@@ -11,6 +11,7 @@ from eac.described import description
 from eac.errors import ConfigError
 from eac.records.record import RunRecord
 from eac.training.forecaster import Forecaster
+from eac.training.trainers import DefaultTrainer
 
 UNSAID = "model_unsaid"
 """Key of a configuration that says why it does not say how the model was built."""
@@ -39,20 +40,39 @@ def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
     )
 
 
-def describe(forecaster: Forecaster, data: PeriodData) -> str:
-    """Settings of a run that was started from Python, as YAML, with the sizes of its weights."""
+def describe(forecaster: Forecaster, data: PeriodData, make_trainer: object = None) -> str:
+    """Settings of a run that was started from Python, as YAML, with the sizes of its weights.
+
+    Args:
+        forecaster: The model, as built.
+        data: Settings of windows and protocol.
+        make_trainer: Makes the Trainers; the package's own can be described.
+    """
     settings = {
         "stream": data.stream.name,
         "protocol": data.protocol.name,
         "seed": data.seed,
-        "window": data.window,
-        "horizon": data.horizon,
-        "batch_size": data.batch_size,
-        "fractions": list(data.fractions),
+        **_data(data),
         **_model(forecaster),
+        **_learning(forecaster),
+        **_trainer(make_trainer),
         "parameters": {name: str([*p.shape]) for name, p in forecaster.named_parameters()},
     }
     return yaml.safe_dump(settings, sort_keys=False)
+
+
+def _data(data: PeriodData) -> dict[str, Any]:
+    names = (
+        *("window", "horizon", "batch_size", "val_windows", "rehearsal", "disguise"),
+        *("nodes_per_window", "steps_per_epoch", "refit_epochs"),
+    )
+    return {name: getattr(data, name) for name in names} | {
+        "fractions": list(data.fractions),
+        "carry": data.layout.carry,
+        "holidays": data.layout.holidays,
+        "scaling": _made(data.layout.scaling),
+        "null_value": data.null_value,
+    }
 
 
 def made(forecaster: Forecaster) -> dict[str, Any]:
@@ -83,3 +103,51 @@ def _model(forecaster: Forecaster) -> dict[str, Any]:
         return {"model": made(forecaster)}
     except ConfigError as error:
         return {UNSAID: str(error)}
+
+
+def _learning(forecaster: Forecaster) -> dict[str, Any]:
+    """How the model learns, from an optimizer and a schedule that their factories make."""
+    optimizer, schedule = forecaster.make_optimizer()
+    groups = [
+        {name: _plain(value) for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    return {
+        "loss": _made(forecaster.loss),
+        "loss_steps": forecaster.loss_steps,
+        "loss_units": forecaster.loss_units,
+        "optimizer": {"class_path": _path(optimizer), "init_args": {"groups": groups}},
+        "lr_scheduler": _made(schedule),
+    }
+
+
+def _trainer(make_trainer: object) -> dict[str, Any]:
+    if not isinstance(make_trainer, DefaultTrainer):
+        return {}
+    return {"trainer": {"max_epochs": make_trainer.max_epochs, "patience": make_trainer.patience}}
+
+
+def _made(part: object) -> dict[str, Any] | None:
+    """Class of an object, and those of its attributes that are plain values."""
+    if part is None:
+        return None
+    named = {name.lstrip("_"): value for name, value in vars(part).items() if name != "training"}
+    plain = {name: _plain(value) for name, value in named.items() if _is_plain(value)}
+    return {"class_path": _path(part), "init_args": plain}
+
+
+def _path(part: object) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _plain(value: object) -> Any:
+    """A value as YAML holds it; of anything else its name."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if _is_plain(value) else str(value)

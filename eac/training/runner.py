@@ -2,69 +2,52 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, load_state
-from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
+from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
-from eac.artifacts.saving import save_artifact
-from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
-from eac.data.manage.suspicious import before_training
-from eac.errors import RunError
 from eac.files import make_folder
-from eac.metrics.horizon import HorizonErrors
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
-from eac.records.manifest import write_noted
+from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import (
-    PERIOD_FILE,
-    RUN_FILE,
-    NodeCounts,
-    PeriodRecord,
     RunRecord,
-    SensorErrors,
     read_period,
     read_run,
-    write_period,
     write_run,
 )
+from eac.rundir.changes import changed_periods, refusal
+from eac.rundir.lock import only_writer
+from eac.rundir.opening import note_asked, open_run, without_ongoing
+from eac.rundir.progress import Clock
+from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
-from eac.training.divergence import stops
+from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
 from eac.training.intervals import IntervalRun
+from eac.training.memory import Memory
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
+from eac.training.recording import log_start, period_record, save_period
 from eac.training.refit import refit
 from eac.training.report_data import collect_details
-from eac.training.run_header import describe, header, made_or_nothing
-from eac.training.testing import CrossTester, by_group
+from eac.training.run_header import describe, header
+from eac.training.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
 log = logging.getLogger("eac")
-
-
-@dataclass(frozen=True, eq=False)
-class _Memory:
-    """What the loop carries from one period to the next."""
-
-    previous: PeriodData | None = None
-    seen: frozenset[str] = frozenset()
-
-    def change(self, data: PeriodData) -> NodeChange:
-        before = () if self.previous is None else self.previous.period.node_ids
-        return NodeChange.between(data.period.node_ids, before, set(self.seen))
-
-    def after(self, data: PeriodData) -> "_Memory":
-        return _Memory(data, self.seen.union(data.period.node_ids))
 
 
 class StreamRunner:
@@ -77,12 +60,17 @@ class StreamRunner:
         forecaster: The model, as built; its first weights are those of period 0, unless the
             protocol draws them.
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
-        run_dir: Where everything is written.
+        run_dir: Where everything is written, by one process at a time.
         make_trainer: Makes the Trainer of each period.
-        config: Text of the resolved configuration, kept as ``config.yaml``.
+        config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
+            was given in Python.
         test_past: Also test on all earlier periods after each one, and on each one before training
             on it: what transfer and forgetting are computed from.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
+        partial: ``train`` also trains a last period whose calendar period is not over yet.
+        accept_changes: Go on where data of done periods changed, from what was learned before.
+        redo: Name or position of the period to train again, with all that follow.
+        after_period: Called with the run directory after each period that was trained.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -101,21 +89,30 @@ class StreamRunner:
         config: str | None = None,
         test_past: bool = False,
         peers: Sequence[Peer] = (),
+        partial: Literal["skip", "train"] = "skip",
+        accept_changes: bool = False,
+        redo: str | None = None,
+        after_period: Callable[[Path], None] | None = None,
     ):
         self.forecaster = forecaster
         self.data = data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
-        self._config = describe(forecaster, data) if config is None else config
+        self._config = describe(forecaster, data, self._make_trainer) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
         self._peers = peers
-        self._memory = _Memory()
+        self._memory = Memory()
         self._intervals = IntervalRun()
         self._draws = data.protocol.draws(data.seed)
         self._next = 0
+        self._names: list[str] = []
+        self._partial = partial
+        self._accept_changes = accept_changes
+        self._redo = redo
+        self._after_period = after_period
 
     @property
     def position(self) -> int:
@@ -123,61 +120,96 @@ class StreamRunner:
         return self._next
 
     def run(self) -> RunRecord:
-        """Trains and tests every period that is not done, and returns the whole record."""
+        """Trains and tests every period that is not done, and returns the whole record.
+
+        May be called again when the stream has grown.
+
+        Raises:
+            RunError: If another process writes in ``run_dir``, or it does not fit the stream.
+        """
         quiet_lightning()
-        if self._next == 0 and is_first():
-            self._open()
-        while self._next < len(self.data.stream):
-            data = self.data.for_period(self._next)
-            directory = self._directory(data)
-            if (directory / PERIOD_FILE).is_file():
-                self._check_done(data, directory)
-            else:
-                self._run_period(data, directory)
-            if self._tester is not None:
-                self._tester.remember(self._memory.change(data))
-            self._memory = self._memory.after(data)
-            self._next += 1
-        if is_first():
-            write_run(self.run_dir, read_run(self.run_dir))
-        wait_for_all()
+        with only_writer(self.run_dir) if is_first() else nullcontext():
+            asked = self._open()
+            clock = Clock(len(asked))
+            while self._next < len(asked):
+                data = self.data.for_period(self._next)
+                self._advance(data, clock)
+                self._next += 1
+            if is_first():
+                write_run(self.run_dir, read_run(self.run_dir))
+            wait_for_all()
         return read_run(self.run_dir)
 
-    def _open(self) -> None:
-        """Creates the run directory, or checks that it holds this very run."""
-        path = self.run_dir / "config.yaml"
-        if path.is_file() and path.read_text(encoding="utf-8") != self._config:
-            raise RunError(
-                f"{self.run_dir} holds a run with other settings (see its config.yaml). Give "
-                "another run directory, or continue that run with: eac run --resume "
-                f"{self.run_dir}"
+    def _open(self) -> list[str]:
+        """Readies the run directory, and returns the names of the periods that are asked for."""
+        self._names = names = list(self.data.stream.period_names)
+        redo, self._redo = self._redo, None
+        if is_first():
+            open_run(
+                self.run_dir,
+                config=self._config,
+                header=header(self.forecaster, self.data),
+                names=names,
+                owners={"data": PeriodData, "model": Forecaster, "trainer": Trainer},
+                redo=redo,
             )
-        write_noted(path, self._config.encode())
-        if not (self.run_dir / RUN_FILE).is_file():
-            write_run(self.run_dir, header(self.forecaster, self.data))
-        done = read_run(self.run_dir).periods
-        names = list(self.data.stream.period_names)
-        if [period.name for period in done] != names[: len(done)]:
-            raise RunError(
-                f"{self.run_dir} was trained on the periods {[p.name for p in done]}, but the "
-                f"stream now begins with {names[: len(done)]}. Restore the stream, or start a new "
-                "run directory."
-            )
+        last = len(names) - 1
+        ongoing = None if self._partial == "train" else self.data.stream.unfinished(last)
+        asked = names if self._is_done(last) else without_ongoing(names, ongoing)
+        if is_first():
+            note_asked(self.run_dir, asked)
+        if self._next:  # periods of before are checked as they are restored; the last one here
+            self._check(self.data.for_period(self._next - 1))
+        return asked
 
-    def _check_done(self, data: PeriodData, directory: Path) -> None:
+    def _advance(self, data: PeriodData, clock: Clock) -> None:
+        """Restores a period that is done, and trains any other."""
+        directory = self._directory(data.index)
+        if (directory / PERIOD_FILE).is_file():
+            trained = self._restore(data, directory)
+            clock.skip()
+        else:
+            clock.begin()
+            before = state_digest(directory)
+            self._run_period(data, directory)
+            trained = data.period.node_ids
+            if is_first() and before != state_digest(directory):
+                forget_after(self.run_dir, data.index)
+            wait_for_all()
+            log.info("period %s done%s", data.period.name, clock.end())
+            if self._after_period is not None and is_first():
+                self._after_period(self.run_dir)
+        if self._tester is not None:
+            self._tester.remember(self._memory.change(data))
+        self._memory = self._memory.after(data, trained)
+
+    def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
+        """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
+        self._check(data)
         record = read_period(directory)
-        if record.fingerprint != data.period.fingerprint():
-            raise RunError(
-                f"period {data.period.name!r} changed since {directory} was trained on it. "
-                "Restore its data, or start a new run directory."
-            )
-        after = self._next + 1
-        following = self.data.for_period(after) if after < len(self.data.stream) else None
-        if following is None or not (self._directory(following) / PERIOD_FILE).is_file():
+        if not self._is_done(data.index + 1):
             load_state(directory).restore(self.forecaster)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, directory)
+        return data.period.node_ids if record.sensors is None else record.sensors.node_ids
+
+    def _check(self, data: PeriodData) -> None:
+        """Names all periods that changed, or goes on in spite of it where that was said."""
+        directory = self._directory(data.index)
+        if read_period(directory).fingerprint == data.period.fingerprint():
+            return
+        if not self._accept_changes:
+            later = (self.data.for_period(i) for i in range(data.index, len(self._names)))
+            done = ((self._directory(d.index), d.period) for d in later if self._is_done(d.index))
+            raise refusal(changed_periods(done), self.run_dir)
+        if is_first():
+            for changed in changed_periods([(directory, data.period)]):
+                log.warning("%s; going on from what was learned", changed)
+                changed.accept()
+
+    def _is_done(self, index: int) -> bool:
+        return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
         make_folder(directory)
@@ -190,19 +222,21 @@ class StreamRunner:
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        _log_start(data, change, counts)
+        told = log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
+            check_trained(trainer, data, watch.best_value)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._peers)
-        record = self._record(data, change, counts, watch, naive)
-        record = replace(record, intervals=self._intervals.summary(change))
+        record = period_record(model, data, change, counts, watch, naive)
+        intervals = self._intervals.summary(change)
+        record = replace(record, intervals=intervals, notes=(*record.notes, *told))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -211,7 +245,11 @@ class StreamRunner:
         if is_first():
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
-            self._save(data, directory, record)
+            base = self._directory(0) if data.index else None
+            self._intervals.end(data, directory)
+            parent = self._directory(data.index - 1) if previous is not None else None
+            base = self._directory(0) if data.index else None
+            save_period(directory, model, data, record, base=base, parent=parent)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -253,64 +291,5 @@ class StreamRunner:
         best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])
 
-    def _record(
-        self,
-        data: PeriodData,
-        change: NodeChange,
-        counts: tuple[int, int],
-        watch: CountEpochs,
-        naive: Mapping[str, HorizonErrors],
-    ) -> PeriodRecord:
-        errors, period = self.forecaster.errors, data.period
-        return PeriodRecord(
-            name=period.name,
-            num_nodes=period.num_nodes,
-            nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
-            trainable_parameters=counts[0],
-            total_parameters=counts[1],
-            fit_seconds=round(watch.seconds, 3),
-            epochs=watch.epochs,
-            best_epoch=watch.best_epoch,
-            val_metric=watch.best_value,
-            groups=by_group(errors, period.node_ids, change),
-            baselines={name: sums.summary() for name, sums in naive.items()},
-            fingerprint=period.fingerprint(),
-            strategy=type(self.forecaster.strategy).__name__,
-            backbone=type(self.forecaster.backbone).__name__,
-            sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
-            notes=self.forecaster.strategy.take_notes(),
-            update=self.forecaster.strategy.take_update(),
-        )
-
-    def _save(self, data: PeriodData, directory: Path, record: PeriodRecord) -> None:
-        """Writes state and card, then the record that says the period is done."""
-        self._intervals.end(data, directory)
-        before = self._memory.previous
-        save_artifact(
-            directory,
-            SavedState.of(self.forecaster),
-            data,
-            base=self._directory(self.data.for_period(0)) if data.index > 0 else None,
-            parent=None if before is None else self._directory(before),
-            made=made_or_nothing(self.forecaster),
-            calibration=CALIBRATION_FILE,
-            facts=record.errors.to_json(),
-        )
-        write_period(directory, record)
-        remove_checkpoints(directory)
-
-    def _directory(self, data: PeriodData) -> Path:
-        name = self.data.stream.period_names[data.index]
-        return self.run_dir / f"period-{data.index:02d}-{name}"
-
-
-def _log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> None:
-    log.info(
-        "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
-        data.period.name,
-        data.period.num_nodes,
-        *(len(ids) for ids in vars(change).values()),
-        *counts,
-    )
-    for said in before_training(data.period, data.split):
-        log.warning("period %s: %s", data.period.name, said)
+    def _directory(self, index: int) -> Path:
+        return period_folder(self.run_dir, index, self._names[index])

@@ -43,9 +43,10 @@ def test_run_writes_config_records_and_states_and_prints_the_table(run, tmp_path
     assert run(tmp_path / "r") == 0
     names = sorted(path.name for path in (tmp_path / "r").iterdir())
     names_of_periods = ["period-00-p0", "period-01-p1", "period-02-p2"]
-    assert names == ["config.yaml", *names_of_periods, "report.html", "run.json"]
+    assert names == ["config.yaml", "manifest.json", *names_of_periods, "report.html", "run.json"]
     files = {path.name for path in (tmp_path / "r" / "period-01-p1").iterdir()}
-    states = {"card.json", "graph.safetensors", "state.safetensors"}
+    states = {f"{name}.safetensors" for name in ("graph", "state", "readings", "calibration")}
+    states |= {"card.json", "manifest.json"}
     assert files == {"metrics.json", "report.json", "log", *states}
     assert "same slot a week ago" in capsys.readouterr().out
 
@@ -110,7 +111,8 @@ def test_watch_trains_a_period_once_it_is_whole(run, tmp_path, stream_path):
     for path in late:
         (held / path.name).rename(path)
     (stream_path / "stream.yaml").write_text(yaml.safe_dump(kept))
-    run(tmp_path / "a", "--watch", "--run.watch_interval", "0.05", "--run.watch_timeout", "0.5")
+    pace = {"interval": "0.05", "quiet": "0.1", "timeout": "0.5"}
+    run(tmp_path / "a", "--watch", *(f"--run.watch_{key}={pace[key]}" for key in pace))
     assert [period.name for period in read_run(tmp_path / "a").periods] == ["p0", "p1", "p2"]
 
 

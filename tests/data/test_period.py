@@ -1,7 +1,9 @@
 """Periods: what is refused, what identifies one, and how nodes change between two."""
 
 from dataclasses import replace
+from hashlib import sha256
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -90,6 +92,19 @@ def test_the_fingerprint_sees_every_part():
     ]
 
     assert len({base.fingerprint(), *(p.fingerprint() for p in changed)}) == 6
+
+
+def test_the_fingerprint_is_that_of_older_runs():
+    edges = torch.tensor([[1, 0, 0], [0, 2, 1]])
+    one = replace(period(), graph=Graph(3, edges, torch.tensor([1.0, 2.0, 3.0])))
+    facts = one.calendar.facts()
+    digest = sha256(b"".join(f"{text}\0".encode() for text in (one.name, *one.node_ids, *facts)))
+    source, target = one.graph.edge_index.numpy()
+    order = np.lexsort((target, source))  # by source, then by target
+    digest.update(one.series.numpy().tobytes())
+    digest.update(np.stack([source[order], target[order]]).tobytes())
+    digest.update(one.graph.edge_weight.numpy()[order].tobytes())
+    assert one.fingerprint() == digest.hexdigest()
 
 
 def test_the_fingerprint_does_not_see_the_order_of_the_edges():

@@ -142,7 +142,7 @@ def test_a_deviation_reaches_the_next_section_one_tick_later(two_weeks):
         num_nodes=80, num_periods=1, steps_per_period=4032, steps_per_day=288, seed=3, noise=0.0
     )[0]
     change = np.diff(deviation_from_last_week(quiet.series.numpy(), 2016), axis=0)
-    network = stream._city(0).network
+    network = stream.city(0).network
     upstream = np.flatnonzero(network.down[1] < 80)
     ahead, behind = change[:, network.down[1, upstream]], change[:, upstream]
     later = np.mean(behind[:-1] * ahead[1:])
@@ -153,7 +153,7 @@ def test_a_deviation_reaches_the_next_section_one_tick_later(two_weeks):
 
 def test_traffic_is_congested_somewhere_in_the_rush_and_nowhere_at_night(two_weeks):
     stream, _ = two_weeks
-    city = stream._city(0)
+    city = stream.city(0)
     hours = small(
         num_nodes=80, num_periods=24, steps_per_period=12, steps_per_day=288, seed=3, **STILL
     )
@@ -167,11 +167,11 @@ def test_traffic_is_congested_somewhere_in_the_rush_and_nowhere_at_night(two_wee
 
 def test_without_drift_roads_and_demand_stay_and_with_drift_they_change():
     still, moving = small(drift=0.0, growth=0.0), small(drift=1.0, growth=0.0)
-    first, later = still._city(0), still._city(2)
+    first, later = still.city(0), still.city(2)
     assert (first.cells.capacity == later.cells.capacity).all()
     assert (first.demand_start == later.demand_end).all()
-    first, later = moving._city(0), moving._city(2)
-    assert (first.demand_end == moving._city(1).demand_start).all()
+    first, later = moving.city(0), moving.city(2)
+    assert (first.demand_end == moving.city(1).demand_start).all()
     ratio = np.log(later.demand_start / first.demand_start)
     assert 0.2 < ratio.std() < 0.8
     assert (first.turning_morning != later.turning_morning).any()

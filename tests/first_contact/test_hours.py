@@ -14,6 +14,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.data.readers.form import Form
 from eac.data.readers.frame import FrameStream
+from eac.errors import StreamError
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.first_contact.conftest import readings
@@ -85,3 +86,42 @@ def test_sparse_readings_are_no_hours():
     frame = readings(DAYS, 1).sample(frac=0.05, random_state=0)
 
     assert FrameStream(frame, form=Form(frequency="1h", max_empty=1.0))[0].calendar.hours is None
+
+
+@pytest.fixture(scope="module")
+def zoned(tmp_path_factory):
+    """A run on readings of Oslo, one sensor of which never reads."""
+    folder = tmp_path_factory.mktemp("zoned")
+    frame = readings(DAYS.tz_localize("Europe/Oslo"), 3).astype({"y": float})
+    frame.loc[frame["unique_id"] == "s1", "y"] = np.nan
+    run(FrameStream(frame), folder)
+    return load_run(folder), frame
+
+
+def test_another_zone_is_converted_and_none_is_refused(zoned):
+    predictor, frame = zoned
+    utc = frame.assign(ds=frame["ds"].dt.tz_convert("UTC"))
+    local, converted = predictor.predict(frame), predictor.predict(utc)
+
+    pd.testing.assert_frame_equal(local, converted)
+    assert str(local["ds"].min()) == "2024-01-31 00:00:00+01:00"
+    naive = frame.assign(ds=frame["ds"].dt.tz_localize(None))
+    with pytest.raises(StreamError, match="--time-zone Europe/Oslo"):
+        predictor.predict(naive)
+    said = predictor.predict(naive, form=Form(time_zone="Europe/Oslo"))
+    pd.testing.assert_frame_equal(local, said)
+
+
+def test_a_sensor_that_was_never_read_gets_no_forecast_but_a_reason(zoned):
+    forecasts = zoned[0].predict(zoned[1])
+
+    assert sorted(forecasts["unique_id"].unique()) == ["s0", "s2"]
+    assert forecasts.attrs["skipped"]["s1"].startswith("never read")
+
+
+def test_a_forecast_long_after_the_run_says_so(zoned):
+    predictor, frame = zoned
+    later = frame.assign(ds=frame["ds"] + pd.Timedelta(days=240))
+
+    assert set(predictor.predict(later)["note"]) == {"the run ended 240 days before"}
+    assert set(predictor.predict(frame)["note"]) == {""}

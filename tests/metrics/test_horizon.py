@@ -203,6 +203,6 @@ def test_errors_of_a_window_larger_than_the_cache_are_the_same(node_last_in_memo
         y, y_hat = (t.mT.contiguous().mT for t in (y, y_hat))
     whole, parts = HorizonErrors(9, 5), HorizonErrors(9, 5)
     whole.update(y_hat, y)
-    monkeypatch.setattr("eac.metrics.horizon._CACHED_ELEMENTS", 7)
+    monkeypatch.setattr("eac.metrics.horizon.CACHED_ELEMENTS", 7)
     parts.update(y_hat, y)
     torch.testing.assert_close(parts.state(), whole.state())

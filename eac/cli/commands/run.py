@@ -1,57 +1,102 @@
 """``eac run``: trains and tests a whole stream and prints its table."""
 
 import logging
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+
+from jsonargparse import Namespace
 
 from eac.cli.commands import report
 from eac.cli.reading_flags import with_own_stream
+from eac.cli.resumed import checked
+from eac.cli.run_arguments import expand
 from eac.cli.stream_cli import StreamCLI
-from eac.errors import RunError
+from eac.records.folders import done_folders
+from eac.rundir.interruption import Interrupted, interruptible
+from eac.rundir.lock import only_writer
+from eac.rundir.opening import go_on, is_complete
 from eac.training.processes import disconnect, is_first
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the stream that the arguments describe."""
+    """Runs the stream that the arguments describe.
+
+    Returns:
+        0 when every period asked for is done, 143 after SIGTERM and 130 after Ctrl-C.
+    """
     logging.basicConfig(format="%(message)s")
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
-    cli = StreamCLI(_expand(with_own_stream(argv)), run=False)
+    with interruptible():
+        cli = StreamCLI(expand(checked(with_own_stream(argv))), run=False)
+        run_dir = Path(cli.config["run"]["dir"])
+        try:
+            with only_writer(run_dir) if is_first() else nullcontext():
+                return _run(cli, run_dir)
+        except Interrupted as stop:
+            if is_first():
+                print(f"eac run: stopped by {stop.name}. {_kept(run_dir)}", file=sys.stderr)
+            return stop.status
+
+
+def _run(cli: StreamCLI, run_dir: Path) -> int:
     settings = cli.config["run"]
+    watching = settings["watch"]
     runner = StreamRunner(
         cli.model,
         cli.datamodule,
-        run_dir=settings["dir"],
+        run_dir=run_dir,
         make_trainer=cli.make_trainer,
         config=cli.resolved_config(),
         test_past=settings["test_past"],
         peers=settings["peers"],
+        partial=settings["partial"],
+        accept_changes=settings["accept_changes"],
+        redo=settings["redo"],
+        after_period=_write_page if watching else None,
     )
     runner.run()
-    if settings["watch"]:
-        watch(runner, every=settings["watch_interval"], timeout=settings["watch_timeout"])
+    if watching:
+        _watch(runner, settings)
     disconnect()
     if not is_first():
         return 0
-    status = report.main([settings["dir"]])
-    report.write_run_page(settings["dir"])
-    return status
+    status = report.main([str(run_dir)])
+    report.write_run_page(str(run_dir))
+    return status or int(not is_complete(run_dir))
 
 
-def _expand(args: list[str]) -> list[str]:
-    """Replaces ``--resume DIR`` by the configuration of that run, and ``--watch`` by its key."""
-    args = ["--run.watch=true" if arg == "--watch" else arg for arg in args]
-    for position, arg in enumerate(args):
-        name, _, value = arg.partition("=")
-        if name == "--resume":
-            length = 1 if value else 2
-            value = value or (args[position + 1] if position + 1 < len(args) else "")
-            config = Path(value) / "config.yaml"
-            if not value or not config.is_file():
-                raise RunError(
-                    f"--resume {value}: there is no {config}. Give the directory of a run."
-                )
-            rest = args[:position] + args[position + length :]
-            return ["-c", str(config), "--run.dir", value, *rest]
-    return args
+def _watch(runner: StreamRunner, settings: Namespace) -> None:
+    try:
+        watch(
+            runner,
+            every=settings["watch_interval"],
+            quiet=settings["watch_quiet"],
+            timeout=settings["watch_timeout"],
+        )
+    except Interrupted:
+        if is_first():
+            _write_page(runner.run_dir)
+        raise
+
+
+def _write_page(run_dir: Path) -> None:
+    report.write_run_page(str(run_dir))
+
+
+def _kept(run_dir: Path) -> str:
+    """What a run that was stopped keeps, and how to go on, in one line."""
+    done = done_folders(run_dir)
+    begun = sorted(run_dir.glob("period-*/last.ckpt")) + sorted(
+        run_dir.glob("period-*/*/last.ckpt")
+    )
+    kept = f"{len(done)} done period{'' if len(done) == 1 else 's'}"
+    if begun:
+        folder = begun[0].relative_to(run_dir).parts[0]
+        kept += f" and the finished epochs of {folder}"
+    if not done and not begun:
+        kept = "nothing yet"
+    return f"Kept in {run_dir}: {kept}. Go on with: {go_on(run_dir)}"

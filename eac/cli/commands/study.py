@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from eac.errors import RunError
+from eac.records.folders import period_folders
 from eac.report.common.studies import (
     cumulative_energy,
     dispersion_across,
@@ -53,7 +54,8 @@ def _heterogeneity(path: str) -> Iterator[str]:
 
 def _spectrum(path: str) -> Iterator[str]:
     """Share of the energy of the prompts in their largest singular values, by period."""
-    directories = sorted(Path(path).glob("period-*/state.safetensors"))
+    folders = [folder for _, folder in period_folders(Path(path))]
+    directories = [found for folder in folders if (found := folder / "state.safetensors").is_file()]
     if not directories:
         raise RunError(f"{path} holds no trained period. Give the directory of a run.")
     yield "period,nodes,rank,cumulative_energy"

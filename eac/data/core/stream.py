@@ -1,7 +1,8 @@
 """An ordered sequence of periods, read one at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from eac.data.core.period import NodeChange, Period
 from eac.errors import StreamError
@@ -12,11 +13,17 @@ class GraphStream(ABC):
 
     A reader implements ``period_names`` and ``load``; everything else follows from them. Periods
     are loaded on demand and not kept.
+
+    Attributes:
+        opened_from: Path by which ``open_stream`` found it; None for one made otherwise.
+        open_again: Gives the stream as its files are now; None for one made otherwise.
     """
 
     name: str = "stream"
     unit: str = ""
     source: str = ""
+    opened_from: Path | None = None
+    open_again: "Callable[[], GraphStream] | None" = None
 
     @property
     @abstractmethod
@@ -26,6 +33,11 @@ class GraphStream(ABC):
     @abstractmethod
     def load(self, index: int) -> Period:
         """Reads and validates one period; ``index`` counts from 0."""
+
+    def unfinished(self, index: int) -> str | None:
+        """Why a period is not over by the calendar it is cut by; None where it is, or has none."""
+        del index
+        return None
 
     def __len__(self) -> int:
         return len(self.period_names)

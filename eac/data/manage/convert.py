@@ -82,7 +82,7 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
         clocks.append(period.calendar)
         place = folder / period.name
         names.append(period.name)
-        days.add(period.calendar.days_per_week)
+        days.add(_days_of(period.calendar))
         series = period.series.numpy()
         frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
         write_frame(place / "series.parquet", frame)
@@ -132,7 +132,7 @@ def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
             entry["start"] = str(clock.start.replace(tzinfo=None))
         entries.append(entry)
         step = None if clock.step is None else frequency_text(clock.step)
-        clocks.add((clock.steps_per_day, clock.days_per_week, step))
+        clocks.add((clock.steps_per_day, _days_of(clock), step))
         write_arrays(folder / SERIES_FOLDER / f"{period.name}.npz", x=period.series.numpy())
         dense = period.graph.to_dense().numpy()
         write_arrays(folder / GRAPH_FOLDER / f"{period.name}_adj.npz", x=dense)
@@ -198,6 +198,11 @@ def _said(
     form = getattr(stream, "form", Form())
     hours = {} if form.hours == AUTO else {"hours": form.hours}
     return ({"frequency": step} if step else {}) | hours | _zone(clocks)
+
+
+def _days_of(clock: Calendar) -> int:
+    """Days of a week as readers are told them; with time stamps, these say it."""
+    return clock.days_per_week if clock.step is None else 7
 
 
 def _zone(clocks: Sequence[Calendar]) -> dict[str, Any]:

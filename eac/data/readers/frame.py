@@ -24,6 +24,7 @@ from eac.data.readers.grid import Grid, find_grid
 from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.layout import LONG, long_columns, read_long, settings_beside
 from eac.data.readers.stamps import Stamps, parse_stamps
+from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -101,6 +102,7 @@ class FrameStream(GraphStream):
         if self._counted and period is not None and period not in frame.columns:
             raise StreamError(f"{what}: period {period!r} needs time stamps. Name a column.")
         self._names, group = cut(frame, self._stamps, period, what)
+        self._cut_by = None if isinstance(period, str) and period in frame.columns else period
         order = np.argsort(group, kind="stable")
         self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
         self._grid = self._find_grid(what)
@@ -113,6 +115,17 @@ class FrameStream(GraphStream):
     def period_names(self) -> Sequence[str]:
         """Names of the periods, in order of time."""
         return self._names
+
+    def unfinished(self, index: int) -> str | None:
+        """Why the last period is not over, where an offset such as a month cuts the stream.
+
+        Rows without a reading count, unless covariates are known ahead.
+        """
+        if index != len(self._names) - 1:
+            return None
+        rows, wall = self._rows[index], self._grid.wall
+        rows = rows[~np.isnan(self._values[rows])] if self._covariates else rows
+        return unfinished(self._cut_by, wall.min(), wall[rows].max(), self._grid.step)
 
     @cached_property
     def hours(self) -> OpenHours | None:

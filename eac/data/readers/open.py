@@ -4,6 +4,7 @@ Readers of tables are imported where one is needed: pandas takes a second.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from eac.data.core.period import Period
@@ -34,6 +35,13 @@ def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
         StreamError: If the path does not exist or is in none of the layouts.
     """
     path = Path(path)
+    stream = _open(path, form)
+    stream.opened_from = path.absolute()
+    stream.open_again = partial(open_stream, path.absolute(), form)
+    return stream
+
+
+def _open(path: Path, form: Form | None) -> GraphStream:
     if not path.exists():
         broken = f" It points to {path.readlink()}." if path.is_symlink() else ""
         raise StreamError(f"{path} does not exist.{broken} {LAYOUTS}")
@@ -112,6 +120,11 @@ class OwnStream(GraphStream):
         self.stream = open_stream(path, form)
         self.name, self.unit = self.stream.name, self.stream.unit
         self.source = self.stream.source
+        self.opened_from, self.open_again = self.stream.opened_from, self.stream.open_again
+
+    def unfinished(self, index: int) -> str | None:
+        """Why a period is not over by the calendar it is cut by."""
+        return self.stream.unfinished(index)
 
     @property
     def period_names(self) -> Sequence[str]:

@@ -176,8 +176,8 @@ class SyntheticStream(GraphStream):
     def load(self, index: int) -> Period:
         """Simulates one period, and those before it that were not simulated yet."""
         for earlier in range(len(self._states) - 1, index):
-            self._simulate(earlier, self._city(earlier), np.zeros(0, np.int64))
-        city = self._city(index)
+            self._simulate(earlier, self.city(earlier), np.zeros(0, np.int64))
+        city = self.city(index)
         sensors = self._members.sensors(index)
         if self._shuffle:
             sensors = random_generator(self._seed, 21, index).permutation(sensors)
@@ -199,7 +199,8 @@ class SyntheticStream(GraphStream):
     def _time_of(self, index: int) -> pd.Timestamp:
         return self._start + index * self._steps * self._step
 
-    def _city(self, index: int) -> City:
+    def city(self, index: int) -> City:
+        """Roads and demand of a period, behind its sensors."""
         known = self._members.num_known(index)
         last = sensor_sections(self._seed, self._sensor_share, known)[-1]
         return self._plan.city(index, int(last) + 1)

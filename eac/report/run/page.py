@@ -5,7 +5,8 @@ from pathlib import Path
 
 from eac.files import write_text
 from eac.records.details import PeriodDetails, read_details
-from eac.records.record import PERIOD_FILE, StrPath
+from eac.records.folders import done_folders
+from eac.records.record import StrPath
 from eac.report.common.charts import Chart
 from eac.report.common.markup import MarkedTable
 from eac.report.common.page_parts import Section, render
@@ -95,7 +96,5 @@ def sections_of(view: RunView) -> list[Section]:
 
 def read_all_details(run_dir: StrPath) -> tuple[PeriodDetails, ...]:
     """The details of every finished period that has some, in order of time."""
-    done = [path.parent for path in Path(run_dir).glob(f"period-*/{PERIOD_FILE}")]
-    done.sort(key=lambda directory: int(directory.name.split("-", 2)[1]))
-    found = (read_details(directory) for directory in done)
+    found = (read_details(directory) for _, directory in done_folders(Path(run_dir)))
     return tuple(details for details in found if details is not None)

@@ -85,8 +85,8 @@ def test_settings_that_look_odd_and_can_work_do(run, setting):
 def test_a_training_that_diverges_says_where_and_keeps_what_was_good(run):
     said = run("--model.optimizer.lr", "1e30")
     assert said.status == 1
-    assert "training diverged in period 'p0': after batch" in said.sentence
-    assert "of epoch 0, at a learning rate of 1e+30" in said.sentence
+    assert "training diverged in period 'p0': " in said.sentence
+    assert "at a learning rate of 1e+30" in said.sentence
     assert not list(Path("r").rglob("*.ckpt"))
 
 

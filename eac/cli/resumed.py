@@ -1,0 +1,54 @@
+"""What is checked of a run directory before ``eac run --resume`` takes its settings."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from eac.class_paths import check_trusted
+from eac.errors import CheckpointError
+from eac.files import refuse_links
+from eac.records.manifest import verify
+from eac.records.yamlfile import read_yaml
+
+CONFIG_FILE = "config.yaml"
+
+
+def checked(args: Sequence[str]) -> list[str]:
+    """The arguments without ``--trust MODULE``, after a look at the run that is resumed.
+
+    The directory of a run is data: its settings must be as they were written and name classes of
+    this package alone, or of modules that are trusted; no link in it leads elsewhere.
+
+    Raises:
+        CheckpointError: If the settings are damaged.
+        ConfigError: If they name a class of a module that is not trusted.
+        WriteError: If there is a symbolic link in the directory.
+
+    Example:
+        >>> checked(["-c", "eac", "--trust", "my.module"])
+        ['-c', 'eac']
+    """
+    trust, rest = [], []
+    for name, value, given in _options(args):
+        if name == "--trust":
+            trust.append(value)
+        else:
+            rest += given
+    for name, value, _ in _options(rest):
+        path = Path(value) / CONFIG_FILE
+        if name == "--resume" and value and path.is_file():
+            refuse_links(value)
+            verify(path)
+            check_trusted(read_yaml(path, error=CheckpointError), trust, str(path))
+    return rest
+
+
+def _options(args: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Name and value of the two options that matter here, each other argument by itself."""
+    rest = iter(args)
+    for arg in rest:
+        name, sign, value = arg.partition("=")
+        if name not in ("--trust", "--resume") or sign:
+            yield name, value, [arg]
+        else:
+            value = next(rest, "")
+            yield name, value, [arg, value]

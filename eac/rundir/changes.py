@@ -1,0 +1,84 @@
+"""Periods whose data changed after a run was trained on them: said, refused or accepted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eac.data.core.period import Period
+from eac.errors import RunError
+from eac.records.record import PeriodRecord, read_period, write_period
+from eac.rundir.checksums import ChangedSensor, changed_sensors, write_checksums
+from eac.rundir.opening import go_on
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedPeriod:
+    """A done period whose data are no longer those it was trained on.
+
+    Attributes:
+        directory: Of the period in the run.
+        record: As the run has it.
+        period: As it is now.
+        sensors: What changed of which sensor; None where the run does not say.
+    """
+
+    directory: Path
+    record: PeriodRecord
+    period: Period
+    sensors: tuple[ChangedSensor, ...] | None
+
+    def __str__(self) -> str:
+        name = f"period {self.record.name!r} changed since the run was trained on it"
+        if self.sensors is None:
+            return name
+        if not self.sensors:
+            return f"{name}: its readings are the same, its edges, clock or covariates are not"
+        shown = ", ".join(map(str, self.sensors[:SHOWN]))
+        more = len(self.sensors) - SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        readings = count(sum(sensor.readings for sensor in self.sensors), "reading")
+        return f"{name}: {readings} of {count(len(self.sensors), 'sensor')}, {shown}{rest}"
+
+    def accept(self) -> PeriodRecord:
+        """Notes in the record that the run goes on from what it learned before the change."""
+        note = f"{self}; accepted, not trained again"
+        notes = (*self.record.notes, note)
+        record = replace(self.record, fingerprint=self.period.fingerprint(), notes=notes)
+        write_checksums(self.directory, self.period)
+        write_period(self.directory, record)
+        return record
+
+
+def changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[ChangedPeriod]:
+    """Those of these done periods whose data changed, read one at a time."""
+    for directory, period in done:
+        record = read_period(directory)
+        if record.fingerprint != period.fingerprint():
+            sensors = changed_sensors(directory, period)
+            found = None if sensors is None else tuple(sensors)
+            yield ChangedPeriod(directory, record, period, found)
+
+
+def refusal(changed: Iterable[ChangedPeriod], run_dir: Path) -> RunError:
+    """What is said of changed periods that were not accepted."""
+    said, first = [], ""
+    for one in changed:
+        first = first or one.record.name
+        said.append(str(one))
+    return RunError(
+        f"{'; '.join(said)}. Go on from what was learned with: "
+        f"{go_on(run_dir, accept_changes=True)} ; train again from there with: "
+        f"{go_on(run_dir, redo=first)} ; or restore the data."
+    )
+
+
+def count(number: int, word: str) -> str:
+    """A number with its word.
+
+    Example:
+        >>> count(1, "reading"), count(3, "reading")
+        ('1 reading', '3 readings')
+    """
+    return f"{number} {word}" + ("" if number == 1 else "s")

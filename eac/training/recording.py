@@ -1,0 +1,111 @@
+"""What a period leaves behind: its record, its state, its card."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.resume_points import remove_checkpoints
+from eac.artifacts.saving import save_artifact
+from eac.calibration.store import CALIBRATION_FILE
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
+from eac.data.manage.suspicious import before_training
+from eac.metrics.horizon import HorizonErrors
+from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
+from eac.rundir.checksums import write_checksums
+from eac.training.callbacks import CountEpochs
+from eac.training.forecaster import Forecaster
+from eac.training.run_header import made_or_nothing
+from eac.training.testing import by_group
+
+log = logging.getLogger("eac")
+
+
+def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> tuple[str, ...]:
+    """Says which nodes a period has, how many parameters train, and returns what is odd in it."""
+    log.info(
+        "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
+        data.period.name,
+        data.period.num_nodes,
+        *(len(ids) for ids in vars(change).values()),
+        *counts,
+    )
+    told = tuple(before_training(data.period, data.split))
+    for text in told:
+        log.warning("period %s: %s", data.period.name, text)
+    return told
+
+
+def period_record(
+    model: Forecaster,
+    data: PeriodData,
+    change: NodeChange,
+    counts: tuple[int, int],
+    watch: CountEpochs,
+    naive: Mapping[str, HorizonErrors],
+) -> PeriodRecord:
+    """The record of a period whose test has just ended.
+
+    Args:
+        model: As tested.
+        data: The period.
+        change: Its nodes, by how they relate to the periods before.
+        counts: Trainable and total parameters.
+        watch: What the training was seen to do.
+        naive: Errors of the naive forecasts and of peers.
+    """
+    errors, period = model.errors, data.period
+    return PeriodRecord(
+        name=period.name,
+        num_nodes=period.num_nodes,
+        nodes=NodeCounts(**{name: len(ids) for name, ids in vars(change).items()}),
+        trainable_parameters=counts[0],
+        total_parameters=counts[1],
+        fit_seconds=round(watch.seconds, 3),
+        epochs=watch.epochs,
+        best_epoch=watch.best_epoch,
+        val_metric=watch.best_value,
+        groups=by_group(errors, period.node_ids, change),
+        baselines={name: sums.summary() for name, sums in naive.items()},
+        fingerprint=period.fingerprint(),
+        strategy=type(model.strategy).__name__,
+        backbone=type(model.backbone).__name__,
+        sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
+        notes=model.strategy.take_notes(),
+        update=model.strategy.take_update(),
+    )
+
+
+def save_period(
+    directory: Path,
+    model: Forecaster,
+    data: PeriodData,
+    record: PeriodRecord,
+    *,
+    base: Path | None,
+    parent: Path | None,
+) -> None:
+    """Writes state and card, then the record that says the period is done.
+
+    Args:
+        directory: Of the period.
+        model: Whose state is saved.
+        data: The period.
+        record: Written last.
+        base: Folder of the period whose state is saved in full; None for that period itself.
+        parent: Folder of the period that this one began from, if any.
+    """
+    write_checksums(directory, data.period)
+    save_artifact(
+        directory,
+        SavedState.of(model),
+        data,
+        base=base,
+        parent=parent,
+        made=made_or_nothing(model),
+        calibration=CALIBRATION_FILE,
+        facts=record.errors.to_json(),
+    )
+    write_period(directory, record)
+    remove_checkpoints(directory)

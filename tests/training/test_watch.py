@@ -1,0 +1,127 @@
+"""Watching a stream: what arrives is trained once, whole, at the end, and what is wrong is said."""
+
+import pandas as pd
+import pytest
+import torch
+
+from eac.backbones.stgnn import STGNN
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import MemoryStream
+from eac.data.readers.open import open_stream
+from eac.errors import RunError
+from eac.strategies.online_all import OnlineAll
+from eac.training.forecaster import Forecaster
+from eac.training.runner import StreamRunner
+from eac.training.trainers import DefaultTrainer
+from eac.training.watch import watch
+from tests.streams import tiny_period
+
+
+def make(run_dir, stream, **options):
+    torch.manual_seed(3)
+    model = Forecaster(STGNN(window=3, horizon=2, hidden=2), OnlineAll())
+    data = PeriodData(stream, window=3, horizon=2, batch_size=64)
+    trainer = DefaultTrainer(max_epochs=1)
+    return StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer, **options)
+
+
+class Steps:
+    """Stands for ``time.sleep``: does one thing at each look."""
+
+    def __init__(self, *steps):
+        self._steps = list(steps)
+
+    def __call__(self, seconds):
+        del seconds
+        if self._steps:
+            step = self._steps.pop(0)
+            if step is not None:
+                step()
+
+
+def write_rows(path, first, days, *, mode="w"):
+    """Hourly readings of two sensors, whole days."""
+    stamps = pd.date_range(first, periods=24 * days, freq="h")
+    rows = [pd.DataFrame({"unique_id": node, "ds": stamps, "y": range(24 * days)}) for node in "ab"]
+    pd.concat(rows).to_csv(path, mode=mode, header=mode == "w", index=False)
+
+
+@pytest.fixture
+def frame(tmp_path):
+    """A folder with one CSV that is cut by months."""
+    folder = tmp_path / "counts"
+    folder.mkdir()
+    (folder / "stream.yaml").write_text("period: MS\n")
+    write_rows(folder / "series.csv", "2024-01-01", 31)
+    return folder
+
+
+def test_a_month_in_a_csv_is_trained_when_it_is_over(tmp_path, frame, caplog):
+    series, reports = frame / "series.csv", []
+    runner = make(tmp_path / "run", open_stream(frame), after_period=reports.append)
+    runner.run()
+    steps = Steps(
+        None,
+        lambda: write_rows(series, "2024-02-01", 10, mode="a"),
+        None,
+        None,
+        lambda: write_rows(series, "2024-02-11", 19, mode="a"),
+    )
+    with caplog.at_level("INFO", logger="eac"):
+        watch(runner, every=1.0, quiet=2.0, timeout=10.0, sleep=steps)
+    assert [p.name for p in runner.run().periods] == ["2024-01-01", "2024-02-01"]
+    assert len(reports) == 2
+    said = [record.getMessage() for record in caplog.records]
+    assert (
+        sum("'2024-02-01' is not over: its readings end at 2024-02-10 23" in s for s in said) == 1
+    )
+    assert any("waiting for a period after the 1 that are done" in text for text in said)
+
+
+def test_a_file_that_grows_is_left_alone_until_it_rests(tmp_path, frame):
+    series = frame / "series.csv"
+    runner = make(tmp_path / "run", open_stream(frame))
+    runner.run()
+    looks = []
+
+    def grow(day):
+        def step():
+            looks.append(runner.position)
+            write_rows(series, f"2024-02-{day:02d}", 1, mode="a")
+
+        return step
+
+    watch(runner, every=1.0, quiet=2.0, timeout=35.0, sleep=Steps(*map(grow, range(1, 30))))
+    assert looks == [1] * 29
+    assert runner.position == 2
+
+
+def test_a_broken_new_period_is_said_once_with_the_reason(tmp_path, frame, caplog):
+    series = frame / "series.csv"
+    runner = make(tmp_path / "run", open_stream(frame))
+    runner.run()
+
+    def broken():
+        with series.open("a") as file:
+            file.write("a,2024-02-01 00:00,many\n")
+
+    with caplog.at_level("INFO", logger="eac"):
+        watch(runner, every=1.0, quiet=1.0, timeout=8.0, sleep=Steps(broken))
+    said = [r.getMessage() for r in caplog.records if "many" in r.getMessage()]
+    assert len(said) == 1
+    assert runner.position == 1
+
+
+def test_a_period_that_sorts_into_the_middle_is_refused_and_nothing_is_trained_twice(tmp_path):
+    periods = [tiny_period(name, "ab", index=i, num_steps=40) for i, name in enumerate("ac")]
+    stream = MemoryStream(periods, name="tiny")
+    trained = []
+    runner = make(tmp_path, stream, after_period=trained.append)
+    runner.run()
+
+    def late():
+        stream._periods = (periods[0], tiny_period("b", "ab", index=9, num_steps=40), periods[1])
+
+    with pytest.raises(RunError, match="'c' in place 1, but the stream now has 'b' before it"):
+        watch(runner, every=1.0, quiet=1.0, timeout=9.0, sleep=Steps(late))
+    assert len(trained) == 2
