@@ -50,6 +50,7 @@ _PUBLIC = {
     "STKEC": "eac.strategies.stkec",
     "STRAP": "eac.strategies.strap",
     "Strategy": "eac.strategies.base",
+    "StreamForecaster": "eac.estimator.stream_forecaster",
     "StreamRunner": "eac.training.runner",
     "STTTC": "eac.strategies.st_ttc",
     "SyntheticStream": "eac.data.simulator.synthetic",

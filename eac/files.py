@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,24 @@ def writing_folder(path: StrPath) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _sync_folder(target.parent)
+
+
+def copy_folder(source: StrPath, target: StrPath) -> None:
+    """Copies a folder with all that is in it, whole, to a place where there is nothing yet.
+
+    Raises:
+        WriteError: If there is something at ``target`` already, or it cannot be written.
+    """
+    with writing_folder(target) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for path in folder.rglob("*"):
+            if path.is_file():
+                _sync(path)
+
+
+def scratch_folder() -> Path:
+    """A new empty folder among the system's temporary files; whoever asks removes it."""
+    return Path(tempfile.mkdtemp(prefix="eac-"))
 
 
 def write_bytes(path: StrPath, data: bytes | memoryview) -> str:

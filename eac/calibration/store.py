@@ -17,26 +17,30 @@ from eac.records.manifest import check_absent, verify
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
+START_FILE = "calibration-start.safetensors"
+"""What the first period of a run began its test with; later ones begin with the one before."""
 FORMAT_VERSION = 1
 _VALUES = "values"
 
 
-def save_calibrator(directory: StrPath, calibrator: Calibrator) -> None:
+def save_calibrator(
+    directory: StrPath, calibrator: Calibrator, name: str = CALIBRATION_FILE
+) -> None:
     """Writes what a calibrator has learned, and how it was made."""
     tensors, values = calibrator.state()
     said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
     text = json.dumps(said, ensure_ascii=False).encode()
     tensors |= {_VALUES: torch.frombuffer(bytearray(text), dtype=torch.uint8)}
-    write_tensors(Path(directory) / CALIBRATION_FILE, tensors)
+    write_tensors(Path(directory) / name, tensors)
 
 
-def load_calibrator(directory: StrPath) -> Calibrator | None:
+def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibrator | None:
     """The calibrator of a period; None where the period was trained without one.
 
     Raises:
         CheckpointError: If the file is damaged or of another version.
     """
-    path = Path(directory) / CALIBRATION_FILE
+    path = Path(directory) / name
     if not path.is_file():
         check_absent(path)
         return None

@@ -22,6 +22,8 @@ COMMANDS = {
     "report": ("report", "a run as tables, a page, or figures for a paper"),
     "recipes": ("recipes", "what -c takes by name: recipes, strategies, backbones"),
     "predict": ("predict", "forecast from recent readings with a run"),
+    "backtest": ("backtest", "forecasts as they would have been issued, with late readings"),
+    "monitor": ("monitor", "find sensors that are silent, stuck, shifted, ... in readings"),
     "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
     "doctor": ("doctor", "what is damaged in a run, and what to do"),
     "compare": ("compare", "runs side by side, with significance"),

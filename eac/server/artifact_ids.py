@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from eac.artifacts.checkpoint import load_card
+from eac.artifacts.artifact import read_artifact
 
 
 def artifact_id(directory: Path) -> str:
-    """The id that the card of a period says; of older ones the digest of the state."""
-    card = load_card(directory)
-    return card.get("id") or card["state_sha256"]
+    """The id that the card of a period says, or that its content has."""
+    return read_artifact(directory).id

@@ -1,9 +1,10 @@
 """Recent readings on the grid of a run, by sensor and step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +148,38 @@ class Board:
             slot = step % self.length
             for column in np.flatnonzero(self._given[slot]):
                 yield Reading(self.node_ids[column], step, float(self._values[slot, column]))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything kept, to be saved."""
+        return {
+            "values": self._values,
+            "given": self._given,
+            "node_ids": np.array(self.node_ids, dtype=np.str_),
+            "now": np.array(-1 if self.now is None else self.now),
+            "seconds": np.array(self.step.total_seconds()),
+        }
+
+    def take(self, arrays: Mapping[str, NDArray[Any]]) -> int:
+        """Puts what ``arrays`` gave on an empty board, and returns how many readings that were.
+
+        Raises:
+            StreamError: If it is of other steps.
+        """
+        if float(arrays["seconds"]) != self.step.total_seconds():
+            raise StreamError(
+                f"observations were kept in steps of {float(arrays['seconds']):g} s, the run has "
+                f"{self.step}. Give another --state."
+            )
+        now, ids = int(arrays["now"]), [str(node) for node in arrays["node_ids"]]
+        if now < 0:
+            return 0
+        length = len(arrays["values"])
+        columns = [self._column(node, Placed()) for node in ids]
+        for step in range(max(now - min(length, self.length) + 1, 0), now + 1):
+            self._values[step % self.length, columns] = arrays["values"][step % length]
+            self._given[step % self.length, columns] = arrays["given"][step % length]
+        self.now = now
+        return int(self._given.sum())
 
     def last_steps(self) -> list[int | None]:
         """Step of the last reading of each sensor, None where none is kept."""

@@ -116,8 +116,8 @@ class Engine:
 
     def begin_with(self, readings: list[Reading]) -> None:
         """Keeps readings before the threads start."""
-        self._log.append([readings])
         self._place(readings, announce=False)
+        self._log.compact()
 
     def observe(self, readings: list[Reading]) -> Future[Placed]:
         """Takes readings; the future is done when they are on the disk and on the board."""
@@ -230,7 +230,6 @@ class Engine:
         if board.now is None or steps < window:
             return None, (), torch.empty(0, 0)
         series = board.series(steps)
-        column = {node: i for i, node in enumerate(board.node_ids)}
         counts = np.isfinite(series).sum(0)
         known = set(self.generation.predictor.data.node_ids)
         inside = set(current)
@@ -240,10 +239,10 @@ class Engine:
             if node not in inside and count and (node in known or count >= window)
         ]
         ids = (*current, *others)
-        laid = np.full((steps, len(ids)), np.nan, dtype=np.float32)
-        for i, node in enumerate(ids):
-            if node in column:
-                laid[:, i] = series[:, column[node]]
+        column = {node: i for i, node in enumerate(board.node_ids)}
+        columns = np.array([column.get(node, -1) for node in ids])
+        laid = series[:, columns]
+        laid[:, columns < 0] = np.nan
         return board.now, ids, torch.from_numpy(laid)
 
     def _made(self, generation: Generation) -> NetworkForecast | None:
@@ -284,6 +283,9 @@ class Engine:
                 self._log.append(readings for readings, _ in batches)
                 for readings, done in batches:
                     done.set_result(self._place(readings))
+                if self._log.grown:
+                    with self._lock:
+                        self._log.compact()
             except (OSError, EACError, ValueError) as error:
                 self.error = f"observations cannot be kept: {error}"
                 log.exception("observations cannot be kept")

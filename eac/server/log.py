@@ -4,56 +4,81 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
+from typing import IO
+
+import numpy as np
 
 from eac.errors import StreamError
-from eac.files import open_in_place, write_text
+from eac.files import open_in_place, write_arrays, write_text
 from eac.server.board import Board, Reading
 
 LOG_FILE = "observations.jsonl"
-ROWS_PER_LINE = 5000
+BASE_FILE = "board.npz"
+LARGE = 64 << 20
+"""Bytes of a log that is compacted."""
 
 
 class ObservationLog:
     """Readings by line, each synchronised with the disk before it is acknowledged.
 
-    A line that a kill cut short is the last one and was never acknowledged; it is left out when
-    the log is read and removed when the log is compacted, which happens at every start.
+    At every start, and when the log has grown, the board is saved whole beside it and the log
+    begins anew; a kill between the two leaves readings in both, which changes nothing. A line that
+    a kill cut short is the last one and was never acknowledged; it is left out.
 
     Args:
-        directory: Holds the log; made where it is missing.
+        directory: Holds log and board; made where it is missing.
         board: Gives time stamps.
     """
 
     def __init__(self, directory: Path, board: Board):
         self.path = directory / LOG_FILE
+        self._base = directory / BASE_FILE
         self._board = board
+        self._file: IO[str] | None = None
 
     def replay(self) -> int:
-        """Puts everything that was observed on the board, compacts the file, opens it.
+        """Puts everything that was observed on the board, and opens the log.
 
         Returns:
             Readings found.
         """
         count = 0
+        if self._base.is_file():
+            with np.load(self._base) as arrays:
+                count = self._board.take(arrays)
         for readings in self._lines():
             count += len(readings)
             self._board.put(readings)
-        self._compact()
-        self._file = open_in_place(self.path)
+        self.compact()
         return count
+
+    def compact(self) -> None:
+        """Saves the board whole, and begins the log anew."""
+        self.close()
+        write_arrays(self._base, **self._board.arrays())
+        write_text(self.path, "")
+        self._file = open_in_place(self.path)
 
     def append(self, batches: Iterable[list[Reading]]) -> None:
         """Writes batches of readings, and returns when the disk has them."""
+        if self._file is None:
+            raise StreamError("the log of observations is closed.")
         for readings in batches:
             self._file.write(self._line(readings))
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    @property
+    def grown(self) -> bool:
+        """True where the log is so long that it should be compacted."""
+        return self._file is not None and os.fstat(self._file.fileno()).st_size > LARGE
+
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _lines(self) -> Iterator[list[Reading]]:
         if not self.path.is_file():
@@ -71,12 +96,6 @@ class ObservationLog:
                 raise StreamError(
                     f"{self.path}: line {number} is damaged ({error}). Correct or remove that line."
                 ) from error
-
-    def _compact(self) -> None:
-        readings, lines = iter(self._board.readings()), []
-        while rows := list(islice(readings, ROWS_PER_LINE)):
-            lines.append(self._line(rows))
-        write_text(self.path, "".join(lines))
 
     def _line(self, readings: list[Reading]) -> str:
         rows = [

@@ -14,7 +14,7 @@ from eac.calibration.base import Calibrator, Network
 from eac.calibration.clock import clock_step
 from eac.calibration.rolling import RollingQuantiles
 from eac.calibration.scores import IntervalScores
-from eac.calibration.store import load_calibrator, save_calibrator
+from eac.calibration.store import START_FILE, load_calibrator, save_calibrator
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
@@ -47,6 +47,7 @@ class IntervalRun:
         self._given = calibrator
         self.calibrator: Calibrator | None = None
         self._source = ""
+        self._start: Calibrator | None = None
         self._roll: _Roll | None = None
 
     def begin(self, data: PeriodData, null_value: float | None) -> Callback:
@@ -73,6 +74,7 @@ class IntervalRun:
                 y_hat = model.strategy.adapt_forecast(model(batch), batch)
                 self._roll.add(batch, y_hat, score=False)
         self._source = VALIDATION
+        self._start = self.calibrator.copy()
         self._roll = self._roll.afresh()
 
     def summary(self, change: NodeChange) -> Intervals | None:
@@ -87,6 +89,9 @@ class IntervalRun:
         """Keeps what was learned beside the state of the period."""
         if self.calibrator is not None and self._roll is not None and self._roll.complete:
             save_calibrator(directory, self.calibrator)
+            if self._start is not None:
+                save_calibrator(directory, self._start, START_FILE)
+                self._start = None
             self._source = f"matured residuals up to the test of period {data.period.name}"
 
     def restore(self, data: PeriodData, directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -45,19 +45,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(cli: StreamCLI, run_dir: Path) -> int:
     settings = cli.config["run"]
     watching = settings["watch"]
-    runner = StreamRunner(
-        cli.model,
-        cli.datamodule,
-        run_dir=run_dir,
-        make_trainer=cli.make_trainer,
-        config=cli.resolved_config(),
-        test_past=settings["test_past"],
-        peers=settings["peers"],
-        partial=settings["partial"],
-        accept_changes=settings["accept_changes"],
-        redo=settings["redo"],
-        after_period=_write_page if watching else None,
-    )
+    runner = runner_of(cli, after_period=_write_page if watching else None)
     runner.run()
     if watching:
         _watch(runner, settings)
@@ -67,6 +55,26 @@ def _run(cli: StreamCLI, run_dir: Path) -> int:
     status = report.main([str(run_dir)])
     report.write_run_page(str(run_dir))
     return status or int(not is_complete(run_dir))
+
+
+def runner_of(
+    cli: StreamCLI, *, after_period: Callable[[Path], None] | None = None
+) -> StreamRunner:
+    """The runner that the arguments describe; ``after_period`` is called after each period."""
+    settings = cli.config["run"]
+    return StreamRunner(
+        cli.model,
+        cli.datamodule,
+        run_dir=settings["dir"],
+        make_trainer=cli.make_trainer,
+        config=cli.resolved_config(),
+        test_past=settings["test_past"],
+        peers=settings["peers"],
+        partial=settings["partial"],
+        accept_changes=settings["accept_changes"],
+        redo=settings["redo"],
+        after_period=after_period,
+    )
 
 
 def _watch(runner: StreamRunner, settings: Namespace) -> None:

@@ -76,20 +76,24 @@ def stamps_of(period: Period) -> pd.DatetimeIndex:
     )
 
 
+def write_period(period: Period, place: Path) -> None:
+    """Writes one period as a folder of a table folder."""
+    series = period.series.numpy()
+    frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
+    write_frame(place / "series.parquet", frame)
+    _write_beside(period, place)
+
+
 def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
     names, days, clocks = [], set[int](), []
     for period in map(with_closed, stream):
         clocks.append(period.calendar)
-        place = folder / period.name
         names.append(period.name)
         days.add(_days_of(period.calendar))
-        series = period.series.numpy()
-        frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
-        write_frame(place / "series.parquet", frame)
-        _write_beside(period, place)
+        write_period(period, folder / period.name)
     if len(days) > 1:
         raise StreamError(f"periods have weeks of {sorted(days)} days. Convert to npz.")
-    return _about(stream) | _said(stream, clocks) | {"days_per_week": days.pop(), "periods": names}
+    return settings_of(stream, clocks) | {"days_per_week": days.pop(), "periods": names}
 
 
 def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
@@ -150,7 +154,9 @@ def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
     with writing(folder / "series.parquet") as temporary:
         for period in map(with_closed, stream):
             clocks.append(period.calendar)
-            rows = pa.Table.from_pandas(_long(period), preserve_index=False)
+            frame = long_frame(period)
+            frame.insert(0, "period", period.name)
+            rows = pa.Table.from_pandas(frame, preserve_index=False)
             writer = writer or pq.ParquetWriter(temporary, rows.schema)
             writer.write_table(rows.cast(writer.schema))
             edges.append(_edges(period).assign(period=period.name))
@@ -163,10 +169,10 @@ def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
     return _about(stream) | _said(stream, clocks) | {"period": "period"}
 
 
-def _long(period: Period) -> pd.DataFrame:
+def long_frame(period: Period) -> pd.DataFrame:
+    """The readings of a period as ``unique_id, ds, y``, node after node; NaN where missing."""
     return pd.DataFrame(
         {
-            "period": period.name,
             "unique_id": np.repeat(np.array(period.node_ids, dtype=object), period.num_steps),
             "ds": np.tile(stamps_of(period).as_unit("us"), period.num_nodes),
             "y": period.series.T.reshape(-1).numpy(),
@@ -187,6 +193,11 @@ def _edges(period: Period) -> pd.DataFrame:
     source, target = period.graph.edge_index.numpy()
     weight = period.graph.edge_weight.numpy()
     return pd.DataFrame({"source": ids[source], "target": ids[target], "weight": weight})
+
+
+def settings_of(stream: GraphStream, clocks: Sequence[Calendar]) -> dict[str, Any]:
+    """What ``stream.yaml`` says of a stream beside its periods."""
+    return _about(stream) | _said(stream, clocks)
 
 
 def _said(

@@ -1,0 +1,1 @@
+"""Forecasts as they would have been issued: ``eac backtest``."""

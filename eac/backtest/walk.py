@@ -1,0 +1,137 @@
+"""Walks through the test parts of a run, with readings that come late."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from eac.artifacts.checkpoint import load_state
+from eac.artifacts.saved_data import done_periods
+from eac.calibration.base import Calibrator, Network
+from eac.calibration.clock import clock_step
+from eac.calibration.store import START_FILE, load_calibrator
+from eac.data.batches.datamodule import PeriodData
+from eac.errors import ConfigError, RunError
+from eac.training.forecaster import Forecaster
+from eac.training.report_data import forecasting_batches, undisturbed
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A run and how late its readings come.
+
+    One clock: a forecast whose last reading is of step ``cutoff`` is issued when that reading has
+    come, ``delay`` later; its targets follow the cutoff; the reading of a target is known ``delay``
+    after it. Intervals learn from what is known when a forecast is issued.
+
+    Attributes:
+        run_dir: The run.
+        model: A model built as that of the run.
+        data: Settings of the data, on the stream of the run.
+        delay: Time from a reading to its arrival; whole steps.
+        levels: Percents of intervals; none leaves them out.
+    """
+
+    run_dir: Path
+    model: Forecaster
+    data: PeriodData
+    delay: timedelta = timedelta(0)
+    levels: Sequence[int] = ()
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """One tidy table for each finished period, by the model that this period left.
+
+        Raises:
+            RunError: If the run has no intervals and levels are asked for.
+            ConfigError: If the delay is no whole number of steps.
+        """
+        directories = done_periods(self.run_dir)
+        for index, directory in enumerate(directories):
+            data = self.data.for_period(index).prepared(self.model.backbone.needs)
+            load_state(directory).restore(self.model)
+            self.model.select_nodes(data.period.node_ids)
+            before = None
+            if self.levels:
+                before = self._calibrator(directories, index)
+                train = data.period.series[data.split.train.start : data.split.train.stop]
+                before.begin(Network.of(data.period.node_ids, train, data.null_value))
+            yield self._period(data, before)
+
+    def _calibrator(self, directories: Sequence[Path], index: int) -> Calibrator:
+        """What was learned before the test part of a period."""
+        found = (
+            load_calibrator(directories[index - 1])
+            if index
+            else load_calibrator(directories[0], START_FILE)
+        )
+        if found is None:
+            raise RunError(
+                f"{self.run_dir} does not hold what its intervals began with: it was trained by an "
+                "older eac or by several processes. Leave --level out, or run it again."
+            )
+        return found
+
+    def _period(self, data: PeriodData, calibrator: Calibrator | None) -> pd.DataFrame:
+        parts, last = [], None
+        shift = clock_step(data.period.calendar, 0)
+        null = data.null_value
+        with undisturbed(self.model):
+            for batch in forecasting_batches(self.model, data, data.starts("test")):
+                y_hat = self.model.strategy.adapt_forecast(self.model(batch), batch).cpu()
+                known = batch.mask if null is None else batch.mask & (batch.y != null)
+                y = torch.where(known, batch.y, torch.nan).cpu()
+                for start, truth, forecast in zip(batch.starts.tolist(), y, y_hat, strict=True):
+                    cutoff = start + data.window - 1
+                    bounds = None
+                    if calibrator is not None:
+                        if last is not None:
+                            calibrator.observe(shift + cutoff, last)
+                        bounds = calibrator.bounds(shift + cutoff, forecast, tuple(self.levels))
+                        calibrator.issue(shift + cutoff, forecast)
+                        last = truth[:, 0]
+                    parts.append((cutoff, truth, forecast, bounds))
+        return self._tidy(data, parts)
+
+    def _tidy(self, data: PeriodData, parts: list) -> pd.DataFrame:
+        """One row for each sensor, cutoff and step."""
+        nodes, horizon = data.period.num_nodes, data.horizon
+        cutoffs = np.repeat([part[0] for part in parts], nodes * horizon)
+        ahead = np.tile(np.arange(1, horizon + 1), nodes * len(parts))
+        steps = self._delay_steps(data)
+        moments = _moments(data, int(cutoffs.max()) + horizon + steps + 1)
+        columns = {
+            "unique_id": np.tile(np.repeat(data.period.node_ids, horizon), len(parts)),
+            "period": data.period.name,
+            "cutoff": moments[cutoffs],
+            "issued": moments[cutoffs + steps],
+            "ds": moments[cutoffs + ahead],
+            "known": moments[cutoffs + ahead + steps],
+            "step": ahead,
+            "y": torch.stack([part[1] for part in parts]).flatten().numpy(),
+            "y_hat": torch.stack([part[2] for part in parts]).flatten().numpy(),
+        }
+        for i, level in enumerate(self.levels):
+            for side, name in enumerate(("lo", "hi")):
+                bound = torch.stack([part[3][side][..., i] for part in parts])
+                columns[f"y_hat-{name}-{level}"] = bound.flatten().numpy()
+        return pd.DataFrame(columns)
+
+    def _delay_steps(self, data: PeriodData) -> int:
+        step = data.period.calendar.step or timedelta(days=1) / data.period.calendar.steps_per_day
+        if self.delay < timedelta(0) or self.delay % step:
+            raise ConfigError(
+                f"--delay {self.delay}: give a whole number of steps of {step}, such as {2 * step}."
+            )
+        return self.delay // step
+
+
+def _moments(data: PeriodData, count: int) -> np.ndarray:
+    """Time stamps of the steps of a period; their numbers where there are none."""
+    calendar = data.period.calendar
+    if calendar.start is None or calendar.step is None:
+        return np.arange(count)
+    return calendar.wall_times(range(count))

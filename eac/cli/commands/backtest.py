@@ -1,0 +1,63 @@
+"""``eac backtest``: forecasts of a run as they would have been issued."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from eac.errors import ConfigError, RunError
+
+EXAMPLE = """\
+example:
+  eac backtest runs/counts --delay 2h --level 80 95 --output backtest.parquet
+
+Every finished period is forecast by the model that was refitted in it. Where --delay is 0, errors
+and intervals are those of eac report."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the backtest of one run."""
+    arguments = _parser().parse_args(list(argv))
+    output, run_dir = Path(arguments.output), Path(arguments.run_dir)
+    if output.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
+    if not (run_dir / "config.yaml").is_file():
+        raise RunError(f"{run_dir} holds no config.yaml. Give the directory of a run.")
+    from eac.backtest.walk import Walk
+    from eac.cli.stream_cli import StreamCLI
+    from eac.files import write_frame
+
+    cli = StreamCLI(["-c", str(run_dir / "config.yaml"), "--run.dir", str(run_dir)], run=False)
+    walk = Walk(run_dir, cli.model, cli.datamodule, _delay(arguments.delay), arguments.level)
+    frames = list(walk.frames())
+    if not frames:
+        raise RunError(f"{run_dir} has no finished period yet.")
+    whole = pd.concat(frames, ignore_index=True)
+    write_frame(output, whole, index=False)
+    error = (whole["y"] - whole["y_hat"]).abs().groupby(whole["period"], sort=False).mean()
+    print(f"wrote {output}: {len(whole)} forecasts, MAE {error.mean():.3f} (mean over periods)")
+    return 0
+
+
+def _delay(text: str) -> "pd.Timedelta":
+    try:
+        return pd.Timedelta(0) if text == "0" else pd.Timedelta(text)
+    except ValueError:
+        raise ConfigError(f"--delay {text}: give a time, such as 2h or 30min.") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac backtest",
+        description="Forecasts and intervals over the test parts of a run, as they would have\n"
+        "been issued when readings come late; one row for each sensor, cutoff and step.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("run_dir", metavar="RUN", help="directory of a run; its stream is read again")
+    add("--output", required=True, metavar="FILE", help="receives the table: .parquet or .csv")
+    add("--delay", default="0", help="time from a reading to its arrival, such as 2h (default: 0)")
+    add("--level", type=int, nargs="+", default=(), metavar="PERCENT", help="add intervals")
+    return parser

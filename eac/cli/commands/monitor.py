@@ -1,0 +1,72 @@
+"""``eac monitor``: what is wrong in readings."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from eac.errors import ConfigError
+
+EXAMPLE = """\
+example:
+  eac monitor runs/counts --input counts.parquet --output events.csv --policy stuck=ask
+
+The first weeks of the input are the reference, in which nothing should be wrong; events are looked
+for in what follows."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes and counts the events."""
+    arguments = _parser().parse_args(list(argv))
+    output = Path(arguments.output)
+    if output.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
+    from eac.files import write_frame
+    from eac.monitoring.policy import Policy
+    from eac.serving.events import find_events
+
+    policy = Policy.of(dict(_pair(text) for text in arguments.policy))
+    events = find_events(
+        Path(arguments.run_dir),
+        Path(arguments.input),
+        weeks=arguments.reference,
+        alarms=arguments.alarms,
+        policy=policy,
+    )
+    write_frame(output, events, index=False)
+    counts = events["kind"].value_counts()
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
+    print(f"wrote {output}: {len(events)} events ({said})")
+    return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    kind, _, action = text.partition("=")
+    if not action:
+        raise ConfigError(f"--policy {text!r}: give KIND=ACTION, such as stuck=ask.")
+    return kind, action
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "eac monitor",
+        description="Finds sensors that are silent, stuck, spiking, shifted or in another unit,\n"
+        "and drift of the whole network.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("run_dir", metavar="RUN", help="directory of a run: its sensors and its step")
+    add("--input", required=True, metavar="FILE", help="readings: .csv or .parquet")
+    add("--output", required=True, metavar="FILE", help="receives events: .csv or .parquet")
+    add("--reference", type=int, default=4, metavar="WEEKS", help="first weeks (default: 4)")
+    add(
+        "--alarms",
+        type=float,
+        default=0.125,
+        metavar="N",
+        help="false alarms of the whole network in a week (default: 0.125)",
+    )
+    add(
+        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
+    )
+    return parser

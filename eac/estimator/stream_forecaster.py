@@ -1,0 +1,363 @@
+"""``StreamForecaster``: the practical recipe from Python, one period of readings after another."""
+
+import json
+import weakref
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from eac.errors import RunError, StreamError
+from eac.estimator.frames import COLUMNS, Columns
+from eac.estimator.store import Store
+from eac.files import copy_folder, remove_folder, scratch_folder, write_json
+from eac.typing import StrPath
+
+if TYPE_CHECKING:  # they bring torch and Lightning
+    from matplotlib.figure import Figure
+
+    from eac.records.record import RunRecord
+    from eac.serving.predictor import Predictor
+    from eac.training.runner import StreamRunner
+
+SETTINGS_FILE = "forecaster.json"
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What a forecaster was made with; kept beside its run."""
+
+    horizon: int
+    freq: str | None
+    recipe: str
+    window: int | None
+    seed: int
+    settings: dict[str, Any]
+    columns: Columns = field(default_factory=Columns)
+
+
+class StreamForecaster:
+    """Forecasts of a sensor network that is fitted once and updated with each new period.
+
+    ``fit`` and ``update`` write the readings into a table folder and run ``eac run`` on it, so
+    that a forecaster and the command line give the same numbers, and a forecaster that was
+    interrupted goes on where it stopped. Frames may be pandas or polars; answers are the same.
+
+    Args:
+        horizon: Steps to forecast.
+        freq: Time between two steps, such as ``"h"`` or ``"15min"``; None finds it in the readings.
+        recipe: Name of a recipe (``eac recipes`` lists them) or the path of one.
+        window: Past steps that a forecast looks at; None takes the recipe's.
+        seed: Random seed.
+        path: Folder that keeps readings and run; None keeps them in a temporary one until ``save``.
+        id_col: Column of the sensor.
+        time_col: Column of the time stamp.
+        target_col: Column of the reading.
+        **settings: Any setting of ``eac run``, with ``__`` for the dots of its name, such as
+            ``trainer__max_epochs=3``.
+
+    Example:
+        >>> forecaster = StreamForecaster(horizon=24, freq="h", recipe="practical")
+        >>> forecaster
+        StreamForecaster(horizon=24, recipe='practical'): not fitted; call fit(df)
+    """
+
+    def __init__(
+        self,
+        horizon: int = 12,
+        freq: str | None = None,
+        recipe: str = "practical",
+        *,
+        window: int | None = None,
+        seed: int = 42,
+        path: StrPath | None = None,
+        id_col: str = "unique_id",
+        time_col: str = "ds",
+        target_col: str = "y",
+        **settings: Any,
+    ):
+        self._settings = _Settings(
+            horizon,
+            freq,
+            recipe,
+            window,
+            seed,
+            {name.replace("__", "."): value for name, value in settings.items()},
+            Columns(id_col, time_col, target_col),
+        )
+        self._path = Path(path) if path else scratch_folder()
+        if path is None:
+            weakref.finalize(self, remove_folder, self._path)
+        self._runner: StreamRunner | None = None
+        self._predictor: Predictor | None = None
+
+    @property
+    def path(self) -> Path:
+        """Folder with the readings (``stream``) and the run (``run``)."""
+        return self._path
+
+    @property
+    def is_fitted(self) -> bool:
+        """True when at least one period was fitted."""
+        return (self._path / "run" / "run.json").is_file() and bool(self.record().periods)
+
+    def fit(self, df: Any, edges: Any = None, *, nodes: Any = None) -> "StreamForecaster":
+        """Fits the first period, and forgets whatever was fitted before.
+
+        Args:
+            df: Readings, one row per sensor and time stamp.
+            edges: ``source, target, weight`` (or ``source, target``); None for no graph.
+            nodes: ``node_id, latitude, longitude``, for a map in the report; None without.
+
+        Returns:
+            The forecaster itself.
+
+        Raises:
+            StreamError: If the readings cannot be used; says why, and what to do.
+        """
+        return self._fit(self._settings.columns.read(df)[0], edges, nodes)
+
+    def update(self, df: Any, edges: Any = None, *, nodes: Any = None) -> "StreamForecaster":
+        """Trains on the next period: new sensors get prompts, old ones are tuned.
+
+        Rows that an earlier period holds already are left out, so that a frame with the whole
+        history may be given, and a cell of a notebook may be run again.
+
+        Args:
+            df: Readings of the next period, or of the whole history.
+            edges: As for ``fit``; None keeps the edges of the period before among its sensors.
+            nodes: As for ``fit``.
+
+        Raises:
+            RunError: If nothing was fitted yet.
+            StreamError: If the readings cannot be used, or earlier ones changed.
+        """
+        if not self._store.exists:
+            raise RunError("nothing was fitted yet. Call fit(df) with the first period.")
+        frame = self._settings.columns.read(df)[0]
+        self._store.append(frame, edges, nodes)
+        self._train()
+        return self
+
+    def predict(self, df: Any = None, edges: Any = None) -> Any:
+        """Forecasts of the ``horizon`` steps after the last time stamp.
+
+        Args:
+            df: Recent readings; None takes those of the last period fitted.
+            edges: Among all sensors of ``df``; None takes those of the last period.
+
+        Returns:
+            One row per sensor and step: id, time stamp, ``y_hat``, ``note``; in the kind of frame
+            that was given.
+
+        Raises:
+            RunError: If nothing was fitted yet.
+            StreamError: If the readings cannot be used.
+        """
+        predictor = self._load_predictor()
+        if df is None:
+            frame, back = self._store.recent(), self._settings.columns.named
+        else:
+            frame, back = self._settings.columns.read(df)
+        return back(predictor.predict(frame, edges))
+
+    def cross_validation(
+        self,
+        df: Any,
+        edges: Any = None,
+        *,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        refit: bool = False,
+    ) -> Any:
+        """Forecasts made at several cutoffs of ``df``, beside what was read afterwards.
+
+        A copy of the forecaster is fitted on the readings up to the first cutoff (with ``refit``
+        up to each); this one stays as it is.
+
+        Args:
+            df: Readings.
+            edges: As for ``fit``.
+            n_windows: Cutoffs; the last one is ``horizon`` steps before the end.
+            step_size: Steps between two cutoffs; None takes the horizon.
+            refit: Fit anew at each cutoff.
+
+        Returns:
+            ``unique_id, ds, cutoff, y, y_hat``, with the names of your columns.
+
+        Raises:
+            StreamError: If the readings do not reach back far enough.
+        """
+        frame, back = self._settings.columns.read(df)
+        parts, copy = [], self._copy()
+        for cutoff in self._cutoffs(frame, n_windows, step_size):
+            known = frame[pd.to_datetime(frame["ds"]) <= cutoff]
+            if refit or not copy.is_fitted:
+                copy._fit(known, edges)
+            parts.append(copy._load_predictor().predict(known).assign(cutoff=cutoff))
+        issued = pd.concat(parts, ignore_index=True)
+        merged = issued.merge(_plain(frame), on=["unique_id", "ds"], how="left")
+        return back(merged[["unique_id", "ds", "cutoff", "y", "y_hat"]])
+
+    def evaluate(self) -> pd.DataFrame:
+        """Test errors of each period, compared with the naive forecasts.
+
+        Returns:
+            One row per period and forecast (``model``, ``last``, ``day``, ...): MAE, RMSE, MAPE
+            and WAPE, means over the steps of the horizon, in the units of the readings.
+        """
+        rows = []
+        for period in self.record().periods:
+            for name, table in {"model": period.errors, **period.baselines}.items():
+                means = {metric: table.point[metric]["mean"] for metric in table.point}
+                rows.append({"period": period.name, "forecast": name, **means})
+        return pd.DataFrame(rows)
+
+    def record(self) -> "RunRecord":
+        """Everything that was measured, as ``eac report`` reads it."""
+        from eac.records.record import read_run
+
+        return read_run(self._path / "run")
+
+    def plot(
+        self, df: Any, forecasts: Any, *, ids: Sequence[str] | None = None, steps: int = 96
+    ) -> "Figure":
+        """Recent readings and the forecasts after them, one panel per sensor.
+
+        Args:
+            df: Readings.
+            forecasts: What ``predict`` or ``cross_validation`` gave.
+            ids: Sensors to show; None takes the first four.
+            steps: Readings shown before the forecasts.
+        """
+        from eac.estimator.display import plot
+
+        columns = self._settings.columns
+        return plot(columns.read(df)[0], columns.read(forecasts, target=False)[0], ids, steps)
+
+    def save(self, path: StrPath) -> Path:
+        """Copies readings, run and settings to a new folder, from which ``load`` goes on.
+
+        Raises:
+            WriteError: If the folder exists.
+        """
+        self._write_settings()
+        copy_folder(self._path, path)
+        return Path(path)
+
+    @staticmethod
+    def load(path: StrPath) -> "StreamForecaster":
+        """The forecaster that ``save`` wrote, or that was made with this ``path``.
+
+        Raises:
+            RunError: If there is none.
+        """
+        file = Path(path) / SETTINGS_FILE
+        if not file.is_file():
+            raise RunError(f"{path} holds no {SETTINGS_FILE}. Give a folder that save() wrote.")
+        said = json.loads(file.read_text(encoding="utf-8"))
+        made = StreamForecaster(path=path)
+        made._settings = _Settings(**said | {"columns": Columns(**said["columns"])})
+        return made
+
+    @property
+    def _store(self) -> Store:
+        return Store(self._path / "stream", self._settings.freq)
+
+    def _fit(self, frame: pd.DataFrame, edges: Any, nodes: Any = None) -> "StreamForecaster":
+        self._runner = self._predictor = None
+        remove_folder(self._path / "run")
+        self._store.begin(frame, edges, nodes)
+        self._train()
+        return self
+
+    def _train(self) -> None:
+        """Runs what is not done of the stream, as ``eac run`` does."""
+        self._write_settings()
+        self._predictor = None
+        from eac.cli.commands.run import runner_of
+        from eac.cli.stream_cli import StreamCLI
+
+        if self._runner is None:
+            self._runner = runner_of(StreamCLI(self._arguments(), run=False))
+        self._runner.run()
+
+    def _arguments(self) -> list[str]:
+        said = self._settings
+        given = {
+            "seed_everything": said.seed,
+            "data.horizon": said.horizon,
+            **({} if said.window is None else {"data.window": said.window}),
+            **said.settings,
+        }
+        options = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
+        stream, directory = self._path / "stream", self._path / "run"
+        return ["-c", said.recipe, "--stream", str(stream), "--run.dir", str(directory), *options]
+
+    def _load_predictor(self) -> "Predictor":
+        if not self.is_fitted:
+            raise RunError("nothing was fitted yet. Call fit(df) with the first period.")
+        if self._predictor is None:
+            from eac.serving.predictor import load_run
+
+            self._predictor = load_run(self._path / "run")
+        return self._predictor
+
+    def _cutoffs(
+        self, frame: pd.DataFrame, n_windows: int, step_size: int | None
+    ) -> list[pd.Timestamp]:
+        """When forecasts are issued, the last of them ``horizon`` steps before the end."""
+        horizon, steps = self._settings.horizon, step_size or self._settings.horizon
+        stamps, step = self._store.grid(frame)
+        first = stamps[-1] - step * (horizon + (n_windows - 1) * steps)
+        if first <= stamps[0]:
+            raise StreamError(
+                f"{n_windows} windows of {horizon} steps, {steps} apart, reach back to {first}, "
+                f"but the readings begin at {stamps[0]}. Give fewer windows or more readings."
+            )
+        return [first + step * steps * number for number in range(n_windows)]
+
+    def _copy(self) -> "StreamForecaster":
+        made = StreamForecaster()
+        made._settings = replace(self._settings, columns=Columns())
+        return made
+
+    def _write_settings(self) -> None:
+        write_json(self._path / SETTINGS_FILE, asdict(self._settings))
+
+    def __repr__(self) -> str:
+        said = self._settings
+        head = f"StreamForecaster(horizon={said.horizon}, recipe={said.recipe!r})"
+        if not self.is_fitted:
+            return f"{head}: not fitted; call fit(df)"
+        return f"{head}: {'; '.join(f'{name} {text}' for name, text in self._facts().items())}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        facts = self._facts() if self.is_fitted else {"state": "not fitted; call fit(df)"}
+        rows = {"horizon": self._settings.horizon, "recipe": self._settings.recipe, **facts}
+        cells = [f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items()]
+        return f"<table><caption>StreamForecaster</caption>{''.join(cells)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        """What a person wants to know at a glance."""
+        record = self.record()
+        last = record.periods[-1]
+        naive = {n: t.point["MAE"]["mean"] for n, t in last.baselines.items()}
+        best = min((v for v in naive.values() if v is not None), default=None)
+        error = last.errors.point["MAE"]["mean"]
+        return {
+            "periods": str(len(record.periods)),
+            "sensors": str(last.num_nodes),
+            "test MAE": "none" if error is None else f"{error:.4g}",
+            "best naive": "none" if best is None else f"{best:.4g}",
+        }
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The readings as a forecast names them: ids as text, time stamps as such."""
+    read = frame[[*COLUMNS]]
+    return read.assign(unique_id=read["unique_id"].astype(str), ds=pd.to_datetime(read["ds"]))

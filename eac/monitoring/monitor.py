@@ -1,0 +1,200 @@
+"""Finds events, step by step, in readings that are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from eac.monitoring.detectors import Ewma, PageHinkley, threshold
+from eac.monitoring.policy import Action, Kind, Policy
+from eac.monitoring.reference import Reference
+
+ALARMS = 0.125
+"""False alarms of a network in a week, all kinds together."""
+DAY_RATE = 1.0
+"""The mean of residuals looks back over a day: its rate is this over the slots of a day."""
+SLACK = 0.75
+UNIT_STEPS = 2
+UNIT_FACTOR = 1.5
+"""A change of the unit is at least this factor, the same for two readings."""
+UNIT_NOISE = 5.0
+"""Spreads by which readings of another unit differ from what is usual, at least."""
+SPIKE = 8.0
+SPIKES = 3
+QUIET = 6
+"""Steps that a sensor may be silent or stuck, at least; twice its longest time in the reference."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One event.
+
+    Attributes:
+        kind: What was found.
+        step: Step of the readings at which it was.
+        node: Position of the sensor; None concerns the network.
+        detail: One sentence.
+        action: What the policy says.
+    """
+
+    kind: Kind
+    step: int
+    node: int | None
+    detail: str
+    action: Action
+
+
+class Monitor:
+    """Looks at each step of readings of all sensors, less what is usual and what all share.
+
+    A residual is the distance of a reading from what is usual at that slot of the week, in spreads
+    of the sensor, less the median of all sensors, so that weather is no fault of a sensor. Level
+    shifts are found by an exponentially weighted mean and by Page-Hinkley; their thresholds are set
+    on the reference so that the network, not each sensor, has ``alarms`` false ones in a week.
+
+    Args:
+        reference: Readings in which nothing was wrong.
+        alarms: False alarms of the network in a week.
+        policy: What is done about events.
+    """
+
+    def __init__(self, reference: Reference, alarms: float = ALARMS, policy: Policy | None = None):
+        self._reference = reference
+        self._policy = policy or Policy()
+        self._week = 7 * reference.steps_per_day
+        count = reference.spread.shape[1]
+        self._mean, self._page = _detectors(count, reference.steps_per_day)
+        self._limits = _limits(reference, alarms / 2)
+        self._common = Ewma(1, DAY_RATE / reference.steps_per_day)
+        self._common_limit = _common_limit(reference)
+        self.stuck_after = np.maximum(QUIET, 2 * reference.longest_run + 1)
+        self.silent_after = np.maximum(QUIET, 2 * reference.longest_gap + 1)
+        self._ratios = np.full((UNIT_STEPS, count), np.nan)
+        self._last = np.full(count, np.nan)
+        self._same, self._gap = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+        self._spikes = np.zeros((reference.steps_per_day, count), dtype=bool)
+        self._silenced: dict[tuple[Kind, int], int] = {}
+
+    def observe(self, step: int, y: Float[ndarray, " node"]) -> list[Alarm]:
+        """Events that the readings of one step make known.
+
+        Args:
+            step: Counted from a Monday.
+            y: Readings, NaN where there is none.
+        """
+        reference = self._reference
+        usual = reference.usual[step % self._week]
+        spread = reference.spread[step % reference.steps_per_day]
+        known = np.isfinite(y)
+        residual = (y - usual) / spread
+        common = float(np.median(residual[known])) if known.any() else 0.0
+        residual = residual - common
+        found: dict[Kind, tuple[Bool[ndarray, " node"], str]] = {
+            "unit change": (
+                self._unit(y, usual, spread),
+                "readings are another multiple of what is usual",
+            ),
+            "stuck": (self._stuck(y), "one and the same reading for longer than ever before"),
+            "silent": (self._silent(known), "no reading for longer than ever before"),
+            "spiking": (self._spiking(step, residual), "several readings far off in one day"),
+        }
+        faulty = np.logical_or.reduce([flags for flags, _ in found.values()])
+        shifted = self._shifted(residual) & ~faulty
+        found["level shift"] = (shifted, "readings are higher or lower than usual, to stay")
+        alarms = [
+            alarm
+            for kind, (flags, detail) in found.items()
+            for node in np.flatnonzero(flags)
+            if (alarm := self._alarm(kind, step, int(node), detail)) is not None
+        ]
+        if float(self._common.update(np.array([common]))[0]) > self._common_limit:
+            drift = self._alarm("network drift", step, None, "the whole network left what is usual")
+            alarms += [] if drift is None else [drift]
+        return alarms
+
+    def new_ids(self, step: int, node_ids: Sequence[str]) -> list[Alarm]:
+        """Events of sensors that were never seen before."""
+        action = self._policy.action("new id")
+        return [Alarm("new id", step, None, f"sensor {node} is new", action) for node in node_ids]
+
+    def _alarm(self, kind: Kind, step: int, node: int | None, detail: str) -> Alarm | None:
+        """An event, at most one of a kind and sensor in a week."""
+        key = (kind, -1 if node is None else node)
+        if step < self._silenced.get(key, step):
+            return None
+        self._silenced[key] = step + self._week
+        return Alarm(kind, step, node, detail, self._policy.action(kind))
+
+    def _shifted(self, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
+        mean, page = self._limits
+        shifted = (self._mean.update(residual) > mean) | (self._page.update(residual) > page)
+        if self._drifting:
+            self._mean.reset(np.ones_like(shifted))
+            self._page.reset(np.ones_like(shifted))
+            return np.zeros_like(shifted)
+        self._mean.reset(shifted)
+        self._page.reset(shifted)
+        return shifted
+
+    def _unit(
+        self,
+        y: Float[ndarray, " node"],
+        usual: Float[ndarray, " node"],
+        spread: Float[ndarray, " node"],
+    ) -> Bool[ndarray, " node"]:
+        far = np.abs(y - usual) > UNIT_NOISE * spread
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(far & (y > 0) & (usual > 0), np.log(y / usual), np.nan)
+        known = np.isfinite(y)
+        rolled = np.vstack([self._ratios[1:], ratio])
+        self._ratios = np.where(known, rolled, self._ratios)
+        whole = np.isfinite(self._ratios).all(0)
+        ratios = np.where(whole, self._ratios, 0.0)
+        steady = np.ptp(ratios, axis=0) < np.abs(ratios).min(0) / 2
+        changed = known & whole & steady & (np.abs(ratios).min(0) > np.log(UNIT_FACTOR))
+        drifted = abs(float(self._common.mean[0])) > self._common_limit
+        return np.zeros_like(changed) if drifted else changed
+
+    @property
+    def _drifting(self) -> bool:
+        """True while all sensors move together; then none of them is blamed for it."""
+        return abs(float(self._common.mean[0])) > self._common_limit / 2
+
+    def _stuck(self, y: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
+        self._same = np.where(np.isnan(y), self._same, np.where(y == self._last, self._same + 1, 0))
+        self._last = np.where(np.isnan(y), self._last, y)
+        return np.isfinite(y) & (self._same == self.stuck_after)
+
+    def _silent(self, known: Bool[ndarray, " node"]) -> Bool[ndarray, " node"]:
+        self._gap = np.where(known, 0, self._gap + 1)
+        return self._gap == self.silent_after
+
+    def _spiking(self, step: int, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
+        far = np.abs(np.nan_to_num(residual)) > SPIKE
+        before = self._spikes[(step - 1) % len(self._spikes)]
+        self._spikes[step % len(self._spikes)] = far & ~before
+        return (self._spikes.sum(0) >= SPIKES) & self._spikes[step % len(self._spikes)]
+
+
+def _detectors(num_nodes: int, steps_per_day: int) -> tuple[Ewma, PageHinkley]:
+    return Ewma(num_nodes, min(1.0, DAY_RATE / steps_per_day)), PageHinkley(num_nodes, SLACK)
+
+
+def _limits(reference: Reference, alarms: float) -> tuple[float, float]:
+    """Thresholds of both detectors, from their walk through the reference."""
+    detectors = _detectors(reference.spread.shape[1], reference.steps_per_day)
+    walks = [np.empty(reference.residuals.shape) for _ in detectors]
+    for step, residual in enumerate(reference.residuals):
+        for walk, detector in zip(walks, detectors, strict=True):
+            walk[step] = detector.update(residual)
+    mean, page = (threshold(walk, 7 * reference.steps_per_day, alarms) for walk in walks)
+    return mean, page
+
+
+def _common_limit(reference: Reference) -> float:
+    """Of the network as a whole: one and a half times the largest mean of the reference."""
+    mean = Ewma(1, DAY_RATE / reference.steps_per_day)
+    walk = [float(mean.update(np.array([value]))[0]) for value in reference.common]
+    return 1.5 * max(max(walk), 0.1)

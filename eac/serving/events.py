@@ -1,0 +1,69 @@
+"""Events in a table of readings of a run's sensors."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from eac.artifacts.saved_data import done_periods, load_data
+from eac.calibration.clock import clock_step
+from eac.data.readers.layout import read_long
+from eac.errors import ConfigError, RunError, StreamError
+from eac.monitoring.monitor import Alarm, Monitor
+from eac.monitoring.policy import Policy
+from eac.monitoring.reference import Reference
+from eac.serving.intake import read_input
+
+COLUMNS = ("kind", "ds", "unique_id", "detail", "action")
+
+
+def find_events(
+    run_dir: Path, table: Path, *, weeks: int, alarms: float, policy: Policy
+) -> pd.DataFrame:
+    """Looks at readings step by step, after a reference in which nothing was wrong.
+
+    Args:
+        run_dir: Names the sensors that are known, and the step.
+        table: Readings ``unique_id, ds, y``.
+        weeks: Of the reference, the first of the readings.
+        alarms: False alarms of the network in a week.
+        policy: What is done about events.
+
+    Returns:
+        ``kind, ds, unique_id, detail, action`` in order of time.
+
+    Raises:
+        RunError: If nothing is finished in the run.
+        StreamError: If the readings are not valid, or too few.
+    """
+    directories = done_periods(run_dir)
+    if not directories:
+        raise RunError(f"{run_dir} holds no finished period. Give the directory of a run.")
+    if weeks < 2 or alarms <= 0:
+        raise ConfigError(
+            f"--reference {weeks}, --alarms {alarms}: give at least 2 weeks and more than 0 alarms."
+        )
+    data = load_data(directories)
+    period = read_input(read_long(table, "input"), data, ())
+    clock, series = period.calendar, period.series.numpy().astype(float)
+    if clock.days_per_week != 7:
+        raise StreamError(f"{table}: eac monitor takes readings of weeks of seven days.")
+    length = weeks * clock.steps_per_week
+    if len(series) <= length:
+        raise StreamError(
+            f"{table} covers {len(series)} steps; the reference alone takes {length}. Give more "
+            "readings, or a shorter --reference."
+        )
+    first = clock_step(clock, 0)
+    monitor = Monitor(Reference.of(series[:length], first, clock.steps_per_day), alarms, policy)
+    known = set(data.node_ids)
+    strangers = [node for node in period.node_ids if node not in known]
+    found = [(length, alarm) for alarm in monitor.new_ids(first + length, strangers)]
+    for step in range(length, len(series)):
+        found += [(step, alarm) for alarm in monitor.observe(first + step, series[step])]
+    rows = [_row(alarm, clock.time_of(step) or step, period.node_ids) for step, alarm in found]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(alarm: Alarm, when: object, node_ids: tuple[str, ...]) -> tuple[object, ...]:
+    node = None if alarm.node is None else node_ids[alarm.node]
+    return alarm.kind, when, node, alarm.detail, alarm.action

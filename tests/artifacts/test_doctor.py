@@ -1,0 +1,28 @@
+"""The advice of ``eac doctor`` works."""
+
+import json
+
+import pytest
+
+from eac.artifacts.doctor import diagnose
+from eac.cli.main import main
+from tests.artifacts.conftest import OLD_RUNS
+
+
+def test_repair_trains_from_the_first_damaged_period_on(old_run, monkeypatch, capsys):
+    run = old_run("published")
+    monkeypatch.chdir(OLD_RUNS)  # the run names its stream as "stream"
+    kept = [(run / f"period-0{i}-200{i}" / "metrics.json").read_bytes() for i in range(3)]
+    state = run / "period-01-2001" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    assert main(["doctor", str(run)]) == 1
+    told = capsys.readouterr().out
+    assert "state.safetensors is damaged" in told
+    assert f"eac run --resume {run} --redo 1" in told
+    assert main(["doctor", str(run), "--repair"]) == 0
+    assert diagnose(run).findings == ()
+    for i in range(3):
+        path = run / f"period-0{i}-200{i}" / "metrics.json"
+        mae = [json.loads(text)["point"]["MAE"]["mean"] for text in (kept[i], path.read_bytes())]
+        assert mae[1] == pytest.approx(mae[0], rel=1e-3)
+    assert (run / "period-00-2000" / "metrics.json").read_bytes() == kept[0]
