@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch
+from eac.data.batches.spread import Spread
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
@@ -56,9 +57,16 @@ def last_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
 
 
 def batches(
-    view: PeriodView, backbone: Backbone, starts: Int[Tensor, " window"], *, size: int = CHUNK
+    view: PeriodView,
+    backbone: Backbone,
+    starts: Int[Tensor, " window"],
+    *,
+    size: int = CHUNK,
+    some: Spread | None = None,
 ) -> Iterator[Batch]:
     """The windows at ``starts`` in order of time, on the device of the backbone.
+
+    With ``some`` each window holds the nodes that this gives it alone.
 
     The graph is applied to the whole series here where it was not before.
     """
@@ -67,7 +75,9 @@ def batches(
     if tensors.neighbour_x is None:
         tensors = tensors.with_neighbours(backbone.needs.neighbours)
     for chunk in starts.split(size):
-        yield tensors.batch(chunk.to(device))
+        yield tensors.batch(
+            chunk.to(device), nodes=None if some is None else some.at(chunk).to(device)
+        )
 
 
 def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = 1 << 16) -> Batch:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
 from eac.data.batches.batch import Batch
+from eac.data.batches.spread import spread
 from eac.data.batches.tensors import PeriodView
 from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
@@ -22,6 +23,9 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 State = dict[str, Tensor]
 Judged = Callable[[Tensor, Tensor], Tensor]
 AS_THEY_ARE: Judged = MSE().judged
+
+MEASURED_AT_ONCE = 1 << 16
+"""Windows x nodes in a batch of a measurement on some of the nodes."""
 
 
 def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -46,6 +50,8 @@ class TrainingSettings:
         batch_size: Windows in a batch.
         null_value: Targets equal to this are left out of the errors.
         judged: Makes of forecasts and targets those forecasts whose MAE a validation counts.
+        by_node: A window may hold some of the nodes alone; what would be measured on too many is
+            then measured on some.
     """
 
     loss: Callable[[Tensor, Batch], Tensor] = masked_mse
@@ -53,6 +59,7 @@ class TrainingSettings:
     batch_size: int = 64
     null_value: float | None = None
     judged: Judged = AS_THEY_ARE
+    by_node: bool = False
 
 
 class Trial(nn.Module, ABC):
@@ -127,14 +134,20 @@ def mean_error(
     nodes: NodeIndex | None = None,
     null_value: float | None = None,
     judged: Judged = AS_THEY_ARE,
+    by_node: bool = False,
 ) -> float:
-    """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved."""
+    """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved.
+
+    With ``by_node``, windows of a large network hold some of these nodes each (see ``spread``).
+    """
     tensors = view.tensors
+    some = spread(starts, view.period.num_nodes, nodes) if by_node else None
+    size = CHUNK if some is None else max(1, MEASURED_AT_ONCE // some.per_window)
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
     with evaluating(trial):
-        for batch in batches(view, trial.backbone, starts, size=CHUNK):
+        for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
-            errors.update(judged(y_hat, batch.y), batch.y, batch.mask)
+            errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.inputs.nodes)
     return float(errors.mae(nodes))
 
 
@@ -145,8 +158,8 @@ def validation_error(
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    null, judged = training.null_value, training.judged
-    return mean_error(trial, view, starts, null_value=null, judged=judged)
+    null, judged, by_node = training.null_value, training.judged, training.by_node
+    return mean_error(trial, view, starts, null_value=null, judged=judged, by_node=by_node)
 
 
 def state_of(module: nn.Module) -> State:

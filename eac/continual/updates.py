@@ -1,6 +1,6 @@
 """The low-rank updates of a backbone over the periods: begun, compressed, merged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,18 +25,23 @@ class Compression:
         max_rank: Of what is kept, so that a period of a long stream stores as much as one of a
             short stream.
         scale: Length of the first rows of the inner factor; longer rows learn faster.
+        gradient: Begin with the inputs' directions in which the loss of the new period is
+            steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
+        rate: Times the learning rate, where an update is trained: fewer numbers take larger steps.
     """
 
     energy: float = 0.99
-    max_rank: int = 8
+    max_rank: int = 12
     scale: float = 1.0
+    gradient: bool = True
+    rate: float = 1.0
 
     def __post_init__(self):
-        if not 0 < self.energy <= 1 or self.max_rank < 1 or self.scale <= 0:
+        if not 0 < self.energy <= 1 or self.max_rank < 1 or min(self.scale, self.rate) <= 0:
             raise ConfigError(
-                f"Compression(energy={self.energy}, max_rank={self.max_rank}, "
-                f"scale={self.scale}): give an energy above 0 and at most 1, a max_rank of at "
-                "least 1 and a positive scale."
+                f"Compression(energy={self.energy}, max_rank={self.max_rank}, scale={self.scale}, "
+                f"rate={self.rate}): give an energy above 0 and at most 1, a max_rank of at least "
+                "1, and a positive scale and rate."
             )
 
 
@@ -47,6 +52,7 @@ def begin_updates(
     *,
     seed: int,
     directions: Mapping[str, Tensor] | None = None,
+    protect: float | None = None,
 ) -> UpdateRecord:
     """Compresses what earlier periods learned, and starts an update of this rank that is zero.
 
@@ -58,6 +64,8 @@ def begin_updates(
         compression: How the old ones are kept.
         seed: Of the first values, where no directions are given.
         directions: Gradient of each matrix by name, whose main directions the update begins with.
+        protect: Share of the energy of the inputs of earlier periods, in whose directions the
+            update does nothing; None leaves it free.
     """
     generator, energy = torch.Generator().manual_seed(seed % 2**63), Energy()
     named = updates(backbone)
@@ -66,12 +74,14 @@ def begin_updates(
         update.whole = rank > 0 and not update.fits(rank)
         if update.whole:
             update.merge(weight)
+            update.whole = protect is None
             continue
         share, most = compression.energy, compression.max_rank
         energy = energy + update.compress(weight, energy=share, max_rank=most)
+        update.hold(0.0 if protect is None else protect)
         rows = _first_rows(update, rank, generator)
         if directions is not None and name in directions:
-            rows = _main_rows(directions[name], rows)
+            rows = _main_rows(update.free(directions[name]), rows)
         update.renew(rows * compression.scale)
     return UpdateRecord(
         rank=max((update.rank for update, _ in pairs), default=0),
@@ -89,13 +99,17 @@ def merge_updates(backbone: nn.Module) -> None:
 
 
 def open_updates(backbone: nn.Module) -> None:
-    """Lets the updates be trained, and with them biases, scales and other vectors."""
+    """Lets the updates be trained, and with them biases, scales and other vectors.
+
+    Where directions of the inputs are held, vectors stay as they are: they act on every input.
+    """
+    held = any(len(update.held) for update, _ in updates(backbone).values())
     for update, weight in updates(backbone).values():
         update.up.requires_grad_(True)
         update.down.requires_grad_(True)
         weight.requires_grad_(update.whole)
     for parameter in backbone.parameters():
-        if parameter.ndim < 2:
+        if parameter.ndim < 2 and not held:
             parameter.requires_grad_(True)
 
 
@@ -110,22 +124,46 @@ def gradients(
         training: The loss.
         windows: Training windows, evenly spread, of all nodes.
     """
-    found = updates(trial.backbone)
-    weights = [weight for _, weight in found.values()]
+    names = list(updates(trial.backbone))
+    each = list(_gradients_of_batches(trial, view, training, windows))
+    return {name: sum((part[i] for part in each[1:]), each[0][i]) for i, name in enumerate(names)}
+
+
+def remember_inputs(
+    trial: Trial, view: PeriodView, training: TrainingSettings, *, memory: int, windows: int = 256
+) -> None:
+    """Adds to what each update knows of the directions that inputs had, in bounded memory.
+
+    Args:
+        trial: The model, after training; its forecasts stay as they are.
+        view: The period.
+        training: The loss.
+        memory: Directions remembered for each matrix.
+        windows: Training windows, evenly spread, of all nodes.
+    """
+    for parts in _gradients_of_batches(trial, view, training, windows):
+        found = updates(trial.backbone).values()
+        for (update, _), gradient in zip(found, parts, strict=True):
+            update.remember(gradient, memory)
+
+
+def _gradients_of_batches(
+    trial: Trial, view: PeriodView, training: TrainingSettings, windows: int
+) -> Iterator[list[Float[Tensor, "row column"]]]:
+    """The gradient by each matrix, a batch of training windows at a time."""
+    weights = [weight for _, weight in updates(trial.backbone).values()]
     asked = [weight.requires_grad for weight in weights]
     starts = training_starts(view)
     starts = starts[:: -(-len(starts) // windows)]
-    total = [torch.zeros_like(weight) for weight in weights]
-    for weight in weights:
-        weight.requires_grad_(True)
-    with evaluating(trial):
-        for batch in batches(view, trial.backbone, starts):
+    for batch in batches(view, trial.backbone, starts):
+        for weight in weights:
+            weight.requires_grad_(True)
+        with evaluating(trial), torch.enable_grad():
             loss = training.loss(trial(batch), batch)
-            parts = torch.autograd.grad(loss, weights, allow_unused=True)
-            total = [t if g is None else t + g for t, g in zip(total, parts, strict=True)]
-    for weight, was in zip(weights, asked, strict=True):
-        weight.requires_grad_(was)
-    return {name: t.flatten(1) for name, t in zip(found, total, strict=True)}
+            parts = torch.autograd.grad(loss, weights, materialize_grads=True, allow_unused=True)
+        for weight, was in zip(weights, asked, strict=True):
+            weight.requires_grad_(was)
+        yield [part.flatten(1) for part in parts]
 
 
 def _main_rows(

@@ -51,7 +51,7 @@ class HorizonErrors:
         y_hat: Float[Tensor, "batch node horizon"],
         y: Float[Tensor, "batch node horizon"],
         mask: Bool[Tensor, "batch node horizon"] | None = None,
-        nodes: Int[Tensor, " node"] | None = None,
+        nodes: Int[Tensor, "*batch node"] | None = None,
     ) -> None:
         """Adds a batch of forecasts in raw units.
 
@@ -59,8 +59,13 @@ class HorizonErrors:
             y_hat: Forecasts.
             y: Targets, anything where ``mask`` is False.
             mask: True where a target was observed; None means everywhere.
-            nodes: Row of each node of the batch, each once; None means all rows in order.
+            nodes: Row of each node of the batch, or of each node of each window; None means all
+                rows in order.
         """
+        if nodes is not None and nodes.dim() > 1:
+            mask = None if mask is None else mask.flatten(0, 1)[None]
+            self.update(y_hat.flatten(0, 1)[None], y.flatten(0, 1)[None], mask, nodes.flatten())
+            return
         observed = torch.ones_like(y, dtype=torch.bool) if mask is None else mask
         if self.null_value is not None:
             present = y != self.null_value

@@ -37,7 +37,7 @@ class LowRankUpdate(nn.Module):
     The first pair is what earlier periods left, the second is trained (Hu et al., ICLR 2022).
     A weight of more than two axes is a matrix of its first axis by all others. Without any rank
     the weight itself is returned. ``down`` acts in directions that are orthogonal to the rows of
-    ``held``.
+    ``held``; ``seen`` is a sketch of the directions that inputs had so far.
 
     Args:
         rows: Of the matrix.
@@ -63,6 +63,7 @@ class LowRankUpdate(nn.Module):
         self.up = nn.Parameter(torch.empty(rows, 0))
         self.down = nn.Parameter(torch.empty(0, columns))
         self.held = nn.Parameter(torch.empty(0, columns), requires_grad=False)
+        self.seen = nn.Parameter(torch.empty(0, columns), requires_grad=False)
 
     @property
     def rank(self) -> int:
@@ -87,7 +88,7 @@ class LowRankUpdate(nn.Module):
     def change(self) -> Float[Tensor, "row column"]:
         """The update as a matrix."""
         up = torch.cat([self.kept_up, self.up], dim=1)
-        return up @ torch.cat([self.kept_down, self._free(self.down)])
+        return up @ torch.cat([self.kept_down, self.free(self.down)])
 
     @torch.no_grad()
     def compress(self, weight: Float[Tensor, "*shape"], *, energy: float, max_rank: int) -> Energy:
@@ -124,9 +125,23 @@ class LowRankUpdate(nn.Module):
         self._put("up", down.new_zeros(self.rows, len(down)), trains=True)
 
     @torch.no_grad()
-    def hold(self, directions: Float[Tensor, "direction column"]) -> None:
-        """Keeps the new pair out of these orthonormal directions of the inputs."""
-        self._put("held", directions, trains=False)
+    def remember(self, gradient: Float[Tensor, "row column"], memory: int) -> None:
+        """Adds a gradient of the matrix to the sketch of the directions that inputs had.
+
+        The rows of a gradient are sums of inputs (Saha et al., ICLR 2021). The sketch keeps as
+        many singular vectors of all of them, times their values, as ``memory`` allows.
+        """
+        rows = torch.cat([self.seen.double(), gradient.double()])
+        values, right = torch.linalg.svd(rows, full_matrices=False)[1:]
+        self._put("seen", (values[:, None] * right)[:memory], trains=False)
+
+    @torch.no_grad()
+    def hold(self, energy: float) -> None:
+        """Keeps the new pair out of the fewest directions that hold this share of the sketch."""
+        values, right = torch.linalg.svd(self.seen.double(), full_matrices=False)[1:]
+        squares = values.square()
+        below = squares.cumsum(0) - squares < energy * squares.sum()
+        self._put("held", right[below & (values > 0)], trains=False)
 
     @torch.no_grad()
     def merge(self, weight: Float[Tensor, "*shape"]) -> None:
@@ -137,8 +152,9 @@ class LowRankUpdate(nn.Module):
         for name in ("kept_down", "down", "held"):
             self._put(name, getattr(self, name)[:0], trains=name == "down")
 
-    def _free(self, down: Float[Tensor, "rank column"]) -> Float[Tensor, "rank column"]:
-        return down - (down @ self.held.T) @ self.held if len(self.held) else down
+    def free(self, rows: Float[Tensor, "any column"]) -> Float[Tensor, "any column"]:
+        """What of these rows is orthogonal to the directions held."""
+        return rows - (rows @ self.held.T) @ self.held if len(self.held) else rows
 
     def _put(self, name: str, value: Tensor, *, trains: bool) -> None:
         like = getattr(self, name)
@@ -146,7 +162,7 @@ class LowRankUpdate(nn.Module):
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         """Takes the saved sizes first: an update is as large as what it loads."""
-        for name in ("kept_up", "kept_down", "up", "down", "held"):
+        for name in ("kept_up", "kept_down", "up", "down", "held", "seen"):
             saved, own = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and own.shape != saved.shape:
                 sized = nn.Parameter(own.new_empty(saved.shape), own.requires_grad)

@@ -55,6 +55,7 @@ class PeriodPlan:
         freeze_backbone: Train what the strategy owns, and nothing of the backbone.
         train_head: With a frozen backbone, train its readout all the same.
         train_update: With a frozen backbone, train its low-rank updates, biases and scales.
+        rate: Times the learning rate.
         loss_nodes: Rows of the period the loss counts; None means all.
         graph_nodes: Rows of the period trained on as a subgraph; None means all.
 
@@ -69,6 +70,7 @@ class PeriodPlan:
     freeze_backbone: bool = False
     train_head: bool = False
     train_update: bool = False
+    rate: float = 1.0
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
 

@@ -3,11 +3,16 @@
 from dataclasses import replace
 
 from eac.backbones.base import Backbone
-from eac.continual.updates import Compression, begin_updates, gradients, merge_updates
+from eac.continual.updates import (
+    Compression,
+    merge_updates,
+    remember_inputs,
+)
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair
+from eac.strategies.rungs import start_update
 from eac.strategies.wrapper import Wrapper
 
 
@@ -23,9 +28,11 @@ class Compressed(Wrapper):
     Args:
         strategy: One that freezes the backbone after the first period, such as EAC.
         rank: Of the update of a period.
-        gradient: Begin with the inputs' directions in which the loss of the new period is
-            steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
         compression: How earlier updates are kept.
+        protect: Share of the energy of the inputs of earlier periods, in whose directions the
+            update does nothing; biases and scales then stay as they are. Null leaves all free.
+            To protect the prompts too, see ``EAC(protect=...)``.
+        memory: Directions of earlier inputs remembered for each linear map, with ``protect``.
     """
 
     def __init__(
@@ -33,13 +40,20 @@ class Compressed(Wrapper):
         strategy: Strategy,
         *,
         rank: int = 4,
-        gradient: bool = True,
         compression: Compression | None = None,
+        protect: float | None = None,
+        memory: int = 64,
     ):
         super().__init__(strategy)
         if rank < 1:
             raise ConfigError(f"Compressed(rank={rank}): give a rank of at least 1.")
-        self.rank, self.gradient = rank, gradient
+        if memory < 1 or (protect is not None and not 0 < protect <= 1):
+            raise ConfigError(
+                f"Compressed(protect={protect}, memory={memory}): give a share above 0 and at "
+                "most 1, or null, and a memory of at least 1."
+            )
+        self.rank = rank
+        self.protect, self.memory = protect, memory
         self.compression = compression or Compression()
 
     def attach(self, backbone: Backbone) -> None:
@@ -50,7 +64,9 @@ class Compressed(Wrapper):
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """As the other strategy plans; with a frozen backbone, the update is trained."""
         plan = self.strategy.plan(context, backbone)
-        return replace(plan, train_update=True) if plan.freeze_backbone else plan
+        if not plan.freeze_backbone:
+            return plan
+        return replace(plan, train_update=True, rate=self.compression.rate)
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; then compresses earlier updates and starts a new one."""
@@ -58,11 +74,14 @@ class Compressed(Wrapper):
         if not self.plan(context, backbone).train_update:
             merge_updates(backbone)
             return
-        steep = None
-        if self.gradient:
-            self.select_nodes(context.current.period.node_ids)
-            steep = gradients(Pair(self, backbone), context.current, context.training)
-        record = begin_updates(
-            backbone, self.rank, self.compression, seed=context.seed, directions=steep
+        pair, rank = Pair(self.strategy, backbone), self.rank
+        self.record_update(
+            start_update(pair, context, rank, self.compression, protect=self.protect)
         )
-        self.record_update(record)
+
+    def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """As the other strategy does; remembers what the inputs were, if they are protected."""
+        super().end_period(context, backbone)
+        if self.protect is not None:
+            pair = Pair(self, backbone)
+            remember_inputs(pair, context.current, context.training, memory=self.memory)

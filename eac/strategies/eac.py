@@ -118,9 +118,16 @@ class EAC(Strategy):
         def error(rows: Float[Tensor, "new column"]) -> float:
             self.pool.place(joined, rows)
             self.select_nodes(node_ids)
-            view, null = context.current, context.training.null_value
-            judged = context.training.judged
-            return mean_error(trial, view, starts, nodes=new, null_value=null, judged=judged)
+            training = context.training
+            return mean_error(
+                trial,
+                context.current,
+                starts,
+                nodes=new,
+                null_value=training.null_value,
+                judged=training.judged,
+                by_node=training.by_node,
+            )
 
         arrival = Arrival(
             view=context.current,

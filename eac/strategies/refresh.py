@@ -108,14 +108,13 @@ class Refresh(Wrapper):
         if context.previous is None or plan.start == "scratch":
             return plan
         self._choice = self._cheap_choice(context) or self._measured_choice(context, backbone)
-        return self._choice.rung.plan(plan)
+        return self._choice.rung.plan(plan, self.compression)
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; keeps the state before training for the way back."""
-        self._begin_update(
-            EVERYTHING if self._choice is None else self._choice.rung, context, backbone
-        )
         super().begin_period(context, backbone)
+        rung = EVERYTHING if self._choice is None else self._choice.rung
+        self.record_update(self._begin_update(rung, context, Pair(self.strategy, backbone)))
         if self._choice is not None:
             self._before = state_of(Pair(self.strategy, backbone))
             self.note(self._choice.reason)
@@ -188,21 +187,19 @@ class Refresh(Wrapper):
     def _probe(self, rung: Rung, context: PeriodContext, backbone: Backbone) -> tuple[float, State]:
         """A short training of a copy that has begun the period."""
         trial = copy.deepcopy(Pair(self.strategy, backbone))
-        self._begin_update(rung, context, trial.backbone)
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
-        rung.plan(PeriodPlan(freeze_backbone=True)).open(trial.backbone)
+        self._begin_update(rung, context, trial)
+        rung.plan(PeriodPlan(freeze_backbone=True), self.compression).open(trial.backbone)
         training, view = context.training, context.current
         error = probe(trial, view, training, self.budget, seed=context.seed)
         return error, state_of(trial)
 
-    def _begin_update(
-        self, rung: Rung, context: PeriodContext, backbone: Backbone
-    ) -> UpdateRecord | None:
+    def _begin_update(self, rung: Rung, context: PeriodContext, pair: Pair) -> UpdateRecord | None:
         """Starts what the rung asks of a backbone that was given updates."""
         if not self._updates:
             return None
-        return rung.begin(backbone, self.compression, seed=context.seed)
+        return rung.begin(pair, context, self.compression)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from eac.backbones.base import Backbone
-from eac.continual.updates import Compression, begin_updates, merge_updates
+from eac.continual.updates import Compression, begin_updates, gradients, merge_updates
 from eac.records.update import UpdateRecord
-from eac.strategies.base import PeriodPlan
+from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.strategies.forecast import Pair
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Rung:
         names = {"prompts": "prompts alone", "head": "prompts and head", "full": "everything"}
         return names.get(self.kind, f"prompts and an update of rank {self.rank}")
 
-    def plan(self, plan: PeriodPlan) -> PeriodPlan:
+    def plan(self, plan: PeriodPlan, compression: Compression) -> PeriodPlan:
         """The plan of a strategy with prompts, with as much of the backbone."""
         if self.kind == "prompts":
             return plan
@@ -39,16 +39,43 @@ class Rung:
             freeze_backbone=self.kind != "full",
             train_head=self.kind == "head",
             train_update=self.kind == "update",
+            rate=compression.rate if self.kind == "update" else 1.0,
         )
 
     def begin(
-        self, backbone: Backbone, compression: Compression, *, seed: int
+        self, pair: Pair, context: PeriodContext, compression: Compression
     ) -> UpdateRecord | None:
         """Starts the update of a backbone that was given updates; everything is a new base."""
         if self.kind == "full":
-            merge_updates(backbone)
+            merge_updates(pair.backbone)
             return None
-        return begin_updates(backbone, self.rank, compression, seed=seed)
+        return start_update(pair, context, self.rank, compression)
+
+
+def start_update(
+    pair: Pair,
+    context: PeriodContext,
+    rank: int,
+    compression: Compression,
+    *,
+    protect: float | None = None,
+) -> UpdateRecord:
+    """Compresses earlier updates of a model that has begun the period, and starts a new one.
+
+    Args:
+        pair: The model; its backbone was given updates.
+        context: The period.
+        rank: Of the update; 0 for none.
+        compression: How earlier updates are kept, and how the new one starts.
+        protect: As of ``begin_updates``.
+    """
+    steep = None
+    if rank and compression.gradient:
+        pair.strategy.select_nodes(context.current.period.node_ids)
+        steep = gradients(pair, context.current, context.training)
+    return begin_updates(
+        pair.backbone, rank, compression, seed=context.seed, directions=steep, protect=protect
+    )
 
 
 PROMPTS, HEAD, EVERYTHING = Rung("prompts"), Rung("head"), Rung("full")

@@ -19,6 +19,7 @@ from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, valid
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
+from eac.data.batches.spread import node_errors, standard_error
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
@@ -83,7 +84,9 @@ class Forecaster(LightningModule):
         self._lr_scheduler = lr_scheduler
         self._errors: HorizonErrors | None = None
         self._batch_errors: list[Tensor] = []
+        self._sampled: list[Tensor] = []
         self._loss_sum: Tensor | None = None
+        self.plan_rate = 1.0
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units; of a loss with several outputs the one that counts."""
@@ -116,8 +119,8 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged = data.null_value, self.loss.judged
-        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged)
+        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window is not None
+        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged, some)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -128,6 +131,7 @@ class Forecaster(LightningModule):
         if fresh:
             self.backbone.start_from(first_windows(context.current, self.backbone))
         plan.open(self.backbone)
+        self.plan_rate = plan.rate
 
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
@@ -174,7 +178,7 @@ class Forecaster(LightningModule):
         """A new optimizer at a share of its rate, and its schedule, if any."""
         optimizer = self._optimizer([p for p in self.parameters() if p.requires_grad])
         for group in optimizer.param_groups:
-            group["lr"] *= share
+            group["lr"] *= share * self.plan_rate
         return optimizer, None if self._lr_scheduler is None else self._lr_scheduler(optimizer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
@@ -203,7 +207,7 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
-        self._errors, self._batch_errors = self._new_errors(), []
+        self._errors, self._batch_errors, self._sampled = self._new_errors(), [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
@@ -215,13 +219,18 @@ class Forecaster(LightningModule):
         if by_batch:
             self._batch_errors.append(errors.mae())
             self.errors.merge(errors)
+        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+            self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the mean absolute error over all steps, which early stopping watches."""
+        """Logs the MAE over all steps, which early stopping watches, and its own error."""
         self._add_other_processes()
         by_batch = self._batch_errors
         error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()
         self.log("val/MAE", error, prog_bar=True, sync_dist=True)
+        if (some := self.period_data.val_spread) is not None:
+            error = standard_error(torch.cat(self._sampled), some.share)
+            self.log("val/standard_error", error, sync_dist=True)
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.continual.features import first_week_starts
 from eac.continual.probe import (
@@ -15,6 +16,8 @@ from eac.continual.probe import (
     state_of,
     validation_error,
 )
+from eac.data.batches import spread as spreads
+from eac.data.batches.datamodule import PeriodData
 from eac.strategies.eac import EAC
 from eac.strategies.forecast import Pair
 from eac.training.forecaster import Forecaster
@@ -109,3 +112,26 @@ def test_validation_may_be_thinned_evenly(pair, context):
 def test_the_line_between_two_states():
     one, two = {"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 6.0])}
     assert between(one, two, 0.25)["w"].tolist() == [1.5, 3.0]
+
+
+def test_a_large_network_is_measured_on_some_of_its_nodes(monkeypatch):
+    monkeypatch.setattr(spreads, "NODE_WINDOWS", 9)
+    stream = tiny_stream()
+    data = PeriodData(stream, nodes_per_window=1)
+    model = Forecaster(SeasonalMLP(12, 12, hidden=8, num_blocks=1), EAC(rank=2, seed=1))
+    model.made_ready(data)
+    pair, view = Pair(model.strategy, model.backbone), data.prepared(model.backbone.needs).view
+    starts = torch.tensor([0, 7, 30])
+    some = spreads.spread(starts, 4)
+    assert some is not None
+
+    batch = view.tensors.batch(starts)
+    with torch.no_grad():
+        y_hat = batch.scaler.inverse(pair.eval()(batch))
+    difference = (y_hat - batch.y).abs().mean(-1)
+    expected = float(difference.gather(1, some.at(starts)).mean())
+
+    assert mean_error(pair, view, starts, by_node=True) == pytest.approx(expected, rel=1e-5)
+    everything = mean_error(pair, view, starts)
+    assert everything == pytest.approx(float(difference.mean()), rel=1e-5)
+    assert everything != pytest.approx(expected, rel=1e-5)

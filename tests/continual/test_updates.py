@@ -83,3 +83,28 @@ def test_merging_leaves_no_rank():
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="max_rank=0"):
         Compression(max_rank=0)
+
+
+def test_an_update_does_nothing_in_directions_that_are_held():
+    module = layer()
+    [(update, weight)] = updates(module).values()
+    seen = torch.eye(10)[:2] * torch.tensor([[3.0], [1.0]])
+    update.remember(torch.rand(8, 2) @ seen, memory=4)
+    begin_updates(module, 3, Compression(), seed=0, protect=1.0)
+    train(module, 1)
+    old, other = torch.eye(10)[:2], torch.eye(10)[2:]
+    change = (update(weight) - weight).detach()
+    torch.testing.assert_close(old @ change.T, torch.zeros(2, 8), atol=1e-6, rtol=0)
+    assert (other @ change.T).abs().amax(1).min() > 1e-3
+    open_updates(module)
+    assert not module[0].bias.requires_grad
+
+
+def test_what_is_remembered_of_inputs_is_bounded_and_keeps_the_largest():
+    [(update, _)] = updates(layer()).values()
+    for scale in (1.0, 10.0, 0.1):
+        for direction in torch.eye(10) * torch.arange(10.0, 0.0, -1.0)[:, None]:
+            update.remember(scale * direction[None], memory=3)
+    assert update.seen.shape == (3, 10)
+    directions = torch.nn.functional.normalize(update.seen.detach()).abs()
+    torch.testing.assert_close(directions, torch.eye(10)[:3], atol=1e-4, rtol=0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from eac.data.batches import datamodule
 from eac.data.batches.clock import Clock
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_disguises, draw_nodes
@@ -89,14 +90,14 @@ def test_periods_without_a_common_clock_are_not_joined():
     stream = MemoryStream([period("p0", "ab", 40), period("p1", "ab", 40)], name="no clock")
 
     assert readings_before(stream, 1, 12).isnan().all()
-    assert steps_before(stream, 1) == 0
+    assert steps_before(stream, 1, most=99, known={}) == 0
 
 
 def test_slots_counted_afresh_in_each_period_are_not_a_common_clock():
     tuesday, wednesday = period("p0", "a", 40, first=DAY), period("p1", "a", 40, first=2 * DAY)
     apart = MemoryStream([tuesday, wednesday], name="apart")
     assert readings_before(apart, 1, WEEK).isnan().all()
-    assert steps_before(apart, 1) == 0
+    assert steps_before(apart, 1, most=99, known={}) == 0
 
 
 def test_a_gap_between_periods_stays_unknown():
@@ -236,3 +237,31 @@ def test_a_refit_draws_from_the_validation_part_too_and_never_from_the_test(stre
 
     assert sorted(seen.tolist()) == list(range(data.split.val.stop - 4))
     assert torch.cat(list(data.train_dataloader())).max() == data.split.train.stop - 5
+
+
+class Counted(MemoryStream):
+    """Notes which periods are read."""
+
+    def load(self, index):
+        self.__dict__.setdefault("read", []).append(index)
+        return super().load(index)
+
+
+def test_how_far_the_past_reaches_is_asked_of_each_period_once():
+    stream = Counted([period(f"p{i}", "ab", 40, first=40 * i) for i in range(5)], name="long")
+    known = {}
+    reached = [steps_before(stream, index, most=999, known=known) for index in range(5)]
+
+    assert reached == [0, 40, 80, 120, 160]
+    assert sorted(stream.read) == [0, 1, 2, 3, 4]
+
+
+def test_rehearsal_reaches_no_further_back_than_it_may(monkeypatch):
+    monkeypatch.setattr(datamodule, "REHEARSED_READINGS", 2 * 50)
+    stream = Counted([period(f"p{i}", "ab", 40, first=40 * i) for i in range(9)], name="long")
+    settings = PeriodData(stream, window=3, horizon=2, rehearsal=0.5)
+    full = [settings.for_period(index).prepared(Needs()).full for index in (1, 2, 8)]
+
+    assert [tensors.lead for tensors in full] == [40, 50, 50]
+    assert full[2].readings.raw[0].tolist() == [1000.0 * 270 + ord(node) for node in "ab"]
+    assert not {3, 4, 5} & set(stream.read)

@@ -93,7 +93,7 @@ def spoilt(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     ways = ["row", "text", "inf", "stamp", "far", "fill", "drop", "format", "columns", "shuffle"]
     for way in random.choice(ways, random.choice([0, 1, 2], p=[0.5, 0.3, 0.2]), replace=False):
         at = int(random.integers(max(len(frame), 1)))
-        if way == "format" and isinstance(frame["ds"].get(0), pd.Timestamp):
+        if way == "format" and all(isinstance(s, pd.Timestamp) for s in frame["ds"]):
             pattern = str(random.choice(["%d/%m/%Y %H:%M", "%m-%d-%y", "%Y%m%d", "%s", "%d %b %Y"]))
             frame["ds"] = [pd.Timestamp(s).strftime(pattern) for s in frame["ds"]]
             break

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.history import steps_before
+from eac.data.batches.history import REHEARSED_READINGS, Span, steps_before
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
@@ -26,6 +26,7 @@ from eac.data.batches.preparation import (
 from eac.data.batches.ready import Learner, Ready
 from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
 from eac.data.batches.scaling import Scaling
+from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors, PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
@@ -58,10 +59,11 @@ class PeriodData(LightningDataModule):
             large that they would not stay in memory that is used again. Under ``published`` a
             validation takes ``batch_size``, as there.
         val_windows: Windows of a validation during training, at most, evenly spread; null: all.
+            With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
-        rehearsal: Share of the training windows drawn from all earlier periods, for nodes they
-            had; needs periods on one clock.
+        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had, as
+            far back as ``REHEARSED_READINGS`` reach; needs periods on one clock.
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
@@ -126,6 +128,7 @@ class PeriodData(LightningDataModule):
         self._refitting = False
         self._ready: Ready | None = None
         self._made: dict[Needs, Ready] = {}
+        self._spans: dict[int, Span] = {}
 
     def for_period(self, period: int | str) -> "PeriodData":
         """The same settings on another period of the same stream."""
@@ -227,12 +230,22 @@ class PeriodData(LightningDataModule):
 
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
-        starts = self.starts("val")
-        if self.val_windows is not None:
-            starts = starts[:: -(-len(starts) // self.val_windows)]
+        starts, some = self._val_starts(), self.val_spread
         starts = starts.flip(0) if self.protocol.windows_from_end else starts
         size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
-        return self._in_order(starts, size)
+        return self._in_order(starts, size, None if some is None else some.per_window)
+
+    @property
+    def val_spread(self) -> Spread | None:
+        """The nodes that each window of a validation during training takes; None: all of them.
+
+        A validation is complete as published, where the loss counts some of the nodes, and where a
+        window must hold them all.
+        """
+        trained, whole = self.ready.trained.tensors, self.protocol.validate_by_batch
+        if whole or self.nodes_per_window is None or trained.loss_nodes is not None:
+            return None
+        return spread(self._val_starts(), trained.num_nodes) if self._fitting else None
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
@@ -245,11 +258,11 @@ class PeriodData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Int[Tensor, " batch"], dataloader_idx: int) -> Batch:
         """Gathers the windows that begin at the start steps of ``batch``."""
         del dataloader_idx
-        trainer = self.trainer
-        fitting = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        trainer, fitting = self.trainer, self._fitting
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
-            return tensors.batch(batch)
+            some = self.val_spread
+            return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
 
@@ -270,8 +283,10 @@ class PeriodData(LightningDataModule):
             check_mapped(
                 period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
             )
-            rehearsed = steps_before(self.stream, self.index) if self.rehearsal else 0
-            lead = steps_of_history(needs, period, self.horizon) + rehearsed
+            lead = steps_of_history(needs, period, self.horizon)
+            if self.rehearsal:
+                most = REHEARSED_READINGS // period.num_nodes
+                lead += steps_before(self.stream, self.index, most=most, known=self._spans)
             known = covariate_scale(self.stream, needs.covariates, self.fractions)
             scales = fit_scales(period, self.split, self.layout, known)
             before = before_period(self.stream, self.index, lead, needs.covariates)
@@ -285,8 +300,20 @@ class PeriodData(LightningDataModule):
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
 
-    def _in_order(self, starts: Int[Tensor, " window"], most: int) -> Loader:
-        fitting = EVAL_READINGS // (self.period.num_nodes * max(self.window, self.horizon))
+    @property
+    def _fitting(self) -> bool:
+        return self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+
+    def _val_starts(self) -> Int[Tensor, " window"]:
+        starts = self.starts("val")
+        most = self.val_windows or len(starts)
+        return starts[:: -(-len(starts) // most)]
+
+    def _in_order(
+        self, starts: Int[Tensor, " window"], most: int, per_window: int | None = None
+    ) -> Loader:
+        per_window = per_window or self.period.num_nodes
+        fitting = EVAL_READINGS // (per_window * max(self.window, self.horizon))
         batches = StartBatches(len(starts), min(most, max(1, fitting)), seed_of=None)
         return self._loader(starts, batches, fill=False)
 

@@ -18,6 +18,9 @@ from eac.typing import NodeSeries
 _Columns: TypeAlias = tuple[Sequence[str], Float[Tensor, "time column *channel"]]
 """Ids, and what belongs to each: readings, or several covariates."""
 
+REHEARSED_READINGS = 1 << 26
+"""Readings of earlier periods that rehearsal draws from, at most, the latest ones (256 MiB)."""
+
 _LAG = re.compile(r"(\d+)\s*([dw])")
 
 
@@ -32,6 +35,19 @@ class Lag:
 
     steps: int
     weekly: bool
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a period lies in time.
+
+    Attributes:
+        num_steps: How long it is.
+        calendar: When it begins.
+    """
+
+    num_steps: int
+    calendar: Calendar
 
 
 def lag_steps(lags: Sequence[str], calendar: Calendar, horizon: int) -> tuple[Lag, ...]:
@@ -97,15 +113,32 @@ def _before(
     return before
 
 
-def steps_before(stream: GraphStream, index: int) -> int:
-    """Steps from the earliest period that shares a clock with period ``index`` to its beginning."""
-    current, reached = stream.load(index), 0
+def steps_before(stream: GraphStream, index: int, *, most: int, known: dict[int, Span]) -> int:
+    """Steps from the earliest period that shares a clock with period ``index`` to its beginning.
+
+    Args:
+        stream: The stream.
+        index: Position of the period.
+        most: Steps at which looking further back ends.
+        known: Spans of periods by position; those found here are added, so that no period is read
+            again for its span.
+    """
+    current, reached = _span(stream, index, known), 0
     for earlier in range(index - 1, -1, -1):
-        offset = _steps_between(stream.load(earlier), current)
+        offset = _steps_between(_span(stream, earlier, known), current)
         if offset is None:
             break
         reached = offset
-    return reached
+        if reached >= most:
+            break
+    return min(reached, most)
+
+
+def _span(stream: GraphStream, index: int, known: dict[int, Span]) -> Span:
+    if index not in known:
+        period = stream.load(index)
+        known[index] = Span(period.num_steps, period.calendar)
+    return known[index]
 
 
 def _copy_shared(
@@ -126,7 +159,7 @@ def _copy_shared(
     before[first : first + length, target] = values[skip : skip + length][:, source]
 
 
-def _steps_between(first: Period, second: Period) -> int | None:
+def _steps_between(first: Period | Span, second: Period | Span) -> int | None:
     """Steps from the first step of one period to that of the other; None if unknown.
 
     Slots that count on through the periods are one clock. Periods that would overlap by their

@@ -22,6 +22,11 @@ class Placed:
     def __init__(self, tensors: PeriodTensors):
         self._tensors = tensors
 
+    @property
+    def tensors(self) -> PeriodTensors:
+        """The tensors where they are."""
+        return self._tensors
+
     def on(self, device: torch.device) -> PeriodTensors:
         """The tensors there."""
         self._tensors = self._tensors.to(device)
