@@ -30,7 +30,7 @@ def read_yaml(path: Path, *, error: type[EACError] = ConfigError, largest: int =
             raise error(f"{path} has {size} bytes; at most {largest} are read. Make it smaller.")
         return parse_yaml(path.read_text(encoding="utf-8"), str(path), error=error)
     except (OSError, UnicodeDecodeError) as problem:
-        raise error(f"{path} cannot be read as YAML: {problem}. Restore it.") from problem
+        raise error(f"{path} is not valid YAML: {problem}") from problem
 
 
 def parse_yaml(text: str, where: str, *, error: type[EACError] = ConfigError) -> Any:

@@ -145,6 +145,21 @@ def test_the_future_of_a_holiday_changes_nothing_that_its_forecast_sees(norway):
     assert torch.equal(seen.history, expected.history)
 
 
+def test_a_sunday_so_near_that_it_would_look_ahead_shows_nothing_of_the_neighbours_either(norway):
+    """Two days are forecast from the beginning of Sunday on; Monday is the holiday."""
+    start, period = MAY_17 - 28, norway.load(0)
+    series = period.series.clone()
+    series[start + 4 :] *= 2
+    other = MemoryStream([replace(period, series=series)], name="other")
+    needs = Needs(("1d", "1w", "2w"), neighbours=SeasonalMLP().needs.neighbours)
+    seen = []
+    for stream in (norway, other):
+        data = PeriodData(stream, window=4, horizon=48, holidays="NO")
+        batch = data.prepared(needs).full.batch(torch.tensor([start]))
+        seen.append(batch.inputs.neighbour_history)
+    assert torch.equal(*seen)
+
+
 def test_single_nodes_see_of_a_holiday_what_they_see_among_all(norway):
     tensors = tensors_of(norway).with_neighbours(SeasonalMLP().needs.neighbours)
     starts, nodes = torch.tensor([MAY_17 - 2, 900]), torch.tensor([[1], [0]])

@@ -156,10 +156,10 @@ class PeriodTensors:
             return x, known, heard
         rest = clock.days_to_rest()
         rest_x, rest_known, rest_heard = self._lagged(at, rest, nodes)
-        rest_known = rest_known & self._before_forecast(rest)[:, None, :, None]
-        off = clock.holiday[:, None, None]
+        in_time = self._before_forecast(rest)[:, None, :, None]
+        rest_known, off = rest_known & in_time, clock.holiday[:, None, None]
         if heard is not None and rest_heard is not None:
-            heard = torch.where(off, rest_heard, heard)
+            heard = torch.where(off & in_time, rest_heard, heard)
         return torch.where(off, rest_x, x), torch.where(off, rest_known, known), heard
 
     def _lagged(

@@ -8,9 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eac.errors import StreamError
+from eac.records.yamlfile import read_yaml
 
 STREAM_FILE = "stream.yaml"
 MOST_BYTES = 1 << 20
@@ -99,10 +98,7 @@ def read_settings(path: Path, known: Sequence[str] | None) -> dict[str, Any]:
 def _parsed(path: Path, modified: int, size: int) -> Any:
     """What a YAML file holds; a stream asks often, and whenever the file may have changed."""
     del modified, size
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
-        raise StreamError(f"{path} is not valid YAML: {error}") from error
+    return read_yaml(path, error=StreamError)
 
 
 def check_keys(where: object, settings: Mapping[str, object], known: Sequence[str]) -> None:
