@@ -20,7 +20,7 @@ class Seen(Callback):
     """Notes what each validation is measured on, and what it says."""
 
     def __init__(self):
-        self.nodes: list[list[object]] = []
+        self.nodes: list[list[list[int]]] = []
         self.logged: list[dict[str, float]] = []
 
     def on_validation_epoch_start(self, trainer, pl_module):
@@ -28,7 +28,7 @@ class Seen(Callback):
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
         rows = batch.inputs.nodes
-        self.nodes[-1].extend([None] if rows is None else rows.tolist())
+        self.nodes[-1].extend([[]] if rows is None else rows.tolist())
 
     def on_validation_end(self, trainer, pl_module):
         self.logged.append({name: float(x) for name, x in trainer.callback_metrics.items()})
@@ -83,7 +83,7 @@ def test_a_validation_takes_the_same_nodes_in_every_epoch_and_counts_them_alone(
 
 def test_a_small_network_is_validated_on_all_of_its_nodes(tmp_path):
     _, _, _, seen = fitted(tmp_path, epochs=1)
-    assert seen.nodes == [[None]]
+    assert seen.nodes == [[[]]]  # one batch of all nodes
     assert "val/standard_error" not in seen.logged[-1]
 
 
