@@ -90,8 +90,8 @@ class Store:
         first = len(stamps) - 1 - horizon - (windows - 1) * apart
         if first < 1:
             raise StreamError(
-                f"{windows} windows of {horizon} steps, {apart} apart, reach {1 - first} steps before "
-                f"the first reading, {stamps[0]}. Give fewer windows or more readings."
+                f"{windows} windows of {horizon} steps, {apart} apart, reach {1 - first} steps "
+                f"before the first reading, {stamps[0]}. Give fewer windows or more readings."
             )
         return [stamps[first + number * apart] for number in range(windows)]
 
