@@ -1,16 +1,56 @@
-"""A picture of readings and the forecasts after them."""
+"""What a forecaster shows of itself: facts, errors, a picture of forecasts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+from eac.records.record import RunRecord
+
+if TYPE_CHECKING:  # of the extra eac[report]
+    from matplotlib.figure import Figure
 
 SHOWN = 4
 
 
+def facts(record: RunRecord) -> dict[str, str]:
+    """What a person wants to know of a run at a glance."""
+    last = record.periods[-1]
+    naive = [table.point["MAE"]["mean"] for table in last.baselines.values()]
+    best = min((error for error in naive if error is not None), default=None)
+    return {
+        "periods": str(len(record.periods)),
+        "sensors": str(last.num_nodes),
+        "test MAE": _number(last.errors.point["MAE"]["mean"]),
+        "best naive": _number(best),
+    }
+
+
+def as_html(rows: Mapping[str, str]) -> str:
+    """A small table for notebooks.
+
+    Example:
+        >>> as_html({"recipe": "<mine>"})
+        '<table><tr><th>recipe</th><td>&lt;mine&gt;</td></tr></table>'
+    """
+    cells = [f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items()]
+    return f"<table>{''.join(cells)}</table>"
+
+
+def error_table(record: RunRecord) -> pd.DataFrame:
+    """Mean test errors of each period and forecast, in the units of the readings."""
+    rows = []
+    for period in record.periods:
+        for name, table in {"model": period.errors, **period.baselines}.items():
+            means = {metric: table.point[metric]["mean"] for metric in table.point}
+            rows.append({"period": period.name, "forecast": name, **means})
+    return pd.DataFrame(rows)
+
+
 def plot(
     readings: pd.DataFrame, forecasts: pd.DataFrame, ids: Sequence[str] | None, steps: int
-) -> Figure:
+) -> "Figure":
     """One panel per sensor: the last readings and the forecasts.
 
     Args:
@@ -19,6 +59,8 @@ def plot(
         ids: Sensors to show; None takes the first four that have a forecast.
         steps: Readings shown before the first forecast.
     """
+    from matplotlib.figure import Figure
+
     ids = list(dict.fromkeys(forecasts["unique_id"]))[:SHOWN] if ids is None else list(ids)
     figure = Figure(figsize=(9, 2.2 * len(ids)), layout="constrained")
     for axes, name in zip(figure.subplots(len(ids), squeeze=False)[:, 0], ids, strict=True):
@@ -31,3 +73,7 @@ def plot(
         axes.set_title(name, loc="left", fontsize="medium")
     figure.axes[0].legend(loc="upper left", frameon=False)
     return figure
+
+
+def _number(error: float | None) -> str:
+    return "none" if error is None else f"{error:.4g}"

@@ -78,10 +78,22 @@ class Store:
         frame = pd.concat(parts, ignore_index=True)
         return frame[frame["unique_id"].isin(last.node_ids)]
 
-    def grid(self, frame: pd.DataFrame) -> tuple[pd.DatetimeIndex, pd.Timedelta]:
-        """The steps that a frame covers, and the time between two of them."""
-        stamps = stamps_of(self._stream(frame, None, None)[0])
-        return stamps, stamps[1] - stamps[0]
+    def cutoffs(
+        self, frame: pd.DataFrame, horizon: int, windows: int, apart: int | None
+    ) -> list[pd.Timestamp]:
+        """When forecasts of a frame are issued, the last of them ``horizon`` steps before its end.
+
+        Raises:
+            StreamError: If the readings do not reach back far enough.
+        """
+        stamps, apart = stamps_of(self._stream(frame, None, None)[0]), apart or horizon
+        first = len(stamps) - 1 - horizon - (windows - 1) * apart
+        if first < 1:
+            raise StreamError(
+                f"{windows} windows of {horizon} steps, {apart} apart, reach {1 - first} steps "
+                f"before the first reading, {stamps[0]}. Give fewer windows or more readings."
+            )
+        return [stamps[first + number * apart] for number in range(windows)]
 
     def _stream(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> FrameStream:
         """One period out of a frame, checked as any stream is."""

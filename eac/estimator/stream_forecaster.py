@@ -3,14 +3,15 @@
 import json
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eac.errors import RunError, StreamError
+from eac.errors import RunError
 from eac.estimator.frames import COLUMNS, Columns
+from eac.estimator.settings import Settings
 from eac.estimator.store import Store
 from eac.files import copy_folder, remove_folder, scratch_folder, write_json
 from eac.typing import StrPath
@@ -23,19 +24,6 @@ if TYPE_CHECKING:  # they bring torch and Lightning
     from eac.training.runner import StreamRunner
 
 SETTINGS_FILE = "forecaster.json"
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What a forecaster was made with; kept beside its run."""
-
-    horizon: int
-    freq: str | None
-    recipe: str
-    window: int | None
-    seed: int
-    settings: dict[str, Any]
-    columns: Columns = field(default_factory=Columns)
 
 
 class StreamForecaster:
@@ -78,7 +66,7 @@ class StreamForecaster:
         target_col: str = "y",
         **settings: Any,
     ):
-        self._settings = _Settings(
+        self._settings = Settings(
             horizon,
             freq,
             recipe,
@@ -192,7 +180,7 @@ class StreamForecaster:
         """
         frame, back = self._settings.columns.read(df)
         parts, copy = [], self._copy()
-        for cutoff in self._cutoffs(frame, n_windows, step_size):
+        for cutoff in self._store.cutoffs(frame, self._settings.horizon, n_windows, step_size):
             known = frame[pd.to_datetime(frame["ds"]) <= cutoff]
             if refit or not copy.is_fitted:
                 copy._fit(known, edges)
@@ -208,12 +196,9 @@ class StreamForecaster:
             One row per period and forecast (``model``, ``last``, ``day``, ...): MAE, RMSE, MAPE
             and WAPE, means over the steps of the horizon, in the units of the readings.
         """
-        rows = []
-        for period in self.record().periods:
-            for name, table in {"model": period.errors, **period.baselines}.items():
-                means = {metric: table.point[metric]["mean"] for metric in table.point}
-                rows.append({"period": period.name, "forecast": name, **means})
-        return pd.DataFrame(rows)
+        from eac.estimator.display import error_table
+
+        return error_table(self.record())
 
     def record(self) -> "RunRecord":
         """Everything that was measured, as ``eac report`` reads it."""
@@ -259,7 +244,7 @@ class StreamForecaster:
             raise RunError(f"{path} holds no {SETTINGS_FILE}. Give a folder that save() wrote.")
         said = json.loads(file.read_text(encoding="utf-8"))
         made = StreamForecaster(path=path)
-        made._settings = _Settings(**said | {"columns": Columns(**said["columns"])})
+        made._settings = Settings(**said | {"columns": Columns(**said["columns"])})
         return made
 
     @property
@@ -281,20 +266,8 @@ class StreamForecaster:
         from eac.cli.stream_cli import StreamCLI
 
         if self._runner is None:
-            self._runner = runner_of(StreamCLI(self._arguments(), run=False))
+            self._runner = runner_of(StreamCLI(self._settings.arguments(self._path), run=False))
         self._runner.run()
-
-    def _arguments(self) -> list[str]:
-        said = self._settings
-        given = {
-            "seed_everything": said.seed,
-            "data.horizon": said.horizon,
-            **({} if said.window is None else {"data.window": said.window}),
-            **said.settings,
-        }
-        options = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
-        stream, directory = self._path / "stream", self._path / "run"
-        return ["-c", said.recipe, "--stream", str(stream), "--run.dir", str(directory), *options]
 
     def _load_predictor(self) -> "Predictor":
         if not self.is_fitted:
@@ -305,20 +278,6 @@ class StreamForecaster:
             self._predictor = load_run(self._path / "run")
         return self._predictor
 
-    def _cutoffs(
-        self, frame: pd.DataFrame, n_windows: int, step_size: int | None
-    ) -> list[pd.Timestamp]:
-        """When forecasts are issued, the last of them ``horizon`` steps before the end."""
-        horizon, steps = self._settings.horizon, step_size or self._settings.horizon
-        stamps, step = self._store.grid(frame)
-        first = stamps[-1] - step * (horizon + (n_windows - 1) * steps)
-        if first <= stamps[0]:
-            raise StreamError(
-                f"{n_windows} windows of {horizon} steps, {steps} apart, reach back to {first}, "
-                f"but the readings begin at {stamps[0]}. Give fewer windows or more readings."
-            )
-        return [first + step * steps * number for number in range(n_windows)]
-
     def _copy(self) -> "StreamForecaster":
         made = StreamForecaster()
         made._settings = replace(self._settings, columns=Columns())
@@ -328,33 +287,22 @@ class StreamForecaster:
         write_json(self._path / SETTINGS_FILE, asdict(self._settings))
 
     def __repr__(self) -> str:
+        from eac.estimator.display import facts
+
         said = self._settings
         head = f"StreamForecaster(horizon={said.horizon}, recipe={said.recipe!r})"
         if not self.is_fitted:
             return f"{head}: not fitted; call fit(df)"
-        return f"{head}: {'; '.join(f'{name} {text}' for name, text in self._facts().items())}"
+        return (
+            f"{head}: {'; '.join(f'{name} {text}' for name, text in facts(self.record()).items())}"
+        )
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from eac.estimator.display import as_html, facts
 
-        facts = self._facts() if self.is_fitted else {"state": "not fitted; call fit(df)"}
-        rows = {"horizon": self._settings.horizon, "recipe": self._settings.recipe, **facts}
-        cells = [f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items()]
-        return f"<table><caption>StreamForecaster</caption>{''.join(cells)}</table>"
-
-    def _facts(self) -> dict[str, str]:
-        """What a person wants to know at a glance."""
-        record = self.record()
-        last = record.periods[-1]
-        naive = {n: t.point["MAE"]["mean"] for n, t in last.baselines.items()}
-        best = min((v for v in naive.values() if v is not None), default=None)
-        error = last.errors.point["MAE"]["mean"]
-        return {
-            "periods": str(len(record.periods)),
-            "sensors": str(last.num_nodes),
-            "test MAE": "none" if error is None else f"{error:.4g}",
-            "best naive": "none" if best is None else f"{best:.4g}",
-        }
+        said = self._settings
+        known = facts(self.record()) if self.is_fitted else {"state": "not fitted; call fit(df)"}
+        return as_html({"horizon": str(said.horizon), "recipe": said.recipe, **known})
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
