@@ -135,13 +135,15 @@ def mean_error(
     null_value: float | None = None,
     judged: Judged = AS_THEY_ARE,
     by_node: bool = False,
+    most: int | None = None,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved.
 
-    With ``by_node``, windows of a large network hold some of these nodes each (see ``spread``).
+    With ``by_node``, windows of a large network hold some of these nodes each, ``most`` of all
+    together (see ``spread``).
     """
     tensors = view.tensors
-    some = spread(starts, view.period.num_nodes, nodes) if by_node else None
+    some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
     size = CHUNK if some is None else max(1, MEASURED_AT_ONCE // some.per_window)
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
     with evaluating(trial):
@@ -152,14 +154,25 @@ def mean_error(
 
 
 def validation_error(
-    trial: Trial, view: PeriodView, training: TrainingSettings, windows: int
+    trial: Trial,
+    view: PeriodView,
+    training: TrainingSettings,
+    windows: int,
+    *,
+    most: int | None = None,
 ) -> float:
-    """MAE in raw units over at most ``windows`` windows of the validation part."""
+    """MAE in raw units over at most ``windows`` windows of the validation part.
+
+    Where a window may hold some of the nodes, over ``most`` windows x nodes at most (see
+    ``spread``).
+    """
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
     null, judged, by_node = training.null_value, training.judged, training.by_node
-    return mean_error(trial, view, starts, null_value=null, judged=judged, by_node=by_node)
+    return mean_error(
+        trial, view, starts, null_value=null, judged=judged, by_node=by_node, most=most
+    )
 
 
 def state_of(module: nn.Module) -> State:

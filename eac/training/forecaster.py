@@ -34,6 +34,8 @@ SchedulerFactory = Callable[[Optimizer], LRScheduler]
 
 CHOICE_TARGETS = 1 << 18
 """Validation targets that a choice of the backbone is measured on."""
+CHOICE_WINDOWS = 16
+"""Validation windows of it, at least, where a window may hold some of the nodes."""
 
 
 class Forecaster(LightningModule):
@@ -136,8 +138,9 @@ class Forecaster(LightningModule):
     def choose_by_validation(self, context: PeriodContext) -> None:
         """Lets a backbone that was trained choose by some validation windows what is left."""
         view, pair = context.current, Pair(self.strategy, self.backbone)
-        windows = max(1, CHOICE_TARGETS // (view.period.num_nodes * self.backbone.horizon))
-        measure = partial(validation_error, pair, view, context.training, windows)
+        most, training = CHOICE_TARGETS // self.backbone.horizon, context.training
+        windows = max(CHOICE_WINDOWS if training.by_node else 1, most // view.period.num_nodes)
+        measure = partial(validation_error, pair, view, training, windows, most=most)
         self.backbone.choose_by_validation(measure)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
@@ -228,7 +231,7 @@ class Forecaster(LightningModule):
         by_batch = self._batch_errors
         error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()
         self.log("val/MAE", error, prog_bar=True, sync_dist=True)
-        if (some := self.period_data.val_spread) is not None:
+        if self._sampled and (some := self.period_data.val_spread) is not None:
             error = standard_error(torch.cat(self._sampled), some.share)
             self.log("val/standard_error", error, sync_dist=True)
 

@@ -37,7 +37,7 @@ class Spread:
 
     def at(self, starts: Int[Tensor, " batch"]) -> Int[Tensor, "batch chosen"]:
         """Positions of the nodes of each window that begins at ``starts``."""
-        number = torch.searchsorted(self.starts, starts.to(self.starts.device))
+        number = torch.searchsorted(self.starts, starts.to(self.starts.device).contiguous())
         moved = (number.double() * GOLDEN % 1)[:, None]
         place = (torch.arange(self.per_window) + moved) * (len(self.nodes) / self.per_window)
         return self.nodes[place.long().clamp_max(len(self.nodes) - 1)].to(starts.device)
@@ -49,7 +49,11 @@ class Spread:
 
 
 def spread(
-    starts: Int[Tensor, " window"], num_nodes: int, nodes: NodeIndex | None = None
+    starts: Int[Tensor, " window"],
+    num_nodes: int,
+    nodes: NodeIndex | None = None,
+    *,
+    most: int | None = None,
 ) -> Spread | None:
     """The nodes of each window of a measurement; None where all windows and nodes are few enough.
 
@@ -57,6 +61,7 @@ def spread(
         starts: First steps of the windows, in order of time.
         num_nodes: Nodes that a window of all would hold.
         nodes: Positions of those that are asked about; None means all.
+        most: Windows x nodes at most; None: ``NODE_WINDOWS``.
 
     Example:
         >>> spread(torch.arange(512), 1024) is None
@@ -64,11 +69,11 @@ def spread(
         >>> spread(torch.arange(512), 100_000).per_window
         1024
     """
-    if len(starts) * num_nodes <= NODE_WINDOWS:
+    most = NODE_WINDOWS if most is None else most
+    if len(starts) * num_nodes <= most:
         return None
     nodes = torch.arange(num_nodes) if nodes is None else nodes.cpu()
-    most = max(1, NODE_WINDOWS // len(starts))
-    return Spread(starts.cpu(), nodes, min(most, len(nodes)))
+    return Spread(starts.cpu().contiguous(), nodes, min(max(1, most // len(starts)), len(nodes)))
 
 
 def node_errors(
