@@ -61,7 +61,7 @@ def packaged(kinds: Sequence[str] = tuple(KINDS)) -> tuple[Packaged, ...]:
 
     Example:
         >>> [recipe.name for recipe in packaged(["recipes"])][:3]
-        ['eac', 'lora', 'online-all']
+        ['base', 'compressed', 'eac']
     """
     root = _root()
     return tuple(

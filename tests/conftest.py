@@ -36,3 +36,9 @@ def shared_path() -> Callable[[str], Path]:
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch) -> None:
+    """Tables are as wide as in a file, whoever runs the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)

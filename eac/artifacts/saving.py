@@ -22,9 +22,7 @@ def save_artifact(
     *,
     base: Path | None,
     parent: Path | None,
-    made: Mapping[str, Any] | None = None,
-    facts: Any = None,
-    calibration: str | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Writes graph, state and card of a period; what says that it is done comes after.
 
@@ -34,11 +32,11 @@ def save_artifact(
         data: The period.
         base: Folder of the period whose state is saved whole; None saves everything.
         parent: Folder of the period that this one began from, if any.
-        made: How backbone and strategy were made, if that can be said.
-        facts: Errors in the test part.
-        calibration: Name of a file of calibration, which is named when it is in the folder.
+        said: ``backbone``, ``strategy``, ``loss`` and ``revin`` as they were made, if that can be
+            said; ``metrics``, the errors in the test part; ``calibration``, the name of a file,
+            which is named when it is in the folder.
     """
-    made, card = made or {}, data_card(data)
+    said, card = said or {}, data_card(data)
     scalers = {key: card.get(key) for key in ("scaler", "input_scaler")}
     content = {
         "parent": None if parent is None else read_artifact(parent).id,
@@ -49,12 +47,9 @@ def save_artifact(
         "fingerprint": data.period.fingerprint(),
         "node_ids": list(data.period.node_ids),
         **card,
-        "backbone": made.get("backbone"),
-        "strategy": made.get("strategy"),
-        "loss": made.get("loss"),
-        "revin": made.get("revin"),
-        "metrics": facts,
+        **{key: said.get(key) for key in ("backbone", "strategy", "loss", "revin", "metrics")},
     }
+    calibration = said.get("calibration")
     if calibration is not None and (directory / calibration).is_file():
         sha256 = digest(directory / calibration)
         content["calibration"] = {"name": calibration, "sha256": sha256}

@@ -132,20 +132,19 @@ def mean_error(
     starts: Int[Tensor, " window"],
     *,
     nodes: NodeIndex | None = None,
-    null_value: float | None = None,
-    judged: Judged = AS_THEY_ARE,
-    by_node: bool = False,
+    training: TrainingSettings | None = None,
     most: int | None = None,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved.
 
-    With ``by_node``, windows of a large network hold some of these nodes each, ``most`` of all
-    together (see ``spread``).
+    Where ``training`` lets a window hold some of the nodes, windows of a large network do so here
+    too, ``most`` windows x nodes of all together (see ``spread``).
     """
-    tensors = view.tensors
+    tensors, settings = view.tensors, training or TrainingSettings()
+    by_node, judged = settings.by_node, settings.judged
     some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
     size = CHUNK if some is None else max(1, MEASURED_AT_ONCE // some.per_window)
-    errors = HorizonErrors(view.period.num_nodes, tensors.horizon, null_value=null_value)
+    errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
     with evaluating(trial):
         for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
@@ -169,10 +168,7 @@ def validation_error(
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    null, judged, by_node = training.null_value, training.judged, training.by_node
-    return mean_error(
-        trial, view, starts, null_value=null, judged=judged, by_node=by_node, most=most
-    )
+    return mean_error(trial, view, starts, training=training, most=most)
 
 
 def state_of(module: nn.Module) -> State:

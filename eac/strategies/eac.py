@@ -118,16 +118,7 @@ class EAC(Strategy):
         def error(rows: Float[Tensor, "new column"]) -> float:
             self.pool.place(joined, rows)
             self.select_nodes(node_ids)
-            training = context.training
-            return mean_error(
-                trial,
-                context.current,
-                starts,
-                nodes=new,
-                null_value=training.null_value,
-                judged=training.judged,
-                by_node=training.by_node,
-            )
+            return mean_error(trial, context.current, starts, nodes=new, training=context.training)
 
         arrival = Arrival(
             view=context.current,

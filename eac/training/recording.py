@@ -103,9 +103,11 @@ def save_period(
         data,
         base=base,
         parent=parent,
-        made=made_or_nothing(model),
-        calibration=CALIBRATION_FILE,
-        facts=record.errors.to_json(),
+        said={
+            **(made_or_nothing(model) or {}),
+            "calibration": CALIBRATION_FILE,
+            "metrics": record.errors.to_json(),
+        },
     )
     write_period(directory, record)
     remove_checkpoints(directory)

@@ -189,14 +189,13 @@ def test_latex_is_one_table_environment_per_table(run_dir, capsys):
     assert r"$\leq$ 3" in text
 
 
-def test_a_lost_record_in_the_middle_is_said(run_dir, capsys):
+def test_a_run_that_lost_a_record_in_the_middle_is_refused(run_dir, capsys):
     write_period(run_dir / "period-03-x", _period("2023", 40.0))
-    assert main([str(run_dir)]) == 0
+    assert main([str(run_dir)]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("warning: The records of period-02-2022 are absent.")
-    assert "mean of 3" in said.out
-    assert main([str(run_dir), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["absent"] == ["period-02-2022"]
+    assert said.out == ""
+    assert "period 2 is not done, but period-03-x is" in said.err
+    assert "eac doctor" in said.err
 
 
 def test_figures_are_written_as_svg_and_png(run_dir, tmp_path):

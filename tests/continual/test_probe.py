@@ -131,7 +131,9 @@ def test_a_large_network_is_measured_on_some_of_its_nodes(monkeypatch):
     difference = (y_hat - batch.y).abs().mean(-1)
     expected = float(difference.gather(1, some.at(starts)).mean())
 
-    assert mean_error(pair, view, starts, by_node=True) == pytest.approx(expected, rel=1e-5)
+    assert mean_error(pair, view, starts, training=TrainingSettings(by_node=True)) == pytest.approx(
+        expected, rel=1e-5
+    )
     everything = mean_error(pair, view, starts)
     assert everything == pytest.approx(float(difference.mean()), rel=1e-5)
     assert everything != pytest.approx(expected, rel=1e-5)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from eac.errors import RunError
+from eac.errors import CheckpointError, RunError
 from eac.records.record import read_period, write_period
 from eac.report.compare.comparison import read_runs, tables
 from eac.report.compare.verdicts import charts, verdicts
@@ -85,8 +85,8 @@ def test_each_run_is_also_set_beside_the_best_naive_forecast(runs):
     ]
 
 
-def test_a_run_with_a_lost_record_is_named(runs, tmp_path):
+def test_a_run_with_a_lost_record_is_refused(runs, tmp_path):
     write_example(tmp_path / "a", (8.0, 12.0, 9.0))
     (tmp_path / "a" / "period-01-1" / "metrics.json").unlink()
-    remark = read_runs(runs).remarks[0]
-    assert remark.startswith(f"{runs[0]}: The records of period-01-1 are absent.")
+    with pytest.raises(CheckpointError, match="period 1 is not done"):
+        read_runs(runs)

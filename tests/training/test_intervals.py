@@ -134,7 +134,8 @@ def test_levels_that_are_not_followed_are_refused(predictor):
 def test_a_run_without_intervals_forecasts_without_them(tmp_path):
     forecaster, data = build()
     trained(tmp_path, forecaster, data)
-    (tmp_path / "period-02-p2" / CALIBRATION_FILE).unlink()
+    for name in (CALIBRATION_FILE, "manifest.json"):  # as runs of before
+        (tmp_path / "period-02-p2" / name).unlink()
     predictor = load_run(tmp_path, build()[0])
     frame = long(data, 2, 160)
     assert len(predictor.predict(frame)) == 48

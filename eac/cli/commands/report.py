@@ -10,7 +10,7 @@ from eac.errors import EACError, RunError
 from eac.plain import plain
 from eac.records.horizon_table import METRICS
 from eac.report.common.escapes import json_text
-from eac.report.common.summary import absence, absent_periods, read_finished_run, report_json
+from eac.report.common.summary import read_finished_run, report_json
 from eac.report.common.tables import print_run, to_csv, to_latex, to_markdown
 from eac.report.common.terminal import console
 
@@ -62,12 +62,8 @@ def write_run_page(run_dir: str) -> None:
 
 def _print(arguments: argparse.Namespace) -> None:
     run = read_finished_run(arguments.run_dir)
-    absent = absent_periods(arguments.run_dir)
-    for sentence in absence(absent):
-        print(f"warning: {plain(sentence)}", file=sys.stderr)
     if arguments.json:
-        content = report_json(run) | ({"absent": absent} if absent else {})
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(report_json(run), indent=1, ensure_ascii=False, allow_nan=False)
         print(json_text(text))
     elif arguments.markdown:
         print(to_markdown(run, arguments.metric), end="")

@@ -1,13 +1,11 @@
 """What a report says, before it is laid out: chosen horizons, means and comparisons."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from eac.errors import RunError
 from eac.records.horizon_table import METRICS, Errors, HorizonTable, mean_or_none
-from eac.records.record import PERIOD_FILE, PeriodRecord, RunRecord, StrPath, read_run
+from eac.records.record import PeriodRecord, RunRecord, StrPath, read_run
 
 STEPS = (3, 6, 12)
 PERCENT = tuple(name for name, unit in METRICS.items() if unit == "%")
@@ -41,33 +39,6 @@ def read_finished_run(directory: StrPath) -> RunRecord:
             f"with: eac run --resume {directory}"
         )
     return run
-
-
-def absent_periods(directory: StrPath) -> list[str]:
-    """Folders of the periods before the last finished one that hold no record, or their numbers.
-
-    A run finishes its periods in order, so that a record was lost where one is absent.
-    """
-    found: dict[int, str] = {}
-    done: list[int] = []
-    for folder in Path(directory).glob("period-*"):
-        number = folder.name.split("-", 2)[1]
-        if number.isdigit():
-            found[int(number)] = folder.name
-            if (folder / PERIOD_FILE).is_file():
-                done.append(int(number))
-    numbers = range(min(done, default=0), max(done, default=0))
-    return [found.get(n, f"period-{n:02d}") for n in numbers if n not in done]
-
-
-def absence(absent: Sequence[str]) -> list[str]:
-    """What to say of absent periods: nothing, or one sentence."""
-    if not absent:
-        return []
-    return [
-        f"The records of {', '.join(absent)} are absent. What follows leaves them out, means "
-        "included: continue the run with eac run --resume."
-    ]
 
 
 def report_steps(horizon: int) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
 from eac.report.common.skill import best_naive
 from eac.report.common.summary import (
-    absence,
-    absent_periods,
     format_error,
     labelled,
     model_name,
@@ -75,9 +73,7 @@ def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
             f"{directories[0]} and the others share no period. Compare runs on the same stream."
         )
     kept = tuple(_only(run, shared) for run in runs)
-    return Compared(
-        _names(directories, runs), kept, (*_absences(directories), *_remarks(runs, kept))
-    )
+    return Compared(_names(directories, runs), kept, tuple(_remarks(runs, kept)))
 
 
 def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
@@ -222,12 +218,6 @@ def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, 
     if len(set(names)) < len(names):
         names = [str(directory) for directory in directories]
     return tuple(f"{name} ({model_name(run)})" for name, run in zip(names, runs, strict=True))
-
-
-def _absences(directories: Sequence[str]) -> Iterator[str]:
-    for directory in directories:
-        for sentence in absence(absent_periods(directory)):
-            yield f"{directory}: {sentence}"
 
 
 def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from eac.records.record import StrPath
 from eac.report.common.charts import Chart
 from eac.report.common.markup import MarkedTable
 from eac.report.common.page_parts import Section, render
-from eac.report.common.summary import absence, absent_periods, read_finished_run
+from eac.report.common.summary import read_finished_run
 from eac.report.common.tables import headline
 from eac.report.run.headline import about, banners, cards, verdict, what
 from eac.report.sections import (
@@ -65,7 +65,7 @@ def write_page(run_dir: StrPath, path: StrPath, *, metric: str = "MAE") -> None:
         what=what(view),
         about=about(run),
         verdict=verdict(run, metric),
-        banners=[*absence(view.absent), *banners(run, metric)],
+        banners=banners(run, metric),
         cards=cards(view),
         sections=sections_of(view),
         settings=f"{headline(run)}.",
@@ -84,8 +84,7 @@ def run_figures(run_dir: StrPath, *, metric: str = "MAE") -> list[Chart]:
 
 def read_view(run_dir: StrPath, metric: str) -> RunView:
     """Everything that the sections of a run's page are made from."""
-    absent = tuple(absent_periods(run_dir))
-    return RunView(read_finished_run(run_dir), read_all_details(run_dir), metric, absent)
+    return RunView(read_finished_run(run_dir), read_all_details(run_dir), metric)
 
 
 def sections_of(view: RunView) -> list[Section]:

@@ -20,7 +20,6 @@ NOT_TESTED = (
     "The past was not tested in this run. Run with --run.test_past true to see transfer and "
     "forgetting here."
 )
-ABSENT = "Not shown: the records of earlier periods are absent."
 TEXT = (
     "A row shows what the model could do after training one period: left of the diagonal on the "
     "past (forgetting), right of it on the period to come."
@@ -29,8 +28,6 @@ TEXT = (
 
 def section(view: RunView) -> Section:
     """The matrix as a figure and a table, and what it means."""
-    if view.absent:
-        return Section("transfer", "Transfer and forgetting", (ABSENT,))
     chart = transfer(view.run, view.metric)
     tables = transfer_grids(view.run, view.metric)
     text = (TEXT,) if tables else (NOT_TESTED,)

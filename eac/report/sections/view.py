@@ -18,13 +18,11 @@ class RunView:
         run: The records of its finished periods.
         details: What is kept beside them, of the periods that have it.
         metric: Metric of headline and figures.
-        absent: Folders of periods before the last finished one that hold no record.
     """
 
     run: RunRecord
     details: tuple[PeriodDetails, ...]
     metric: str
-    absent: tuple[str, ...] = ()
 
     @property
     def last(self) -> PeriodRecord:

@@ -24,7 +24,7 @@ WRONG = [
     ("--data.carry", "-0.5", "carry=-0.5: give a share between 0 and 1."),
     ("--data.refit_epochs", "-1", "refit_epochs=-1: give 0 or more."),
     ("--data.scaling", "Nope", "data.scaling: there is no class 'Nope'. Did you mean 'PerNode'?"),
-    ("--model.loss", "Nope", "there is no class 'Nope'. Known: Huber, MAE, MSE, Quantile."),
+    ("--model.loss", "Nope", "there is no class 'Nope'. Known: Huber, MAE, MSE, Quantile"),
     ("--model.strategy", "null", "model.strategy: 'None' names no class. Give one, such as "),
     ("--model.backbone", "mine.Net", "no class 'mine.Net'. Is its module in this directory?"),
     ("--model.backbone.hidden", "0", "hidden=0: give at least 1."),
