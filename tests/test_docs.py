@@ -221,3 +221,10 @@ def test_links_of_a_page_lead_to_files(page):
     targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_the_api_page_lists_every_public_name():
+    import eac
+
+    listed = re.findall(r"^::: ([\w.]+)$", (REPOSITORY / "docs/api.md").read_text("utf-8"), re.M)
+    assert {f"{module}.{name}" for name, module in eac._PUBLIC.items()} <= set(listed)
