@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from eac.benchmark.executors import process_context
+from eac.benchmark.executors import limited_threads, process_context
 from eac.benchmark.grid import Cell, EntryPoint
 from eac.errors import ConfigError
 
 
-def check_cells(cells: Sequence[Cell], check: EntryPoint, entry: EntryPoint) -> None:
+def check_cells(
+    cells: Sequence[Cell], check: EntryPoint, entry: EntryPoint, *, threads: int = 1
+) -> None:
     """Refuses a grid in which a cell cannot be run, whatever its seed.
 
     Each strategy on each backbone is looked at once, and each stream once, in a process of its
@@ -18,6 +20,7 @@ def check_cells(cells: Sequence[Cell], check: EntryPoint, entry: EntryPoint) -> 
         cells: Those to run.
         check: Says in one sentence what is wrong with arguments, or "".
         entry: Runs one stream; what it imports is imported once for checks and cells.
+        threads: Of each cell: libraries read it when they are imported, which is here.
 
     Raises:
         ConfigError: Names each cell that cannot be run, and why.
@@ -25,7 +28,8 @@ def check_cells(cells: Sequence[Cell], check: EntryPoint, entry: EntryPoint) -> 
     chosen = _chosen(cells)
     if not chosen:
         return
-    with ProcessPoolExecutor(1, mp_context=process_context(entry)) as pool:
+    context = process_context(entry)
+    with limited_threads(threads), ProcessPoolExecutor(1, mp_context=context) as pool:
         said = list(pool.map(check, [list(cell.arguments) for cell in chosen]))
     pairs = zip(chosen, said, strict=True)
     wrong = [f"{cell.model}, {cell.stream}: {text}" for cell, text in pairs if text]

@@ -60,7 +60,7 @@ class LocalExecutor(Executor):
                 while left and len(running) < self.workers:
                     cell = left.pop()
                     process = context.Process(target=run_cell, args=(cell, entry))
-                    with _threads(self.threads):
+                    with limited_threads(self.threads):
                         process.start()
                     running[process.sentinel] = (process, cell)
                 for sentinel in wait(list(running)):
@@ -121,7 +121,7 @@ def process_context(entry: EntryPoint) -> Any:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def limited_threads(count: int) -> Iterator[None]:
     """Lets processes started inside see this many threads, which libraries read when imported."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))

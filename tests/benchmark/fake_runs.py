@@ -113,3 +113,9 @@ def drive(out: Path, *, sleep: float = 0.0, fail: str = "", workers: int = 2) ->
 
 if __name__ == "__main__":
     drive(Path(sys.argv[1]), sleep=float(sys.argv[2]))
+
+
+def threads_seen(arguments: list[str]) -> str:
+    """What the process of a check was told of threads."""
+    del arguments
+    return f"threads: {os.environ.get('OMP_NUM_THREADS')}"

@@ -134,3 +134,20 @@ def test_ray_runs_the_same_grid(tmp_path):
         collect(grid(tmp_path / name, fail="kill")).drop(columns=COSTS) for name in ("ray", "local")
     ]
     pd.testing.assert_frame_equal(tables[0], tables[1])
+
+
+def test_what_cells_are_forked_from_is_told_their_threads(tmp_path):
+    code = (
+        "from eac.benchmark.checks import check_cells\n"
+        "from eac.benchmark.grid import EntryPoint\n"
+        "from tests.benchmark.fake_runs import ENTRY, grid\n"
+        "from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        "    check = EntryPoint('tests.benchmark.fake_runs', 'threads_seen')\n"
+        f"    check_cells(grid(Path({str(tmp_path)!r})), check, ENTRY, threads=3)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert "threads: 3" in done.stderr

@@ -52,7 +52,7 @@ def _run(cells: list[Cell], arguments: argparse.Namespace, out: Path, console: C
         return
     executor = _executor(arguments)
     console.print("looking at every strategy, backbone and stream before the first cell")
-    check_cells(left, CHECK_ENTRY, RUN_ENTRY)
+    check_cells(left, CHECK_ENTRY, RUN_ENTRY, threads=arguments.threads)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task("cells", total=len(cells), completed=len(cells) - len(left))
