@@ -3,6 +3,7 @@
 import copy
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -144,13 +145,11 @@ class StreamCLI(LightningCLI):
 
     def make_trainer(self, directory: Path, callbacks: Sequence[Callback]) -> Trainer:
         """A fresh Trainer from the ``trainer`` group, with fresh callbacks and loggers."""
-        parser = SuggestingParser()
-        parser.add_lightning_class_args(Trainer, "trainer")
         group = copy.deepcopy(self.config["trainer"])
         for logger in _as_list(group.get("logger")):
             if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", ()):
                 logger.init_args.save_dir = str(directory)
-        made = dict(parser.instantiate_classes(Namespace(trainer=group))["trainer"])
+        made = dict(_trainer_parser().instantiate_classes(Namespace(trainer=group))["trainer"])
         made["callbacks"] = [*_with_defaults(_as_list(made["callbacks"]), made), *callbacks]
         if made["logger"] in (None, True):
             made["logger"] = CSVLogger(directory, name="log")
@@ -160,6 +159,14 @@ class StreamCLI(LightningCLI):
 
 
 DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
+
+
+@cache
+def _trainer_parser() -> SuggestingParser:
+    """Knows the settings of a Trainer, which take long to read from its signature."""
+    parser = SuggestingParser()
+    parser.add_lightning_class_args(Trainer, "trainer")
+    return parser
 
 
 def _search_here(args: Sequence[str]) -> None:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
-from eac.files import write_tensors
+from eac.files import tensor_bytes, write_tensors
+from eac.records.manifest import rewrite
 
 CHECKSUM_FILE = "readings.safetensors"
 MOST_CELLS = 1 << 20
@@ -64,6 +65,11 @@ def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
 def write_checksums(directory: Path, period: Period) -> None:
     """Writes what ``changed_sensors`` compares with."""
     write_tensors(directory / CHECKSUM_FILE, checksums(period))
+
+
+def rewrite_checksums(directory: Path, period: Period) -> None:
+    """The same for a period that is done: its manifest knows the new file before it is there."""
+    rewrite(directory / CHECKSUM_FILE, tensor_bytes(checksums(period)))
 
 
 def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | None:

@@ -11,7 +11,7 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, load_state
-from eac.artifacts.resume_points import load_checkpoint, resume_point
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -167,6 +167,8 @@ class StreamRunner:
         directory = self._directory(data.index)
         if (directory / PERIOD_FILE).is_file():
             trained = self._restore(data, directory)
+            if is_first():
+                remove_checkpoints(directory)  # where a kill left them
             clock.skip()
         else:
             clock.begin()
