@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgressBar
@@ -33,6 +34,7 @@ from eac.protocols.protocol import ProtocolName
 from eac.records.record import RUN_FILE
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer
+from eac.training.processes import end_after
 from eac.training.trainers import quiet_lightning
 
 TRAINER_DEFAULTS = {
@@ -155,7 +157,9 @@ class StreamCLI(LightningCLI):
             made["logger"] = CSVLogger(directory, name="log")
         made["plugins"] = [*_as_list(made["plugins"]), AtomicCheckpointIO()]
         made["default_root_dir"] = directory
-        return Trainer(**made)
+        trainer = Trainer(**made)
+        end_after(trainer, self.config["run"]["process_timeout"])
+        return trainer
 
 
 DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
@@ -196,6 +200,12 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         type=list[Peer],
         default=[],
         help="Fitted in each period beside the naive forecasts: [lightgbm].",
+    )
+    parser.add_argument(
+        "--run.process_timeout",
+        type=PositiveFloat,
+        default=1800.0,
+        help="Seconds after which a process that waits for another one of the run gives up.",
     )
     parser.add_argument(
         "--run.watch",

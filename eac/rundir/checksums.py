@@ -13,8 +13,10 @@ from torch import Tensor
 
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
+from eac.errors import CheckpointError
 from eac.files import tensor_bytes, write_tensors
 from eac.records.manifest import rewrite
+from eac.records.tensorfile import check_tensors
 
 CHECKSUM_FILE = "readings.safetensors"
 MOST_CELLS = 1 << 20
@@ -123,7 +125,8 @@ def _load(path: Path) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
     try:
+        check_tensors(path)
         kept = load_file(path)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, CheckpointError):
         return None
     return kept if {"checksum", "steps", "observed", "node_ids"} <= kept.keys() else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
-from eac.files import make_folder, remove_folder
+from eac.files import make_folder, refuse_links, remove_folder
 from eac.records.folders import done_folders, period_folder, period_folders
 from eac.records.manifest import write_noted
 from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
@@ -45,6 +45,7 @@ def open_run(
     Raises:
         RunError: If the directory holds something else, or a run with other settings, or periods
             that do not fit the stream.
+        WriteError: If a symbolic link in it leads elsewhere.
     """
     _check_folder(run_dir)
     make_folder(run_dir)
@@ -161,6 +162,7 @@ def _check_folder(run_dir: Path) -> None:
         return
     if not run_dir.is_dir():
         raise RunError(f"{run_dir} is a file. Give a directory that receives the run.")
+    refuse_links(run_dir)
     if (run_dir / RUN_FILE).is_file() or (run_dir / CONFIG_FILE).is_file():
         return
     others = sorted(

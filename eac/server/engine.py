@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +63,12 @@ class Engine:
         run_dir: The run to serve.
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
+        trust: Modules with classes of your own that the run may name.
     """
 
-    def __init__(self, run_dir: Path, state_dir: Path, history: int):
+    def __init__(self, run_dir: Path, state_dir: Path, history: int, trust: Sequence[str] = ()):
         self.run_dir = run_dir
+        self._trust = tuple(trust)
         self.current: NetworkForecast | None = None
         self.forwards = 0
         self.observed = 0
@@ -208,7 +211,7 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        return load_generation(self.run_dir, artifact, self._number)
+        return load_generation(self.run_dir, artifact, self._number, trust=self._trust)
 
     def _named(self, before: Generation) -> GenerationName:
         self._number += 1

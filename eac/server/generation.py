@@ -1,5 +1,6 @@
 """What a run has left, ready to serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def artifact_ids(run_dir: Path) -> dict[str, Path]:
     return {artifact_id(directory): directory for directory in done_periods(run_dir)}
 
 
-def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generation:
+def load_generation(
+    run_dir: Path, artifact: str | None, number: int, *, trust: Sequence[str] = ()
+) -> Generation:
     """Loads an artifact of a run beside those in use.
 
     Args:
@@ -56,7 +59,7 @@ def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generat
         )
     chosen = found[-1]
     position = list(known).index(chosen)
-    predictor = load_run(run_dir, period=position)
+    predictor = load_run(run_dir, period=position, trust=trust)
     if predictor.data.covariates is not None:
         raise RunError(
             f"{run_dir} forecasts with series known ahead, which readings alone do not bring. "

@@ -36,12 +36,14 @@ class Whole:
         kept: What it keeps.
         log: All that it did to files.
         contents: Folder with what it wrote.
+        stream: What it was trained on.
     """
 
     run: Path
     kept: dict[str, Any]
     log: list[Entry]
     contents: Path
+    stream: Path
 
     @property
     def operations(self) -> list[tuple[str, Path]]:
@@ -60,7 +62,7 @@ def whole(workshop, stream, tmp_path_factory) -> Callable[[str], Whole]:
             run, log = root / "run", root / "log"
             fault = Fault("log", folder=str(log))
             workshop.run(*arguments(recipe, stream, run), fault=fault).check(0)
-            known[recipe] = Whole(run, kept(run), read_log(log), log)
+            known[recipe] = Whole(run, kept(run), read_log(log), log, stream)
         return known[recipe]
 
     return give

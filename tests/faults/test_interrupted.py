@@ -110,7 +110,7 @@ def stopped(trial, seed, count):
         signum = (signal.SIGTERM, signal.SIGINT)[number % 2]
         after = chance.uniform(0.02, 0.8) if number % 4 > 1 else None
         at = chance.randrange(4, len(trial.operations)) if after is None else 10**9
-        first = trial.with_fault(Fault("signal", at, signum, after), STATUS[signum], 0)
+        first = trial.with_fault(Fault("signal", at, number=signum, after=after), STATUS[signum], 0)
         if first.status:
             seen += 1
             line = first.err.strip().splitlines()[-1]

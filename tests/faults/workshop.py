@@ -27,6 +27,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 CRASHED = 70
 """Exit status of a command that raised, which no command should."""
+HANGS = -1000
+"""Status of a command that was killed since it did not end in its time."""
 GIB = 1 << 30
 NOTHING = 10**9
 
@@ -37,7 +39,8 @@ class Fault:
 
     Attributes:
         kind: ``kill``; ``torn``, a kill with half of a file written; ``eio`` or ``enospc`` of the
-            system; ``signal``; ``log``, nothing but a log of all operations.
+            system; ``signal``; ``log``, nothing but a log of all operations; ``wait``, nothing but
+            that it begins so many seconds later.
         at: Before which operation on a file, from 0.
         since: Name of the folder from whose making on operations count; "" from the beginning.
         number: Of the signal.
@@ -121,9 +124,15 @@ class Workshop:
         )
         assert self._answer() == "ready"
 
-    def run(self, *argv: str | Path, fault: Fault | None = None, seconds: float = 100.0) -> Done:
+    def run(
+        self,
+        *argv: str | Path,
+        fault: Fault | None = None,
+        seconds: float = 100.0,
+        cwd: str | Path = ROOT,
+    ) -> Done:
         """One command, to its end."""
-        return self.together(Job([str(arg) for arg in argv], fault, seconds))[0]
+        return self.together(Job([str(arg) for arg in argv], fault, seconds, str(cwd)))[0]
 
     def together(self, *jobs: Job) -> list[Done]:
         """Several commands at the same time."""
@@ -182,7 +191,7 @@ def _begin(job: Job, place: Path) -> int:
     place.mkdir()
     pid = os.fork()
     if pid:
-        if job.fault is not None and job.fault.after is not None:
+        if job.fault is not None and job.fault.kind == "signal" and job.fault.after is not None:
             threading.Thread(target=_signal_later, args=(pid, job.fault, place)).start()
         return pid
     try:
@@ -211,13 +220,15 @@ def _end(job: Job, place: Path, pid: int) -> Done:
         if time.monotonic() - begin > job.seconds:
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            raise AssertionError(f"hangs: {job.argv}")
+            status = HANGS
+            break
         time.sleep(0.005)
     out, err = ((place / n).read_text("utf-8", "replace") for n in ("out", "err"))
     noted = place / "noted"
     operations, grown = json.loads(noted.read_text()) if noted.exists() else (0, 0)
     seconds = time.monotonic() - begin
-    return Done(os.waitstatus_to_exitcode(status), out, err, operations, seconds, grown)
+    exit_code = HANGS if status == HANGS else os.waitstatus_to_exitcode(status)
+    return Done(exit_code, out, err, operations, seconds, grown)
 
 
 def _work(job: Job, place: Path) -> None:
@@ -232,10 +243,12 @@ def _work(job: Job, place: Path) -> None:
     begun = _memory("VmSize")
     resource.setrlimit(resource.RLIMIT_AS, (begun + 8 * GIB, begun + 8 * GIB))
     hook = _Hook(job.fault or Fault("none"), place)
+    if job.fault is not None and job.fault.kind == "wait":
+        time.sleep(job.fault.after or 0.0)
     status = CRASHED
     try:
         from eac.cli.main import main
-        from eac.files import watched
+        from eac.disk import watched
 
         with watched(hook):
             status = main(list(job.argv))
