@@ -95,9 +95,7 @@ def _worst(model: LightningModule, batch: Batch | None) -> int | None:
     return int(nodes[column] if nodes.ndim == 1 else nodes[window, column])
 
 
-def check_trained(
-    trainer: Trainer, data: PeriodData, error: float | None, directory: Path
-) -> None:
+def check_trained(trainer: Trainer, data: PeriodData, error: float | None, directory: Path) -> None:
     """Refuses a training whose best validation is no forecast, and removes its checkpoints.
 
     Args:

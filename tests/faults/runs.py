@@ -8,14 +8,14 @@ from eac.artifacts.doctor import diagnose
 from eac.data.manage.convert import convert
 from tests.streams import CHURN, tiny_stream
 
-SMALL = "--data.window 6 --data.horizon 3 --trainer.max_epochs 2".split()
+SMALL = ["--data.window", "6", "--data.horizon", "3", "--trainer.max_epochs", "2"]
 RECIPES = {
     "eac": [*SMALL, "--model.backbone.init_args.hidden", "4"],
     "practical": [
         *SMALL,
-        *"--data.steps_per_epoch 2 --data.batch_size 32".split(),
-        *"--model.backbone.init_args.hidden 8 --model.backbone.init_args.num_blocks 1".split(),
-        *"--model.backbone.init_args.lags [1d]".split(),
+        *["--data.steps_per_epoch", "2", "--data.batch_size", "32"],
+        *["--model.backbone.init_args.hidden", "8", "--model.backbone.init_args.num_blocks", "1"],
+        *["--model.backbone.init_args.lags", "[1d]"],
     ],
 }
 """The recipe as published and the one for use, on a window that suits the stream."""

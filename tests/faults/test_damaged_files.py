@@ -118,9 +118,11 @@ def damaged(content, chance, count):
         if number % 2:
             yield content[:place]
         else:
-            yield content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[
-                place + 1 :
-            ]
+            yield (
+                content[:place]
+                + bytes([content[place] ^ 1 << chance.randrange(8)])
+                + content[place + 1 :]
+            )
 
 
 def try_all(examined, made, names, count, seed):

@@ -31,7 +31,15 @@ TRAINER = (
     *("precision", "devices", "accelerator", "strategy", "num_nodes", "accumulate_grad_batches"),
     *("limit_train_batches", "limit_val_batches", "limit_test_batches", "val_check_interval"),
     *("check_val_every_n_epoch", "fast_dev_run", "overfit_batches", "max_time", "deterministic"),
-    *("benchmark", "inference_mode", "callbacks", "logger", "plugins", "detect_anomaly", "profiler"),
+    *(
+        "benchmark",
+        "inference_mode",
+        "callbacks",
+        "logger",
+        "plugins",
+        "detect_anomaly",
+        "profiler",
+    ),
     *("log_every_n_steps", "enable_checkpointing", "enable_progress_bar", "barebones"),
     *("reload_dataloaders_every_n_epochs", "use_distributed_sampler", "sync_batchnorm"),
 )
@@ -62,9 +70,20 @@ KEYS = (
 )
 TEXTS = (
     *("a: [", "a: *b", "- a\n- b", "", "null", "5", "a: b: c", "\t", "{", "'", "!!python/none"),
-    *("model: !!python/object/apply:os.system ['touch owned']", "&a [*a]", "? [a]\n: b", "---\n---"),
+    *(
+        "model: !!python/object/apply:os.system ['touch owned']",
+        "&a [*a]",
+        "? [a]\n: b",
+        "---\n---",
+    ),
     *("\ufeffprotocol: strict", "protocol: strict\nprotocol: strict", "data: data", "model: []"),
-    *("trainer: 1", "run: {dir: x}", "<<: {protocol: strict}", "protocol: !!binary aGk=", "a" * 9999),
+    *(
+        "trainer: 1",
+        "run: {dir: x}",
+        "<<: {protocol: strict}",
+        "protocol: !!binary aGk=",
+        "a" * 9999,
+    ),
 )
 
 

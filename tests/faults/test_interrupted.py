@@ -1,4 +1,4 @@
-"""A run that is killed, refused by the disk, or asked to stop ends in the same bits when resumed."""
+"""A run that is killed, refused by the disk or asked to stop ends, resumed, in the same bits."""
 
 import random
 import shutil

@@ -93,7 +93,9 @@ class Pack:
 
 def config_names_a_class(pack):
     text = (pack.run / "config.yaml").read_text()
-    text = re.sub(r"class_path: \S*STGNN|class_path: \S*SeasonalMLP", "class_path: handed.evil.X", text)
+    text = re.sub(
+        r"class_path: \S*STGNN|class_path: \S*SeasonalMLP", "class_path: handed.evil.X", text
+    )
     (pack.run / "config.yaml").write_text(text)
     _module(pack)
     pack.reseal(pack.run)
@@ -297,7 +299,9 @@ def packed_rows(folder):
 def packed_sheet(folder):
     with zipfile.ZipFile(folder / "s.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("xl/workbook.xml", "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;")
+        archive.writestr(
+            "xl/workbook.xml", "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;"
+        )
         archive.writestr("xl/worksheets/sheet1.xml", bytes(400 << 20))
     return folder / "s.xlsx"
 
@@ -369,7 +373,7 @@ SETTINGS = (
     BOMB,
     "model:\n  backbone:\n    class_path: os.system\n    init_args:\n      command: touch owned",
     "model:\n  backbone:\n    class_path: subprocess.Popen\n    init_args: {args: [touch, owned]}",
-    "trainer:\n  callbacks:\n    - class_path: subprocess.Popen\n      init_args: {args: [touch, owned]}",
+    "trainer:\n  callbacks:\n  - class_path: subprocess.Popen\n    init_args: {args: [touch, owned]}",
     "trainer:\n  logger:\n    class_path: os.system\n    init_args: {command: touch owned}",
 )
 

@@ -53,9 +53,7 @@ def test_a_few_power_cuts_lose_nothing_that_is_done(workshop, stream, whole, tmp
 @pytest.mark.faults
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_no_power_cut_loses_what_is_done(
-    workshop, stream, whole, tmp_path, recipe, share, figure
-):
+def test_no_power_cut_loses_what_is_done(workshop, stream, whole, tmp_path, recipe, share, figure):
     given = arguments(recipe, stream, tmp_path / "run")
     seeds = range(share, POINTS, SHARES)
     number = cut(whole(recipe), workshop, given, tmp_path, seeds)

@@ -53,7 +53,9 @@ def test_the_last_good_state_is_that_of_the_epoch_before(tmp_path):
 
 
 def test_a_loss_that_stays_a_number_names_batch_node_and_rate_too(tmp_path):
-    said = r"error is .*, and the loss is \S+ in batch \d+ of epoch \d, .* node '[a-d]', at .* 1e\+06"
+    said = (
+        r"error is .*, and the loss is \S+ in batch \d+ of epoch \d, .* node '[a-d]', at .* 1e\+06"
+    )
     with pytest.raises(DivergedError, match=said):
         make(tmp_path, OnlineAll(), 1e6).run()
     assert not list(tmp_path.rglob("*.ckpt"))
@@ -66,7 +68,7 @@ def test_a_later_period_that_diverges_keeps_those_before_and_the_advice_works(tm
     wild = replace(periods[1], series=periods[1].series.clone())
     wild.series[:60, 0] = 3e38
     runner.data.stream._periods = (periods[0], wild)
-    with pytest.raises(DivergedError, match="period 'p1'.* and another run directory, and look"):
+    with pytest.raises(DivergedError, match=r"period 'p1'.* and another run directory, and look"):
         runner.run()
     assert [p.errors for p in read_run(tmp_path / "b").periods] == [whole.periods[0].errors]
     mended = make(tmp_path / "b", OnlineAll(), 0.01).run()
@@ -83,7 +85,10 @@ def test_a_training_of_other_data_is_not_gone_on_with(tmp_path, caplog):
         if (operation, path.name) == ("write", "readings.safetensors"):
             raise KeyboardInterrupt
 
-    with watched(lambda o, p: stop(o, Path(p.name.split("-")[-1]))), pytest.raises(KeyboardInterrupt):
+    with (
+        watched(lambda o, p: stop(o, Path(p.name.split("-")[-1]))),
+        pytest.raises(KeyboardInterrupt),
+    ):
         runner.run()
     assert (tmp_path / "b" / "period-00-p0" / "last.ckpt").is_file()
     resumed = make(tmp_path / "b", OnlineAll(), 0.01).run()

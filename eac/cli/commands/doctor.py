@@ -38,7 +38,9 @@ def main(argv: Sequence[str]) -> int:
         done = "1 period is" if diagnosis.periods == 1 else f"{diagnosis.periods} periods are"
         print(f"{plain(str(run_dir))}: all is well, {done} done.")
     elif not diagnosis.settings_lost:
-        print(f"To train what is missing or damaged: eac {shlex.join(_command(run_dir, diagnosis))}")
+        print(
+            f"To train what is missing or damaged: eac {shlex.join(_command(run_dir, diagnosis))}"
+        )
     return int(bool(diagnosis.findings))
 
 
