@@ -373,7 +373,7 @@ SETTINGS = (
     BOMB,
     "model:\n  backbone:\n    class_path: os.system\n    init_args:\n      command: touch owned",
     "model:\n  backbone:\n    class_path: subprocess.Popen\n    init_args: {args: [touch, owned]}",
-    "trainer:\n  callbacks:\n  - class_path: subprocess.Popen\n    init_args: {args: [touch, owned]}",
+    "trainer:\n  callbacks:\n  - class_path: subprocess.Popen\n    init_args: {args: [ls, owned]}",
     "trainer:\n  logger:\n    class_path: os.system\n    init_args: {command: touch owned}",
 )
 
