@@ -164,7 +164,7 @@ def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/events")
     async def events(after: int = 0) -> list[dict[str, Any]]:
         """What there is to know of the network, in order; ``after`` leaves out older ones."""
-        return [asdict(event) for event in list(engine.events) if event.number > after]
+        return [asdict(event) for event in engine.events.after(after)]
 
 
 def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:
