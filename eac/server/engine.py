@@ -23,12 +23,13 @@ from eac.server.generation import Generation, artifact_ids, load_generation
 from eac.server.log import ObservationLog
 from eac.server.places import positions
 from eac.server.readings import Readings
+from eac.serving.predictor import Predictor
 from eac.typing import NodeSeries
 
 log = logging.getLogger("eac")
 
 KEPT_GENERATIONS = 8
-"""Generations that a rollback finds in memory; older ones are loaded again."""
+"""Generations that a rollback finds, and artifacts that are loaded once."""
 MOST_EVENTS = 1000
 
 
@@ -74,6 +75,7 @@ class Engine:
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._history = history
         self._number = 0
+        self._loaded: dict[str, Predictor] = {}
         self._event_number = 0
         self._lock = threading.RLock()
         self._swap = threading.Lock()
@@ -209,7 +211,12 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        return load_generation(self.run_dir, artifact, self._number)
+        made = load_generation(self.run_dir, artifact, self._number, self._loaded)
+        self._loaded.pop(made.name.artifact, None)
+        self._loaded[made.name.artifact] = made.predictor
+        if len(self._loaded) > KEPT_GENERATIONS:
+            del self._loaded[next(iter(self._loaded))]
+        return made
 
     def _named(self, before: Generation) -> GenerationName:
         self._number += 1
