@@ -57,11 +57,8 @@ def recent(board: Board, predictor: Predictor) -> Recent | None:
         if node not in inside and count and (node in known or count >= window)
     ]
     ids = (*current, *others)
-    column = {node: i for i, node in enumerate(board.node_ids)}
-    columns = np.array([column.get(node, -1) for node in ids])
-    laid = series[:, columns]
-    laid[:, columns < 0] = np.nan
-    return Recent(board.now, board.time_of(board.now), board.step, ids, torch.from_numpy(laid))
+    laid = torch.from_numpy(board.laid_out(series, ids))
+    return Recent(board.now, board.time_of(board.now), board.step, ids, laid)
 
 
 def issue(
