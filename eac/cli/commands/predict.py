@@ -53,7 +53,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.data.parsing import tabular
-    from eac.data.readers.frame import read_frame
+    from eac.data.readers.frame_files import read_frame
     from eac.serving.predictor import load_run
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
