@@ -107,8 +107,8 @@ def export_artifact(folder: Path, output: Path) -> About:
     known = about(folder)
     if known.backbone is None or known.strategy is None:
         raise RunError(
-            f"{folder / CARD_FILE} does not say how its model was built, so that no other run could "
-            "load it. Train it with: eac run"
+            f"{folder / CARD_FILE} does not say how its model was built, so that no other run "
+            "could load it. Train it with: eac run"
         )
     with writing_folder(output) as target:
         _copied(folder, read_artifact(folder), target)

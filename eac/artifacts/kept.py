@@ -52,8 +52,8 @@ def find_kept(run_dir: Path, wanted: str | int) -> Path:
     said = ", ".join(repr(artifacts[folder].period) for folder in periods)
     ids = ", ".join(artifact.id[:12] for artifact in artifacts.values())
     raise RunError(
-        f"there is no finished period {wanted!r}, nor an artifact of that id. Give one of {said}, a "
-        f"position from 0 to {len(periods) - 1}, or the beginning of an id: {ids}."
+        f"there is no finished period {wanted!r}, nor an artifact of that id. Give one of {said}, "
+        f"a position from 0 to {len(periods) - 1}, or the beginning of an id: {ids}."
     )
 
 

@@ -130,9 +130,7 @@ class Program(nn.Module):
         return Clock(steps % slots, days, slots, calendar.days_per_week)
 
 
-def prompt_of(
-    model: Forecaster, num_nodes: int, window: int
-) -> Float[Tensor, "node width"] | None:
+def prompt_of(model: Forecaster, num_nodes: int, window: int) -> Float[Tensor, "node width"] | None:
     """The prompts of the nodes that a model is pointed at; None where it has none."""
     inputs = model.strategy.adapt_input(Inputs(torch.zeros(1, num_nodes, window)))
     return None if inputs.prompt is None else inputs.prompt.detach().contiguous()
@@ -147,8 +145,8 @@ def _check(data: SavedData, model: Forecaster) -> None:
     ):
         if found:
             raise RunError(
-                f"this run forecasts with {what}, which an exported program does not take. Forecast "
-                "with: eac predict"
+                f"this run forecasts with {what}, which an exported program does not take. "
+                "Forecast with: eac predict"
             )
 
 

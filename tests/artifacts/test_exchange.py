@@ -68,9 +68,10 @@ def test_a_comparison_names_sensors_settings_and_tensors(run, capsys):
 def test_forecasts_follow_a_rollback_and_come_back(run, capsys):
     newest = forecasts(run)
     assert ids(run)[1][:12] in said(capsys, "rollback", str(run))
-    assert forecasts(run) == load_run(run, period=1).predict(long(build()[1], 2, 150))[
-        "y_hat"
-    ].tolist()
+    assert (
+        forecasts(run)
+        == load_run(run, period=1).predict(long(build()[1], 2, 150))["y_hat"].tolist()
+    )
     said(capsys, "rollback", str(run))
     assert "no artifact before" in said(capsys, "rollback", str(run), status=1)
     said(capsys, "use", str(run), "newest")
