@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eac.cli.command_parsers import command_parser
 from eac.plain import plain
 from eac.rundir.lock import only_writer, writer
 
@@ -23,7 +24,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Examines a run; with ``--repair`` trains what is damaged again."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     from eac.artifacts.doctor import diagnose
 
     run_dir = Path(arguments.run_dir)
@@ -76,13 +77,13 @@ def _command(run_dir: Path, diagnosis: "Diagnosis") -> list[str]:
     return ["run", "--resume", str(run_dir), *again]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac doctor",
-        description="Compares every file of a run with its digest, and names what is damaged,\n"
+        "Compares every file of a run with its digest, and names what is damaged,\n"
         "missing or of another version, period by period.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument("run_dir", help="directory of the run")
     parser.add_argument(
