@@ -235,6 +235,7 @@ def _work(job: Job, place: Path) -> None:
     """In the new process: runs the command and leaves with its status."""
     os.setsid()
     os.chdir(job.cwd)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
