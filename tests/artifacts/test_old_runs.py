@@ -86,7 +86,7 @@ def test_an_old_run_that_was_killed_in_its_refit_goes_on_to_the_same_errors(old_
     assert main(["run", "--resume", str(run)]) == 0
     done = [period.errors.point["MAE"]["mean"] for period in read_run(run).periods]
     assert done == pytest.approx(MAE["unfinished-refit"], rel=1e-3)
-    assert not refit.exists()
+    assert not (refit / "last.ckpt").exists()
     assert main(["doctor", str(run)]) == 0
 
 
