@@ -125,3 +125,79 @@ def test_a_forecast_long_after_the_run_says_so(zoned):
 
     assert set(predictor.predict(later)["note"]) == {"the run ended 240 days before"}
     assert set(predictor.predict(frame)["note"]) == {""}
+
+
+def by_day(stamps):
+    weekend = stamps.day_of_week >= 5
+    return np.where(weekend, (stamps.hour >= 9) & (stamps.hour < 18), stamps.hour >= 5)
+
+
+NEVER_READ = {
+    "across midnight": (lambda s: (s.hour >= 5) | (s.hour < 1), "outside 05:00 to 01:00:"),
+    "closed at weekends": (lambda s: s.day_of_week < 5, "on Saturday and Sunday:"),
+    "shorter at weekends": (by_day, "outside 05:00 to 24:00, and in fewer slots on Saturday and Sunday:"),
+    "closed on Mondays": (lambda s: s.day_of_week > 0, "on Monday:"),
+    "nights at weekends": (
+        lambda s: (s.hour >= 5) | ((s.hour < 4) & (s.day_of_week >= 5)),
+        "outside 05:00 to 04:00, and in fewer slots on Monday to Friday:",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_READ)
+def test_nothing_is_forecast_at_any_time_that_is_never_read(tmp_path, check, kind):
+    rule, said = NEVER_READ[kind]
+    stamps = DAYS[: 26 * 24]
+    frame = readings(stamps[rule(stamps)])
+    (tmp_path / "x.csv").write_text(frame.to_csv(index=False))
+    status, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+    clock = FrameStream(frame)[0].calendar
+    times = pd.DatetimeIndex(clock.wall_times(range(2000)))
+    forecast = times[[not clock.never_read(step) for step in range(2000)]]
+
+    assert (status, f"nothing is ever read {said}" in text) == (0, True)
+    assert rule(forecast).all()
+
+
+def test_days_without_readings_are_no_steps_of_daily_readings(tmp_path, check):
+    frame = readings(pd.bdate_range("2022-01-03", periods=120))
+    (tmp_path / "x.csv").write_text(frame.to_csv(index=False))
+    _, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+    clock = FrameStream(frame)[0].calendar
+
+    assert "nothing is ever read on Saturday and Sunday" in text
+    assert (clock.steps_per_day, clock.days_per_week, clock.cycles) == (1, 5, ("day", "week"))
+    assert clock.time_of(120) == pd.Timestamp("2022-06-20")
+
+
+def test_a_stray_reading_at_night_opens_no_hour(tmp_path, check):
+    frame = night_free()
+    stray = frame.iloc[:1].assign(ds=pd.Timestamp("2024-01-10 02:00"))
+    pd.concat([frame, stray]).to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv")
+
+    assert "nothing is ever read outside 05:00 to 23:00: only" in text
+    assert "1 readings outside the hours 05:00 to 23:00 are left out" in text
+
+
+def test_one_weekend_without_readings_is_a_gap(tmp_path, check):
+    frame = readings(DAYS[: 24 * 9])
+    weekdays = frame[frame["ds"].dt.day_of_week < 5]
+
+    assert FrameStream(weekdays)[0].calendar.hours is None
+
+
+def test_nights_that_are_too_few_to_be_sure_of_are_said(tmp_path, check):
+    night_free()[lambda f: f["ds"] < "2024-01-06"].to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+
+    assert "6 of the 24 slots of a day never hold a reading" in text
+
+
+def test_sensors_that_read_more_rarely_than_steps_come_are_named(tmp_path, check):
+    frame = readings(DAYS)
+    offset = frame["unique_id"].map({"s0": 0, "s1": 20, "s2": 40}).astype("timedelta64[m]")
+    frame.assign(ds=frame["ds"] + offset).to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv")
+
+    assert "3 nodes whose readings never follow each other by one step of 20 min" in text

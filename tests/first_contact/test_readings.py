@@ -99,6 +99,14 @@ def test_fill_values_are_named(tmp_path, check, fill):
     assert "often stands for a missing one" in text
 
 
+def test_one_negative_value_among_counts_is_named_however_frequent(tmp_path, check):
+    frame = readings(HOURS)
+    frame.loc[frame.index % 10 == 3, "y"] = -1
+    _, text = check(write(tmp_path / "x.csv", frame))
+
+    assert "readings of -1 among counts of at least 0 (missing_values: [-1]): s0, s1, s2" in text
+
+
 def test_another_unit_is_named(tmp_path, check):
     frame = readings(HOURS).astype({"y": float})
     frame.loc[500:1007, "y"] *= 1000

@@ -24,6 +24,7 @@ STEADY = 2.0
 BLOCKS = 8
 _SAMPLE_STEPS = 4096
 _SAMPLE = 1 << 22
+_FEWEST_STEPS, _FEW_READINGS = 512, 20
 
 
 def suspicious_values(
@@ -42,6 +43,8 @@ def suspicious_values(
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    yield from _rarely_read(period)
+    yield from unread_slots(period)
 
 
 def before_training(period: Period, split: Split) -> tuple[str, ...]:
@@ -52,6 +55,7 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
     if bool(training.all()):
         return ("the training part holds no reading at all: scales come from what else is known",)
     said = [*period.notes, *clock_notes(period.calendar)]
+    said += unread_slots(period)
     said += named(period, silent, "without any reading, which get no forecast")
     said += named(
         period,
@@ -93,6 +97,34 @@ def named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[
         yield f"{len(ids)} {plural} {what}: {', '.join(ids[:3])}{more}"
 
 
+def unread_slots(period: Period) -> Iterator[str]:
+    """Slots of the day that never hold a reading, where hours were not recognised or are off."""
+    clock, days = period.calendar, period.num_steps / period.calendar.steps_per_day
+    if clock.step is None or clock.cycles[0] != "day" or clock.hours is not None or days < 2:
+        return
+    read = torch.cat([(~part.isnan()).any(1) for _, part in pieces(period.series)])
+    slots = clock.slot_of_day(torch.arange(period.num_steps))
+    held = torch.bincount(slots[read], minlength=clock.steps_per_day)
+    never = int((held == 0).sum())
+    if 0 < never < clock.steps_per_day:
+        yield (
+            f"{never} of the {clock.steps_per_day} slots of a day never hold a reading, and are "
+            "forecast all the same (hours: 05:00-22:00 and the like leaves them out)"
+        )
+
+
+def _rarely_read(period: Period) -> Iterator[str]:
+    """Nodes that are read more rarely than the steps come: every second step, or every sixth."""
+    steps = period.series[: max(_FEWEST_STEPS, _SAMPLE // period.num_nodes)]
+    present = ~steps.isnan()
+    count, both = present.sum(0), (present[1:] & present[:-1]).sum(0)
+    rare = (count >= _FEW_READINGS) & (both <= 0.02 * count)
+    if period.calendar.step is not None:
+        every = in_words(period.calendar.step)
+        about = f"whose readings never follow each other by one step of {every}: they come more"
+        yield from named(period, rare, f"{about} rarely, or at other minutes, than steps do")
+
+
 def _sample(period: Period) -> Float[Tensor, "some node"]:
     """Some steps, in order of time; the same every time."""
     steps = max(64, min(_SAMPLE_STEPS, _SAMPLE // period.num_nodes))
@@ -128,13 +160,20 @@ def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iter
     present = ~sample.isnan()
     whole = ((sample == sample.round()) | ~present).all(0)
     negative, count = (sample < 0).sum(0), present.sum(0)
-    odd = whole & (negative > 0) & (negative < FEW_NEGATIVE * count)
+    below = torch.where(sample < 0, sample, torch.nan).nan_to_num(-torch.inf).amax(0)
+    one_value = ((sample >= 0) | ~present | (sample == below)).all(0)
+    few = negative < torch.where(one_value, 0.5, FEW_NEGATIVE) * count
+    odd = whole & (negative > 0) & few
     if not bool(odd.any()):
         return
     total = torch.zeros(period.num_nodes, dtype=torch.long)
     for _, part in pieces(period.series):
         total += (part < 0).sum(0)
-    about = f"with {int(total[odd].sum()):,} negative readings among counts of at least 0"
+    values = below[odd].unique().tolist()
+    same = len(values) == 1 and bool(one_value[odd].all())
+    what = f"readings of {values[0]:.7g}" if same else "negative readings"
+    hint = f" (missing_values: [{values[0]:.7g}])" if same else ""
+    about = f"with {int(total[odd].sum()):,} {what} among counts of at least 0{hint}"
     yield from named(period, odd, about)
 
 

@@ -185,6 +185,8 @@ def _check_holes(period: Period, holes: Steps, hours: OpenHours | None) -> None:
         step = clock.step or columns.ONE_DAY
         slots = (stamps - stamps.normalize()) // pd.Timedelta(step)
         inside = np.isin(slots, hours.slots) & np.isin(stamps.day_of_week, hours.days)
+        pairs = zip(stamps.day_of_week.tolist(), slots.tolist(), strict=True)
+        inside &= np.array([pair not in hours.never for pair in pairs], dtype=bool)
         stamps, holes = stamps[inside], holes[inside]
     if len(holes):
         begin, end = int(holes[0]), int(holes[0])
