@@ -1,7 +1,6 @@
 """Lightning's checkpoints of a period that is under way: written whole, and verified when read."""
 
 import hashlib
-import logging
 import pickle
 import zipfile
 from pathlib import Path
@@ -12,10 +11,11 @@ from lightning.fabric.plugins import TorchCheckpointIO
 
 from eac.errors import CheckpointError
 from eac.files import digest, remove, torch_bytes, write_bytes, write_text
+from eac.plain import logger
 from eac.records.jsonfile import doctor
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 SIDECAR = ".sha256"

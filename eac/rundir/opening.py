@@ -1,6 +1,5 @@
 """Opening a run directory: is it this run, and do its periods fit the stream?"""
 
-import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,13 +7,14 @@ from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
 from eac.files import make_folder, remove_folder
+from eac.plain import logger
 from eac.records.folders import done_folders, period_folder, period_folders
 from eac.records.manifest import write_noted
 from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
 from eac.rundir.redo import forget_from, position_of
 from eac.rundir.settings import differences, in_words, read_settings
 
-log = logging.getLogger("eac")
+log = logger()
 
 CONFIG_FILE = "config.yaml"
 OWN_FILES = (CONFIG_FILE, RUN_FILE, "manifest.json", "report.html", "log.txt", "cell.json")

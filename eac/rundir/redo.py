@@ -1,15 +1,15 @@
 """Training a run again from one of its periods on."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
 from eac.files import remove, remove_folder
+from eac.plain import logger
 from eac.records.folders import PERIOD_FILE, done_folders, period_folders
 from eac.records.jsonfile import read_json
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 def position_of(period: str | int, names: Sequence[str]) -> int:

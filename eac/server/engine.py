@@ -1,6 +1,5 @@
 """What happens between an observation and a forecast, in two threads beside the server's."""
 
-import logging
 import math
 import queue
 import threading
@@ -17,6 +16,7 @@ import torch
 from eac.calibration.base import Calibrator
 from eac.data.core.calendar import Calendar
 from eac.errors import EACError
+from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation
@@ -26,7 +26,7 @@ from eac.server.readings import Readings
 from eac.serving.predictor import Predictor
 from eac.typing import NodeSeries
 
-log = logging.getLogger("eac")
+log = logger()
 
 KEPT_GENERATIONS = 8
 """Generations that a rollback finds, and artifacts that are loaded once."""

@@ -1,6 +1,5 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
+from eac.plain import logger
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
@@ -32,6 +32,7 @@ from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
@@ -47,7 +48,7 @@ from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 class StreamRunner:
@@ -71,6 +72,7 @@ class StreamRunner:
         accept_changes: Go on where data of done periods changed, from what was learned before.
         redo: Name or position of the period to train again, with all that follow.
         after_period: Called with the run directory after each period that was trained.
+        progress: Show a bar over all periods; None shows it in a terminal and in a notebook.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -93,6 +95,7 @@ class StreamRunner:
         accept_changes: bool = False,
         redo: str | None = None,
         after_period: Callable[[Path], None] | None = None,
+        progress: bool | None = None,
     ):
         self.forecaster = forecaster
         self.data = data
@@ -113,6 +116,8 @@ class StreamRunner:
         self._accept_changes = accept_changes
         self._redo = redo
         self._after_period = after_period
+        self._progress = progress if is_first() else False
+        self._bar = RunBar(None, 0)
 
     @property
     def position(self) -> int:
@@ -130,15 +135,21 @@ class StreamRunner:
         quiet_lightning()
         with only_writer(self.run_dir) if is_first() else nullcontext():
             asked = self._open()
-            clock = Clock(len(asked))
-            while self._next < len(asked):
-                data = self.data.for_period(self._next)
-                self._advance(data, clock)
-                self._next += 1
+            self._run_all(len(asked))
             if is_first():
                 write_run(self.run_dir, read_run(self.run_dir))
             wait_for_all()
         return read_run(self.run_dir)
+
+    def _run_all(self, count: int) -> None:
+        """Advances over the first ``count`` periods."""
+        clock = Clock(count)
+        with run_bar(count, shown=self._progress) as self._bar:
+            while self._next < count:
+                data = self.data.for_period(self._next)
+                self._advance(data, clock)
+                self._bar.done(data.period.name)
+                self._next += 1
 
     def _open(self) -> list[str]:
         """Readies the run directory, and returns the names of the periods that are asked for."""
@@ -225,7 +236,8 @@ class StreamRunner:
         told = log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
+        bar = self._bar.callbacks(data.period.name)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
@@ -245,7 +257,6 @@ class StreamRunner:
         if is_first():
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
-            base = self._directory(0) if data.index else None
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             base = self._directory(0) if data.index else None

@@ -135,7 +135,10 @@ def by_day(stamps):
 NEVER_READ = {
     "across midnight": (lambda s: (s.hour >= 5) | (s.hour < 1), "outside 05:00 to 01:00:"),
     "closed at weekends": (lambda s: s.day_of_week < 5, "on Saturday and Sunday:"),
-    "shorter at weekends": (by_day, "outside 05:00 to 24:00, and in fewer slots on Saturday and Sunday:"),
+    "shorter at weekends": (
+        by_day,
+        "outside 05:00 to 24:00, and in fewer slots on Saturday and Sunday:",
+    ),
     "closed on Mondays": (lambda s: s.day_of_week > 0, "on Monday:"),
     "nights at weekends": (
         lambda s: (s.hour >= 5) | ((s.hour < 4) & (s.day_of_week >= 5)),

@@ -37,7 +37,7 @@ def suspicious_values(
         low: Smallest reading of each node; infinite where there is none.
         high: Largest reading of each node; minus infinite where there is none.
     """
-    filled = yield from _fill_values(period, low, high)
+    filled = yield from _fill_values(period, torch.cat([low, high]))
     sample = _sample(period)
     sample = torch.where(torch.isin(sample, torch.tensor(filled)), torch.nan, sample)
     yield from _negative_counts(period, sample)
@@ -56,7 +56,7 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
         return ("the training part holds no reading at all: scales come from what else is known",)
     said = [*period.notes, *clock_notes(period.calendar)]
     said += unread_slots(period)
-    said += named(period, silent, "without any reading, which get no forecast")
+    said += named(period, silent, "without any reading and without a forecast")
     said += named(
         period,
         training & ~silent,
@@ -134,11 +134,24 @@ def _sample(period: Period) -> Float[Tensor, "some node"]:
     return period.series[order[:steps].sort().values]
 
 
-def _fill_values(
-    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
-) -> Iterator[str]:
+def fill_values(period: Period) -> Iterator[str]:
+    """Values that often stand for missing readings, with their counts, one sentence each.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.tensor([[3.0], [-999.0]])
+        >>> period = Period("0", series, ("a",), Graph.empty(1), Calendar(24))
+        >>> next(fill_values(period)).partition(",")[0]
+        '1 node with 1 readings of -999'
+    """
+    ends = [part.nan_to_num(0.0).aminmax(dim=0) for _, part in pieces(period.series)]
+    yield from _fill_values(period, torch.cat([end for pair in ends for end in pair]))
+
+
+def _fill_values(period: Period, ends: Float[Tensor, " end"]) -> Iterator[str]:
     """Names values that stand for missing readings; returns them."""
-    ends, found = torch.cat([low, high]), []
+    found = []
     for value in torch.tensor(FILL_VALUES).tolist():
         if not bool((ends == value).any()):
             continue

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph, edges_by_id
+from eac.data.parsing.clock_changes import on_a_steady_clock, seen_twice
 from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.parsing.tabular import MISSING
@@ -21,7 +22,8 @@ from eac.errors import StreamError
 ONE_DAY = timedelta(days=1)
 HINT_MISSING = "Give missing readings as empty cells or NaN."
 HINT_CLOCK = (
-    "Where clocks change between summer and winter, give stamps with their offset, or time_zone."
+    "Where clocks change between summer and winter, give stamps with their offset, or say whose "
+    "clock it is: --time-zone Europe/Oslo (time_zone in stream.yaml)."
 )
 
 
@@ -41,6 +43,8 @@ def by_time(
         if len(frame) == 0:
             return frame.drop(columns=clock), Stamps.none()
         stamps = parse_stamps(pd.Index(frame[clock], name=clock), what, form)
+        stamps = seen_twice(stamps, np.zeros(len(frame), dtype=np.int64))
+        stamps = on_a_steady_clock(stamps, form)
         frame = frame.drop(columns=clock)
     frame = frame.set_axis(stamps.wall, axis=0)
     return frame.set_axis(frame.columns.astype(str), axis=1), stamps

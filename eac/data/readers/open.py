@@ -75,6 +75,8 @@ class OwnStream(GraphStream):
         steps_per_day: Slots in a day.
         hours: Slots that are left out: auto, all, or a span such as 05:00-22:00.
         missing_values: Readings that stand for none.
+        decimal: Decimal sign of the readings.
+        sheet: Sheet of an Excel file.
         max_empty: Largest share of steps without a reading.
         memory_gib: Largest size of a series in memory.
         max_nodes: Largest number of sensors.
@@ -97,6 +99,8 @@ class OwnStream(GraphStream):
         steps_per_day: int | None = None,
         hours: str = AUTO,
         missing_values: list[float] | None = None,
+        decimal: str | None = None,
+        sheet: str | None = None,
         max_empty: float = Form.max_empty,
         memory_gib: float = Form.memory_gib,
         max_nodes: int = Form.max_nodes,
@@ -112,6 +116,8 @@ class OwnStream(GraphStream):
             steps_per_day=steps_per_day,
             hours=hours,
             missing_values=tuple(missing_values or ()),
+            decimal=decimal,
+            sheet=sheet,
             max_empty=max_empty,
             memory_gib=memory_gib,
             max_nodes=max_nodes,
@@ -169,10 +175,10 @@ def _is_frame(path: Path, form: Form | None) -> bool:
         form = form or Form()
         yaml = path / files.STREAM_FILE
         keys = Form.of_settings(yaml, files.read_settings(yaml, None)).with_said(form)
-        names = tabular.column_names(series)
+        names = tabular.column_names(series, keys)
         return layout.is_long(names, keys) or not (path / "nodes.csv").is_file()
     parts = _tables_in(path)
-    heads = {tuple(tabular.column_names(part)) for part in parts} if len(parts) > 1 else set()
+    heads = {tuple(tabular.column_names(p, form)) for p in parts} if len(parts) > 1 else set()
     return len(heads) == 1
 
 
