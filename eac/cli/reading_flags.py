@@ -63,7 +63,7 @@ def with_own_stream(args: Sequence[str]) -> list[str]:
             settings = {"class_path": OWN_STREAM, "init_args": {"path": path, **typed}}
             return [*rest[:at], f"--stream={json.dumps(settings)}", *rest[at + 2 - bool(equals) :]]
     flag = _flag(next(iter(said)))
-    raise ConfigError(f"{flag} says how a stream is read: give --stream PATH beside it.")
+    raise ConfigError(f"{flag} says how a stream is read: give --stream PATH with it.")
 
 
 def _taken(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:

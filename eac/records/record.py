@@ -163,6 +163,7 @@ class RunRecord:
         versions: Versions of the libraries used.
         periods: Finished periods in order of time.
         asked: Names of the periods that the run was last asked for; empty in older runs.
+        target: What is measured; empty where nobody said it, and in older runs.
     """
 
     stream: str
@@ -174,6 +175,7 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     periods: tuple[PeriodRecord, ...] = ()
     asked: tuple[str, ...] = ()
+    target: str = ""
 
     def mean(self, group: str = "all") -> HorizonTable:
         """Errors of one group of nodes, averaged over the periods that have it."""

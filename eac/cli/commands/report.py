@@ -1,4 +1,4 @@
-"""`eac report`: the errors of a run beside those of naive forecasts."""
+"""`eac report`: the errors of a run, compared with naive forecasts."""
 
 import argparse
 import importlib.util
@@ -94,7 +94,7 @@ def _write(arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "eac report",
-        description="Print the test errors of a run by period and horizon, beside naive\n"
+        description="Print the test errors of a run by period and horizon, with naive\n"
         "forecasts, or write them as one page with figures.",
         epilog=COLUMNS_AND_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -15,11 +15,16 @@ class GraphStream(ABC):
     are loaded on demand and not kept.
 
     Attributes:
+        name: Name of the stream.
+        target: What is measured, such as ``PM10``; empty where nobody said it.
+        unit: Unit of the readings.
+        source: Where the data come from.
         opened_from: Path by which ``open_stream`` found it; None for one made otherwise.
         open_again: Gives the stream as its files are now; None for one made otherwise.
     """
 
     name: str = "stream"
+    target: str = ""
     unit: str = ""
     source: str = ""
     opened_from: Path | None = None

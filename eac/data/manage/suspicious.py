@@ -175,15 +175,15 @@ def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iter
     negative, count = (sample < 0).sum(0), present.sum(0)
     below = torch.where(sample < 0, sample, torch.nan).nan_to_num(-torch.inf).amax(0)
     one_value = ((sample >= 0) | ~present | (sample == below)).all(0)
-    few = negative < torch.where(one_value, 0.5, FEW_NEGATIVE) * count
-    odd = whole & (negative > 0) & few
+    few, seldom = negative < FEW_NEGATIVE * count, negative < 0.5 * count
+    odd = whole & (negative > 0) & (few | (one_value & seldom))
     if not bool(odd.any()):
         return
     total = torch.zeros(period.num_nodes, dtype=torch.long)
     for _, part in pieces(period.series):
         total += (part < 0).sum(0)
     values = below[odd].unique().tolist()
-    same = len(values) == 1 and bool(one_value[odd].all())
+    same = len(values) == 1 and bool((odd & one_value & ~few).any())
     what = f"readings of {values[0]:.7g}" if same else "negative readings"
     hint = f" (missing_values: [{values[0]:.7g}])" if same else ""
     about = f"with {int(total[odd].sum()):,} {what} among counts of at least 0{hint}"

@@ -40,14 +40,14 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
         names = [str(name) for name in book.sheet_names]
         if form.sheet is not None:
             return _named(book, form.sheet, names, f"{what}: {path}", taken)
-        heads = {name: list(book.parse(name, nrows=0).columns) for name in names}
+        heads = {name: list(_parse(book, name, {"nrows": 0}).columns) for name in names}
         filled = [name for name in names if heads[name]]
         if len({tuple(map(str, heads[name])) for name in filled}) > 1:
             raise StreamError(
                 f"{what}: {path} holds the sheets {_listed(filled)}, which have other columns. Say "
                 f"which one: --sheet {filled[-1]!r} (sheet in stream.yaml)."
             )
-        parts = [cast(pd.DataFrame, book.parse(name, **taken)) for name in filled or names[:1]]
+        parts = [_parse(book, name, taken) for name in filled or names[:1]]
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
@@ -56,7 +56,11 @@ def _named(
 ) -> pd.DataFrame:
     if sheet not in names:
         raise StreamError(f"{what} has no sheet {sheet!r}. It has: {_listed(names)}.")
-    return cast(pd.DataFrame, book.parse(sheet, **options))
+    return _parse(book, sheet, options)
+
+
+def _parse(book: pd.ExcelFile, sheet: str, options: dict[str, Any]) -> pd.DataFrame:
+    return cast(pd.DataFrame, pd.read_excel(book, sheet_name=sheet, **options))
 
 
 def _listed(names: list[str]) -> str:

@@ -29,7 +29,7 @@ from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
 from eac.typing import StrPath
 
-KNOWN_KEYS = ("name", "unit", "source", "period", "covariates", *FORM_KEYS)
+KNOWN_KEYS = ("name", "target", "unit", "source", "period", "covariates", *FORM_KEYS)
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
@@ -229,11 +229,11 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
     """The long frame in a folder or a file.
 
     A folder holds ``series.csv`` (or ``.parquet``, or parts of one frame), and when wanted
-    ``edges.csv``, ``nodes.csv`` and a ``stream.yaml`` with ``name``, ``unit``, ``source``,
-    ``period``, ``covariates`` and the keys of ``Form``. A single file ``<stem>.csv`` has its edges
-    in ``<stem>_edges.csv`` or ``edges.csv`` beside it, and its settings in ``<stem>.yaml`` or
-    ``stream.yaml``. Without edges there are none. A column ``period`` cuts the frame unless
-    the settings say otherwise.
+    ``edges.csv``, ``nodes.csv`` and a ``stream.yaml`` with ``name``, ``target``, ``unit``,
+    ``source``, ``period``, ``covariates`` and the keys of ``Form``. A single file ``<stem>.csv``
+    has its edges in ``<stem>_edges.csv`` or ``edges.csv`` beside it, and its settings in
+    ``<stem>.yaml`` or ``stream.yaml``. Without edges there are none. A column ``period`` cuts the
+    frame unless the settings say otherwise.
 
     Args:
         path: The folder or the file.
@@ -259,6 +259,7 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
         name=str(settings.get("name") or stem),
         form=replace(form, id_col=None, time_col=None, target_col=None),
     )
+    stream.target = str(settings.get("target") or "")
     stream.unit = str(settings.get("unit") or "")
     stream.source = str(settings.get("source") or "")
     return stream

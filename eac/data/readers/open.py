@@ -125,7 +125,7 @@ class OwnStream(GraphStream):
         self.path = path
         self.stream = open_stream(path, form)
         self.name, self.unit = self.stream.name, self.stream.unit
-        self.source = self.stream.source
+        self.source, self.target = self.stream.source, self.stream.target
         self.opened_from, self.open_again = self.stream.opened_from, self.stream.open_again
 
     def unfinished(self, index: int) -> str | None:
