@@ -188,7 +188,7 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         "--run.peers",
         type=list[Peer],
         default=[],
-        help="Fitted in each period beside the naive forecasts: [lightgbm].",
+        help="Fitted in each period, in addition to the naive forecasts: [lightgbm].",
     )
     parser.add_argument(
         "--run.watch",

@@ -80,7 +80,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
         "connect",
         parents=[stream],
         help="write edges.csv from the coordinates in nodes.csv",
-        description="Writes edges.csv beside each nodes.csv (node_id,latitude,longitude): each "
+        description="Writes edges.csv next to each nodes.csv (node_id,latitude,longitude): each "
         "sensor and its nearest ones, nearer ones with more weight.",
     )
     near = "neighbours that each sensor asks for (default: 4)"
