@@ -40,14 +40,24 @@ class Arrival:
 
 @dataclass(frozen=True, eq=False)
 class FirstRows:
-    """First factor rows of the nodes that join, and what the record should say about them."""
+    """First factor rows of the nodes that join, and what the record should say about them.
+
+    Example:
+        >>> FirstRows(torch.zeros(2, 6), "as unknown sensors").note
+        'as unknown sensors'
+    """
 
     rows: Float[Tensor, "new column"]
     note: str | None = None
 
 
 class ColdStart(Described, ABC):
-    """Gives new nodes their first factor rows."""
+    """Gives new nodes their first factor rows.
+
+    Example:
+        >>> [start.name for start in (RandomStart(), UnknownStart(), AlikeStart())]
+        ['RandomStart', 'UnknownStart', 'AlikeStart']
+    """
 
     @property
     def name(self) -> str:
@@ -60,7 +70,14 @@ class ColdStart(Described, ABC):
 
 
 class RandomStart(ColdStart):
-    """Small random values (published)."""
+    """Small random values (published).
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> drawn = torch.tensor([[0.1, -0.2]])
+        >>> RandomStart().first_rows(SimpleNamespace(drawn=drawn)).rows
+        tensor([[ 0.1000, -0.2000]])
+    """
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The values drawn."""
@@ -68,7 +85,15 @@ class RandomStart(ColdStart):
 
 
 class UnknownStart(ColdStart):
-    """The prompt of an unknown sensor: the mean of all prompts learned."""
+    """The prompt of an unknown sensor: the mean of all prompts learned.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> learned = torch.tensor([[1.0, 3.0], [3.0, 5.0]])
+        >>> UnknownStart().first_rows(SimpleNamespace(pool=learned, new=torch.tensor([2, 3]))).rows
+        tensor([[2., 4.],
+                [2., 4.]])
+    """
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The same row for each."""
@@ -114,6 +139,10 @@ class AlikeStart(ColdStart):
     Args:
         count: How many nodes are taken.
         min_shared: Readings that two nodes must share to be compared.
+
+    Example:
+        >>> AlikeStart(count=5).made_with
+        {'count': 5}
     """
 
     def __init__(self, count: int = 3, min_shared: int = 12):
@@ -138,6 +167,10 @@ class MeasuredStart(ColdStart):
 
     Args:
         among: The starts to measure; null takes all four.
+
+    Example:
+        >>> MeasuredStart(among=[RandomStart(), UnknownStart()]).name
+        'MeasuredStart'
     """
 
     def __init__(self, among: Sequence[ColdStart] | None = None):
@@ -168,6 +201,12 @@ def correlation(
 
     NaN for a pair that shares fewer than ``min_shared`` readings, or where one of the two is
     constant over them.
+
+    Example:
+        >>> one = torch.tensor([[1.0], [2.0], [3.0], [torch.nan]])
+        >>> other = torch.tensor([[2.0, 3.0], [4.0, 2.0], [6.0, 1.0], [0.0, 0.0]])
+        >>> correlation(one, other, min_shared=3)
+        tensor([[ 1., -1.]])
     """
     (a, here), (b, there) = _filled(one), _filled(other)
     count = here.T @ there

@@ -62,6 +62,10 @@ def run_bar(total: int, *, shown: bool | None) -> Iterator[RunBar]:
     Args:
         total: Periods asked for.
         shown: None shows it where standard error is a terminal, or in a notebook.
+
+    Example:
+        >>> with run_bar(2, shown=False) as bar:
+        ...     bar.done("2024-01")
     """
     console = Console(stderr=True)
     if not (in_sight(console) if shown is None else shown):
@@ -76,7 +80,13 @@ def run_bar(total: int, *, shown: bool | None) -> Iterator[RunBar]:
 
 
 def in_sight(console: Console) -> bool:
-    """True where somebody sees a bar move: a terminal, or a notebook."""
+    """True where somebody sees a bar move: a terminal, or a notebook.
+
+    Example:
+        >>> import io
+        >>> in_sight(Console(file=io.StringIO()))
+        False
+    """
     return console.is_jupyter or (sys.stderr.isatty() and console.is_terminal)
 
 

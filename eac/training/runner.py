@@ -78,7 +78,16 @@ class StreamRunner:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
 
     Example:
-        ``StreamRunner(Forecaster(STGNN(), EAC()), PeriodData(path), run_dir="runs/x").run()``
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import EAC, STGNN, SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200)
+        >>> model, data = Forecaster(STGNN(hidden=8), EAC(rank=2)), PeriodData(stream)
+        >>> trainer = DefaultTrainer(max_epochs=1)
+        >>> with TemporaryDirectory() as folder:
+        ...     runner = StreamRunner(model, data, run_dir=folder, make_trainer=trainer)
+        ...     record = runner.run()
+        >>> [period.epochs for period in record.periods]
+        [1]
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
+from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import StreamError
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -24,6 +25,18 @@ DAYS = pd.date_range("2024-01-01", periods=30 * 24, freq="h")
 
 def night_free(sensors=4):
     frame = readings(DAYS, sensors)
+    hour = frame["ds"].dt.hour
+    return frame[(hour >= 5) & (hour < 23)]
+
+
+def simulated(sensors=4):
+    """Counts of the simulator, a month of hours, without those of the night."""
+    stream = SyntheticStream(
+        num_nodes=sensors, num_periods=1, steps_per_period=len(DAYS), steps_per_day=24
+    )
+    period = stream[0]
+    wide = pd.DataFrame(period.series.numpy(), DAYS, list(period.node_ids)).rename_axis("ds")
+    frame = wide.reset_index().melt("ds", var_name="unique_id", value_name="y")
     hour = frame["ds"].dt.hour
     return frame[(hour >= 5) & (hour < 23)]
 
@@ -39,7 +52,7 @@ def run(stream, folder):
 def both(tmp_path_factory):
     """A run on readings of 18 of 24 hours, and one on the same readings with 18 slots a day."""
     folder = tmp_path_factory.mktemp("hours")
-    opened = FrameStream(night_free())
+    opened = FrameStream(simulated())
     slots = replace(opened[0], calendar=Calendar(18, 7, 0), notes=())
     plain = MemoryStream([slots], name="slots")
     return folder, run(opened, folder / "hours"), run(plain, folder / "slots")
@@ -53,7 +66,7 @@ def test_errors_are_those_of_the_same_readings_on_a_clock_of_18_slots(both):
 
 
 def test_nothing_is_forecast_while_nothing_is_ever_read(both):
-    forecasts = load_run(both[0] / "hours").predict(night_free())
+    forecasts = load_run(both[0] / "hours").predict(simulated())
 
     assert forecasts["ds"].dt.hour.between(5, 22).all()
     assert forecasts["ds"].min() == pd.Timestamp("2024-01-31 05:00")

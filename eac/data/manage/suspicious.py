@@ -36,6 +36,15 @@ def suspicious_values(
         period: The period.
         low: Smallest reading of each node; infinite where there is none.
         high: Largest reading of each node; minus infinite where there is none.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.arange(100.0)[:, None] % 7
+        >>> series[50] = -999
+        >>> period = Period("0", series, ("a",), Graph.empty(1), Calendar(24))
+        >>> [found] = suspicious_values(period, series.amin(0), series.amax(0))
+        >>> found.partition(",")[0]
+        '1 node with 1 readings of -999'
     """
     filled = yield from _fill_values(period, torch.cat([low, high]))
     sample = _sample(period)
@@ -66,7 +75,12 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
 
 
 def clock_notes(clock: Calendar) -> tuple[str, ...]:
-    """What a person should know of a clock with open hours, or without slots of the day."""
+    """What a person should know of a clock with open hours, or without slots of the day.
+
+    Example:
+        >>> clock_notes(Calendar(24))
+        ()
+    """
     if clock.hours is not None:
         return (said_of(clock.hours),)
     if clock.step is None:
@@ -89,7 +103,14 @@ def clock_notes(clock: Calendar) -> tuple[str, ...]:
 
 
 def named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[str]:
-    """How many nodes are chosen, what of them, and the names of the first; nothing without any."""
+    """How many nodes are chosen, what of them, and the names of the first; nothing without any.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(1, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> list(named(period, torch.tensor([True, False]), "without any reading"))
+        ['1 node without any reading: a']
+    """
     ids = [period.node_ids[row] for row in chosen.nonzero().flatten().tolist()]
     if ids:
         more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
@@ -98,7 +119,16 @@ def named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[
 
 
 def unread_slots(period: Period) -> Iterator[str]:
-    """Slots of the day that never hold a reading, where hours were not recognised or are off."""
+    """Slots of the day that never hold a reading, where hours were not recognised or are off.
+
+    Example:
+        >>> from datetime import datetime, timedelta
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=6))
+        >>> series = torch.tensor([torch.nan, 1.0, 2.0, 3.0]).repeat(3)[:, None]
+        >>> next(unread_slots(Period("0", series, ("a",), Graph.empty(1), clock))).partition(",")[0]
+        '1 of the 4 slots of a day never hold a reading'
+    """
     clock, days = period.calendar, period.num_steps / period.calendar.steps_per_day
     if clock.step is None or clock.cycles[0] != "day" or clock.hours is not None or days < 2:
         return

@@ -26,7 +26,12 @@ def decimal_of(cells: Iterable[str]) -> str | None:
 
 
 def proves_comma(cells: Iterable[str]) -> bool:
-    """True where some cell can only be a number with a decimal comma."""
+    """True where some cell can only be a number with a decimal comma.
+
+    Example:
+        >>> proves_comma(["3,5"]), proves_comma(["1,234"])
+        (True, False)
+    """
     return any(_proves(",").fullmatch(cell) for cell in cells if "," in cell)
 
 
@@ -49,6 +54,10 @@ def as_numbers(values: pd.Series, decimal: str | None, what: str) -> pd.Series:
 
     Raises:
         StreamError: If numbers such as 1,234 may be one of two.
+
+    Example:
+        >>> as_numbers(pd.Series(["1.234,5", "7"]), None, "counts.csv").tolist()
+        ['1234.5', '7']
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
@@ -75,7 +84,12 @@ def as_numbers(values: pd.Series, decimal: str | None, what: str) -> pd.Series:
 
 
 def ask_for_decimal(cell: str, what: str) -> StreamError:
-    """The question that a cell such as 4.800 asks in a file with semicolons."""
+    """The question that a cell such as 4.800 asks in a file with semicolons.
+
+    Example:
+        >>> str(ask_for_decimal("4.800", "counts.csv")).partition(",")[0]
+        'counts.csv: 4.800 may be 4.8 or 4800'
+    """
     return StreamError(
         f"{what}: {cell} may be {float(cell):g} or {cell.replace('.', '')}, and no reading "
         f"decides it. {_ASK}"

@@ -42,6 +42,13 @@ class Form:
         max_empty: Largest share of the steps of a period without a reading of any sensor.
         memory_gib: Largest size of a series in memory, in GiB.
         max_nodes: Largest number of sensors in a table.
+
+    Example:
+        >>> form = Form(id_col="sensor", hours="05:00-22:00")
+        >>> form.span
+        (300, 1320)
+        >>> form.with_said(Form(dayfirst=True)).id_col
+        'sensor'
     """
 
     id_col: str | None = None
@@ -146,7 +153,12 @@ _NUMBER = ("max_empty", "memory_gib")
 
 
 def in_gib(size: float) -> str:
-    """A size for people."""
+    """A size for people.
+
+    Example:
+        >>> in_gib(3 * GIB), in_gib(5 << 20)
+        ('3.0 GiB', '5 MiB')
+    """
     if size < 0.1 * GIB:
         return f"{size / (1 << 20):.3g} MiB"
     return f"{size / GIB:,.1f} GiB" if size < 1000 * GIB else f"{size / GIB / 1024:,.1f} TiB"

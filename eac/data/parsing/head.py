@@ -30,6 +30,11 @@ class Head:
         decimal: The decimal sign that some cell proves, or None.
         spaced: True where names have spaces around them.
         rows: Cells of the first lines, as text.
+
+    Example:
+        >>> head = Head(["unique_id", "y"], ";", 0, None, False, (("a", "4.800"), ("b", "312")))
+        >>> head.in_doubt(["y"])
+        '4.800'
     """
 
     names: list[str]
@@ -57,10 +62,19 @@ class Head:
 
 
 def read_head(path: Path, what: str) -> Head:
-    """Reads the first lines of a CSV file, which may be compressed.
+    r"""Reads the first lines of a CSV file, which may be compressed.
 
     Raises:
         StreamError: If it is no text in UTF-8.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("sep=;\nunique_id;y\na;4,5\n")
+        ...     head = read_head(path, "counts")
+        >>> head.names, head.separator, head.decimal
+        (['unique_id', 'y'], ';', ',')
     """
     opener = gzip.open if files.table_suffix(path) == ".csv.gz" else open
     with cast(io.BufferedIOBase, opener(path, "rb")) as file:

@@ -37,6 +37,15 @@ def hours_of(period: Period, form: Form) -> OpenHours | None:
 
     Raises:
         StreamError: If hours are said that do not go with the readings.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> series = torch.ones(24 * 14, 1)
+        >>> series[torch.arange(24 * 14) % 24 < 5] = torch.nan
+        >>> hours_of(Period("0", series, ("a",), Graph.empty(1), clock), Form()).in_words()
+        '05:00 to 24:00'
     """
     clock, what = period.calendar, f"period {period.name!r}"
     if form.hours == ALL and not _fewer_slots(period, form):
@@ -70,6 +79,14 @@ def only_open(period: Period, hours: OpenHours | None) -> Period:
 
     Raises:
         StreamError: If nothing is left.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> period = Period("0", torch.ones(48, 1), ("a",), Graph.empty(1), clock)
+        >>> only_open(period, OpenHours(tuple(range(5, 22)), 24)).num_steps
+        34
     """
     clock = period.calendar
     if hours is None or clock.step is None or clock.start is None:
@@ -97,7 +114,18 @@ def only_open(period: Period, hours: OpenHours | None) -> Period:
 
 
 def with_closed(period: Period) -> Period:
-    """The same readings on a clock of all slots, with nothing read in the closed ones."""
+    """The same readings on a clock of all slots, with nothing read in the closed ones.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> hours = OpenHours(tuple(range(5, 22)), 24)
+        >>> begin, hour = datetime(2024, 1, 1, 5), timedelta(hours=1)
+        >>> clock = Calendar.from_timestamps(begin, hour, hours=hours)
+        >>> period = Period("0", torch.ones(34, 1), ("a",), Graph.empty(1), clock)
+        >>> with_closed(period).num_steps  # from 05:00 to 22:00 of the next day
+        41
+    """
     clock = period.calendar
     if clock.hours is None or clock.start is None or clock.step is None:
         return period

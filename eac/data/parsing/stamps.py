@@ -37,6 +37,10 @@ class Stamps:
         zone: Whose clock it is, where that is known.
         again: True in the hour that a clock change repeats, the second time.
         notes: What a person should know of how they were read.
+
+    Example:
+        >>> Stamps.none().wall.size
+        0
     """
 
     wall: pd.DatetimeIndex
@@ -62,6 +66,11 @@ def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = No
     Raises:
         StreamError: If a value is no time stamp, if some have a time zone and some have none, or if
             the order of day and month is not certain.
+
+    Example:
+        >>> dates = pd.Index(["31.01.2024 13:00", "01.02.2024 13:00"], name="ds")
+        >>> parse_stamps(dates, "counts").wall[1]
+        Timestamp('2024-02-01 13:00:00')
     """
     form = form or Form()
     values = pd.Index(values)
@@ -205,7 +214,12 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
 
 
 def find_zone(name: str, what: str) -> tzinfo:
-    """The time zone of this name, or a fixed offset such as ``+02:00``."""
+    """The time zone of this name, or a fixed offset such as ``+02:00``.
+
+    Example:
+        >>> find_zone("Europe/Oslo", "counts"), find_zone("+02:00", "counts")
+        (zoneinfo.ZoneInfo(key='Europe/Oslo'), datetime.timezone(datetime.timedelta(seconds=7200)))
+    """
     if re.fullmatch(r"[+-]\d{2}:?\d{2}", name.strip()):
         return timezone(timedelta(minutes=_minutes(name.strip())))
     try:

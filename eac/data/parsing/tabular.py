@@ -33,12 +33,20 @@ _UNREADABLE = (
 def read_table(
     path: Path, what: str, *, form: Form | None = None, **csv_options: Any
 ) -> pd.DataFrame:
-    """A table as a frame: CSV (also compressed, or with other separators), Parquet or Excel.
+    r"""A table as a frame: CSV (also compressed, or with other separators), Parquet or Excel.
 
     ``csv_options`` go to ``pandas.read_csv``.
 
     Raises:
         StreamError: If the file is missing, damaged, or larger than ``form`` allows.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("unique_id;y\na;4,5\n")
+        ...     print(read_table(path, "counts").to_dict("list"))
+        {'unique_id': ['a'], 'y': [4.5]}
     """
     form = form or Form()
     kind = files.table_suffix(path)
@@ -62,13 +70,31 @@ def read_table(
 
 
 def read_text(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
-    """A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive."""
+    r"""A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "nodes.csv"
+        ...     _ = path.write_text("node_id\n007\nNA\n")
+        ...     print(read_text(path, "nodes")["node_id"].tolist())
+        ['007', 'NA']
+    """
     options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
     return read_table(path, what, form=form, **options)
 
 
 def read_nodes(path: Path, what: str) -> pd.DataFrame:
-    """The list of nodes, one id per row, none empty or repeated."""
+    r"""The list of nodes, one id per row, none empty or repeated.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "nodes.csv"
+        ...     _ = path.write_text("node_id,latitude\nnorth,60.5\n")
+        ...     print(read_nodes(path, "nodes")["node_id"].tolist())
+        ['north']
+    """
     nodes = read_text(path, what)
     require_columns(nodes, ("node_id",), what, path)
     empty = (nodes["node_id"] == "").to_numpy().nonzero()[0]
@@ -84,10 +110,18 @@ def read_nodes(path: Path, what: str) -> pd.DataFrame:
 
 
 def column_names(path: Path, form: Form | None = None) -> list[str]:
-    """Names of the columns of a table, without reading its rows.
+    r"""Names of the columns of a table, without reading its rows.
 
     Raises:
         StreamError: If the file cannot be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("unique_id,ds,y\n")
+        ...     print(column_names(path))
+        ['unique_id', 'ds', 'y']
     """
     kind, what = files.table_suffix(path), "the table"
     if not (kind == ".parquet" and path.is_dir()):
@@ -111,7 +145,11 @@ def column_names(path: Path, form: Form | None = None) -> list[str]:
 def require_columns(
     frame: pd.DataFrame, columns: Iterable[str], what: str, path: Path | str
 ) -> None:
-    """Raises ``StreamError`` naming the first column that is absent."""
+    """Raises ``StreamError`` naming the first column that is absent.
+
+    Example:
+        >>> require_columns(pd.DataFrame({"y": []}), ["y"], "counts", "counts.csv")
+    """
     for column in columns:
         if column not in frame.columns:
             found = ", ".join(map(str, frame.columns[:20]))

@@ -30,13 +30,21 @@ FLAGS = ("--id-col", "--time-col", "--target-col")
 
 
 def read_long(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
-    """The long frame in a file, or in a folder of parts; ids stay text.
+    r"""The long frame in a file, or in a folder of parts; ids stay text.
 
     A wide table, whose first column holds time stamps and every other one the readings of a sensor,
     is laid out as a long frame; so is one with a row per sensor and a column per time stamp.
 
     Raises:
         StreamError: If the columns cannot be told; the message names the likely ones.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "wide.csv"
+        ...     _ = path.write_text("time,a,b\n2024-01-01 00:00,1,2\n2024-01-01 01:00,3,4\n")
+        ...     print(read_long(path, "counts")["y"].tolist())
+        [1, 3, 2, 4]
     """
     form = form or Form()
     parts = parts_of(path)
@@ -56,7 +64,12 @@ def read_long(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The tables of a folder of parts in order of their names, or the one file."""
+    """The tables of a folder of parts in order of their names, or the one file.
+
+    Example:
+        >>> parts_of(Path("counts.csv"))
+        [PosixPath('counts.csv')]
+    """
     if not path.is_dir() or files.table_suffix(path) == ".parquet":
         return [path]
     found = [p for p in path.iterdir() if p.is_file() and files.table_suffix(p) and _is_part(p)]
@@ -66,13 +79,24 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def is_long(names: Sequence[str], form: Form) -> bool:
-    """True when the columns of a long frame are there, under the names that ``form`` says."""
+    """True when the columns of a long frame are there, under the names that ``form`` says.
+
+    Example:
+        >>> names = ["sensor", "ds", "y"]
+        >>> is_long(names, Form()), is_long(names, Form(id_col="sensor"))
+        (False, True)
+    """
     sensor, _, reading = long_columns(form)
     return {sensor, *clock_columns(form, names), reading} <= set(names)
 
 
 def long_columns(form: Form) -> tuple[str, str, str]:
-    """Names of the columns of sensor, time and reading."""
+    """Names of the columns of sensor, time and reading.
+
+    Example:
+        >>> long_columns(Form(target_col="count"))
+        ('unique_id', 'ds', 'count')
+    """
     return form.id_col or LONG[0], form.time_col or LONG[1], form.target_col or LONG[2]
 
 
@@ -88,7 +112,12 @@ def _other_layout(
 
 
 def settings_beside(path: Path) -> Path:
-    """The settings of a stream: in its folder, or beside a file, under its name first."""
+    """The settings of a stream: in its folder, or beside a file, under its name first.
+
+    Example:
+        >>> settings_beside(Path("counts.csv")).name
+        'stream.yaml'
+    """
     if path.is_dir() and files.table_suffix(path) != ".parquet":
         return path / files.STREAM_FILE
     own = path.with_name(f"{files.stem_of(path)}.yaml")

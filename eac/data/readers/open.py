@@ -25,7 +25,7 @@ LAYOUTS = """A stream is one of:
 
 
 def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
-    """The stream at ``path``, in whichever of the layouts it is.
+    r"""The stream at ``path``, in whichever of the layouts it is.
 
     Args:
         path: File or folder of the stream.
@@ -33,6 +33,15 @@ def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
 
     Raises:
         StreamError: If the path does not exist or is in none of the layouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     rows = "".join(f"a,2024-01-01 {hour:02d}:00,{hour}\n" for hour in range(24))
+        ...     _ = path.write_text("unique_id,ds,y\n" + rows)
+        ...     print(open_stream(path)[0].num_steps)
+        24
     """
     path = Path(path)
     stream = _open(path, form)
@@ -61,7 +70,7 @@ def _open(path: Path, form: Form | None) -> GraphStream:
 
 
 class OwnStream(GraphStream):
-    """A stream whose tables are understood as its settings here say; see ``Form`` for each.
+    r"""A stream whose tables are understood as its settings here say; see ``Form`` for each.
 
     Args:
         path: File or folder of the stream.
@@ -83,6 +92,15 @@ class OwnStream(GraphStream):
 
     Raises:
         StreamError: If the path does not exist or is in none of the layouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     rows = "".join(f"a,2024-01-01 {hour:02d}:00,{hour}\n" for hour in range(24))
+        ...     _ = path.write_text("sensor,ds,y\n" + rows)
+        ...     print(OwnStream(str(path), id_col="sensor")[0].node_ids)
+        ('a',)
     """
 
     def __init__(

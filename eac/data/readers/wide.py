@@ -26,7 +26,16 @@ _FEWEST_STAMPS = 3
 
 
 def looks_wide(path: Path, names: Sequence[str], form: Form) -> bool:
-    """True when the first column holds time stamps, and all others numbers."""
+    r"""True when the first column holds time stamps, and all others numbers.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "wide.csv"
+        ...     _ = path.write_text("time,a,b\n2024-01-01 00:00,1,2\n")
+        ...     print(looks_wide(path, ["time", "a", "b"], Form()))
+        True
+    """
     if form.id_col or form.target_col or len(names) < 2:
         return False
     head = _head(path, form)
@@ -57,7 +66,16 @@ def looks_turned(names: Sequence[str], form: Form) -> bool:
 
 
 def melted(path: Path, what: str, form: Form) -> pd.DataFrame:
-    """A wide table as a long frame, its empty cells left in."""
+    r"""A wide table as a long frame, its empty cells left in.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "wide.csv"
+        ...     _ = path.write_text("time,a,b\n2024-01-01 00:00,1,2\n")
+        ...     print(melted(path, "counts", Form()).to_numpy().tolist())
+        [['a', '2024-01-01 00:00', 1], ['b', '2024-01-01 00:00', 2]]
+    """
     frame = _read(path, what, form)
     clock = _clock_of(frame, form)
     sensors = [column for column in frame.columns if column != clock]
@@ -68,7 +86,16 @@ def melted(path: Path, what: str, form: Form) -> pd.DataFrame:
 
 
 def turned(path: Path, what: str, form: Form) -> pd.DataFrame:
-    """A table with one row per sensor and one column per time stamp as a long frame."""
+    r"""A table with one row per sensor and one column per time stamp as a long frame.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "turned.csv"
+        ...     _ = path.write_text("sensor,2024-01-01,2024-01-02\na,1,2\n")
+        ...     print(turned(path, "counts", Form()).to_numpy().tolist())
+        [['a', '2024-01-01', 1], ['a', '2024-01-02', 2]]
+    """
     frame = _read(path, what, form)
     who = form.id_col or frame.columns[0]
     stamps = [column for column in frame.columns if column != who]
@@ -96,7 +123,12 @@ def with_joined_clock(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
 
 
 def clock_columns(form: Form, names: Sequence[str] | pd.Index) -> list[str]:
-    """The columns that make the time stamp: one, or a date and a time."""
+    """The columns that make the time stamp: one, or a date and a time.
+
+    Example:
+        >>> clock_columns(Form(time_col="date+time"), ["date", "time", "y"])
+        ['date', 'time']
+    """
     clock = form.time_col or LONG[1]
     return [clock] if clock in names or JOIN not in clock else clock.split(JOIN)
 
