@@ -30,7 +30,12 @@ RUN_FILE = "run.json"
 
 @dataclass(frozen=True)
 class NodeCounts:
-    """How many nodes of a period are kept, new, returned and gone."""
+    """How many nodes of a period are kept, new, returned and gone.
+
+    Example:
+        >>> NodeCounts(kept=35, new=15).new
+        15
+    """
 
     kept: int = 0
     new: int = 0
@@ -40,7 +45,12 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class SensorErrors:
-    """MAE of each node over all steps of the horizon; None where nothing was observed."""
+    """MAE of each node over all steps of the horizon; None where nothing was observed.
+
+    Example:
+        >>> SensorErrors(("a", "b"), (2.5, None)).mae
+        (2.5, None)
+    """
 
     node_ids: tuple[str, ...]
     mae: tuple[float | None, ...]
@@ -75,6 +85,15 @@ class PeriodRecord:
             group, nodes being kept, new or returned as they were then; empty unless asked for.
         intervals: How well intervals held their level; None where none were made.
         update: The low-rank update of the backbone, where there was one.
+
+    Example:
+        >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
+        >>> record = PeriodRecord(
+        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
+        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1, groups={"all": table},
+        ... )
+        >>> record.errors.point["MAE"]["mean"]
+        2.0
     """
 
     name: str
@@ -164,6 +183,11 @@ class RunRecord:
         periods: Finished periods in order of time.
         asked: Names of the periods that the run was last asked for; empty in older runs.
         target: What is measured; empty where nobody said it, and in older runs.
+
+    Example:
+        >>> run = RunRecord("bergen", "vehicles/h", "", "strict", seed=42, target="vehicles")
+        >>> run.mean_baselines(), len(run.periods)
+        ({}, 0)
     """
 
     stream: str
@@ -214,20 +238,58 @@ class RunRecord:
 
 
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
-    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest."""
+    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> errors = {metric: {"1": 2.0, "mean": 2.0} for metric in ("MAE", "RMSE", "MAPE", "WAPE")}
+        >>> summed = {metric: {"1": 2.0, "avg": 2.0} for metric in errors}
+        >>> record = PeriodRecord(
+        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
+        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1,
+        ...     groups={"all": HorizonTable(errors, summed)},
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     write_period(folder, record)
+        ...     print(sorted(path.name for path in Path(folder).iterdir()))
+        ['manifest.json', 'metrics.json']
+    """
     content = json_bytes(record.to_json())
     seal(directory, {PERIOD_FILE: content})
     write_bytes(Path(directory) / PERIOD_FILE, content)
 
 
 def read_period(directory: StrPath) -> PeriodRecord:
-    """Reads the record that ``write_period`` wrote."""
+    """Reads the record that ``write_period`` wrote.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> errors = {metric: {"1": 2.0, "mean": 2.0} for metric in ("MAE", "RMSE", "MAPE", "WAPE")}
+        >>> summed = {metric: {"1": 2.0, "avg": 2.0} for metric in errors}
+        >>> record = PeriodRecord(
+        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
+        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1,
+        ...     groups={"all": HorizonTable(errors, summed)},
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     write_period(folder, record)
+        ...     print(read_period(folder) == record)
+        True
+    """
     path = Path(directory) / PERIOD_FILE
     return PeriodRecord.from_json(read_verified_json(path), str(path))
 
 
 def write_run(directory: StrPath, record: RunRecord) -> None:
-    """Writes ``run.json``, the header of a run; the periods stand in their own files."""
+    """Writes ``run.json``, the header of a run; the periods stand in their own files.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
+        ...     print(read_run(folder).stream)
+        bergen
+    """
     write_noted(Path(directory) / RUN_FILE, json_bytes(record.to_json()))
 
 
@@ -237,6 +299,13 @@ def read_run(directory: StrPath) -> RunRecord:
     Raises:
         RunError: If the directory is missing or is not a run.
         CheckpointError: If a file in it is damaged or of another version.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
+        ...     print(read_run(folder).seed, len(read_run(folder).periods))
+        42 0
     """
     root = Path(directory)
     if not root.is_dir():
@@ -257,6 +326,14 @@ def read_run(directory: StrPath) -> RunRecord:
 
 
 def read_header(directory: StrPath) -> RunRecord:
-    """Reads the header of a run, without its periods."""
+    """Reads the header of a run, without its periods.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
+        ...     print(read_header(folder).protocol)
+        strict
+    """
     path = Path(directory) / RUN_FILE
     return RunRecord.from_json(read_verified_json(path), str(path))
