@@ -100,14 +100,6 @@ def copy_folder(source: StrPath, target: StrPath) -> None:
 
     Raises:
         WriteError: If there is something at ``target`` already, or it cannot be written.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     _ = write_text(Path(place) / "run" / "a.txt", "eac")
-        ...     copy_folder(Path(place) / "run", Path(place) / "copy")
-        ...     print((Path(place) / "copy" / "a.txt").read_text())
-        eac
     """
     with writing_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -117,42 +109,19 @@ def copy_folder(source: StrPath, target: StrPath) -> None:
 
 
 def scratch_folder() -> Path:
-    """A new empty folder among the system's temporary files; whoever asks removes it.
-
-    Example:
-        >>> folder = scratch_folder()
-        >>> list(folder.iterdir())
-        []
-        >>> folder.rmdir()
-    """
+    """A new empty folder among the system's temporary files; whoever asks removes it."""
     return Path(tempfile.mkdtemp(prefix="eac-"))
 
 
 def write_bytes(path: StrPath, data: bytes | memoryview) -> str:
-    """Writes ``data`` whole, and returns its SHA-256.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     digest_of_it = write_bytes(Path(folder) / "a.bin", b"eac")
-        >>> digest_of_it[:8]
-        '8d1e1fe5'
-    """
+    """Writes ``data`` whole, and returns its SHA-256."""
     with writing(path) as temporary, temporary.open("wb") as file:
         file.write(data)
     return hashlib.sha256(data).hexdigest()
 
 
 def write_text(path: StrPath, text: str) -> str:
-    """Writes ``text`` as UTF-8, whole, and returns the SHA-256 of the file.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     digest_of_it = write_text(Path(folder) / "a.txt", "eac")
-        >>> digest_of_it[:8]
-        '8d1e1fe5'
-    """
+    """Writes ``text`` as UTF-8, whole, and returns the SHA-256 of the file."""
     return write_bytes(path, text.encode("utf-8"))
 
 
@@ -168,15 +137,7 @@ def json_bytes(value: object, *, indent: int | None = 1) -> bytes:
 
 
 def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> str:
-    """Writes ``value`` as JSON, whole, and returns the SHA-256 of the file.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = write_json(Path(folder) / "a.json", {"rank": 6}, indent=None)
-        ...     print((Path(folder) / "a.json").read_text().strip())
-        {"rank": 6}
-    """
+    """Writes ``value`` as JSON, whole, and returns the SHA-256 of the file."""
     return write_bytes(path, json_bytes(value, indent=indent))
 
 
@@ -192,19 +153,18 @@ def write_tensors(path: StrPath, tensors: Mapping[str, Any]) -> str:
         ...     print(load_file(Path(folder) / "a.safetensors"))
         {'weight': tensor([1., 1.])}
     """
+    return write_bytes(path, tensor_bytes(tensors))
+
+
+def tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
+    """The bytes that ``write_tensors`` writes."""
     from safetensors.torch import save
 
-    return write_bytes(path, save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
+    return save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
 
 
 def torch_bytes(value: object) -> memoryview:
-    """What ``torch.save`` makes of ``value``.
-
-    Example:
-        >>> import torch
-        >>> torch.load(io.BytesIO(torch_bytes({"epoch": 3})), weights_only=True)
-        {'epoch': 3}
-    """
+    """What ``torch.save`` makes of ``value``."""
     import torch
 
     buffer = io.BytesIO()
@@ -229,16 +189,7 @@ def write_frame(path: StrPath, frame: Any, **options: Any) -> None:
 
 
 def write_arrays(path: StrPath, **arrays: Any) -> None:
-    """Writes numpy arrays as a compressed ``.npz``, whole.
-
-    Example:
-        >>> import numpy as np
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     write_arrays(Path(folder) / "a.npz", x=np.arange(3))
-        ...     print(np.load(Path(folder) / "a.npz")["x"])
-        [0 1 2]
-    """
+    """Writes numpy arrays as a compressed ``.npz``, whole."""
     import numpy as np
 
     with writing(path) as temporary:
@@ -251,14 +202,6 @@ def open_in_place(path: StrPath, *, append: bool = True) -> IO[str]:
     Args:
         path: The file.
         append: Whether what is written goes to the end, as in a log; otherwise over the beginning.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     with open_in_place(Path(place) / "log.txt") as log:
-        ...         _ = log.write("one line")
-        ...     print((Path(place) / "log.txt").read_text())
-        one line
     """
     target = Path(path)
     with explain_write(target):
@@ -275,12 +218,6 @@ def make_folder(path: StrPath) -> Path:
 
     Raises:
         WriteError: If a folder cannot be made, or a file is in its place.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     print(make_folder(Path(place) / "runs" / "x").is_dir())
-        True
     """
     folder = Path(path)
     with explain_write(folder):
@@ -293,16 +230,7 @@ def make_folder(path: StrPath) -> Path:
 
 
 def remove(path: StrPath) -> None:
-    """Removes a file, or a link, if it is there; it stays away after a power cut too.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     _ = write_text(Path(place) / "a.txt", "eac")
-        ...     remove(Path(place) / "a.txt")
-        ...     print(list(Path(place).iterdir()))
-        []
-    """
+    """Removes a file, or a link, if it is there; it stays away after a power cut too."""
     target = Path(path)
     with explain_write(target):
         if os.path.lexists(target):
@@ -312,15 +240,7 @@ def remove(path: StrPath) -> None:
 
 
 def remove_folder(path: StrPath) -> None:
-    """Removes a folder with all that is in it, at once for any reader; links are not followed.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     remove_folder(make_folder(Path(place) / "run"))
-        ...     print(list(Path(place).iterdir()))
-        []
-    """
+    """Removes a folder with all that is in it, at once for any reader; links are not followed."""
     target = Path(path)
     with explain_write(target):
         if target.is_symlink() or not target.is_dir():
@@ -350,15 +270,7 @@ def refuse_links(folder: StrPath) -> None:
 
 
 def digest(path: StrPath) -> str:
-    """SHA-256 of a file.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as place:
-        ...     written = write_text(Path(place) / "a.txt", "eac")
-        ...     print(digest(Path(place) / "a.txt") == written)
-        True
-    """
+    """SHA-256 of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -53,7 +53,7 @@ def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
 
     Example:
         >>> one, two = (
-        ...     HorizonTable({"MAE": {"1": error, "mean": error}}, {"MAE": {"1": error, "avg": error}})
+        ...     HorizonTable({"MAE": {"mean": error}}, {"MAE": {"avg": error}})
         ...     for error in (2.0, 4.0)
         ... )
         >>> mean_table([one, two]).point["MAE"]["mean"]

@@ -41,7 +41,8 @@ class Fan:
         high: Upper bounds by level.
 
     Example:
-        >>> fan = Fan("a", 0, truth=(3.0, 4.0), y_hat=(4.2,), low={"90": (3.0,)}, high={"90": (5.0,)})
+        >>> low, high = {"90": (3.0,)}, {"90": (5.0,)}
+        >>> fan = Fan("a", 0, truth=(3.0, 4.0), y_hat=(4.2,), low=low, high=high)
         >>> fan.low["90"][0] < fan.y_hat[0] < fan.high["90"][0]
         True
     """

@@ -30,12 +30,7 @@ RUN_FILE = "run.json"
 
 @dataclass(frozen=True)
 class NodeCounts:
-    """How many nodes of a period are kept, new, returned and gone.
-
-    Example:
-        >>> NodeCounts(kept=35, new=15).new
-        15
-    """
+    """How many nodes of a period are kept, new, returned and gone."""
 
     kept: int = 0
     new: int = 0
@@ -45,12 +40,7 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class SensorErrors:
-    """MAE of each node over all steps of the horizon; None where nothing was observed.
-
-    Example:
-        >>> SensorErrors(("a", "b"), (2.5, None)).mae
-        (2.5, None)
-    """
+    """MAE of each node over all steps of the horizon; None where nothing was observed."""
 
     node_ids: tuple[str, ...]
     mae: tuple[float | None, ...]
@@ -238,58 +228,20 @@ class RunRecord:
 
 
 def write_period(directory: StrPath, record: PeriodRecord) -> None:
-    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> errors = {metric: {"1": 2.0, "mean": 2.0} for metric in ("MAE", "RMSE", "MAPE", "WAPE")}
-        >>> summed = {metric: {"1": 2.0, "avg": 2.0} for metric in errors}
-        >>> record = PeriodRecord(
-        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
-        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1,
-        ...     groups={"all": HorizonTable(errors, summed)},
-        ... )
-        >>> with TemporaryDirectory() as folder:
-        ...     write_period(folder, record)
-        ...     print(sorted(path.name for path in Path(folder).iterdir()))
-        ['manifest.json', 'metrics.json']
-    """
+    """Writes ``metrics.json``, whose existence says that the period is done, and its manifest."""
     content = json_bytes(record.to_json())
     seal(directory, {PERIOD_FILE: content})
     write_bytes(Path(directory) / PERIOD_FILE, content)
 
 
 def read_period(directory: StrPath) -> PeriodRecord:
-    """Reads the record that ``write_period`` wrote.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> errors = {metric: {"1": 2.0, "mean": 2.0} for metric in ("MAE", "RMSE", "MAPE", "WAPE")}
-        >>> summed = {metric: {"1": 2.0, "avg": 2.0} for metric in errors}
-        >>> record = PeriodRecord(
-        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
-        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1,
-        ...     groups={"all": HorizonTable(errors, summed)},
-        ... )
-        >>> with TemporaryDirectory() as folder:
-        ...     write_period(folder, record)
-        ...     print(read_period(folder) == record)
-        True
-    """
+    """Reads the record that ``write_period`` wrote."""
     path = Path(directory) / PERIOD_FILE
     return PeriodRecord.from_json(read_verified_json(path), str(path))
 
 
 def write_run(directory: StrPath, record: RunRecord) -> None:
-    """Writes ``run.json``, the header of a run; the periods stand in their own files.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
-        ...     print(read_run(folder).stream)
-        bergen
-    """
+    """Writes ``run.json``, the header of a run; the periods stand in their own files."""
     write_noted(Path(directory) / RUN_FILE, json_bytes(record.to_json()))
 
 
@@ -326,14 +278,6 @@ def read_run(directory: StrPath) -> RunRecord:
 
 
 def read_header(directory: StrPath) -> RunRecord:
-    """Reads the header of a run, without its periods.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> with TemporaryDirectory() as folder:
-        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
-        ...     print(read_header(folder).protocol)
-        strict
-    """
+    """Reads the header of a run, without its periods."""
     path = Path(directory) / RUN_FILE
     return RunRecord.from_json(read_verified_json(path), str(path))

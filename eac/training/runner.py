@@ -10,7 +10,7 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, base_of, load_state
-from eac.artifacts.resume_points import load_checkpoint, resume_point
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -20,12 +20,7 @@ from eac.plain import logger
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
-from eac.records.record import (
-    RunRecord,
-    read_period,
-    read_run,
-    write_run,
-)
+from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import changed_periods, refusal
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
@@ -78,16 +73,10 @@ class StreamRunner:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
 
     Example:
-        >>> from tempfile import TemporaryDirectory
         >>> from eac import EAC, STGNN, SyntheticStream
-        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200)
-        >>> model, data = Forecaster(STGNN(hidden=8), EAC(rank=2)), PeriodData(stream)
-        >>> trainer = DefaultTrainer(max_epochs=1)
-        >>> with TemporaryDirectory() as folder:
-        ...     runner = StreamRunner(model, data, run_dir=folder, make_trainer=trainer)
-        ...     record = runner.run()
-        >>> [period.epochs for period in record.periods]
-        [1]
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> StreamRunner(Forecaster(STGNN(), EAC()), data, run_dir="runs/x").position
+        0
     """
 
     def __init__(
@@ -106,8 +95,7 @@ class StreamRunner:
         after_period: Callable[[Path], None] | None = None,
         progress: bool | None = None,
     ):
-        self.forecaster = forecaster
-        self.data = data
+        self.forecaster, self.data = forecaster, data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
@@ -116,17 +104,12 @@ class StreamRunner:
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
         self._peers = peers
-        self._memory = Memory()
-        self._intervals = IntervalRun()
+        self._memory, self._intervals = Memory(), IntervalRun()
         self._draws = data.protocol.draws(data.seed)
-        self._next = 0
-        self._names: list[str] = []
-        self._partial = partial
-        self._accept_changes = accept_changes
-        self._redo = redo
-        self._after_period = after_period
+        self._next, self._names = 0, list[str]()
+        self._partial, self._accept_changes, self._redo = partial, accept_changes, redo
+        self._after_period, self._bar = after_period, RunBar(None, 0)
         self._progress = progress if is_first() else False
-        self._bar = RunBar(None, 0)
 
     @property
     def position(self) -> int:
@@ -187,6 +170,8 @@ class StreamRunner:
         directory = self._directory(data.index)
         if (directory / PERIOD_FILE).is_file():
             trained = self._restore(data, directory)
+            if is_first():
+                remove_checkpoints(directory)  # where a kill left them
             clock.skip()
         else:
             clock.begin()
@@ -250,7 +235,7 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            check_trained(trainer, data, watch.best_value)
+            check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
@@ -306,7 +291,7 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory)
+        last = resume_point(directory, data.period)
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
         best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])

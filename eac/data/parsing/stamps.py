@@ -37,10 +37,6 @@ class Stamps:
         zone: Whose clock it is, where that is known.
         again: True in the hour that a clock change repeats, the second time.
         notes: What a person should know of how they were read.
-
-    Example:
-        >>> Stamps.none().wall.size
-        0
     """
 
     wall: pd.DatetimeIndex
@@ -214,12 +210,7 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
 
 
 def find_zone(name: str, what: str) -> tzinfo:
-    """The time zone of this name, or a fixed offset such as ``+02:00``.
-
-    Example:
-        >>> find_zone("Europe/Oslo", "counts"), find_zone("+02:00", "counts")
-        (zoneinfo.ZoneInfo(key='Europe/Oslo'), datetime.timezone(datetime.timedelta(seconds=7200)))
-    """
+    """The time zone of this name, or a fixed offset such as ``+02:00``."""
     if re.fullmatch(r"[+-]\d{2}:?\d{2}", name.strip()):
         return timezone(timedelta(minutes=_minutes(name.strip())))
     try:
