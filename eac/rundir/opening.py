@@ -101,6 +101,10 @@ def is_complete(run_dir: Path) -> bool:
     An exit status of 0 says the same of a run that has just ended; this says it of a directory.
     Periods of a run of an older version that are not done cannot be known: there, no period may
     be begun and not done.
+
+    Example:
+        >>> is_complete(Path("a folder without a run"))
+        False
     """
     path = run_dir / RUN_FILE
     if not path.is_file():
@@ -136,6 +140,10 @@ def go_on(run_dir: Path, **options: str | bool) -> str:
     Args:
         run_dir: Of the run.
         options: Of ``StreamRunner``, which are those of the command too.
+
+    Example:
+        >>> go_on(Path("runs/counts"), accept_changes=True)
+        'eac run --resume runs/counts --accept-changes'
     """
     path = run_dir / CONFIG_FILE
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -144,7 +152,12 @@ def go_on(run_dir: Path, **options: str | bool) -> str:
 
 
 def is_from_python(settings: Mapping[str, object]) -> bool:
-    """Whether settings are those of a run that was made in Python."""
+    """Whether settings are those of a run that was made in Python.
+
+    Example:
+        >>> is_from_python({"parameters": 3308}), is_from_python({"model": {}})
+        (True, False)
+    """
     return "parameters" in settings
 
 

@@ -46,6 +46,15 @@ def forget_from(run_dir: Path, position: int) -> int:
 
     Returns:
         How many periods that were done are no longer.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("period-00-a", "period-01-b"):
+        ...         (Path(folder) / name).mkdir()
+        ...         (Path(folder) / name / PERIOD_FILE).touch()
+        ...     print(forget_from(Path(folder), 1), len(done_folders(Path(folder))))
+        1 1
     """
     done = 0
     for index, folder in reversed(period_folders(run_dir)):
@@ -57,7 +66,11 @@ def forget_from(run_dir: Path, position: int) -> int:
 
 
 def forget_after(run_dir: Path, position: int) -> None:
-    """Forgets the periods after one that was trained again and came out otherwise."""
+    """Forgets the periods after one that was trained again and came out otherwise.
+
+    Example:
+        >>> forget_after(Path("a folder without periods"), 0)
+    """
     later = sum(index > position for index, _ in done_folders(run_dir))
     if later:
         log.warning(
@@ -70,7 +83,12 @@ def forget_after(run_dir: Path, position: int) -> None:
 
 
 def state_digest(folder: Path) -> str | None:
-    """Digest of the state of a period, as its card says; None where there is no card to read."""
+    """Digest of the state of a period, as its card says; None where there is no card to read.
+
+    Example:
+        >>> state_digest(Path("a folder without a card")) is None
+        True
+    """
     try:
         return read_json(folder / "card.json").get("state_sha256")
     except (CheckpointError, AttributeError):

@@ -185,7 +185,11 @@ def load_run(
         CheckpointError: If a saved state is damaged or does not fit.
 
     Example:
-        ``eac.load_run("runs/x").predict(frame)``
+        >>> try:
+        ...     load_run("a folder without a run")
+        ... except RunError as error:
+        ...     print(str(error).partition(".")[0])
+        a folder without a run holds no finished period
     """
     run_dir = Path(run_dir)
     folder = current_folder(run_dir) if period is None else find_kept(run_dir, period)

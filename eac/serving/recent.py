@@ -42,6 +42,13 @@ class Recent:
         late: What to say where the run ended long before; empty otherwise.
         covariates: Those of the steps of ``series`` and of those to forecast, if any.
         warnings: What looks wrong with the readings.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> recent = Recent(torch.zeros(12, 2), ("a", "b"), ("b",), (), {}, clock, "")
+        >>> recent.now, recent.rows(("b",))
+        (datetime.datetime(2024, 1, 1, 11, 0), tensor([1]))
     """
 
     series: NodeSeries
