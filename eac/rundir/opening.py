@@ -152,12 +152,7 @@ def go_on(run_dir: Path, **options: str | bool) -> str:
 
 
 def is_from_python(settings: Mapping[str, object]) -> bool:
-    """Whether settings are those of a run that was made in Python.
-
-    Example:
-        >>> is_from_python({"parameters": 3308}), is_from_python({"model": {}})
-        (True, False)
-    """
+    """Whether settings are those of a run that was made in Python."""
     return "parameters" in settings
 
 
