@@ -27,6 +27,17 @@ class Arrival:
         drawn: Random first values of the nodes in ``new``, as published.
         error: Error of given first values on the new nodes' first week of training; NaN if
             nothing was read.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> view, learned = data.prepared(Needs()).view, torch.tensor([[1.0, 3.0], [3.0, 5.0]])
+        >>> new, old = torch.tensor([2]), torch.tensor([0, 1])
+        >>> arrival = Arrival(view, new, old, learned, learned, torch.zeros(1, 2), lambda rows: 0.0)
+        >>> UnknownStart().first_rows(arrival).rows
+        tensor([[2., 4.]])
     """
 
     view: PeriodView
@@ -188,7 +199,16 @@ class MeasuredStart(ColdStart):
 
 
 def first_week(view: PeriodView) -> Float[Tensor, "step node"]:
-    """Raw readings of the first week of the training part, NaN where missing."""
+    """Raw readings of the first week of the training part, NaN where missing.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> first_week(data.prepared(Needs()).view).shape  # less than a week here
+        torch.Size([180, 3])
+    """
     steps = view.split.train
     stop = min(steps.stop, steps.start + view.period.calendar.steps_per_week)
     return view.period.series[steps.start : stop]

@@ -57,7 +57,17 @@ def training_starts(view: PeriodView) -> Int[Tensor, " window"]:
 
 
 def first_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
-    """Windows that lie in the first week of the training part; at least one."""
+    """Windows that lie in the first week of the training part; at least one.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> view = data.prepared(Needs()).view
+        >>> torch.equal(first_week_starts(view), training_starts(view))  # less than a week here
+        True
+    """
     starts, tensors = training_starts(view), view.tensors
     within = view.period.calendar.steps_per_week - tensors.window - tensors.horizon + 1
     return starts[: max(1, within)]
@@ -186,6 +196,14 @@ def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
     """Mean scaled reading of each slot of the day in the training part.
 
     A slot without readings takes the mean of the node; a node without any is NaN throughout.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> mean_day(data.prepared(Needs()).view).shape == (3, data.period.calendar.steps_per_day)
+        True
     """
     steps, calendar = view.split.train, view.period.calendar
     count = torch.zeros(calendar.steps_per_day, view.period.num_nodes)

@@ -201,7 +201,17 @@ def state_of(module: nn.Module) -> State:
 
 @torch.no_grad()
 def put_state(module: nn.Module, state: State) -> None:
-    """Writes back what ``state_of`` copied from this module or from one like it."""
+    """Writes back what ``state_of`` copied from this module or from one like it.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> kept = state_of(layer)
+        >>> with torch.no_grad():
+        ...     layer.weight += 1.0
+        ...     put_state(layer, kept)
+        >>> torch.equal(layer.weight, kept["weight"])
+        True
+    """
     named = dict(module.named_parameters()) | dict(module.named_buffers())
     for name, value in state.items():
         named[name].copy_(value)

@@ -62,7 +62,19 @@ class PerBatch(Protocol):
 
 
 def stepping(scheduler: LRScheduler, total_steps: float) -> dict[str, Any]:
-    """What Lightning is told of a schedule: stepped after each batch if it declares so."""
+    """What Lightning is told of a schedule: stepped after each batch if it declares so.
+
+    Example:
+        >>> from torch import zeros
+        >>> from torch.optim import SGD
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> from eac.training.schedules import WarmupCosine
+        >>> optimizer = SGD([zeros(1, requires_grad=True)], lr=1.0)
+        >>> stepping(StepLR(optimizer, 5), 100)["interval"]
+        'epoch'
+        >>> stepping(WarmupCosine(optimizer), 100)["interval"]
+        'step'
+    """
     if not isinstance(scheduler, PerBatch):
         return {"scheduler": scheduler, "interval": "epoch"}
     scheduler.end_at(int(total_steps))

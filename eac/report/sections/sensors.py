@@ -63,8 +63,8 @@ def attention_table(
         )
     notes = [
         "Listed: worse than the naive forecast that is best over all sensors; skill lost by "
-        f"{100 * LOST[0]:.0f} points or more; error {GROWN[0]:g} times that of "
-        f"earlier periods, by what is usual; {percent(MISSING[0], 0)} missing; a day of silence."
+        f"{100 * LOST[0]:.0f} points or more; error {GROWN[0]:g} times what "
+        f"earlier periods suggest; {percent(MISSING[0], 0)} missing; a day of silence."
     ]
     if len(ranked) > LISTED:
         notes.insert(0, f"The first {LISTED} of {len(ranked)}.")
