@@ -81,14 +81,7 @@ class ColdStart(Described, ABC):
 
 
 class RandomStart(ColdStart):
-    """Small random values (published).
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> drawn = torch.tensor([[0.1, -0.2]])
-        >>> RandomStart().first_rows(SimpleNamespace(drawn=drawn)).rows
-        tensor([[ 0.1000, -0.2000]])
-    """
+    """Small random values (published)."""
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The values drawn."""
@@ -96,15 +89,7 @@ class RandomStart(ColdStart):
 
 
 class UnknownStart(ColdStart):
-    """The prompt of an unknown sensor: the mean of all prompts learned.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> learned = torch.tensor([[1.0, 3.0], [3.0, 5.0]])
-        >>> UnknownStart().first_rows(SimpleNamespace(pool=learned, new=torch.tensor([2, 3]))).rows
-        tensor([[2., 4.],
-                [2., 4.]])
-    """
+    """The prompt of an unknown sensor: the mean of all prompts learned."""
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The same row for each."""

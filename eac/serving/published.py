@@ -28,10 +28,10 @@ def from_published(state_dict: Mapping[str, Tensor], method: Method = "eac") -> 
 
     Example:
         >>> try:
-        ...     from_published({}, "sgd")
+        ...     from_published({"weight": torch.zeros(1)})
         ... except CheckpointError as error:
-        ...     print(str(error)[:12])
-        method 'sgd'
+        ...     print(str(error).partition(":")[0])
+        these weights are not those of a published 'eac' model
     """
     if method not in _BUILD:
         raise CheckpointError(f"method {method!r}: give one of {', '.join(_BUILD)}.")

@@ -19,15 +19,6 @@ class SeedEveryEpoch(Callback):
 
     Args:
         seed: Of the period.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> def draw(epoch):
-        ...     trainer = SimpleNamespace(current_epoch=epoch)
-        ...     SeedEveryEpoch(seed=1).on_train_epoch_start(trainer, None)
-        ...     return torch.rand(())
-        >>> bool(draw(3) == draw(3)), bool(draw(3) == draw(4))
-        (True, False)
     """
 
     def __init__(self, seed: int):
