@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0 when every period asked for is done, 143 after SIGTERM and 130 after Ctrl-C.
     """
-    handler = logging.StreamHandler()
+    handler = _ToStandardError()
     handler.setFormatter(_Plain("%(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
@@ -51,6 +51,14 @@ def main(argv: Sequence[str]) -> int:
             if is_first():
                 print(f"eac run: stopped by {stop.name}. {_kept(run_dir)}", file=sys.stderr)
             return stop.status
+
+
+class _ToStandardError(logging.StreamHandler):
+    """Writes to whatever standard error is now: a bar puts its own in place while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 def _run(cli: StreamCLI, run_dir: Path) -> int:
@@ -85,6 +93,7 @@ def runner_of(
         accept_changes=settings["accept_changes"],
         redo=settings["redo"],
         after_period=after_period,
+        progress=None if cli.config["trainer"]["enable_progress_bar"] is None else False,
     )
 
 
