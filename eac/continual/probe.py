@@ -148,7 +148,7 @@ def mean_error(
     with evaluating(trial):
         for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
-            errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.inputs.nodes)
+            errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.nodes)
     return float(errors.mae(nodes))
 
 

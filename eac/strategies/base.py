@@ -157,6 +157,11 @@ class Strategy(Described, nn.Module, ABC):
         del batch
         return y_hat
 
+    @property
+    def forecasts_apart(self) -> bool:
+        """True where a test's forecast of a node does not depend on the others in its batch."""
+        return type(self).adapt_forecast is Strategy.adapt_forecast
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""
         del context, backbone

@@ -38,6 +38,10 @@ CHOICE_WINDOWS = 16
 """Validation windows of it, at least, where a window may hold some of the nodes."""
 
 
+PART_BYTES = 1 << 21
+"""Of the widest layer of the network, for the windows and nodes that are forecast at once."""
+
+
 class Forecaster(LightningModule):
     """Forecasts with ``backbone``, learns as ``strategy`` says.
 
@@ -96,7 +100,16 @@ class Forecaster(LightningModule):
 
     def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in raw units, every output of the loss."""
-        return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
+        parts = [
+            part.scaler.inverse(self.scaled_forecast(part.inputs, part.graph))
+            for part in batch.parts(self.at_once)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
+    @property
+    def at_once(self) -> int:
+        """Windows x nodes that are forecast at once, where a batch may be cut."""
+        return max(1, PART_BYTES // (4 * self.backbone.widest))
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph
@@ -222,7 +235,7 @@ class Forecaster(LightningModule):
         if by_batch:
             self._batch_errors.append(errors.mae())
             self.errors.merge(errors)
-        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+        if (nodes := batch.nodes) is not None and nodes.dim() > 1:
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 
     def on_validation_epoch_end(self) -> None:
@@ -281,7 +294,7 @@ class Forecaster(LightningModule):
     def _count(
         batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors
     ) -> None:
-        y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
+        y, mask, nodes = batch.y, batch.mask, batch.nodes
         if batch.loss_nodes is not None:
             y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
             nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]

@@ -262,6 +262,8 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
+            if some is None and self.nodes_per_window is not None:
+                return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))

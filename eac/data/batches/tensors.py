@@ -103,7 +103,7 @@ class PeriodTensors:
             extras=self.ahead.known(at, span, self.num_nodes, nodes),
         )
         return Batch(
-            inputs=inputs,
+            inputs,
             y=y,
             mask=mask,
             graph=self.graph if nodes is None else Graph.empty(nodes.shape[-1]),
@@ -111,6 +111,27 @@ class PeriodTensors:
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.readings.complete,
+        )
+
+    def in_parts(self, starts: Int[Tensor, " batch"]) -> Batch:
+        """As ``batch``, of all nodes, whose inputs are gathered when they are asked for.
+
+        For backbones that forecast a node without the others in the batch: their ``parts`` then
+        are never held together. Where some nodes only are held or counted, as ``batch``.
+        """
+        if self.nodes is not None or self.loss_nodes is not None:
+            return self.batch(starts)
+        y, mask = self.readings.targets(starts + self.lead + self.window, self.horizon)
+        every = torch.arange(self.num_nodes, device=self.device)
+        return Batch(
+            lambda: self.batch(starts).inputs,
+            y=y,
+            mask=mask,
+            graph=self.graph,
+            scaler=self.scaler,
+            starts=starts,
+            complete=self.readings.complete,
+            some=lambda nodes: self.batch(starts, nodes=every[nodes]),
         )
 
     def windows(
