@@ -17,17 +17,19 @@ import torch
 from eac.calibration.base import Calibrator
 from eac.data.core.calendar import Calendar
 from eac.errors import EACError
-from eac.server.board import Board, Placed, Reading
+from eac.server.board import Board, Placed
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation
 from eac.server.log import ObservationLog
 from eac.server.places import positions
+from eac.server.readings import Readings
+from eac.serving.predictor import Predictor
 from eac.typing import NodeSeries
 
 log = logging.getLogger("eac")
 
 KEPT_GENERATIONS = 8
-"""Generations that a rollback finds in memory; older ones are loaded again."""
+"""Generations that a rollback finds, and artifacts that are loaded once."""
 MOST_EVENTS = 1000
 
 
@@ -73,6 +75,7 @@ class Engine:
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._history = history
         self._number = 0
+        self._loaded: dict[str, Predictor] = {}
         self._event_number = 0
         self._lock = threading.RLock()
         self._swap = threading.Lock()
@@ -83,7 +86,7 @@ class Engine:
         self.observed = self._log.replay()
         self._generations = [first]
         self._positions = positions(run_dir)
-        self._queue: queue.Queue[tuple[list[Reading], Future[Placed]] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Readings, Future[Placed]] | None] = queue.Queue()
         self._stale = threading.Event()
         self._stopped = False
         self._threads = [
@@ -114,12 +117,12 @@ class Engine:
                 thread.join()
         self._log.close()
 
-    def begin_with(self, readings: list[Reading]) -> None:
+    def begin_with(self, readings: Readings) -> None:
         """Keeps readings before the threads start."""
         self._place(readings, announce=False)
         self._log.compact()
 
-    def observe(self, readings: list[Reading]) -> Future[Placed]:
+    def observe(self, readings: Readings) -> Future[Placed]:
         """Takes readings; the future is done when they are on the disk and on the board."""
         done: Future[Placed] = Future()
         self._queue.put((readings, done))
@@ -208,7 +211,12 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        return load_generation(self.run_dir, artifact, self._number)
+        made = load_generation(self.run_dir, artifact, self._number, self._loaded)
+        self._loaded.pop(made.name.artifact, None)
+        self._loaded[made.name.artifact] = made.predictor
+        if len(self._loaded) > KEPT_GENERATIONS:
+            del self._loaded[next(iter(self._loaded))]
+        return made
 
     def _named(self, before: Generation) -> GenerationName:
         self._number += 1
@@ -239,11 +247,7 @@ class Engine:
             if node not in inside and count and (node in known or count >= window)
         ]
         ids = (*current, *others)
-        column = {node: i for i, node in enumerate(board.node_ids)}
-        columns = np.array([column.get(node, -1) for node in ids])
-        laid = series[:, columns]
-        laid[:, columns < 0] = np.nan
-        return board.now, ids, torch.from_numpy(laid)
+        return board.now, ids, torch.from_numpy(board.laid_out(series, ids))
 
     def _made(self, generation: Generation) -> NetworkForecast | None:
         """A forecast of the newest step, and what the intervals need to learn from it."""
@@ -297,16 +301,15 @@ class Engine:
             if None in items:
                 return
 
-    def _place(self, readings: list[Reading], *, announce: bool = True) -> Placed:
+    def _place(self, readings: Readings, *, announce: bool = True) -> Placed:
         with self._lock:
             placed = self.board.put(readings)
             self.observed += placed.accepted
             calibrator = self.generation.calibrator
             for step in sorted(placed.known):
-                values = placed.known[step]
                 if calibrator is not None and calibrator.node_ids:
-                    row = [values.get(node, math.nan) for node in calibrator.node_ids]
-                    calibrator.observe(step, torch.tensor(row))
+                    row = self.board.laid_out(placed.known[step][None], calibrator.node_ids)[0]
+                    calibrator.observe(step, torch.from_numpy(row))
             for node in placed.new_ids if announce else ():
                 self.note("new id", f"sensor {node} was never seen before", node, "ask")
         return placed
