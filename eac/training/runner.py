@@ -1,5 +1,6 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -172,6 +173,7 @@ class StreamRunner:
             clock.begin()
             before = state_digest(directory)
             self._run_period(data, directory)
+            self._let_go()
             trained = data.period.node_ids
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
@@ -252,11 +254,17 @@ class StreamRunner:
             save_period(directory, model, data, record, base=base, parent=parent)
         wait_for_all()
 
+    def _let_go(self) -> None:
+        """Drops what the Trainer of a period holds, above all its series, before the next."""
+        self.forecaster.trainer = None
+        gc.collect()
+
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
         seed, previous = period_seed(data.seed, data.index), self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        view = None if previous is None else previous.prepared(self.forecaster.backbone.needs).view
+        needs = self.forecaster.backbone.needs
+        view = None if previous is None else previous.view_when_asked(needs)
         training = self.forecaster.training_settings(data)
         return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 

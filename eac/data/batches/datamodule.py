@@ -122,7 +122,8 @@ class PeriodData(LightningDataModule):
         self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
-        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays)
+        by_node = nodes_per_window is not None
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, by_node)
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
@@ -204,6 +205,16 @@ class PeriodData(LightningDataModule):
     def view(self) -> PeriodView:
         """The period as strategies see it."""
         return PeriodView(self.period, self.full, self.split)
+
+    def at_rest(self) -> "PeriodData":
+        """The same, holding nothing but the period until it is made ready again."""
+        other = self._with(None)
+        other._made = {}
+        return other
+
+    def view_when_asked(self, needs: Needs) -> PeriodView:
+        """``view`` of the period as a backbone takes it, made ready only if it is looked at."""
+        return PeriodView(self.period, lambda: self.prepared(needs).full, self.split)
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""

@@ -12,7 +12,7 @@ from eac.data.batches.needs import Needs
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
-from eac.data.core.pieces import count_readings, is_complete
+from eac.data.core.pieces import count_readings, is_complete, pieces
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.parsing.files import MAPPED_SERIES
@@ -25,6 +25,8 @@ from eac.errors import ConfigError
 from eac.protocols.protocol import STRICT, Protocol
 from eac.typing import NodeSeries
 
+TWICE = 1 << 24
+"""Readings of a series that may be held in two layouts, by step and by node (64 MiB)."""
 KEPT_BYTES = 31 << 20
 """Just below the size from which on glibc always hands blocks back."""
 
@@ -41,6 +43,8 @@ class Layout:
         null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
         holidays: Country whose holidays are marked, if any.
+        by_node: Windows hold some of the nodes: a series of over ``TWICE`` readings is laid out
+            for them alone.
     """
 
     window: int
@@ -50,6 +54,7 @@ class Layout:
     null_value: float | None = None
     carry: float = 0.0
     holidays: str | None = None
+    by_node: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +155,8 @@ def prepare(
     earlier = None if before is None else before.readings
     lead = 0 if earlier is None else len(earlier)
     complete = is_complete(period.series) and (earlier is None or is_complete(earlier))
-    readings = Readings(_joined(period, earlier), scales.inputs.later(lead), complete=complete)
+    joined = _joined(period, earlier, by_node=layout.by_node)
+    readings = Readings(joined, scales.inputs.later(lead), complete=complete)
     steps = range(-lead, period.num_steps)
     tensors = PeriodTensors(
         readings=readings if complete else readings.carrying(layout.carry),
@@ -206,10 +212,21 @@ def part_scaler(series: NodeSeries, layout: Layout) -> Scaler:
     return fit_scaler(series, per_node=layout.protocol.scale_per_node, step_weight=weight)
 
 
-def _joined(period: Period, before: NodeSeries | None) -> Float[Tensor, "step node"] | MappedSeries:
+def _joined(
+    period: Period, before: NodeSeries | None, *, by_node: bool
+) -> Float[Tensor, "step node"] | MappedSeries:
     if period.mapped:
         return MappedSeries(period.series, before)
-    return period.series if before is None else torch.cat([before, period.series])
+    parts = [period.series] if before is None else [before, period.series]
+    steps, nodes = sum(map(len, parts)), period.num_nodes
+    if not by_node or steps * nodes <= TWICE:
+        return parts[0] if before is None else torch.cat(parts)
+    joined, first = period.series.new_empty(nodes, steps).T, 0
+    for part in parts:
+        for some, values in pieces(part):
+            joined[first + some.start : first + some.stop] = values
+        first += len(part)
+    return joined
 
 
 def _ahead(

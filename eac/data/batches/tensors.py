@@ -1,6 +1,8 @@
 """A period made ready for training, and cut into batches on demand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import torch
@@ -12,7 +14,7 @@ from eac.data.batches.needs import Neighbours
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
-from eac.data.core.windows import Split, by_node, gather
+from eac.data.core.windows import Split, by_node, gather, is_by_node
 from eac.data.series.ahead import Ahead
 from eac.data.series.clock import Clock
 from eac.data.series.history import Lag
@@ -278,7 +280,9 @@ class PeriodTensors:
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
 
     def by_node(self) -> "PeriodTensors":
-        """The same tensors, laid out for windows of single nodes."""
+        """The same tensors, laid out for windows of single nodes; itself where they are."""
+        if isinstance(self.readings.raw, Tensor) and is_by_node(self.readings.raw):
+            return self
         near = self.neighbour_x
         near = by_node(near) if isinstance(near, Tensor) else near
         return replace(self, readings=self.readings.by_node(), neighbour_x=near)
@@ -301,10 +305,16 @@ class PeriodView:
 
     Attributes:
         period: Ids, graph and raw series.
-        tensors: The same, made ready for batches, all nodes.
+        ready: The same, made ready for batches, all nodes; or what makes it so when it is asked
+            for.
         split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
     """
 
     period: Period
-    tensors: PeriodTensors
+    ready: PeriodTensors | Callable[[], PeriodTensors]
     split: Split
+
+    @cached_property
+    def tensors(self) -> PeriodTensors:
+        """The period made ready for batches, all nodes."""
+        return self.ready if isinstance(self.ready, PeriodTensors) else self.ready()

@@ -10,13 +10,15 @@ from eac.typing import NodeSeries
 
 ELEMENTS = 1 << 17
 """Readings in a piece of steps."""
+LEAST_STEPS = 16
+"""Steps of a piece at least, which of a series laid out by node are one line of the cache."""
 PASSES = 64
 """Pieces of columns at most; each piece touches every step."""
 
 
 def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
     """Ranges of steps, in order of time."""
-    size = max(1, ELEMENTS // max(1, num_nodes))
+    size = max(LEAST_STEPS, ELEMENTS // max(1, num_nodes))
     for first in range(0, num_steps, size):
         yield range(first, min(first + size, num_steps))
 

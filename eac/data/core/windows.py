@@ -83,11 +83,16 @@ def gather(
     """
     if nodes is not None:
         return series.unfold(0, length, 1)[starts[:, None], nodes]
-    if series.stride(0) == 1 < series.shape[1]:
+    if is_by_node(series):
         return series.unfold(0, length, 1)[starts]
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
+
+
+def is_by_node(series: Shaped[Tensor, "time node"]) -> bool:
+    """True where the steps of each of several nodes lie side by side in memory."""
+    return series.stride(0) == 1 < series.shape[1]
 
 
 def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:

@@ -9,10 +9,14 @@ from torch import Tensor
 
 from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
-from eac.data.core.windows import by_node, gather
+from eac.data.core.windows import by_node, gather, is_by_node
 from eac.data.series.mapped import MappedSeries
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
+
+
+CARRIED_AT_ONCE = 1 << 20
+"""Readings whose gaps are filled at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,18 +141,27 @@ class Readings:
             part = apply(self.scaled(steps), graph)
             if part is None:
                 return None
-            out = part.new_empty(self.raw.shape) if out is None else out
+            out = self._like(part) if out is None else out
             out[steps.start : steps.stop] = part
         return out
+
+    def _like(self, part: Float[Tensor, "some chosen"]) -> NodeSeries:
+        """Room for a series of the same shape, laid out in the same way."""
+        steps, nodes = self.raw.shape
+        by_node = isinstance(self.raw, Tensor) and is_by_node(self.raw)
+        return part.new_empty(nodes, steps).T if by_node else part.new_empty(steps, nodes)
 
     def carrying(self, share: float) -> "Readings":
         """The same with gaps filled by the last reading (see ``carried``); 0 fills them with 0."""
         if not share:
             return self
-        everything = range(self.raw.shape[0])
-        return replace(
-            self, filled=carried(self.scaled(everything), self.observed(everything), share)
-        )
+        steps, filled = range(self.raw.shape[0]), None
+        for nodes in torch.arange(self.num_nodes).split(max(1, CARRIED_AT_ONCE // len(steps))):
+            some = self.subset(nodes)
+            part = carried(some.scaled(steps), some.observed(steps), share)
+            filled = self._like(part) if filled is None else filled
+            filled[:, int(nodes[0]) : int(nodes[-1]) + 1] = part
+        return replace(self, filled=filled)
 
     def by_node(self) -> "Readings":
         """The same, laid out for windows of single nodes."""

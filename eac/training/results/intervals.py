@@ -93,6 +93,7 @@ class IntervalRun:
                 save_calibrator(directory, self._start, START_FILE)
                 self._start = None
             self._source = f"matured residuals up to the test of period {data.period.name}"
+        self._roll = None
 
     def restore(self, data: PeriodData, directory: Path) -> None:
         """Takes up what a done period kept, if anything."""
