@@ -105,7 +105,9 @@ class Predictor:
 
     def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
         model = self._pointed_at(recent)
-        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        needs = model.backbone.needs
+        tensors = recent_tensors(recent, self.data, graph, needs)
+        batch = tensors.in_parts(FIRST) if needs.apart else tensors.batch(FIRST)
         model.strategy.begin_forecasts()
         return model.strategy.adapt_forecast(model(batch), batch)[0]
 

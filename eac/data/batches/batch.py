@@ -11,7 +11,6 @@ from eac.data.core.graph import Graph
 from eac.data.series.clock import Clock
 from eac.data.series.scaling import Scaler
 
-
 WHOLE = 1 << 16
 """Windows x nodes of a batch that is not cut into parts, as of 64 windows of 1,024 nodes."""
 

@@ -273,11 +273,16 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
-            if some is None and self.nodes_per_window is not None:
+            if some is None and self.in_parts:
                 return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
+
+    @property
+    def in_parts(self) -> bool:
+        """True where some nodes of a window may be forecast without the others."""
+        return self.nodes_per_window is not None and self.ready.needs.apart
 
     @property
     def windows_of_all(self) -> int:
@@ -293,9 +298,7 @@ class PeriodData(LightningDataModule):
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
             by_node, period = self.nodes_per_window, self.period
-            check_mapped(
-                period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
-            )
+            check_mapped(period, self.layout)
             lead = steps_of_history(needs, period, self.horizon)
             if self.rehearsal:
                 most = REHEARSED_READINGS // period.num_nodes

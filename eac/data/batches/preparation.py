@@ -18,7 +18,7 @@ from eac.data.core.windows import Split
 from eac.data.parsing.files import MAPPED_SERIES
 from eac.data.series.ahead import COVARIATES, Ahead
 from eac.data.series.history import covariates_before, lag_steps, readings_before
-from eac.data.series.mapped import MappedSeries
+from eac.data.series.mapped import MappedSeries, turned
 from eac.data.series.readings import PartScaling, Readings
 from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
@@ -85,18 +85,17 @@ class Before:
     covariates: Float[Tensor, "time column channel"] | None = None
 
 
-def check_mapped(period: Period, **whole: object) -> None:
-    """Refuses settings that would hold a series in memory that is mapped because it may not fit.
+def check_mapped(period: Period, layout: Layout) -> None:
+    """Refuses gaps that are filled along time in a series that is read step by step.
 
-    Args:
-        period: The period.
-        **whole: Settings that need the whole series; falsy where they are off.
+    Raises:
+        ConfigError: If the period is mapped and ``layout`` would fill its gaps.
     """
-    asked = [name for name, value in whole.items() if value]
-    if period.mapped and asked:
+    if period.mapped and layout.carry and not layout.by_node:
         raise ConfigError(
-            f"data.{asked[0]} needs the whole series in memory, but period {period.name!r} is "
-            f"mapped from {MAPPED_SERIES}. Leave it out, or give the period as series.parquet."
+            f"data.carry fills gaps along time, but period {period.name!r} is mapped from "
+            f"{MAPPED_SERIES} and read step by step. Set data.nodes_per_window, leave carry out, "
+            "or give the period as series.parquet."
         )
 
 
@@ -216,7 +215,8 @@ def _joined(
     period: Period, before: NodeSeries | None, *, by_node: bool
 ) -> Float[Tensor, "step node"] | MappedSeries:
     if period.mapped:
-        return MappedSeries(period.series, before)
+        laid = _by_node(period) if by_node else None
+        return MappedSeries(period.series, before, by_node=laid)
     parts = [period.series] if before is None else [before, period.series]
     steps, nodes = sum(map(len, parts)), period.num_nodes
     if not by_node or steps * nodes <= TWICE:
@@ -227,6 +227,10 @@ def _joined(
             joined[first + some.start : first + some.stop] = values
         first += len(part)
     return joined
+
+
+def _by_node(period: Period) -> NodeSeries:
+    return turned(period.series) if period.by_node is None else period.by_node
 
 
 def _ahead(

@@ -14,10 +14,11 @@ from eac.data.batches.needs import Neighbours
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
-from eac.data.core.windows import Split, by_node, gather, is_by_node
+from eac.data.core.windows import Split, by_node, is_by_node
 from eac.data.series.ahead import Ahead
 from eac.data.series.clock import Clock
 from eac.data.series.history import Lag
+from eac.data.series.mapped import MappedSeries, read
 from eac.data.series.readings import Readings
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
@@ -43,7 +44,8 @@ class PeriodTensors:
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
         neighbour_x: The graph applied to the scaled readings, when the backbone can use it; with a
-            mapped series, how it is applied to each batch.
+            mapped series how it is applied to each batch, or in a file where windows may hold
+            some of the nodes.
         ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
@@ -57,7 +59,7 @@ class PeriodTensors:
     calendar: Calendar
     lead: int = 0
     lags: tuple[Lag, ...] = ()
-    neighbour_x: NodeSeries | Neighbours | None = None
+    neighbour_x: NodeSeries | MappedSeries | Neighbours | None = None
     ahead: Ahead = field(default_factory=Ahead)
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
@@ -207,9 +209,10 @@ class PeriodTensors:
         nodes: BatchNodes | None,
     ) -> Float[Tensor, "batch chosen span"] | None:
         """The graph applied to ``x``, which was read from the steps ``at`` on."""
-        if self.neighbour_x is None or isinstance(self.neighbour_x, Tensor):
-            near = self.neighbour_x
-            return None if near is None else gather(near, at, x.shape[-1], nodes)
+        if self.neighbour_x is None:
+            return None
+        if isinstance(self.neighbour_x, Tensor | MappedSeries):
+            return read(self.neighbour_x, at, x.shape[-1], nodes)
         if nodes is not None:
             return None
         near = self.neighbour_x(x.transpose(1, 2).flatten(0, 1), self.graph)
@@ -271,11 +274,13 @@ class PeriodTensors:
 
         None leaves it to the backbone to apply the graph.
 
-        The result would be as large as the series, so a mapped one gets it batch by batch.
+        The result would be as large as the series, so a mapped one gets it batch by batch, or, for
+        windows of some of the nodes, in a file.
         """
         if apply is None:
             return replace(self, neighbour_x=None)
-        if self.readings.mapped:
+        raw = self.readings.raw
+        if isinstance(raw, MappedSeries) and raw.by_node is None:
             return replace(self, neighbour_x=apply)
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
 

@@ -16,9 +16,9 @@ PASSES = 64
 """Pieces of columns at most; each piece touches every step."""
 
 
-def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
-    """Ranges of steps, in order of time."""
-    size = max(LEAST_STEPS, ELEMENTS // max(1, num_nodes))
+def step_pieces(num_steps: int, num_nodes: int, elements: int | None = None) -> Iterator[range]:
+    """Ranges of steps, in order of time, of about ``elements`` readings; None: ``ELEMENTS``."""
+    size = max(LEAST_STEPS, (elements or ELEMENTS) // max(1, num_nodes))
     for first in range(0, num_steps, size):
         yield range(first, min(first + size, num_steps))
 

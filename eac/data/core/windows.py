@@ -96,13 +96,13 @@ def is_by_node(series: Shaped[Tensor, "time node"]) -> bool:
 
 
 def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:
-    """The same series with the steps of each node side by side in memory.
+    """The same series with the steps of each node side by side in memory; itself where they are.
 
     Example:
         >>> by_node(torch.arange(6.0).reshape(3, 2)).stride()
         (1, 3)
     """
-    return series.T.contiguous().T
+    return series if is_by_node(series) else series.T.contiguous().T
 
 
 def check_counts(**counts: int | None) -> None:

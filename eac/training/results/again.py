@@ -19,7 +19,7 @@ NODE_WINDOWS = 8_000_000
 SAMPLED = 1 << 19
 """The same where a few sensors are forecast without the others: their traces stay whole."""
 NODE_WINDOWS_AT_ONCE = 1 << 13
-IN_PARTS = 1 << 20
+IN_PARTS = 1 << 19
 """Windows x nodes of a batch that is forecast in parts."""
 
 
@@ -34,7 +34,7 @@ def forecast_again(
     evenly spread.
     """
     starts, num_nodes = data.starts("test"), data.period.num_nodes
-    alone = data.nodes_per_window is not None and model.strategy.forecasts_apart
+    alone = data.in_parts and model.strategy.forecasts_apart
     some = torch.arange(num_nodes)
     if alone and len(starts) * num_nodes > SAMPLED:
         starts = starts[-SAMPLED:]
@@ -82,11 +82,11 @@ def forecasting_batches(
     tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
         tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
-    count, parts = data.period.num_nodes, data.nodes_per_window is not None
+    count = data.period.num_nodes
     if nodes is not None:
         for chunk in starts.split(max(1, model.at_once // len(nodes))):
             yield tensors.batch(chunk.to(model.device), nodes=nodes.to(model.device))
-    elif parts and len(starts) * count > SAMPLED:
+    elif data.in_parts and len(starts) * count > SAMPLED:
         for chunk in starts.split(max(1, IN_PARTS // count)):
             yield tensors.in_parts(chunk.to(model.device))
     else:
