@@ -83,7 +83,7 @@ def gather(
     """
     if nodes is not None:
         return series.unfold(0, length, 1)[starts[:, None], nodes]
-    if is_by_node(series):
+    if not torch.compiler.is_compiling() and is_by_node(series):
         return series.unfold(0, length, 1)[starts]
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())
