@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.described import Described
 from eac.errors import ConfigError
 from eac.typing import NodeIndex

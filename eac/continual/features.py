@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch
 from eac.data.batches.spread import Spread
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
 

@@ -13,7 +13,7 @@ from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
 from eac.data.batches.batch import Batch
 from eac.data.batches.spread import spread
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE

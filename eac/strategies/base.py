@@ -13,7 +13,7 @@ from eac.backbones.base import Backbone
 from eac.continual.probe import TrainingSettings
 from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.described import Described

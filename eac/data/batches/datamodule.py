@@ -17,7 +17,8 @@ from eac.data.batches.ready import Learner, Maker, Ready
 from eac.data.batches.sampler import Loader, StartBatches, in_time, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.starts import Starts
-from eac.data.batches.tensors import PeriodTensors, PeriodView
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.batches.view import PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split, check_counts, check_fractions, check_shares
@@ -201,7 +202,7 @@ class PeriodData(LightningDataModule):
         return other
 
     def view_when_asked(self, needs: Needs) -> PeriodView:
-        """``view`` of the period as a backbone takes it, made ready only if it is looked at."""
+        """``view`` as a backbone takes it, made ready only if it is looked at."""
         return PeriodView(self.period, lambda: self.prepared(needs).full, self.split)
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:

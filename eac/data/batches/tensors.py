@@ -1,8 +1,6 @@
 """A period made ready for training, and cut into batches on demand."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TypeAlias
 
 import torch
@@ -13,8 +11,7 @@ from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Neighbours
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
-from eac.data.core.period import Period
-from eac.data.core.windows import Split, by_node, is_by_node
+from eac.data.core.windows import by_node, is_by_node
 from eac.data.series.ahead import Ahead
 from eac.data.series.clock import Clock
 from eac.data.series.history import Lag
@@ -302,24 +299,3 @@ class PeriodTensors:
             if isinstance(value, Tensor | Graph | Scaler | Readings | Ahead)
         }
         return replace(self, **moved)
-
-
-@dataclass(frozen=True, eq=False)
-class PeriodView:
-    """One period as a strategy may see it.
-
-    Attributes:
-        period: Ids, graph and raw series.
-        ready: The same, made ready for batches, all nodes; or what makes it so when it is asked
-            for.
-        split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
-    """
-
-    period: Period
-    ready: PeriodTensors | Callable[[], PeriodTensors]
-    split: Split
-
-    @cached_property
-    def tensors(self) -> PeriodTensors:
-        """The period made ready for batches, all nodes."""
-        return self.ready if isinstance(self.ready, PeriodTensors) else self.ready()

@@ -79,7 +79,7 @@ def working_series(num_steps: int, num_nodes: int) -> NodeSeries:
 def turned(series: NodeSeries) -> NodeSeries:
     """The same in a working file, laid out by node."""
     room = working_series(*series.shape)
-    for steps in step_pieces(*series.shape, WRITTEN_AT_ONCE):
+    for steps in step_pieces(*series.shape, elements=WRITTEN_AT_ONCE):
         room[steps.start : steps.stop] = series[steps.start : steps.stop]
     return room
 

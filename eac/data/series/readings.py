@@ -137,7 +137,8 @@ class Readings:
     ) -> NodeSeries | MappedSeries | None:
         """What ``apply`` makes of the scaled series, step by step; None where it makes nothing."""
         out = None
-        for steps in step_pieces(*self.raw.shape, WRITTEN_AT_ONCE if self.mapped else None):
+        elements = WRITTEN_AT_ONCE if self.mapped else None
+        for steps in step_pieces(*self.raw.shape, elements=elements):
             part = apply(self.scaled(steps), graph)
             if part is None:
                 return None
