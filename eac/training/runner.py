@@ -173,7 +173,8 @@ class StreamRunner:
             clock.begin()
             before = state_digest(directory)
             self._run_period(data, directory)
-            self._let_go()
+            self.forecaster.trainer = None  # which holds the series of the period
+            gc.collect()
             trained = data.period.node_ids
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
@@ -253,17 +254,11 @@ class StreamRunner:
             save_period(directory, model, data, record, base=base, parent=parent)
         wait_for_all()
 
-    def _let_go(self) -> None:
-        """Drops what the Trainer of a period holds, above all its series, before the next."""
-        self.forecaster.trainer = None
-        gc.collect()
-
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
         seed, previous = period_seed(data.seed, data.index), self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        needs = self.forecaster.backbone.needs
-        view = None if previous is None else previous.view_when_asked(needs)
+        view = previous and previous.view_when_asked(self.forecaster.backbone.needs)
         training = self.forecaster.training_settings(data)
         return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 

@@ -63,8 +63,7 @@ class PeriodData(LightningDataModule):
         holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
             ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
-        null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
-            the protocol says.
+        null_value: Readings equal to this do not count for ``scaling``; null: as the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows, which ``draws`` gives.
     """
@@ -111,8 +110,8 @@ class PeriodData(LightningDataModule):
         self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
-        by_node = nodes_per_window is not None
-        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, by_node)
+        some = nodes_per_window is not None
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, some)
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
@@ -196,7 +195,7 @@ class PeriodData(LightningDataModule):
         return PeriodView(self.period, self.full, self.split)
 
     def at_rest(self) -> "PeriodData":
-        """The same, holding nothing but the period until it is made ready again."""
+        """The same, holding the period alone until it is made ready again."""
         other = self._with(None)
         other._made = {}
         return other
@@ -280,8 +279,7 @@ class PeriodData(LightningDataModule):
 
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
-            made = self._maker.made(self.stream, self.index, self.period, needs)
-            self._made[needs] = made
+            self._made[needs] = self._maker.made(self.stream, self.index, self.period, needs)
         return self._made[needs]
 
     @property

@@ -117,8 +117,8 @@ class PeriodTensors:
     def in_parts(self, starts: Int[Tensor, " batch"]) -> Batch:
         """As ``batch``, of all nodes, whose inputs are gathered when they are asked for.
 
-        For backbones that forecast a node without the others in the batch: their ``parts`` then
-        are never held together. Where some nodes only are held or counted, as ``batch``.
+        For backbones that forecast a node without the others; where some nodes only are held or
+        counted, as ``batch``.
         """
         if self.nodes is not None or self.loss_nodes is not None:
             return self.batch(starts)
@@ -271,8 +271,7 @@ class PeriodTensors:
 
         None leaves it to the backbone to apply the graph.
 
-        The result would be as large as the series, so a mapped one gets it batch by batch, or, for
-        windows of some of the nodes, in a file.
+        The result is as large as the series: a mapped one gets it batch by batch, or in a file.
         """
         if apply is None:
             return replace(self, neighbour_x=None)
