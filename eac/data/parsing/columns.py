@@ -129,7 +129,8 @@ def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -
 
 def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
     """A frame of one column per node as one contiguous float32 array."""
-    text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    dtypes = zip(frame.columns, frame.dtypes, strict=True)
+    text = [column for column, dtype in dtypes if not pd.api.types.is_numeric_dtype(dtype)]
     if text:
         clean = {column: numeric_column(frame[column], what, column) for column in text}
         frame = frame.assign(**clean)
