@@ -196,9 +196,7 @@ class PeriodData(LightningDataModule):
 
     def at_rest(self) -> "PeriodData":
         """The same, holding the period alone until it is made ready again."""
-        other = self._with(None)
-        other._made = {}
-        return other
+        return self._with(None, {})
 
     def view_when_asked(self, needs: Needs) -> PeriodView:
         """``view`` as a backbone takes it, made ready only if it is looked at."""
@@ -272,9 +270,9 @@ class PeriodData(LightningDataModule):
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
 
-    def _with(self, ready: Ready | None) -> "PeriodData":
+    def _with(self, ready: Ready | None, made: dict[Needs, Ready] | None = None) -> "PeriodData":
         other = copy.copy(self)
-        other._ready = ready
+        other._ready, other._made = ready, self._made if made is None else made
         return other
 
     def _made_for(self, needs: Needs) -> Ready:
