@@ -132,8 +132,9 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window is not None
-        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged, some)
+        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
+        size, drawn = data.windows_of_all, some and some * data.batch_size
+        return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""

@@ -224,7 +224,8 @@ class PeriodData(LightningDataModule):
         """Validation windows, in order of time unless the protocol says otherwise."""
         starts, some = self._starts.shown(self._val_starts), self.val_spread
         size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
-        return self._in_time(starts, size, None if some is None else some.per_window)
+        size, each = (size, None) if some is None else (some.at_once, some.per_window)
+        return self._in_time(starts, size, each)
 
     @property
     def val_spread(self) -> Spread | None:
