@@ -1,5 +1,8 @@
 """A large network: the same numbers as a small one, from parts and from one layout."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 import pytest
 import torch
 
@@ -8,6 +11,10 @@ from eac.data.batches import batch as batches
 from eac.data.batches import preparation
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
+from eac.data.core.calendar import Calendar
+from eac.data.core.stream import MemoryStream
+from eac.data.manage.convert import convert
+from eac.data.readers.open import open_stream
 from eac.strategies.eac import EAC
 from eac.strategies.st_ttc import STTTC
 from eac.training import forecaster
@@ -17,10 +24,20 @@ from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_stream
 
+START, HOUR = datetime(2024, 1, 1), timedelta(hours=1)
 
-def record_of(path, *, ttc=False):
+
+def dated_stream(churn):
+    periods = [
+        replace(period, calendar=Calendar.from_timestamps(START + 160 * i * HOUR, HOUR))
+        for i, period in enumerate(tiny_stream(churn, missing=True))
+    ]
+    return MemoryStream(periods, name="dated")
+
+
+def record_of(path, *, ttc=False, stream=None):
     data = PeriodData(
-        tiny_stream(("abcd", "bcda"), missing=True),
+        stream or tiny_stream(("abcd", "bcda"), missing=True),
         nodes_per_window=1,
         batch_size=16,
         steps_per_epoch=2,
@@ -42,6 +59,16 @@ def test_forecasts_in_parts_and_in_one_layout_have_the_same_errors(tmp_path, mon
     monkeypatch.setattr(preparation, "TWICE", 1)
     monkeypatch.setattr(again, "SAMPLED", 30)
     assert record_of(tmp_path / "parts", ttc=ttc) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_mapped_stream_has_the_errors_of_the_same_stream_in_memory(tmp_path):
+    stream = dated_stream(("abcd", "ecba"))
+    errors = []
+    for layout in ("table", "npy"):
+        opened = open_stream(convert(stream, tmp_path / layout, layout))
+        assert opened.load(0).mapped == (layout == "npy")
+        errors.append(record_of(tmp_path / f"run-{layout}", stream=opened))
+    assert errors[1] == pytest.approx(errors[0], rel=1e-6)
 
 
 def test_a_batch_is_cut_only_where_it_is_large(monkeypatch):
