@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eac.data.batches.needs import Needs
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import keep_blocks
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, is_complete, pieces
@@ -19,16 +20,11 @@ from eac.data.parsing.files import MAPPED_SERIES
 from eac.data.series.ahead import COVARIATES, Ahead
 from eac.data.series.history import covariates_before, lag_steps, readings_before
 from eac.data.series.mapped import MappedSeries, turned
-from eac.data.series.readings import PartScaling, Readings
+from eac.data.series.readings import TWICE, PartScaling, Readings
 from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
 from eac.protocols.protocol import STRICT, Protocol
 from eac.typing import NodeSeries
-
-TWICE = 1 << 24
-"""Readings of a series that may be held in two layouts, by step and by node (64 MiB)."""
-KEPT_BYTES = 31 << 20
-"""Just below the size from which on glibc always hands blocks back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +146,7 @@ def prepare(
         layout: Windows, and what fills gaps.
         needs: What the backbone asks for.
     """
-    _keep_blocks()
+    keep_blocks()
     earlier = None if before is None else before.readings
     lead = 0 if earlier is None else len(earlier)
     complete = is_complete(period.series) and (earlier is None or is_complete(earlier))
@@ -261,12 +257,3 @@ def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor
     step = torch.arange(num_steps)
     first, last = (step - window + 1).clamp_min(0), step.clamp_max(num_windows - 1)
     return (last - first + 1).clamp_min(0).float()
-
-
-def _keep_blocks() -> None:
-    """Has blocks of up to ``KEPT_BYTES`` used again instead of handed back and cleared anew.
-
-    The C library of Linux learns from the largest block it was ever given back, here one that is
-    never touched and costs no memory. Steps then take hardly any page faults.
-    """
-    torch.empty(KEPT_BYTES, dtype=torch.uint8)

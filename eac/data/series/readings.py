@@ -14,6 +14,8 @@ from eac.data.series.mapped import WRITTEN_AT_ONCE, MappedSeries, read, working_
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
+TWICE = 1 << 24
+"""Readings of a series that may be held in two layouts, by step and by node (64 MiB)."""
 CARRIED_AT_ONCE = 1 << 20
 """Readings whose gaps are filled at once."""
 
@@ -151,7 +153,7 @@ class Readings:
         steps, nodes = self.raw.shape
         if self.mapped:
             return working_series(steps, nodes)
-        by_node = isinstance(self.raw, Tensor) and is_by_node(self.raw)
+        by_node = isinstance(self.raw, Tensor) and is_by_node(self.raw) and steps * nodes > TWICE
         return part.new_empty(nodes, steps).T if by_node else part.new_empty(steps, nodes)
 
     def _kept(self, series: NodeSeries) -> NodeSeries | MappedSeries:
