@@ -44,9 +44,9 @@ def record_of(path, *, ttc=False, stream=None):
         carry=0.9,
         rehearsal=0.3,
     )
+    torch.manual_seed(0)
     strategy = STTTC(EAC(rank=2)) if ttc else EAC(rank=2)
     model = Forecaster(SeasonalMLP(12, 12, hidden=8, num_blocks=1, lags=("1d",)), strategy)
-    torch.manual_seed(0)
     run = StreamRunner(model, data, run_dir=path, make_trainer=DefaultTrainer(max_epochs=1)).run()
     return [period.errors.point["MAE"]["mean"] for period in run.periods]
 
