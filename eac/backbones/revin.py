@@ -85,7 +85,7 @@ class RevIN(Backbone):
             )
         level = Level.of(batch.inputs, self.least)
         inputs = self._normalised(batch.inputs, batch.graph)
-        self.backbone.start_from(replace(batch, inputs=inputs, scaler=level.after(batch.scaler)))
+        self.backbone.start_from(replace(batch, gathered=inputs, scaler=level.after(batch.scaler)))
 
     def choose_by_validation(self, measure: Callable[[], float]) -> None:
         """Lets the backbone choose."""
@@ -109,6 +109,11 @@ class Level:
         mean: Of the readings present; 0 where there are none.
         scale: Positive; 1 where there are none.
         present: True where a reading is.
+
+    Example:
+        >>> level = Level.of(Inputs(torch.tensor([[[1.0, 3.0]]])), least=0.1)
+        >>> level.mean, level.scale
+        (tensor([[2.]]), tensor([[1.0050]]))
     """
 
     mean: Float[Tensor, "batch node"]

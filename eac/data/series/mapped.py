@@ -25,6 +25,11 @@ class MappedSeries:
         columns: Columns of ``file``; None means all.
         by_node: The same as ``file``, laid out by node, from which some columns are read; in a
             file laid out by step each of their readings would be a page of its own.
+
+    Example:
+        >>> series = MappedSeries(torch.arange(12.0).view(6, 2))
+        >>> series.shape, series.gather(torch.tensor([1]), 3).tolist()
+        ((6, 2), [[[2.0, 4.0, 6.0], [3.0, 5.0, 7.0]]])
     """
 
     file: NodeSeries
