@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eac.artifacts.artifact import read_artifact
-from eac.artifacts.saved_data import done_periods
+from eac.artifacts.kept import current_folder, kept_folders
 from eac.calibration.base import Calibrator
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
@@ -32,7 +32,7 @@ class Generation:
 
 def artifact_ids(run_dir: Path) -> dict[str, Path]:
     """Folders of the artifacts of a run by id, in order of time."""
-    return {read_artifact(directory).id: directory for directory in done_periods(run_dir)}
+    return {read_artifact(directory).id: directory for directory in kept_folders(run_dir)}
 
 
 def load_generation(
@@ -42,7 +42,7 @@ def load_generation(
 
     Args:
         run_dir: The run.
-        artifact: Id, or the beginning of one; None is the newest.
+        artifact: Id, or the beginning of one; None is the one in use; see ``eac artifacts``.
         number: Of the activation.
         loaded: Predictors by artifact; one that is there is not loaded again.
 
@@ -50,19 +50,18 @@ def load_generation(
         RunError: If there is no such artifact.
     """
     known = artifact_ids(run_dir)
-    if not known:
-        raise RunError(f"{run_dir} holds no finished period. Wait for the first one.")
-    found = [i for i in known if artifact is None or i.startswith(artifact)]
-    if not found or (artifact is not None and len(found) > 1):
+    wanted = read_artifact(current_folder(run_dir)).id if artifact is None else artifact
+    found = [i for i in known if i.startswith(wanted)]
+    if len(found) != 1:
         raise RunError(
             f"there is no one artifact {artifact!r} in {run_dir}. Give one of: {', '.join(known)}."
         )
-    chosen = found[-1]
+    chosen = found[0]
     predictor = loaded.get(chosen)
     if predictor is None:
-        predictor = _checked(run_dir, load_run(run_dir, period=list(known).index(chosen)))
+        predictor = _checked(run_dir, load_run(run_dir, period=chosen))
     calibrator = predictor.calibrator
-    name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
+    name = GenerationName(number, chosen, read_artifact(known[chosen]).period)
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))
 
 

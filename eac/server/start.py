@@ -5,17 +5,24 @@ from pathlib import Path
 
 import numpy as np
 
-from eac.artifacts.saved_data import done_periods, load_data
+from eac.artifacts.kept import chain_of, current_folder
+from eac.artifacts.saved_data import load_data
 from eac.calibration.clock import moment_step
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.layout import read_long
-from eac.errors import RunError, StreamError
+from eac.errors import StreamError
 from eac.server.engine import Engine
 from eac.server.readings import Readings
+from eac.server.watching import Watching
 
 
 def open_engine(
-    run_dir: Path, *, state_dir: Path | None = None, days: float = 22, table: Path | None = None
+    run_dir: Path,
+    *,
+    state_dir: Path | None = None,
+    days: float = 22,
+    table: Path | None = None,
+    watching: Watching | None = None,
 ) -> Engine:
     """An engine for a run, with everything that was observed before.
 
@@ -24,16 +31,15 @@ def open_engine(
         state_dir: Holds the log of observations; None: ``serving`` in the run.
         days: Readings kept.
         table: Readings to begin with, ``unique_id, ds, y``; they are logged too.
+        watching: How readings are watched; None: they are not.
 
     Raises:
         RunError: If nothing is finished in the run.
         StreamError: If the readings are not valid.
     """
-    directories = done_periods(run_dir)
-    if not directories:
-        raise RunError(f"{run_dir} holds no finished period to serve. Train it: eac run")
-    step = load_data(directories).step
-    engine = Engine(run_dir, state_dir or run_dir / "serving", round(timedelta(days=days) / step))
+    step = load_data(chain_of(run_dir, current_folder(run_dir))).step
+    steps = round(timedelta(days=days) / step)
+    engine = Engine(run_dir, state_dir or run_dir / "serving", steps, watching)
     if table is not None:
         engine.begin_with(_readings(table, engine, step))
     return engine

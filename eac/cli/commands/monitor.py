@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     from eac.monitoring.policy import Policy
     from eac.serving.events import find_events
 
-    policy = Policy.of(dict(_pair(text) for text in arguments.policy))
+    policy = Policy.parse(arguments.policy)
     events = find_events(
         Path(arguments.run_dir),
         Path(arguments.input),
@@ -37,13 +37,6 @@ def main(argv: Sequence[str]) -> int:
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
     print(f"wrote {output}: {len(events)} events ({said})")
     return 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    kind, _, action = text.partition("=")
-    if not action:
-        raise ConfigError(f"--policy {text!r}: give KIND=ACTION, such as stuck=ask.")
-    return kind, action
 
 
 def _parser() -> argparse.ArgumentParser:

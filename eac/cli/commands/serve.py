@@ -30,9 +30,11 @@ def main(argv: Sequence[str]) -> int:
     import torch
     import uvicorn
 
+    from eac.monitoring.policy import Policy
     from eac.server.app import Settings, create_app
     from eac.server.follow import Follower
     from eac.server.start import open_engine
+    from eac.server.watching import Watching
 
     torch.set_num_threads(max(1, arguments.threads))
     engine = open_engine(
@@ -40,6 +42,9 @@ def main(argv: Sequence[str]) -> int:
         state_dir=None if arguments.state is None else Path(arguments.state),
         days=arguments.history,
         table=None if arguments.input is None else Path(arguments.input),
+        watching=None
+        if arguments.no_monitor
+        else Watching(Policy.parse(arguments.policy), arguments.alarms),
     )
     settings = Settings(
         token=os.environ.get(TOKEN) or None, max_body=arguments.max_body, rate=arguments.rate
@@ -88,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
     add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
+    add(
+        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
+    )
+    add("--alarms", type=float, default=0.125, metavar="N", help="false alarms in a week (0.125)")
+    add("--no-monitor", action="store_true", help="do not look for events in readings")
     add("--threads", type=int, default=1, help="threads of a forecast (default: 1)")
     add("--max-body", type=int, default=16 << 20, metavar="BYTES", help="largest request")
     add("--rate", type=float, default=2000, help="requests of a client in a second; 0: any")
