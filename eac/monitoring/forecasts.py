@@ -17,6 +17,8 @@ DEPENDENCE = 2.0
 """Standard deviations of that mean in those of independent misses; one miss follows another."""
 NETWORK = 3.0
 """Times the share of misses to be expected, from which on the intervals do not hold."""
+DOUBT = 2.0
+"""The same, from which on no sensor is blamed for its misses."""
 
 
 class ForecastMonitor:
@@ -85,6 +87,8 @@ class ForecastMonitor:
         )
         if self._network > NETWORK * self._expected:
             return self._alarms("coverage", step, np.array([True]), "intervals no longer hold")
+        if self._network > DOUBT * self._expected:
+            return []
         off: Bool[ndarray, " node"] = self._share > self.limit
         self._share = np.where(off, self._expected, self._share)
         return self._alarms("forecast error", step, off, "readings leave their intervals too often")

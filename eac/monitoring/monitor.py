@@ -92,13 +92,15 @@ class Monitor:
         known = np.isfinite(y)
         residual = (y - usual) / spread
         common = float(np.median(residual[known])) if known.any() else 0.0
-        residual = residual - common
+        stuck = self._stuck(y)
+        repeated = self._same > reference.longest_run  # perhaps stuck: what it reads says nothing
+        residual = np.where(repeated, np.nan, residual - common)
         found: dict[Kind, tuple[Bool[ndarray, " node"], str]] = {
             "unit change": (
-                self._unit(y, usual, spread),
+                self._unit(np.where(repeated, np.nan, y), usual, spread),
                 "readings are another multiple of what is usual",
             ),
-            "stuck": (self._stuck(y), "one and the same reading for longer than ever before"),
+            "stuck": (stuck, "one and the same reading for longer than ever before"),
             "silent": (self._silent(known), "no reading for longer than ever before"),
             "spiking": (self._spiking(step, residual), "several readings far off in one day"),
         }
@@ -135,9 +137,16 @@ class Monitor:
         key = (kind, -1 if node is None else node)
         if step < self._silenced.get(key, step):
             return None
+        if node is not None and kind == "spiking" and self._explained(step, node):
+            return None
         self._silenced[key] = step + self._week
         since = None if node is None else step - self._began(kind, node)
         return Alarm(kind, step, node, detail, self._policy.action(kind), since)
+
+    def _explained(self, step: int, node: int) -> bool:
+        """True where an event of the last week says why readings of a sensor are far off."""
+        kinds: tuple[Kind, ...] = ("unit change", "level shift", "stuck")
+        return any(step < self._silenced.get((kind, node), step) for kind in kinds)
 
     def _began(self, kind: Kind, node: int) -> int:
         """Steps before an event from which on readings of the sensor are not to be trusted."""

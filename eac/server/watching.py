@@ -20,6 +20,8 @@ from eac.server.requested import Requests
 
 SETTLE = 1
 """A step is looked at when so many later ones have begun; later readings of it are not seen."""
+OF_FORECASTS = "forecast error"
+"""A mark that readings alone cannot take away; it ends with the week of the reference."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,9 @@ class Watcher:
             self._calm = np.zeros(len(ids), dtype=int)
             self._before = past[-1]
         self._ids, self._made_at, self._last = ids, until, last
+        with self._lock:
+            for node in [n for n, kind in self._watched.marked.items() if kind == OF_FORECASTS]:
+                del self._watched.marked[node]
 
     def _step(self, step: int, y: Float[ndarray, " node"], when: datetime) -> None:
         if self._monitor is None:
@@ -193,7 +198,8 @@ class Watcher:
     def _trust_again(self, when: datetime) -> None:
         for node in np.flatnonzero(self._calm >= self._day).tolist():
             unique_id = self._ids[node]
-            if unique_id in self._watched.marked or unique_id in self._watched.masked:
+            kind = self._watched.marked.get(unique_id)
+            if kind not in (None, OF_FORECASTS) or unique_id in self._watched.masked:
                 self.unmask(unique_id)
                 detail = "readings have been usual for a day"
                 self.events.add("usual again", detail, ds=when.isoformat(), unique_id=unique_id)
