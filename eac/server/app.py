@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from eac import __version__
-from eac.errors import EACError
 from eac.server import views
 from eac.server.engine import Engine
 from eac.server.forecast import NetworkForecast
@@ -24,7 +23,10 @@ from eac.server.http.problems import ProblemError, answer_problems
 from eac.server.http.requests import observation_schema, read_observation
 
 PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
-POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+    "frame-ancestors 'none'"
+)
 
 
 @dataclass(frozen=True)

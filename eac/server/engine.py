@@ -17,7 +17,7 @@ from eac.monitoring.policy import Policy
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
-from eac.server.generation import Generation, artifact_ids, load_generation
+from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
 from eac.server.issuing import issue, network_forecast, recent
 from eac.server.log import ObservationLog
 from eac.server.places import positions
@@ -61,7 +61,7 @@ class Engine:
         self._swap = threading.Lock()
         first = self._load(None)
         data = first.predictor.data
-        self.board = Board(data.step, max(history, data.window), data.current_ids)
+        self.board = Board(data.step, max(history, data.window), data.current_ids, zone_of(data))
         self._log = ObservationLog(state_dir, self.board)
         self.observed = self._log.replay()
         self._generations = [first]
@@ -80,9 +80,15 @@ class Engine:
         """The generation in use."""
         return self._generations[-1]
 
+    def prepare(self) -> None:
+        """Makes the first forecast, and the reference of the monitor, if the log allows it."""
+        if self.refresh(self.generation) and self.watcher is not None:
+            self.watcher.look(self.board, self.lock)
+
     def start(self) -> None:
-        """Makes the first forecast, if the log allows one, and starts the threads."""
-        self.refresh(self.generation)
+        """Makes what ``prepare`` does, where nobody did, and starts the threads."""
+        if self.current is None:
+            self.prepare()
         for thread in self._threads:
             thread.start()
 

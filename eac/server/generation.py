@@ -1,11 +1,14 @@
 """What a run has left, ready to serve."""
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.kept import current_folder, kept_folders
+from eac.artifacts.saved_data import SavedData
 from eac.calibration.base import Calibrator
+from eac.data.parsing.stamps import find_zone
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
 from eac.serving.predictor import Predictor, load_run
@@ -73,9 +76,16 @@ def _checked(run_dir: Path, predictor: Predictor) -> Predictor:
             "Forecast with: eac predict"
         )
     rules = predictor.data.clock
-    if rules is not None and (rules.counted or rules.zone or rules.hours or rules.months):
+    if rules is not None and (rules.counted or rules.hours or rules.months):
         raise RunError(
-            f"{run_dir} has steps that are counted, of months, of open hours or in a time zone; "
-            "eac serve takes time stamps at equal distances. Forecast with: eac predict"
+            f"{run_dir} has steps that are counted, of months or of open hours; eac serve takes "
+            "time stamps at equal distances. Forecast with: eac predict"
         )
     return predictor
+
+
+def zone_of(data: SavedData) -> tzinfo | None:
+    """Whose clock the steps of a run follow; None where its time stamps name no zone."""
+    if data.clock is None or data.clock.zone is None:
+        return None
+    return find_zone(data.clock.zone, "the run")

@@ -39,7 +39,7 @@ class Recent:
     @property
     def clock(self) -> Calendar:
         """The clock of ``series``."""
-        first = self.issued - (len(self.series) - 1) * self.step
+        first = self.issued.replace(tzinfo=None) - (len(self.series) - 1) * self.step
         return Calendar.from_timestamps(first, self.step)
 
 

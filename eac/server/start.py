@@ -8,6 +8,7 @@ import numpy as np
 from eac.artifacts.kept import chain_of, current_folder
 from eac.artifacts.saved_data import load_data
 from eac.calibration.clock import moment_step
+from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.layout import read_long
 from eac.errors import StreamError
@@ -47,7 +48,14 @@ def open_engine(
 
 def _readings(table: Path, engine: Engine, step: timedelta) -> Readings:
     frame = read_long(table, "input")
-    stamps = parse_stamps(frame["ds"], "input")
+    rules = engine.generation.predictor.data.clock
+    form = Form(time_zone=None if rules is None else rules.zone)
+    stamps = parse_stamps(frame["ds"], "input", form)
+    if stamps.zone is not None and engine.board.zone is None:
+        raise StreamError(
+            f"{table}: the time stamps are in the zone {stamps.zone}, but those of the run name "
+            "none. Give stamps of the same clock as the run's, without a zone."
+        )
     steps = np.array([moment_step(when, step) for when in stamps.wall.to_pydatetime()])
     if len(steps) == 0:
         raise StreamError(f"{table} holds no readings. Give some, or leave --input out.")

@@ -112,25 +112,26 @@ class Watcher:
 
     def look(self, board: Board, lock: threading.RLock) -> bool:
         """Looks at the steps that are complete; True where sensors are masked now that were not."""
+        week = 7 * self._day
         with lock:
-            now, filled = board.now, board.filled()
+            now = board.now
             if now is None:
                 return False
-            ids, series = tuple(board.node_ids), board.series(filled).astype(float)
-            times = {now - i: board.time_of(now - i) for i in range(filled)}
-        first = now - filled + 1
-        until = now - SETTLE
-        week = 7 * self._day
-        due = self._monitor is None or until - self._made_at >= week
+            until = now - SETTLE
+            due = self._monitor is None or until - self._made_at >= week
+            steps = board.filled() if due else min(board.length, now - (self._last or 0))
+            ids, series = tuple(board.node_ids), board.series(steps)
+            times = {now - i: board.time_of(now - i) for i in range(steps)}
+        first = now - steps + 1
         if due and until - first + 1 >= WEEKS * week:
-            self._refer(ids, series[: until - first + 1], first, until)
+            self._refer(ids, series[: until - first + 1].astype(float), first, until)
         if self._monitor is None or self._last is None:
             return False
         before = set(self.masked)
         columns = {node: i for i, node in enumerate(ids)}
         chosen = [columns[node] for node in self._ids]
         for step in range(max(self._last + 1, first), until + 1):
-            self._step(step, series[step - first, chosen], times[step])
+            self._step(step, series[step - first, chosen].astype(float), times[step])
         self._last = max(self._last, until)
         return bool(set(self.masked) - before)
 

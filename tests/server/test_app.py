@@ -1,7 +1,10 @@
 """The routes of the server, in one process."""
 
 import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -17,12 +20,15 @@ from fastapi.testclient import TestClient
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.kept import current_folder
 from eac.cli.main import main
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.stream import MemoryStream
 from eac.server.app import Settings, create_app
 from eac.server.follow import Follower
 from eac.server.start import open_engine
 from eac.server.watching import Watching
 from eac.serving.predictor import load_run
-from tests.training.test_predictor import long, trained
+from tests.training.test_predictor import HOUR, long, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TOKEN = {"Authorization": "Bearer right"}
@@ -52,9 +58,7 @@ def readings(tmp_path) -> Path:
 
 @pytest.fixture
 def client(run, readings, tmp_path):
-    engine = open_engine(
-        run, state_dir=tmp_path / "state", table=readings, watching=Watching()
-    )
+    engine = open_engine(run, state_dir=tmp_path / "state", table=readings, watching=Watching())
     settings = Settings(token="right", max_body=20_000, max_rows=50, rate=0)
     with TestClient(create_app(engine, settings), raise_server_exceptions=False) as client:
         client.engine = engine
@@ -244,7 +248,9 @@ def test_readings_of_a_masked_sensor_are_not_used(client, run):
     assert client.post("/admin/sensors/e:unmask", headers=TOKEN).status_code == 200
     assert client.post("/admin/sensors/e:unmask", headers=TOKEN).status_code == 404
     now = before["e"]["y_hat"]
-    wait_for(client, lambda: client.get("/forecast?sensors=e").json()["forecasts"][0]["y_hat"] == now)
+    wait_for(
+        client, lambda: client.get("/forecast?sensors=e").json()["forecasts"][0]["y_hat"] == now
+    )
 
 
 def test_requests_are_open_until_somebody_says_they_are_done(client):
@@ -306,3 +312,28 @@ def test_bounds_learn_while_the_server_runs(client, run):
         given = client.get("/forecast?level=90").json()["forecasts"][0]
         width.append(given["y_hat-hi-90"][0] - given["y_hat-lo-90"][0])
     assert width[-1] > 2 * width[0]
+
+
+def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
+    zone, start = ZoneInfo("Europe/Oslo"), datetime(2024, 1, 1)
+    model, data = build()
+    periods = [
+        replace(p, calendar=Calendar.from_timestamps(start.replace(tzinfo=zone), HOUR))
+        for p in list(data.stream)[:1]
+    ]
+    trained(tmp_path / "run", model, PeriodData(MemoryStream(periods, name="zoned"), seed=7))
+    engine = open_engine(tmp_path / "run")
+    with TestClient(create_app(engine)) as client:
+        given = [
+            {"unique_id": "a", "ds": f"2024-07-0{1 + hour // 24}T{hour % 24:02}:00:00Z", "y": 50.0}
+            for hour in range(26)
+        ]
+        assert client.post("/observe", json={"readings": given}).status_code == 200
+        wait_for(client, lambda: client.get("/readyz").status_code == 200)
+        answer = client.get("/forecast?sensors=a").json()
+        assert answer["issued"] == "2024-07-02T03:00:00+02:00"
+        assert answer["forecasts"][0]["ds"][0] == "2024-07-02T04:00:00+02:00"
+        naive = {"readings": [given[0] | {"ds": "2024-07-02T05:00:00"}]}
+        assert "has no time zone" in client.post("/observe", json=naive).json()["detail"]
+        problem = client.get("/events").json()
+        assert problem == []

@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     follower = Follower(engine) if arguments.follow else None
     if follower is not None:
         follower.start()
-    engine.refresh(engine.generation)
+    engine.prepare()
     gc.collect()
     gc.freeze()  # a walk through all that was loaded would hold every request for half a second
     print(f"serving {arguments.run_dir} on http://{arguments.host}:{arguments.port}", flush=True)
