@@ -12,6 +12,7 @@ import torch
 
 from eac.artifacts.saved_data import done_periods
 from eac.cli.main import main
+from eac.records.record import read_run
 from tests.test_docs import REPOSITORY, blocks, copy, one_epoch  # noqa: F401
 from tests.training.test_predictor import build, long, trained
 
@@ -135,6 +136,13 @@ def test_the_commands_of_the_page_on_backtests_run(tmp_path, monkeypatch):
     assert run_commands("backtest.md", "eac backtest", RUN=run_dir) == 2
     table = pd.read_parquet("backtest.parquet")
     assert ((table["issued"] - table["cutoff"]) == pd.Timedelta("2h")).all()
+    for period in read_run(run_dir).periods:
+        mine = table[(table["period"] == period.name) & table["y"].notna()]
+        by_step = (mine["y"] - mine["y_hat"]).abs().groupby(mine["step"]).mean()
+        assert by_step.mean() == pytest.approx(period.errors.point["MAE"]["mean"], rel=1e-4)
+        inside = (mine["y"] >= mine["y_hat-lo-95"]) & (mine["y"] <= mine["y_hat-hi-95"])
+        assert period.intervals is not None
+        assert 100 * inside.mean() == pytest.approx(period.intervals.coverage["95"], abs=1e-3)
     assert set(pd.read_parquet("asked.parquet")["model"]) <= set(table["period"])
 
 

@@ -1,13 +1,17 @@
 """The detectors over all sensors at once, and what they are made after."""
 
+from datetime import timedelta
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from eac.errors import StreamError
 from eac.monitoring.detectors import Ewma, PageHinkley
 from eac.monitoring.forecasts import ForecastMonitor
-
-river_stats = pytest.importorskip("river.stats", reason="river is the reference")
-river_drift = pytest.importorskip("river.drift", reason="river is the reference")
+from eac.monitoring.policy import Policy
+from eac.serving import events
 
 
 def residuals(steps: int = 300, nodes: int = 5) -> np.ndarray:
@@ -18,6 +22,7 @@ def residuals(steps: int = 300, nodes: int = 5) -> np.ndarray:
 
 
 def test_the_mean_of_each_sensor_is_that_of_river():
+    river_stats = pytest.importorskip("river.stats", reason="river is the reference")
     ours = Ewma(5, rate=0.1)
     theirs = [river_stats.EWMean(fading_factor=0.1) for _ in range(5)]
     for mean in theirs:
@@ -31,6 +36,7 @@ def test_the_mean_of_each_sensor_is_that_of_river():
 
 def test_page_hinkley_alarms_when_that_of_river_does():
     """River's estimates the mean, which is 0 here, so both agree but for that estimate."""
+    river_drift = pytest.importorskip("river.drift", reason="river is the reference")
     ours = PageHinkley(5, slack=0.5)
     theirs = [
         river_drift.PageHinkley(min_instances=1, delta=0.5, threshold=20.0, alpha=1.0, mode="up")
@@ -82,3 +88,32 @@ def test_intervals_that_hold_raise_no_alarm_in_four_weeks():
 def test_a_sensor_or_a_network_whose_intervals_do_not_hold_is_found():
     assert covered(200, 250, broken=7) == [("forecast error", 7)]
     assert covered(200, 250, broken=-1)[0] == ("coverage", None)
+
+
+def test_a_backtest_is_watched_by_the_command(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    stamps = pd.date_range("2024-01-01", periods=240, freq="h")
+    parts = []
+    for node in "abc":
+        y = np.where((stamps >= "2024-01-05") & (node == "b"), 99.0, 0.0)
+        one = {"unique_id": node, "ds": stamps, "step": 1, "y": y}
+        parts.append(pd.DataFrame(one | {"y_hat-lo-90": -1.0, "y_hat-hi-90": 1.0}))
+    table = pd.concat([*parts, parts[0].assign(step=2, y=99.0)])  # later steps do not count
+    table.to_parquet(tmp_path / "backtest.parquet")
+    monkeypatch.setattr(events, "done_periods", lambda path: [path])
+    monkeypatch.setattr(events, "load_data", lambda paths: SimpleNamespace(step=timedelta(hours=1)))
+    path = tmp_path / "backtest.parquet"
+    found = events.find_forecast_events(run, path, alarms=0.125, policy=Policy())
+    assert found["kind"].tolist() == ["forecast error"]
+    assert (found["unique_id"][0], found["action"][0]) == ("b", "tune prompts")
+    assert pd.Timestamp("2024-01-05 06:00") < found["ds"][0] < pd.Timestamp("2024-01-07")
+    table.drop(columns="y_hat-lo-90").to_parquet(path)
+    with pytest.raises(StreamError, match="Write it with: eac backtest .* --level 90"):
+        events.find_forecast_events(run, path, alarms=0.125, policy=Policy())
+
+
+def test_events_of_several_tables_stand_in_order_of_time():
+    one = pd.DataFrame({"kind": ["stuck"], "ds": [pd.Timestamp("2024-01-03")]})
+    two = pd.DataFrame({"kind": ["coverage"], "ds": [pd.Timestamp("2024-01-02")]})
+    assert events.in_order(one, two)["kind"].tolist() == ["coverage", "stuck"]
+    assert len(events.in_order(one.iloc[:0], two.iloc[:0])) == 0
