@@ -26,7 +26,7 @@ FLAGS = {
     "backtest": "--output --delay --level --refit --policy",
     "monitor": "--input --forecasts --output --reference --alarms --policy",
     "serve": "--host --port --input --state --history --follow --policy --alarms --no-monitor "
-    "--threads --max-body --rate",
+    "--trust --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --reference --brief --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

@@ -5,7 +5,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import torch
 
 from eac.artifacts.kept import use
 from eac.errors import EACError
-from eac.monitoring.policy import Policy
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
@@ -23,7 +22,7 @@ from eac.server.log import ObservationLog
 from eac.server.places import positions
 from eac.server.readings import Readings
 from eac.server.requested import Requests
-from eac.server.watching import Watcher, Watching
+from eac.server.watching import Watching, watcher_of
 from eac.serving.predictor import Predictor
 
 log = logging.getLogger("eac")
@@ -43,12 +42,19 @@ class Engine:
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
         watching: How readings are watched; None: they are not.
+        trust: Modules with classes of your own that the run may name.
     """
 
     def __init__(
-        self, run_dir: Path, state_dir: Path, history: int, watching: Watching | None = None
+        self,
+        run_dir: Path,
+        state_dir: Path,
+        history: int,
+        watching: Watching | None = None,
+        trust: Sequence[str] = (),
     ):
         self.run_dir = run_dir
+        self._trust = tuple(trust)
         self.current: NetworkForecast | None = None
         self.forwards = 0
         self.observed = 0
@@ -66,7 +72,8 @@ class Engine:
         self.observed = self._log.replay()
         self._generations = [first]
         self.positions = positions(run_dir)
-        self.watcher = self._watched(state_dir, watching)
+        requests = Requests(state_dir, run_dir)
+        self.watcher = watcher_of(data.clock, self.events, requests, watching)
         self._queue: queue.Queue[tuple[Readings, Future[Placed]] | None] = queue.Queue()
         self._stale, self._looked = threading.Event(), threading.Event()
         self._stopped = False
@@ -168,7 +175,9 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        made = load_generation(self.run_dir, artifact, self._number, self._loaded)
+        made = load_generation(
+            self.run_dir, artifact, self._number, self._loaded, trust=self._trust
+        )
         self._loaded.pop(made.name.artifact, None)
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:
@@ -243,26 +252,15 @@ class Engine:
                     row[hidden] = math.nan
                     calibrator.observe(step, torch.from_numpy(row))
         for node in placed.new_ids if announce else ():
-            self._new(node)
+            action = "ask" if self.watcher is None else self.watcher.action("new id")
+            self.note("new id", f"sensor {node} was never seen before", node, action)
+            if self.watcher is not None:
+                self.watcher.ask(action, "new id", "never seen before", None, node)
         return placed
-
-    def _new(self, node: str) -> None:
-        detail = f"sensor {node} was never seen before"
-        action = (
-            Policy().action("new id") if self.watcher is None else self.watcher.action("new id")
-        )
-        self.note("new id", detail, node, action)
 
     @property
     def _masked(self) -> Mapping[str, int]:
         return {} if self.watcher is None else self.watcher.masked
-
-    def _watched(self, state_dir: Path, watching: Watching | None) -> Watcher | None:
-        clock = self.generation.predictor.data.clock
-        if watching is None or clock is None or clock.days_per_week != 7:
-            return None
-        requests = Requests(state_dir, self.run_dir)
-        return Watcher(clock.steps_per_day, self.events, requests, watching)
 
     def _watch(self) -> None:
         """Looks for events after each forecast, apart from it; masks make another one."""

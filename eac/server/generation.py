@@ -1,5 +1,6 @@
 """What a run has left, ready to serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -39,7 +40,12 @@ def artifact_ids(run_dir: Path) -> dict[str, Path]:
 
 
 def load_generation(
-    run_dir: Path, artifact: str | None, number: int, loaded: dict[str, Predictor]
+    run_dir: Path,
+    artifact: str | None,
+    number: int,
+    loaded: dict[str, Predictor],
+    *,
+    trust: Sequence[str] = (),
 ) -> Generation:
     """Loads an artifact of a run beside those in use.
 
@@ -62,7 +68,7 @@ def load_generation(
     chosen = found[0]
     predictor = loaded.get(chosen)
     if predictor is None:
-        predictor = _checked(run_dir, load_run(run_dir, period=chosen))
+        predictor = _checked(run_dir, load_run(run_dir, period=chosen, trust=trust))
     calibrator = predictor.calibrator
     name = GenerationName(number, chosen, read_artifact(known[chosen]).period)
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))

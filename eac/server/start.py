@@ -1,5 +1,6 @@
 """Makes an engine ready: run, log, first readings."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def open_engine(
     days: float = 22,
     table: Path | None = None,
     watching: Watching | None = None,
+    trust: Sequence[str] = (),
 ) -> Engine:
     """An engine for a run, with everything that was observed before.
 
@@ -33,14 +35,15 @@ def open_engine(
         days: Readings kept.
         table: Readings to begin with, ``unique_id, ds, y``; they are logged too.
         watching: How readings are watched; None: they are not.
+        trust: Modules with classes of your own that the run may name.
 
     Raises:
         RunError: If nothing is finished in the run.
         StreamError: If the readings are not valid.
     """
-    step = load_data(chain_of(run_dir, current_folder(run_dir))).step
+    step = load_data(chain_of(run_dir, current_folder(run_dir)), trust=trust).step
     steps = round(timedelta(days=days) / step)
-    engine = Engine(run_dir, state_dir or run_dir / "serving", steps, watching)
+    engine = Engine(run_dir, state_dir or run_dir / "serving", steps, watching, trust)
     if table is not None:
         engine.begin_with(_readings(table, engine, step))
     return engine

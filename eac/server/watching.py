@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from eac.data.core.clock_rules import ClockRules
 from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import ALARMS, Alarm, Monitor
 from eac.monitoring.policy import Action, Kind, Policy
@@ -95,6 +96,13 @@ class Watcher:
     def action(self, kind: Kind) -> Action:
         """What the policy says of a kind of event."""
         return self._policy.action(kind)
+
+    def ask(
+        self, action: str, kind: str, detail: str, ds: str | None, unique_id: str | None
+    ) -> None:
+        """Asks for what a server cannot do itself; marks and masks are no such thing."""
+        if action not in ("mark", "mask"):
+            self.requests.add(action, kind, detail, ds=ds, unique_id=unique_id)
 
     def unmask(self, unique_id: str) -> bool:
         """Trusts a sensor again; False where it was neither marked nor masked."""
@@ -193,8 +201,7 @@ class Watcher:
                     since = alarm.step if alarm.since is None else alarm.since
                     self._watched.masked.setdefault(node, since)
             self._save()
-        if action not in ("mark", "mask"):
-            self.requests.add(action, alarm.kind, alarm.detail, ds=ds, unique_id=node)
+        self.ask(action, alarm.kind, alarm.detail, ds, node)
 
     def _trust_again(self, when: datetime) -> None:
         for node in np.flatnonzero(self._calm >= self._day).tolist():
@@ -209,3 +216,12 @@ class Watcher:
         with self._lock:
             marked, masked = dict(self._watched.marked), dict(self._watched.masked)
         self.requests.keep(marked, masked)
+
+
+def watcher_of(
+    clock: ClockRules | None, events: Events, requests: Requests, watching: Watching | None
+) -> Watcher | None:
+    """The monitor of a run; None where nobody wants one, or weeks are not of seven days."""
+    if watching is None or clock is None or clock.days_per_week != 7:
+        return None
+    return Watcher(clock.steps_per_day, events, requests, watching)

@@ -94,7 +94,7 @@ def test_a_backtest_is_watched_by_the_command(tmp_path, monkeypatch):
     run = tmp_path / "run"
     stamps = pd.date_range("2024-01-01", periods=240, freq="h")
     parts = []
-    for node in "abc":
+    for node in "abcdefghijklmnop":
         y = np.where((stamps >= "2024-01-05") & (node == "b"), 99.0, 0.0)
         one = {"unique_id": node, "ds": stamps, "step": 1, "y": y}
         parts.append(pd.DataFrame(one | {"y_hat-lo-90": -1.0, "y_hat-hi-90": 1.0}))
@@ -108,7 +108,7 @@ def test_a_backtest_is_watched_by_the_command(tmp_path, monkeypatch):
     assert (found["unique_id"][0], found["action"][0]) == ("b", "tune prompts")
     assert pd.Timestamp("2024-01-05 06:00") < found["ds"][0] < pd.Timestamp("2024-01-07")
     table.drop(columns="y_hat-lo-90").to_parquet(path)
-    with pytest.raises(StreamError, match="Write it with: eac backtest .* --level 90"):
+    with pytest.raises(StreamError, match=r"Write it with: eac backtest .* --level 90"):
         events.find_forecast_events(run, path, alarms=0.125, policy=Policy())
 
 

@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
         watching=None
         if arguments.no_monitor
         else Watching(Policy.parse(arguments.policy), arguments.alarms),
+        trust=arguments.trust,
     )
     settings = Settings(
         token=os.environ.get(TOKEN) or None, max_body=arguments.max_body, rate=arguments.rate
@@ -99,6 +100,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--alarms", type=float, default=0.125, metavar="N", help="false alarms in a week (0.125)")
     add("--no-monitor", action="store_true", help="do not look for events in readings")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
+    )
     add("--threads", type=int, default=1, help="threads of a forecast (default: 1)")
     add("--max-body", type=int, default=16 << 20, metavar="BYTES", help="largest request")
     add("--rate", type=float, default=2000, help="requests of a client in a second; 0: any")
