@@ -53,7 +53,7 @@ class Predictor:
     def __init__(
         self, forecaster: Forecaster, data: SavedData, calibrator: Calibrator | None = None
     ):
-        forecaster.trainer = None  # twins of it would copy the data of its last training
+        forecaster.forget_training()
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
