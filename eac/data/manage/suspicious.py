@@ -17,6 +17,9 @@ FILL_VALUES = (
     *(65535.0, 32767.0, -32768.0, -32767.0, 1e20, -1e20, 9.969209968386869e36, -3.4e38),
 )
 """Values that files hold in place of missing readings; the last but one is NetCDF's."""
+CONSTANT = "with one constant reading"
+FEWEST_LEVELS = 100
+"""Values that single precision must tell apart between the smallest and the largest reading."""
 STUCK_SHARE = 0.3
 FEW_NEGATIVE = 0.05
 JUMP = 5.0
@@ -54,6 +57,7 @@ def suspicious_values(
     yield from _jumps(period, sample)
     yield from _rarely_read(period)
     yield from unread_slots(period)
+    yield from _coarse(period, low, high)
 
 
 def before_training(period: Period, split: Split) -> tuple[str, ...]:
@@ -71,6 +75,9 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
         training & ~silent,
         "without a reading in the training part, scaled by what is known",
     )
+    low, high = _extremes(period)
+    said += [*_fill_values(period, low, high), *named(period, low == high, CONSTANT)]
+    said += _coarse(period, low, high)
     return tuple(said)
 
 
@@ -197,6 +204,33 @@ def _fill_values(period: Period, ends: Float[Tensor, " end"]) -> Iterator[str]:
             f"(missing_values: [{text}])",
         )
     return found
+
+
+def _extremes(period: Period) -> tuple[Float[Tensor, " node"], Float[Tensor, " node"]]:
+    """Smallest and largest reading of each node; infinite where there is none."""
+    low = torch.full((period.num_nodes,), torch.inf)
+    high = -low
+    for _, part in pieces(period.series):
+        missing = part.isnan()
+        low = torch.minimum(low, part.masked_fill(missing, torch.inf).amin(0))
+        high = torch.maximum(high, part.masked_fill(missing, -torch.inf).amax(0))
+    return low, high
+
+
+def _coarse(
+    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
+) -> Iterator[str]:
+    """Nodes whose readings are far from 0 and close together: their digits are lost."""
+    size = torch.maximum(low.abs(), high.abs()).double()
+    step = size * torch.finfo(torch.float32).eps
+    spread = high.double() - low.double()
+    coarse = (spread > 0) & (spread < FEWEST_LEVELS * step)
+    yield from named(
+        period,
+        coarse,
+        "whose readings differ by less than single precision can tell of numbers of their size "
+        "(subtract a constant)",
+    )
 
 
 def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
