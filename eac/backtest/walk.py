@@ -20,7 +20,7 @@ from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
 from eac.serving.predictor import welcome
 from eac.training.forecaster import Forecaster
-from eac.training.results.report_data import forecasting_batches, undisturbed
+from eac.training.results.again import forecasting_batches, undisturbed
 
 
 @dataclass(frozen=True)

@@ -37,4 +37,4 @@ class Memory:
         """The memory once that period is done, of which these nodes were learned on."""
         there = set(data.period.node_ids)
         node_ids = tuple(node for node in trained if node in there)
-        return Memory(data, node_ids, self.seen.union(trained))
+        return Memory(data.at_rest(), node_ids, self.seen.union(trained))

@@ -1,5 +1,6 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -177,6 +178,8 @@ class StreamRunner:
             clock.begin()
             before = state_digest(directory)
             self._run_period(data, directory)
+            self.forecaster.trainer = None  # which holds the series of the period
+            gc.collect()
             trained = data.period.node_ids
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
@@ -261,7 +264,7 @@ class StreamRunner:
         """What the strategy is shown, with every random choice seeded."""
         seed, previous = period_seed(data.seed, data.index), self._memory.previous
         seed_everything(seed, workers=True, verbose=False)
-        view = None if previous is None else previous.prepared(self.forecaster.backbone.needs).view
+        view = previous and previous.view_when_asked(self.forecaster.backbone.needs)
         training = self.forecaster.training_settings(data)
         return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 
