@@ -1,14 +1,14 @@
 """Takes up each artifact that a running ``eac run --watch`` leaves, and ``eac artifacts use``."""
 
-import logging
 import threading
 
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.kept import current_folder
 from eac.errors import EACError
+from eac.plain import logger
 from eac.server.engine import Engine
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 class Follower:
