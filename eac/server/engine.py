@@ -251,12 +251,14 @@ class Engine:
                     hidden = [masked.get(node, step + 1) <= step for node in calibrator.node_ids]
                     row[hidden] = math.nan
                     calibrator.observe(step, torch.from_numpy(row))
-        for node in placed.new_ids if announce else ():
-            action = "ask" if self.watcher is None else self.watcher.action("new id")
-            self.note("new id", f"sensor {node} was never seen before", node, action)
-            if self.watcher is not None:
-                self.watcher.ask(action, "new id", "never seen before", None, node)
+        if placed.new_ids and announce:
+            self._announce(placed.new_ids)
         return placed
+
+    def _announce(self, fresh: list[str]) -> None:
+        action = "ask" if self.watcher is None else self.watcher.new_ids(fresh)
+        for node in fresh:
+            self.note("new id", f"sensor {node} was never seen before", node, action)
 
     @property
     def _masked(self) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from eac.records.jsonfile import format_header, read_as
 
 FILE = "watch.json"
 FORMAT = "eac.watch"
+ADVICE = "Remove it to begin without marks and requests."
 MOST = 1000
 COMMANDS = {
     "tune prompts": "add the readings to the stream, then: eac run --resume {run}",
@@ -50,7 +51,7 @@ class _Kept:
 
 
 class Requests:
-    """Requests in order, and marks and masks of sensors; they survive a restart.
+    """Requests in order, and marks and masks of sensors; what is flushed survives a restart.
 
     Args:
         directory: Holds the file.
@@ -59,17 +60,18 @@ class Requests:
 
     def __init__(self, directory: Path, run_dir: Path):
         self._path, self._run_dir = directory / FILE, run_dir
-        self._lock = threading.Lock()
-        self._kept = read_as(_Kept, self._path, FORMAT) if self._path.is_file() else _Kept()
+        self._lock, self._changed = threading.Lock(), False
+        there = self._path.is_file()
+        self._kept = read_as(_Kept, self._path, FORMAT, advice=ADVICE) if there else _Kept()
 
     def watched(self) -> tuple[dict[str, str], dict[str, int]]:
         """Marks and masks by sensor, as they were kept."""
         return dict(self._kept.marked), dict(self._kept.masked)
 
     def keep(self, marked: dict[str, str], masked: dict[str, int]) -> None:
-        """Writes marks and masks."""
+        """Takes marks and masks."""
         with self._lock:
-            self._write(replace(self._kept, marked=marked, masked=masked))
+            self._take(replace(self._kept, marked=marked, masked=masked))
 
     def add(
         self, action: str, kind: str, detail: str, *, ds: str | None, unique_id: str | None
@@ -83,7 +85,7 @@ class Requests:
             number = 1 + (found[-1].number if found else 0)
             advice = COMMANDS.get(action, "{run}").format(run=self._run_dir)
             made = Request(number, action, kind, detail, ds, unique_id, advice)
-            self._write(replace(self._kept, requests=(*found, made)[-MOST:]))
+            self._take(replace(self._kept, requests=(*found, made)[-MOST:]))
 
     def open(self) -> list[Request]:
         """Those that nobody has said to be done, oldest first."""
@@ -96,9 +98,16 @@ class Requests:
             if not any(one.number == number and not one.done for one in found):
                 return False
             done = tuple(replace(one, done=one.done or one.number == number) for one in found)
-            self._write(replace(self._kept, requests=done))
-            return True
+            self._take(replace(self._kept, requests=done))
+        self.flush()
+        return True
 
-    def _write(self, kept: _Kept) -> None:
-        write_json(self._path, format_header(FORMAT) | asdict(kept))
-        self._kept = kept
+    def flush(self) -> None:
+        """Writes what has changed since the last time."""
+        with self._lock:
+            if self._changed:
+                write_json(self._path, format_header(FORMAT) | asdict(self._kept))
+                self._changed = False
+
+    def _take(self, kept: _Kept) -> None:
+        self._kept, self._changed = kept, True

@@ -1,7 +1,7 @@
 """Looks at the readings of a server step by step, and does what a policy says about events."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from numpy import ndarray
 from eac.data.core.clock_rules import ClockRules
 from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import ALARMS, Alarm, Monitor
-from eac.monitoring.policy import Action, Kind, Policy
+from eac.monitoring.policy import Action, Policy
 from eac.monitoring.reference import WEEKS, Reference
 from eac.server.board import Board
 from eac.server.events import Events
@@ -93,9 +93,13 @@ class Watcher:
         with self._lock:
             return dict(self._watched.marked)
 
-    def action(self, kind: Kind) -> Action:
-        """What the policy says of a kind of event."""
-        return self._policy.action(kind)
+    def new_ids(self, fresh: Sequence[str]) -> Action:
+        """Asks for what the policy says of sensors that were never seen, and returns that."""
+        action = self._policy.action("new id")
+        detail = f"{len(fresh)} sensors were never seen before, such as {fresh[0]}"
+        self.ask(action, "new id", detail, None, None)
+        self.requests.flush()
+        return action
 
     def ask(
         self, action: str, kind: str, detail: str, ds: str | None, unique_id: str | None
@@ -109,7 +113,8 @@ class Watcher:
         with self._lock:
             found = self._watched.marked.pop(unique_id, None) is not None
             found |= self._watched.masked.pop(unique_id, None) is not None
-        self._save()
+        if found:
+            self._save()
         return found
 
     def issued(self, now: int, forecast: NetworkForecast) -> None:
@@ -141,6 +146,7 @@ class Watcher:
         for step in range(max(self._last + 1, first), until + 1):
             self._step(step, series[step - first, chosen].astype(float), times[step])
         self._last = max(self._last, until)
+        self._save()
         return bool(set(self.masked) - before)
 
     def _refer(
@@ -200,7 +206,6 @@ class Watcher:
                 if action == "mask":
                     since = alarm.step if alarm.since is None else alarm.since
                     self._watched.masked.setdefault(node, since)
-            self._save()
         self.ask(action, alarm.kind, alarm.detail, ds, node)
 
     def _trust_again(self, when: datetime) -> None:
@@ -208,14 +213,18 @@ class Watcher:
             unique_id = self._ids[node]
             kind = self._watched.marked.get(unique_id)
             if kind not in (None, OF_FORECASTS) or unique_id in self._watched.masked:
-                self.unmask(unique_id)
+                with self._lock:
+                    self._watched.marked.pop(unique_id, None)
+                    self._watched.masked.pop(unique_id, None)
                 detail = "readings have been usual for a day"
                 self.events.add("usual again", detail, ds=when.isoformat(), unique_id=unique_id)
 
     def _save(self) -> None:
         with self._lock:
-            marked, masked = dict(self._watched.marked), dict(self._watched.masked)
-        self.requests.keep(marked, masked)
+            known = dict(self._watched.marked), dict(self._watched.masked)
+        if known != self.requests.watched():
+            self.requests.keep(*known)
+        self.requests.flush()
 
 
 def watcher_of(

@@ -263,6 +263,16 @@ def test_requests_are_open_until_somebody_says_they_are_done(client):
     assert client.get("/requests").json() == []
 
 
+def test_a_thousand_new_sensors_are_one_request(client, run):
+    ds = rows(run, 120)[0]["ds"]
+    for first in range(0, 200, 50):
+        given = [{"unique_id": f"n{first + i}", "ds": ds, "y": 1.0} for i in range(50)]
+        assert client.post("/observe", json={"readings": given}).status_code == 200
+    (asked,) = client.get("/requests").json()
+    assert asked["detail"] == "50 sensors were never seen before, such as n0"
+    assert len(client.get("/events").json()) == 200
+
+
 def test_a_new_sensor_is_an_event_and_is_forecast_once_it_has_a_window(client, run):
     times = [rows(run, step)[0]["ds"] for step in range(109, 121)]
     fresh = [{"unique_id": "<b>new", "ds": ds, "y": 40.0} for ds in times]

@@ -83,6 +83,7 @@ def test_what_a_server_cannot_do_is_asked_for_once_and_kept(network):
     asked = [one for one in network.requests.open() if one.kind == "unit change"]
     assert [(one.action, one.unique_id) for one in asked] == [("ask", "s5")]
     assert network.watcher.masked == {}
+    assert network.requests.watched()[0].keys() == {"s5"}
     again = Requests(network.place, Path("runs/x"))
     assert [one.number for one in again.open()] == [one.number for one in network.requests.open()]
     assert again.watched()[0].keys() == {"s5"}
