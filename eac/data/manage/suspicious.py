@@ -10,6 +10,7 @@ from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, pieces
 from eac.data.core.windows import Split
 from eac.data.manage.clocks import clock_notes, named, rarely_read, unread_slots
+from eac.data.manage.extremes import coarse, extremes
 
 FILL_VALUES = (
     *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),
@@ -17,8 +18,10 @@ FILL_VALUES = (
 )
 """Values that files hold in place of missing readings; the last but one is NetCDF's."""
 CONSTANT = "with one constant reading"
-FEWEST_LEVELS = 100
-"""Values that single precision must tell apart between the smallest and the largest reading."""
+COARSE = (
+    "whose readings differ by less than single precision can tell of numbers of their size "
+    "(subtract a constant)"
+)
 STUCK_SHARE = 0.3
 FEW_NEGATIVE = 0.05
 JUMP = 5.0
@@ -54,9 +57,9 @@ def suspicious_values(
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    yield from named(period, coarse(low, high), COARSE)
     yield from rarely_read(period)
     yield from unread_slots(period)
-    yield from _coarse(period, low, high)
 
 
 def before_training(period: Period, split: Split) -> tuple[str, ...]:
@@ -74,10 +77,11 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
         training & ~silent,
         "without a reading in the training part, scaled by what is known",
     )
-    low, high = _extremes(period)
+    low, high = extremes(period)
     said += _fill_values(period, torch.cat([low, high]))
     said += named(period, low == high, CONSTANT)
-    return (*said, *_coarse(period, low, high))
+    said += named(period, coarse(low, high), COARSE)
+    return tuple(said)
 
 
 def _sample(period: Period) -> Float[Tensor, "some node"]:
@@ -122,33 +126,6 @@ def _fill_values(period: Period, ends: Float[Tensor, " end"]) -> Iterator[str]:
             f"(missing_values: [{text}])",
         )
     return found
-
-
-def _extremes(period: Period) -> tuple[Float[Tensor, " node"], Float[Tensor, " node"]]:
-    """Smallest and largest reading of each node; infinite where there is none."""
-    low = torch.full((period.num_nodes,), torch.inf)
-    high = -low
-    for _, part in pieces(period.series):
-        missing = part.isnan()
-        low = torch.minimum(low, part.masked_fill(missing, torch.inf).amin(0))
-        high = torch.maximum(high, part.masked_fill(missing, -torch.inf).amax(0))
-    return low, high
-
-
-def _coarse(
-    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
-) -> Iterator[str]:
-    """Nodes whose readings are far from 0 and close together: their digits are lost."""
-    size = torch.maximum(low.abs(), high.abs()).double()
-    step = size * torch.finfo(torch.float32).eps
-    spread = high.double() - low.double()
-    coarse = (spread > 0) & (spread < FEWEST_LEVELS * step)
-    yield from named(
-        period,
-        coarse,
-        "whose readings differ by less than single precision can tell of numbers of their size "
-        "(subtract a constant)",
-    )
 
 
 def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
