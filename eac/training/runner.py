@@ -1,6 +1,5 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -32,7 +31,7 @@ from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
-from eac.training.memory import Memory
+from eac.training.memory import Memory, let_go
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
@@ -178,8 +177,7 @@ class StreamRunner:
             clock.begin()
             before = state_digest(directory)
             self._run_period(data, directory)
-            self.forecaster.trainer = None  # which holds the series of the period
-            gc.collect()
+            let_go(self.forecaster)
             trained = data.period.node_ids
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
@@ -262,10 +260,9 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
-        seed, previous = period_seed(data.seed, data.index), self._memory.previous
+        seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
-        view = previous and previous.view_when_asked(self.forecaster.backbone.needs)
-        training = self.forecaster.training_settings(data)
+        view, training = self._memory.view(model.backbone.needs), model.training_settings(data)
         return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:

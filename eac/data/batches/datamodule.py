@@ -206,10 +206,6 @@ class PeriodData(LightningDataModule):
         """The same, holding the period alone until it is made ready again."""
         return self._with(None, {})
 
-    def view_when_asked(self, needs: Needs) -> PeriodView:
-        """``view`` as a backbone takes it, made ready only if it is looked at."""
-        return PeriodView(self.period, lambda: self.prepared(needs).full, self.split)
-
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
         return self._starts.of(part)
@@ -262,16 +258,11 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
-            if some is None and self.in_parts:
+            if some is None and self.ready.in_parts:
                 return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
-
-    @property
-    def in_parts(self) -> bool:
-        """True where some nodes of a window may be forecast without the others."""
-        return self.nodes_per_window is not None and self.ready.needs.apart
 
     @property
     def windows_of_all(self) -> int:

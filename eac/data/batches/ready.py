@@ -73,6 +73,11 @@ class Ready:
         placed = Placed(full.by_node() if by_node else full)
         return Ready(full, placed, placed, scales, needs, by_node)
 
+    @property
+    def in_parts(self) -> bool:
+        """True where some nodes of a window may be forecast without the others."""
+        return self.by_node and self.needs.apart
+
     def restricted(self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None) -> "Ready":
         """The same, trained and validated on ``nodes`` alone, with a loss over ``loss_nodes``."""
         if nodes is None and loss_nodes is None:

@@ -20,8 +20,8 @@ def step_pieces(num_steps: int, num_nodes: int, elements: int | None = None) -> 
     """Ranges of steps, in order of time, of about ``elements`` readings; None: ``ELEMENTS``.
 
     Example:
-        >>> [len(steps) for steps in step_pieces(num_steps=100, num_nodes=ELEMENTS // 40)]
-        [40, 40, 20]
+        >>> [len(steps) for steps in step_pieces(num_steps=80, num_nodes=ELEMENTS // 32)]
+        [32, 32, 16]
     """
     size = max(LEAST_STEPS, (elements or ELEMENTS) // max(1, num_nodes))
     for first in range(0, num_steps, size):

@@ -34,7 +34,7 @@ def forecast_again(
     evenly spread.
     """
     starts, num_nodes = data.starts("test"), data.period.num_nodes
-    alone = data.in_parts and model.strategy.forecasts_apart
+    alone = data.ready.in_parts and model.strategy.forecasts_apart
     some = torch.arange(num_nodes)
     if alone and len(starts) * num_nodes > SAMPLED:
         starts = starts[-SAMPLED:]
@@ -86,7 +86,7 @@ def forecasting_batches(
     if nodes is not None:
         for chunk in starts.split(max(1, model.at_once // len(nodes))):
             yield tensors.batch(chunk.to(model.device), nodes=nodes.to(model.device))
-    elif data.in_parts and len(starts) * count > SAMPLED:
+    elif data.ready.in_parts and len(starts) * count > SAMPLED:
         for chunk in starts.split(max(1, IN_PARTS // count)):
             yield tensors.in_parts(chunk.to(model.device))
     else:
