@@ -6,7 +6,7 @@ from eac.errors import ConfigError
 SHELLS = ("bash", "zsh")
 READING_FLAGS = (
     "--id-col --time-col --target-col --frequency --date-format --dayfirst --time-zone --hours "
-    "--steps-per-day --missing-values --max-empty --max-nodes --memory-gib"
+    "--steps-per-day --missing-values --decimal --sheet --max-empty --max-nodes --memory-gib"
 )
 DATA_FLAGS = "--json --window --horizon --expect --nearest --to"
 
