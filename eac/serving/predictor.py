@@ -53,6 +53,7 @@ class Predictor:
     def __init__(
         self, forecaster: Forecaster, data: SavedData, calibrator: Calibrator | None = None
     ):
+        forecaster.forget_training()
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
@@ -142,12 +143,7 @@ class Predictor:
         Sensors that the run has never seen get the mean of the prompts learned.
         """
         model = twin(self.forecaster)
-        for pool in model.strategy.modules():
-            if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
-                continue
-            mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(recent.unseen):
-                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
+        welcome(model, self.data.node_ids, recent.unseen)
         model.select_nodes(recent.node_ids)
         return model
 
@@ -160,6 +156,16 @@ class Predictor:
             origin = COLD_START if node in unseen else "" if node in current else "returned"
             notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
+
+
+def welcome(model: Forecaster, known: Sequence[str], unseen: Sequence[str]) -> None:
+    """Gives sensors that a model has never seen the mean of the prompts of those it knows."""
+    for pool in model.strategy.modules():
+        if not isinstance(pool, PromptPool) or not set(known) <= {*pool.node_ids}:
+            continue
+        mean = pool.factors(known).mean(0)
+        if pool.grow(unseen):
+            pool.place(unseen, mean.expand(len(unseen), -1))
 
 
 def load_run(
