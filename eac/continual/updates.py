@@ -9,10 +9,14 @@ from torch import Tensor, nn
 
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.probe import TrainingSettings, Trial
+from eac.data.batches.spread import spread
 from eac.data.batches.tensors import PeriodView
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import Energy, LowRankUpdate, updates
 from eac.records.update import UpdateRecord
+
+GRADIENT_WINDOWS = 1 << 13
+"""Windows x nodes of a gradient at most, as much as a few steps of training."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ def open_updates(backbone: nn.Module) -> None:
 
 
 def gradients(
-    trial: Trial, view: PeriodView, training: TrainingSettings, *, windows: int = 256
+    trial: Trial, view: PeriodView, training: TrainingSettings, *, windows: int = 128
 ) -> dict[str, Float[Tensor, "row column"]]:
     """Gradient of the training loss by each matrix that can be updated, by its name.
 
@@ -185,7 +189,8 @@ def gradients(
         trial: The model, ready for the period; it stays as it is.
         view: The period.
         training: The loss.
-        windows: Training windows, evenly spread, of all nodes.
+        windows: Training windows, evenly spread; of all nodes, or where a window may hold some,
+            of as many as keep windows x nodes at ``GRADIENT_WINDOWS``.
     """
     names = list(updates(trial.backbone))
     each = list(_gradients_of_batches(trial, view, training, windows))
@@ -193,7 +198,7 @@ def gradients(
 
 
 def remember_inputs(
-    trial: Trial, view: PeriodView, training: TrainingSettings, *, memory: int, windows: int = 256
+    trial: Trial, view: PeriodView, training: TrainingSettings, *, memory: int, windows: int = 128
 ) -> None:
     """Adds to what each update knows of the directions that inputs had, in bounded memory.
 
@@ -202,7 +207,8 @@ def remember_inputs(
         view: The period.
         training: The loss.
         memory: Directions remembered for each matrix.
-        windows: Training windows, evenly spread, of all nodes.
+        windows: Training windows, evenly spread; of all nodes, or where a window may hold some,
+            of as many as keep windows x nodes at ``GRADIENT_WINDOWS``.
     """
     for parts in _gradients_of_batches(trial, view, training, windows):
         found = updates(trial.backbone).values()
@@ -218,7 +224,9 @@ def _gradients_of_batches(
     asked = [weight.requires_grad for weight in weights]
     starts = training_starts(view)
     starts = starts[:: -(-len(starts) // windows)]
-    for batch in batches(view, trial.backbone, starts):
+    by_node, nodes = training.by_node, view.period.num_nodes
+    some = spread(starts, nodes, most=GRADIENT_WINDOWS) if by_node else None
+    for batch in batches(view, trial.backbone, starts, some=some):
         for weight in weights:
             weight.requires_grad_(True)
         with evaluating(trial), torch.enable_grad():

@@ -48,14 +48,12 @@ class Rung:
             rate=compression.rate if self.kind == "update" else 1.0,
         )
 
-    def begin(
-        self, pair: Pair, context: PeriodContext, compression: Compression
-    ) -> UpdateRecord | None:
+    def begin(self, pair: Pair, context: PeriodContext, compression: Compression) -> UpdateRecord:
         """Starts the update of a backbone that was given updates; everything is a new base."""
         if self.kind == "full":
             merge_updates(pair.backbone)
-            return None
-        return start_update(pair, context, self.rank, compression)
+            return UpdateRecord(0, 0, 0, 0, energy_kept=1.0, rung=self.name)
+        return replace(start_update(pair, context, self.rank, compression), rung=self.name)
 
 
 def start_update(
