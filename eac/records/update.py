@@ -16,6 +16,10 @@ class UpdateRecord:
         energy_kept: Share of the sum of squares of all earlier updates that compression kept;
             1 where there was nothing to compress.
         rung: What a ladder chose to train, such as ``prompts alone``; empty without a ladder.
+
+    Example:
+        >>> UpdateRecord(4, 12, 5000, 9000, energy_kept=0.75).energy_lost
+        0.25
     """
 
     rank: int
