@@ -58,6 +58,13 @@ class Backbone(Described, nn.Module, ABC):
         Several forecasts of each step stand in a leading axis, which scalers and losses keep.
         """
 
+    @property
+    def widest(self) -> int:
+        """Width of the widest layer: the larger side of every linear map, or of the features."""
+        linear = (part for part in self.modules() if isinstance(part, nn.Linear))
+        sides = (max(part.in_features, part.out_features) for part in linear)
+        return max([self.hidden, *sides])
+
     def head_parameters(self) -> list[nn.Parameter]:
         """The readout: what may be trained again while the rest stays frozen.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.probe import TrainingSettings, Trial
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import Energy, LowRankUpdate, updates
 from eac.records.update import UpdateRecord

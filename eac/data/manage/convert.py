@@ -19,7 +19,7 @@ from eac.data.parsing.form import AUTO, Form
 from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import with_closed
 from eac.data.readers.covariate_table import covariate_table
-from eac.data.readers.npy import write_clock, write_series
+from eac.data.readers.npy import open_series, write_by_node, write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
@@ -104,9 +104,16 @@ def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
         path = place / files.MAPPED_SERIES
         period = stream.load_mapped(index, path) if isinstance(stream, TableStream) else None
         if period is None or not period.mapped:
-            period = with_closed(period or stream.load(index))
+            period = period or stream.load(index)
+            if period.calendar.hours is not None:
+                raise StreamError(
+                    f"period {name!r} has steps only from {period.calendar.hours.in_words()}, "
+                    "which a mapped series does not know. Convert to table, or read all slots "
+                    "with --hours all."
+                )
             parts = (part.numpy() for _, part in pieces(period.series))
             write_series(path, period.num_steps, period.num_nodes, parts)
+        write_by_node(place / files.BY_NODE_SERIES, open_series(path, f"period {name!r}"))
         clocks.append(period.calendar)
         write_clock(place, period.calendar, f"period {name!r}")
         _write_beside(period, place)
