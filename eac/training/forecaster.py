@@ -38,10 +38,6 @@ CHOICE_WINDOWS = 16
 """Validation windows of it, at least, where a window may hold some of the nodes."""
 
 
-PART_BYTES = 1 << 21
-"""Of the widest layer of the network, for the windows and nodes that are forecast at once."""
-
-
 class Forecaster(LightningModule):
     """Forecasts with ``backbone``, learns as ``strategy`` says.
 
@@ -100,14 +96,9 @@ class Forecaster(LightningModule):
         """Forecasts in raw units, every output of the loss."""
         parts = [
             part.scaler.inverse(self.scaled_forecast(part.inputs, part.graph))
-            for part in batch.parts(self.at_once)
+            for part in batch.parts(self.backbone.at_once)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
-
-    @property
-    def at_once(self) -> int:
-        """Windows x nodes that are forecast at once, where a batch may be cut."""
-        return max(1, PART_BYTES // (4 * self.backbone.widest))
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph

@@ -282,7 +282,7 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if plan.train_update or not plan.freeze_backbone:
+        if not plan.freeze_backbone:
             model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 import torch
 
+from eac.backbones import base
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches import batch as batches
 from eac.data.batches import preparation
@@ -17,7 +18,6 @@ from eac.data.manage.convert import convert
 from eac.data.readers.open import open_stream
 from eac.strategies.eac import EAC
 from eac.strategies.st_ttc import STTTC
-from eac.training import forecaster
 from eac.training.forecaster import Forecaster
 from eac.training.results import again
 from eac.training.runner import StreamRunner
@@ -55,7 +55,7 @@ def record_of(path, *, ttc=False, stream=None):
 def test_forecasts_in_parts_and_in_one_layout_have_the_same_errors(tmp_path, monkeypatch, ttc):
     expected = record_of(tmp_path / "whole", ttc=ttc)
     monkeypatch.setattr(batches, "WHOLE", 2)
-    monkeypatch.setattr(forecaster, "PART_BYTES", 1 << 10)
+    monkeypatch.setattr(base, "PART_BYTES", 1 << 10)
     monkeypatch.setattr(preparation, "TWICE", 1)
     monkeypatch.setattr(again, "SAMPLED", 30)
     assert record_of(tmp_path / "parts", ttc=ttc) == pytest.approx(expected, rel=1e-5)

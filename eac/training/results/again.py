@@ -84,7 +84,7 @@ def forecasting_batches(
         tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
     count = data.period.num_nodes
     if nodes is not None:
-        for chunk in starts.split(max(1, model.at_once // len(nodes))):
+        for chunk in starts.split(max(1, model.backbone.at_once // len(nodes))):
             yield tensors.batch(chunk.to(model.device), nodes=nodes.to(model.device))
     elif data.ready.in_parts and len(starts) * count > SAMPLED:
         for chunk in starts.split(max(1, IN_PARTS // count)):
