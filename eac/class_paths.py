@@ -26,16 +26,20 @@ TRUSTED = (
 
 _ROOMS = {
     "eac.data": {
-        "core": "graph calendar covariates period stream windows pieces",
-        "readers": "files tabular columns covariate_table npy npz table frame open",
-        "manage": "convert describe expect nearest",
-        "simulator": "roads sensors demand simulation synthetic",
-        "batches": "scaling mapped readings holidays ahead context batch tensors intake sampler "
-        "drawing datamodule",
+        "eac.data.core": "graph calendar covariates period stream windows pieces",
+        "eac.data.parsing": "files tabular columns",
+        "eac.data.readers": "covariate_table npy npz table frame open",
+        "eac.data.manage": "convert describe expect nearest",
+        "eac.data.simulator": "roads sensors demand simulation synthetic",
+        "eac.data.series": "scaling mapped readings holidays ahead",
+        "eac.data.batches": "batch tensors sampler drawing datamodule",
     },
+    "eac.data.readers": {"eac.data.parsing": "columns files form grid hours stamps tabular"},
+    "eac.data.batches": {"eac.data.series": "ahead clock history holidays mapped readings scaling"},
+    "eac.training": {"eac.training.results": "intervals recording report_data run_header testing"},
 }
 MOVED = {
-    f"{package}.{module}": f"{package}.{room}.{module}"
+    f"{package}.{module}": f"{room}.{module}"
     for package, rooms in _ROOMS.items()
     for room, modules in rooms.items()
     for module in modules.split()
@@ -59,7 +63,7 @@ def current_path(path: str) -> str:
 
     Example:
         >>> current_path("eac.data.scaling.PerNode")
-        'eac.data.batches.scaling.PerNode'
+        'eac.data.series.scaling.PerNode'
     """
     module, _, name = path.rpartition(".")
     return f"{MOVED[module]}.{name}" if module in MOVED else path
@@ -117,7 +121,7 @@ def find_class(path: str, base: type[T], *, trust: Sequence[str] = (), where: st
         ConfigError: If it is not trusted, is not there, or is something else.
 
     Example:
-        >>> from eac.data.batches.scaling import Scaling
+        >>> from eac.data.series.scaling import Scaling
         >>> find_class("eac.data.scaling.PerNode", Scaling, where="card.json").__name__
         'PerNode'
     """

@@ -18,9 +18,9 @@ from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_nodes
-from eac.data.batches.scaling import PerNode
 from eac.data.core.stream import GraphStream
 from eac.data.readers.open import open_stream
+from eac.data.series.scaling import PerNode
 from eac.metrics.losses import MAE
 from eac.nn.prompt_pool import PromptPool
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import eac
-from eac.data.batches.scaling import Scaler
+from eac.data.series.scaling import Scaler
 
 PACKAGE = Path(__file__).resolve().parents[1] / "eac"
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -15,13 +15,13 @@ from eac.artifacts.checkpoint import CARD_FILE, load_card
 from eac.class_paths import find_class
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import part_scaler
-from eac.data.batches.scaling import Scaler, Scaling
 from eac.data.core.calendar import DAY, Calendar
 from eac.data.core.clock_rules import ClockRules
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings
+from eac.data.series.scaling import Scaler, Scaling
 from eac.errors import CheckpointError, EACError, StreamError
 from eac.files import write_tensors
 from eac.protocols.protocol import PROTOCOLS, Protocol

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
+from eac.data.series.scaling import Scaler
 from eac.errors import ConfigError
 
 

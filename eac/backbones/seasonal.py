@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.data.batches.ahead import COVARIATES
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
+from eac.data.series.ahead import COVARIATES
 from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_series
 

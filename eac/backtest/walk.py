@@ -17,7 +17,7 @@ from eac.calibration.store import START_FILE, load_calibrator
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.training.forecaster import Forecaster
-from eac.training.report_data import forecasting_batches, undisturbed
+from eac.training.results.report_data import forecasting_batches, undisturbed
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eac.data.batches.scaling import fit_scaler
 from eac.data.core.pieces import pieces
+from eac.data.series.scaling import fit_scaler
 from eac.described import Described
 from eac.errors import ConfigError
 from eac.typing import NodeSeries

@@ -156,8 +156,8 @@ def _classes(base: str) -> list[str]:
     """Names of the classes below a class of this name."""
     from eac.backbones.base import Backbone
     from eac.continual.cold_start import ColdStart
-    from eac.data.batches.scaling import Scaling
     from eac.data.core.stream import GraphStream
+    from eac.data.series.scaling import Scaling
     from eac.metrics.losses import Loss
     from eac.strategies.base import Strategy
 

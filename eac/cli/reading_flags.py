@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eac.data.readers.form import FORM_KEYS, Form
+from eac.data.parsing.form import FORM_KEYS, Form
 from eac.errors import ConfigError
 
 OWN_STREAM = "eac.data.readers.open.OwnStream"

@@ -9,9 +9,9 @@ import yaml
 
 from eac.data.core.period import Period
 from eac.data.manage.convert import long_frame, settings_of, stamps_of, write_period
-from eac.data.readers.files import STREAM_FILE
+from eac.data.parsing.files import STREAM_FILE
+from eac.data.parsing.hours import with_closed
 from eac.data.readers.frame import FrameStream
-from eac.data.readers.hours import with_closed
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 from eac.files import remove_folder, write_text, writing_folder

@@ -54,7 +54,7 @@ def time_of_day(inputs: Inputs) -> Float[Tensor, "batch window"]:
     """Share of the day that has passed at each step of the window; 0 without a clock.
 
     Example:
-        >>> from eac.data.batches.clock import Clock
+        >>> from eac.data.series.clock import Clock
         >>> from eac.data.core.calendar import Calendar
         >>> clock = Clock.at(Calendar(24), torch.tensor([6]), span=2)
         >>> time_of_day(Inputs(torch.zeros(1, 3, 2), clock=clock))[0, 0].item()  # 06:00

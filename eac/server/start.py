@@ -7,8 +7,8 @@ import numpy as np
 
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import moment_step
+from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.layout import read_long
-from eac.data.readers.stamps import parse_stamps
 from eac.errors import RunError, StreamError
 from eac.server.board import Reading
 from eac.server.engine import Engine

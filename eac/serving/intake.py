@@ -10,12 +10,12 @@ import pandas as pd
 from eac.artifacts.saved_data import SavedData
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
-from eac.data.readers import columns
-from eac.data.readers.form import ALL, Form
+from eac.data.parsing import columns
+from eac.data.parsing.form import ALL, Form
+from eac.data.parsing.grid import frequency_text
+from eac.data.parsing.hours import only_open
+from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.frame import FrameStream
-from eac.data.readers.grid import frequency_text
-from eac.data.readers.hours import only_open
-from eac.data.readers.stamps import parse_stamps
 from eac.errors import StreamError
 
 INPUT = "input"

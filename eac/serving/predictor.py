@@ -16,7 +16,7 @@ from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.errors import RunError
 from eac.nn.prompt_pool import PromptPool
 from eac.nn.twin import twin

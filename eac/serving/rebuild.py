@@ -17,7 +17,7 @@ from eac.records.manifest import verify
 from eac.records.yamlfile import read_yaml
 from eac.strategies.base import Strategy
 from eac.training.forecaster import Forecaster
-from eac.training.run_header import UNSAID
+from eac.training.results.run_header import UNSAID
 
 
 def rebuild(

@@ -35,15 +35,15 @@ from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
-from eac.training.intervals import IntervalRun
 from eac.training.memory import Memory
 from eac.training.peers import Peer, baseline_errors, check_peers
 from eac.training.processes import is_first, wait_for_all
-from eac.training.recording import log_start, period_record, save_period
 from eac.training.refit import refit
-from eac.training.report_data import collect_details
-from eac.training.run_header import describe, header
-from eac.training.testing import CrossTester
+from eac.training.results.intervals import IntervalRun
+from eac.training.results.recording import log_start, period_record, save_period
+from eac.training.results.report_data import collect_details
+from eac.training.results.run_header import describe, header
+from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from eac.class_paths import MOVED, check_trusted, current_paths, find_class
-from eac.data.batches.scaling import PerNode, Scaling
+from eac.data.series.scaling import PerNode, Scaling
 from eac.errors import ConfigError
 from eac.records.yamlfile import parse_yaml, read_yaml
 
@@ -66,7 +66,7 @@ def test_ordinary_settings_are_no_classes():
 def test_a_class_that_moved_is_found_under_its_old_name():
     assert find_class("eac.data.scaling.PerNode", Scaling, where="card.json") is PerNode
     config = {"scaling": [{"class_path": "eac.data.scaling.PerNode"}], "seed": 1}
-    assert current_paths(config)["scaling"][0]["class_path"] == "eac.data.batches.scaling.PerNode"
+    assert current_paths(config)["scaling"][0]["class_path"] == "eac.data.series.scaling.PerNode"
 
 
 @pytest.mark.parametrize("module", sorted(MOVED.values()))
@@ -86,7 +86,7 @@ def test_every_module_that_moved_is_where_it_is_said_to_be(module):
     ("path", "message"),
     [
         ("eac.data.nowhere.X", "cannot be loaded"),
-        ("eac.data.batches.scaling.Nothing", "is no Scaling of this eac"),
+        ("eac.data.series.scaling.Nothing", "is no Scaling of this eac"),
         ("eac.backbones.stgnn.STGNN", "is no Scaling of this eac"),
         ("os.path.join", "is not part of eac"),
     ],

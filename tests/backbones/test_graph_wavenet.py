@@ -5,8 +5,8 @@ import torch
 
 from eac.backbones.graph_wavenet import GraphWaveNet
 from eac.data.batches.batch import Inputs
-from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
+from eac.data.series.clock import Clock
 from eac.errors import ConfigError
 
 

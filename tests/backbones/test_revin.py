@@ -14,8 +14,8 @@ from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.scaling import PerNode, Scaler
 from eac.data.core.graph import Graph
+from eac.data.series.scaling import PerNode, Scaler
 from eac.errors import ConfigError
 from eac.strategies.eac import EAC
 from eac.strategies.online_new import OnlineNew

@@ -7,9 +7,9 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.clock import Clock
-from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
+from eac.data.series.clock import Clock
+from eac.data.series.scaling import Scaler
 from eac.errors import ConfigError
 
 WINDOW, HORIZON, NODES = 4, 3, 5

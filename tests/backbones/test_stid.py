@@ -6,8 +6,8 @@ import torch
 
 from eac.backbones.stid import STID
 from eac.data.batches.batch import Inputs
-from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
+from eac.data.series.clock import Clock
 
 
 def inputs_of(num_nodes=3, window=5, horizon=2):

@@ -9,9 +9,9 @@ import yaml
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
-from eac.data.batches.clock import Clock
 from eac.data.core.graph import Graph
 from eac.data.core.windows import gather
+from eac.data.series.clock import Clock
 from tests.contracts.discovered import HORIZON, WINDOW, backbone_makers, concrete
 
 BACKBONES = concrete(Backbone)

@@ -16,12 +16,12 @@ from eac.backbones.base import Backbone
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.readings import PartScaling
-from eac.data.batches.scaling import Scaler
 from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
 from eac.data.core.period import NodeChange
 from eac.data.core.stream import MemoryStream
+from eac.data.series.readings import PartScaling
+from eac.data.series.scaling import Scaler
 from eac.serving.predictor import Predictor
 from eac.strategies.base import PeriodContext
 from eac.strategies.eac import EAC

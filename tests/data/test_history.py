@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from eac.data.batches import datamodule
-from eac.data.batches.clock import Clock
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.history import lag_steps, readings_before, steps_before
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Before, Layout, fit_scales, prepare
-from eac.data.batches.scaling import Global, PerNode, Robust
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import MemoryStream
 from eac.data.core.windows import Split
+from eac.data.series.clock import Clock
+from eac.data.series.history import lag_steps, readings_before, steps_before
+from eac.data.series.scaling import Global, PerNode, Robust
 from eac.errors import ConfigError
 from eac.protocols.protocol import PUBLISHED, STRICT
 

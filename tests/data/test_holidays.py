@@ -9,14 +9,14 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.holidays import holiday_steps
 from eac.data.batches.needs import Needs
-from eac.data.batches.readings import PartScaling
-from eac.data.batches.scaling import Scaler
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import MemoryStream
+from eac.data.series.holidays import holiday_steps
+from eac.data.series.readings import PartScaling
+from eac.data.series.scaling import Scaler
 from eac.errors import ConfigError, StreamError
 from tests.streams import tiny_stream
 

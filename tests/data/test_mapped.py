@@ -10,12 +10,12 @@ import torch
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.mapped import MappedSeries
-from eac.data.batches.scaling import PerNode, Robust
 from eac.data.core import pieces
 from eac.data.manage.convert import convert
 from eac.data.manage.describe import summaries
 from eac.data.readers.table import TableStream
+from eac.data.series.mapped import MappedSeries
+from eac.data.series.scaling import PerNode, Robust
 from eac.errors import ConfigError, StreamError
 from eac.metrics import baselines
 from eac.metrics.baselines import naive_errors

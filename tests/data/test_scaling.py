@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from eac.data.batches import scaling
-from eac.data.batches.scaling import Scaler, fit_scaler
 from eac.data.core import pieces
+from eac.data.series import scaling
+from eac.data.series.scaling import Scaler, fit_scaler
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_identity_changes_nothing():
 
 def test_scaling_in_chunks_of_nodes_changes_nothing(series, monkeypatch):
     whole = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
-    monkeypatch.setattr("eac.data.batches.scaling._CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr("eac.data.series.scaling._CHUNK_ELEMENTS", 1)
     parts = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
 
     for one, other in zip(whole, parts, strict=True):

@@ -17,7 +17,7 @@ import torch
 
 from eac.data.core.period import NodeChange, Period
 from eac.data.manage.describe import summarize
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.data.readers.open import open_stream
 from eac.errors import EACError
 from eac.metrics.baselines import naive_errors, naive_names

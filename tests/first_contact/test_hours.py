@@ -12,7 +12,7 @@ from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
 from eac.errors import StreamError
 from eac.training.runner import StreamRunner

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.data.batches.scaling import PerNode, Robust, fit_scaler
 from eac.data.core.calendar import Calendar
 from eac.data.manage.convert import convert
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
 from eac.data.readers.open import open_stream
+from eac.data.series.scaling import PerNode, Robust, fit_scaler
 from eac.errors import StreamError
 from eac.metrics.baselines import naive_errors
 from eac.metrics.horizon import HorizonErrors

@@ -3,7 +3,7 @@
 import torch
 
 from eac.data.batches.batch import Inputs
-from eac.data.batches.clock import Clock
+from eac.data.series.clock import Clock
 from eac.nn.clock import ClockEmbedding, time_of_day
 
 

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.scaling import PerNode
 from eac.data.core.stream import MemoryStream
+from eac.data.series.scaling import PerNode
 from eac.errors import RunError
 from eac.metrics.losses import MAE
 from eac.records.record import read_period, read_run

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from eac.artifacts.checkpoint import load_state
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.scaling import PerNode
+from eac.data.series.scaling import PerNode
 from eac.metrics.losses import MAE
 from eac.strategies.eac import EAC
 from eac.training.callbacks import Shorter

@@ -16,10 +16,10 @@ from eac.data.manage.describe import survey
 from eac.records.details import PeriodDetails, read_details
 from eac.records.record import SensorErrors, read_period
 from eac.strategies.eac import EAC
-from eac.training import report_data
 from eac.training.forecaster import Forecaster
 from eac.training.peers import baseline_errors
-from eac.training.report_data import collect_details
+from eac.training.results import report_data
+from eac.training.results.report_data import collect_details
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.report.runs import period as period_record

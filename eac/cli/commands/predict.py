@@ -52,7 +52,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
-    from eac.data.readers import tabular
+    from eac.data.parsing import tabular
     from eac.data.readers.frame import read_frame
     from eac.serving.predictor import load_run
 

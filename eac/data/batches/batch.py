@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eac.data.batches.clock import Clock
-from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
+from eac.data.series.clock import Clock
+from eac.data.series.scaling import Scaler
 
 
 @dataclass(frozen=True, eq=False)

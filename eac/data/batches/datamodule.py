@@ -11,7 +11,6 @@ from torch import Tensor
 
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import draw_disguises, draw_nodes
-from eac.data.batches.history import REHEARSED_READINGS, Span, steps_before
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
@@ -25,13 +24,14 @@ from eac.data.batches.preparation import (
 )
 from eac.data.batches.ready import Learner, Ready
 from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
-from eac.data.batches.scaling import Scaling
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors, PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split, check_counts, check_fractions, check_shares, window_starts
 from eac.data.readers.open import open_stream
+from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
+from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
 from eac.protocols.draws import Draws, OwnDraws
 from eac.protocols.protocol import PROTOCOLS, ProtocolName

@@ -8,19 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eac.data.batches.ahead import COVARIATES, Ahead
-from eac.data.batches.history import covariates_before, lag_steps, readings_before
-from eac.data.batches.mapped import MappedSeries
 from eac.data.batches.needs import Needs
-from eac.data.batches.readings import PartScaling, Readings
-from eac.data.batches.scaling import Scaler, Scaling, fit_scaler
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, is_complete
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
-from eac.data.readers.files import MAPPED_SERIES
+from eac.data.parsing.files import MAPPED_SERIES
+from eac.data.series.ahead import COVARIATES, Ahead
+from eac.data.series.history import covariates_before, lag_steps, readings_before
+from eac.data.series.mapped import MappedSeries
+from eac.data.series.readings import PartScaling, Readings
+from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
 from eac.protocols.protocol import STRICT, Protocol
 from eac.typing import NodeSeries
@@ -223,7 +223,7 @@ def _ahead(
     """What is known of these steps beforehand."""
     off, known = None, {extra.name: extra.series(period, steps) for extra in needs.extras}
     if holidays is not None:
-        from eac.data.batches.holidays import holiday_steps  # and with it pandas
+        from eac.data.series.holidays import holiday_steps  # and with it pandas
 
         off = holiday_steps(holidays, period.calendar, steps, period=period.name)
     if scale is not None:

@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from eac.data.batches.ahead import Ahead
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.clock import Clock
-from eac.data.batches.history import Lag
 from eac.data.batches.needs import Neighbours
-from eac.data.batches.readings import Readings
-from eac.data.batches.scaling import Scaler
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.windows import Split, by_node, gather
+from eac.data.series.ahead import Ahead
+from eac.data.series.clock import Clock
+from eac.data.series.history import Lag
+from eac.data.series.readings import Readings
+from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]

@@ -14,11 +14,11 @@ from eac.data.core.calendar import DAY, Calendar, zone_name
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream
-from eac.data.readers import files
+from eac.data.parsing import files
+from eac.data.parsing.form import AUTO, Form
+from eac.data.parsing.grid import frequency_text
+from eac.data.parsing.hours import with_closed
 from eac.data.readers.covariate_table import covariate_table
-from eac.data.readers.form import AUTO, Form
-from eac.data.readers.grid import frequency_text
-from eac.data.readers.hours import with_closed
 from eac.data.readers.npy import write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.readers.table import TableStream

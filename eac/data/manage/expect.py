@@ -6,7 +6,7 @@ from typing import Any
 
 from eac.data.core.stream import GraphStream
 from eac.data.manage.describe import PeriodSummary
-from eac.data.readers import files
+from eac.data.parsing import files
 from eac.errors import StreamError
 
 KNOWN_KEYS = ("steps_per_day", "periods")

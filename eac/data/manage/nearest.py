@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eac.data.readers import columns, tabular
+from eac.data.parsing import columns, tabular
 from eac.errors import StreamError
 from eac.files import write_frame
 from eac.typing import StrPath

@@ -10,7 +10,7 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, pieces
 from eac.data.core.windows import Split
-from eac.data.readers.hours import said_of
+from eac.data.parsing.hours import said_of
 
 FILL_VALUES = (
     *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),

@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from eac.data.core.covariates import Covariates
-from eac.data.readers import columns, tabular
-from eac.data.readers.form import Form
+from eac.data.parsing import columns, tabular
+from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 

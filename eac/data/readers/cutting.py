@@ -8,7 +8,7 @@ import pandas as pd
 from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
 
-from eac.data.readers.stamps import Stamps, parse_stamps
+from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 
 PeriodRule: TypeAlias = str | Sequence[object] | None

@@ -17,13 +17,13 @@ from eac.data.core.graph import Graph
 from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.readers import columns, files, tabular
+from eac.data.parsing import columns, files, tabular
+from eac.data.parsing.form import FORM_KEYS, Form
+from eac.data.parsing.grid import Grid, find_grid
+from eac.data.parsing.hours import hours_of, only_open
+from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
-from eac.data.readers.form import FORM_KEYS, Form
-from eac.data.readers.grid import Grid, find_grid
-from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.layout import LONG, long_columns, read_long, settings_beside
-from eac.data.readers.stamps import Stamps, parse_stamps
 from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
 from eac.typing import StrPath

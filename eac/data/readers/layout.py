@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eac.data.readers import files, tabular
-from eac.data.readers.form import Form
-from eac.data.readers.stamps import parse_stamps
-from eac.data.readers.tabular import MISSING
+from eac.data.parsing import files, tabular
+from eac.data.parsing.form import Form
+from eac.data.parsing.stamps import parse_stamps
+from eac.data.parsing.tabular import MISSING
 from eac.errors import StreamError
 
 LONG = ("unique_id", "ds", "y")

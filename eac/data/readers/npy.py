@@ -13,10 +13,10 @@ from numpy import ndarray
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.pieces import ELEMENTS
-from eac.data.readers import columns, files
-from eac.data.readers.form import Form
-from eac.data.readers.grid import frequency_text, parse_frequency
-from eac.data.readers.stamps import Stamps, parse_stamps
+from eac.data.parsing import columns, files
+from eac.data.parsing.form import Form
+from eac.data.parsing.grid import frequency_text, parse_frequency
+from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 from eac.files import write_text, writing
 from eac.typing import NodeSeries

@@ -18,9 +18,9 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.readers import files
-from eac.data.readers.form import Form
-from eac.data.readers.hours import hours_of, only_open
+from eac.data.parsing import files
+from eac.data.parsing.form import Form
+from eac.data.parsing.hours import hours_of, only_open
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -201,8 +201,8 @@ class NpzStream(GraphStream):
         settings = self._settings()
         days = files.whole_number(self._yaml, settings, "days_per_week", 7)
         if "frequency" in settings:
-            from eac.data.readers import columns
-            from eac.data.readers.grid import parse_frequency
+            from eac.data.parsing import columns
+            from eac.data.parsing.grid import parse_frequency
 
             step = parse_frequency(settings["frequency"], str(self._yaml))
             if isinstance(step, int):
@@ -241,7 +241,7 @@ class NpzStream(GraphStream):
     def _stamp(self, value: object) -> datetime:
         from pandas import Index
 
-        from eac.data.readers.stamps import parse_stamps
+        from eac.data.parsing.stamps import parse_stamps
 
         try:
             stamps = parse_stamps(Index([str(value)], name="start"), str(self._yaml), self.form)

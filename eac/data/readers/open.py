@@ -9,8 +9,8 @@ from pathlib import Path
 
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.readers import files
-from eac.data.readers.form import AUTO, Form
+from eac.data.parsing import files
+from eac.data.parsing.form import AUTO, Form
 from eac.data.readers.npz import SERIES_FOLDER, NpzStream
 from eac.errors import StreamError
 from eac.typing import StrPath
@@ -148,7 +148,7 @@ def _tables_in(path: Path) -> list[Path]:
 
 def _hint(path: Path) -> str:
     """What to do with a folder that holds one long frame under another name."""
-    from eac.data.readers import tabular
+    from eac.data.parsing import tabular
 
     tables = _tables_in(path) if path.is_dir() else []
     long = [table for table in tables if "unique_id" in tabular.column_names(table)]
@@ -161,7 +161,8 @@ def _is_frame(path: Path, form: Form | None) -> bool:
     """A table, a folder with one as its series, or a folder of parts of one."""
     if not path.is_dir() or files.table_suffix(path) == ".parquet":
         return files.table_suffix(path) is not None
-    from eac.data.readers import layout, tabular
+    from eac.data.parsing import tabular
+    from eac.data.readers import layout
 
     series = files.find_table(path, "series")
     if series is not None:

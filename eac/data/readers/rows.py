@@ -12,10 +12,10 @@ from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.covariates import Covariates
-from eac.data.readers import columns
-from eac.data.readers.form import Form
-from eac.data.readers.grid import find_grid, parse_frequency
-from eac.data.readers.stamps import Stamps
+from eac.data.parsing import columns
+from eac.data.parsing.form import Form
+from eac.data.parsing.grid import find_grid, parse_frequency
+from eac.data.parsing.stamps import Stamps
 from eac.errors import StreamError
 
 

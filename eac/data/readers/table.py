@@ -15,10 +15,11 @@ from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream
-from eac.data.readers import columns, files, tabular
+from eac.data.parsing import columns, files, tabular
+from eac.data.parsing.form import ALL, AUTO, FORM_KEYS, Form
+from eac.data.parsing.hours import hours_of, only_open
+from eac.data.parsing.stamps import Stamps
 from eac.data.readers.covariate_table import read_covariates
-from eac.data.readers.form import ALL, AUTO, FORM_KEYS, Form
-from eac.data.readers.hours import hours_of, only_open
 from eac.data.readers.npy import (
     open_series,
     parquet_clock,
@@ -27,7 +28,6 @@ from eac.data.readers.npy import (
     write_series,
 )
 from eac.data.readers.rows import lay_rows
-from eac.data.readers.stamps import Stamps
 from eac.errors import StreamError
 from eac.typing import NodeSeries, StrPath
 

@@ -12,7 +12,7 @@ from eac.data.core.calendar import DAY, MONDAY, WEEK, Calendar, in_words
 from eac.data.core.hours import DAYS, OpenHours
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
-from eac.data.readers.form import ALL, AUTO, Form
+from eac.data.parsing.form import ALL, AUTO, Form
 from eac.errors import StreamError
 
 FULL_DAYS = 14

@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 EXAMPLE = "Give time stamps such as 2024-01-31 13:00."

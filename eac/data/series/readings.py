@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eac.data.batches.mapped import MappedSeries
-from eac.data.batches.scaling import Scaler
 from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import by_node, gather
+from eac.data.series.mapped import MappedSeries
+from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph, edges_by_id
-from eac.data.readers.form import Form
-from eac.data.readers.stamps import Stamps, parse_stamps
-from eac.data.readers.tabular import MISSING
+from eac.data.parsing.form import Form
+from eac.data.parsing.stamps import Stamps, parse_stamps
+from eac.data.parsing.tabular import MISSING
 from eac.errors import StreamError
 
 ONE_DAY = timedelta(days=1)

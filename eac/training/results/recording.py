@@ -16,8 +16,8 @@ from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_per
 from eac.rundir.checksums import write_checksums
 from eac.training.callbacks import CountEpochs
 from eac.training.forecaster import Forecaster
-from eac.training.run_header import made_or_nothing
-from eac.training.testing import by_group
+from eac.training.results.run_header import made_or_nothing
+from eac.training.results.testing import by_group
 
 log = logging.getLogger("eac")
 

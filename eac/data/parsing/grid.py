@@ -10,7 +10,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from eac.data.core.calendar import in_words
-from eac.data.readers.form import Form
+from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 TOLERANCE = 0.1

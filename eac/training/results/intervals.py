@@ -20,7 +20,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.records.intervals import Fan, Intervals
 from eac.training.forecaster import Forecaster
-from eac.training.report_data import forecasting_batches, undisturbed
+from eac.training.results.report_data import forecasting_batches, undisturbed
 
 VALIDATION = "validation residuals, before the refit"
 NODE_WINDOWS = 8_000_000

@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eac.data.readers import files
-from eac.data.readers.files import require_file
-from eac.data.readers.form import Form
+from eac.data.parsing import files
+from eac.data.parsing.files import require_file
+from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-nan")

@@ -1,0 +1,1 @@
+"""How text, numbers and time stamps of files are understood, whatever the layout."""

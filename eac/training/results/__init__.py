@@ -1,0 +1,1 @@
+"""What a trained period leaves: tests, intervals, its record and what the report needs."""
