@@ -11,10 +11,12 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.past import load_past
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
+from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
 from eac.protocols.draws import period_seed
@@ -106,6 +108,7 @@ class StreamRunner:
         self._peers = peers
         self._memory = Memory()
         self._intervals = IntervalRun()
+        self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
         self._next = 0
         self._names: list[str] = []
@@ -192,6 +195,7 @@ class StreamRunner:
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, directory)
+            self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, data: PeriodData) -> None:
@@ -215,7 +219,7 @@ class StreamRunner:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
-        data = data.prepared(model.backbone.needs)
+        data = data.prepared(model.backbone.needs).remembering(self._past)
         context = self._context(data, change)
         clock = time.perf_counter()
         plan = self._begin(context)
@@ -240,16 +244,17 @@ class StreamRunner:
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
+        self._past = data.past_after()
         previous = self._memory.previous
         before_it = None if previous is None else previous.period
         if is_first():
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
-            base = self._directory(0) if data.index else None
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             base = self._directory(0) if data.index else None
-            save_period(directory, model, data, record, base=base, parent=parent)
+            kept = {"base": base, "parent": parent, "past": self._past}
+            save_period(directory, model, data, record, **kept)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:

@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
-from eac.data.batches.drawing import draw_disguises, draw_nodes
+from eac.data.batches.drawing import training_batch
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
@@ -23,6 +23,7 @@ from eac.data.batches.preparation import (
     steps_of_history,
 )
 from eac.data.batches.ready import Learner, Ready
+from eac.data.batches.reservoir import Rehearsal, Reservoir
 from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors, PeriodView
@@ -33,7 +34,7 @@ from eac.data.readers.open import open_stream
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
 from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
-from eac.protocols.draws import Draws, OwnDraws
+from eac.protocols.draws import Draws, OwnDraws, epoch_seed, period_seed
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
 
@@ -62,8 +63,9 @@ class PeriodData(LightningDataModule):
             With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
-        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had, as
-            far back as ``REHEARSED_READINGS`` reach; needs periods on one clock.
+        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had:
+            with ``nodes_per_window`` from a ``Reservoir``; else as far back as
+            ``REHEARSED_READINGS`` reach, which needs periods on one clock.
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
@@ -126,6 +128,8 @@ class PeriodData(LightningDataModule):
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
+        self._past: Reservoir | None = None
+        self._rehearsal: Rehearsal | None = None
         self._ready: Ready | None = None
         self._made: dict[Needs, Ready] = {}
         self._spans: dict[int, Span] = {}
@@ -134,6 +138,7 @@ class PeriodData(LightningDataModule):
         """The same settings on another period of the same stream."""
         other = self._with(None)
         other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
+        other._past = other._rehearsal = None
         other.__dict__.pop("period", None)
         return other
 
@@ -159,8 +164,36 @@ class PeriodData(LightningDataModule):
             draws: Gives the order of the training windows.
         """
         other = self._with(self.ready.restricted(nodes, loss_nodes))
-        other.draws = draws
+        other.draws, other._rehearsal = draws, None
         return other
+
+    def remembering(self, past: Reservoir | None) -> "PeriodData":
+        """The same with what is known of the earlier periods; None reads them when it is needed."""
+        other = self._with(self._ready)
+        other._past, other._rehearsal = past, None
+        return other
+
+    @property
+    def past(self) -> Reservoir:
+        """What is kept of the periods before, by which rehearsal draws."""
+        if self._past is None:
+            self._past = Reservoir()
+            for index in range(self.index):
+                earlier = self.for_period(index).prepared(self.ready.needs)
+                self._past = earlier.remembering(self._past).past_after()
+        return self._past
+
+    def past_after(self) -> Reservoir | None:
+        """What is kept once this period is over; None where nothing is rehearsed from it."""
+        if not (self.rehearsal and self.nodes_per_window):
+            return None
+        return self.past.offered(
+            self.ready.tested.tensors,
+            self.period.node_ids,
+            torch.arange(max(0, self.period.num_steps - self.window - self.horizon + 1)),
+            per_window=self.nodes_per_window,
+            seed=epoch_seed(period_seed(self.seed, self.index), -1),
+        )
 
     def setup(self, stage: str) -> None:
         """Lets the model have the period as it needs it; one that a runner prepared stays so."""
@@ -263,8 +296,8 @@ class PeriodData(LightningDataModule):
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
-        days = draw_disguises(tensors, self.disguise, len(batch))
-        return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
+        drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
+        return training_batch(tensors, batch, past=self._rehearsed(), **drawn)
 
     @property
     def windows_of_all(self) -> int:
@@ -280,11 +313,12 @@ class PeriodData(LightningDataModule):
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
             by_node, period = self.nodes_per_window, self.period
+            joined = self.rehearsal and not by_node
             check_mapped(
-                period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
+                period, carry=self.layout.carry, rehearsal=joined, nodes_per_window=by_node
             )
             lead = steps_of_history(needs, period, self.horizon)
-            if self.rehearsal:
+            if joined:
                 most = REHEARSED_READINGS // period.num_nodes
                 lead += steps_before(self.stream, self.index, most=most, known=self._spans)
             known = covariate_scale(self.stream, needs.covariates, self.fractions)
@@ -295,10 +329,22 @@ class PeriodData(LightningDataModule):
         return self._made[needs]
 
     def _older_starts(self) -> Int[Tensor, " window"]:
-        """First steps, before the period, of windows that end before it."""
+        """First steps, before the period, of windows that end before it, or what stands for them."""
+        if self.nodes_per_window:
+            past = self._rehearsed()
+            return torch.empty(0, dtype=torch.long) if past is None else past.starts
         lags = (lag.steps for lag in self.full.lags)
         reached = self.full.lead - max(lags, default=0)
         return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
+
+    def _rehearsed(self) -> Rehearsal | None:
+        """The windows of earlier periods that a training draws from; None where there are none."""
+        trained = self.ready.trained.tensors
+        if not (self.rehearsal and self.nodes_per_window) or trained.loss_nodes is not None:
+            return None
+        if self._rehearsal is None:
+            self._rehearsal = Rehearsal.of(self.past, self.period.node_ids, trained.nodes)
+        return self._rehearsal if len(self._rehearsal.starts) else None
 
     @property
     def _fitting(self) -> bool:
