@@ -5,7 +5,6 @@ and renamed, and the folder is synchronised too. After a kill or a power cut the
 or the new one. A symbolic link is never followed. Nothing else in the package writes a file.
 """
 
-import errno
 import hashlib
 import io
 import json
@@ -13,44 +12,16 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, Any, TypeAlias
 
+from eac.disk import sync, sync_folder, tell
 from eac.errors import WriteError, explain_write
 from eac.temporary import remove_leftovers, temporary_name
 
 StrPath: TypeAlias = str | os.PathLike[str]
-
-Operation: TypeAlias = Literal[
-    "folder", "create", "write", "sync", "rename", "sync folder", "remove"
-]
-Hook: TypeAlias = Callable[[Operation, Path], None]
-
-_HOOKS: list[Hook] = []
-
-
-@contextmanager
-def watched(hook: Hook) -> Iterator[None]:
-    """Calls ``hook`` before every operation on a file, with its kind and path; for tests.
-
-    A hook may raise, as a full disk does, or end the process, as a kill does.
-
-    Example:
-        >>> import tempfile
-        >>> seen = []
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with watched(lambda operation, path: seen.append(operation)):
-        ...         _ = write_text(Path(folder) / "a.txt", "x")
-        >>> seen
-        ['create', 'write', 'sync', 'rename', 'sync folder']
-    """
-    _HOOKS.append(hook)
-    try:
-        yield
-    finally:
-        _HOOKS.remove(hook)
 
 
 @contextmanager
@@ -78,17 +49,17 @@ def writing(path: StrPath) -> Iterator[Path]:
         _refuse(target)
         temporary = temporary_name(target)
         try:
-            _tell("create", temporary)
+            tell("create", temporary)
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-            _tell("write", temporary)
+            tell("write", temporary)
             yield temporary
-            _sync(temporary)
-            _tell("rename", target)
+            sync(temporary)
+            tell("rename", target)
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 @contextmanager
@@ -108,12 +79,12 @@ def writing_folder(path: StrPath) -> Iterator[Path]:
         try:
             make_folder(temporary)
             yield temporary
-            _tell("rename", target)
+            tell("rename", target)
             temporary.rename(target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def copy_folder(source: StrPath, target: StrPath) -> None:
@@ -126,7 +97,7 @@ def copy_folder(source: StrPath, target: StrPath) -> None:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         for path in folder.rglob("*"):
             if path.is_file():
-                _sync(path)
+                sync(path)
 
 
 def scratch_folder() -> Path:
@@ -204,7 +175,7 @@ def open_in_place(path: StrPath, *, append: bool = True) -> IO[str]:
     with explain_write(target):
         make_folder(target.parent)
         _refuse(target)
-        _tell("create", target)
+        tell("create", target)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         handle = os.open(target, flags | (os.O_APPEND if append else 0), 0o666)
         return os.fdopen(handle, "a+" if append else "r+", encoding="utf-8")
@@ -220,9 +191,9 @@ def make_folder(path: StrPath) -> Path:
     with explain_write(folder):
         missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
         for one in reversed(missing):
-            _tell("folder", one)
+            tell("folder", one)
             one.mkdir(exist_ok=True)
-            _sync_folder(one.parent)
+            sync_folder(one.parent)
     return folder
 
 
@@ -231,9 +202,9 @@ def remove(path: StrPath) -> None:
     target = Path(path)
     with explain_write(target):
         if os.path.lexists(target):
-            _tell("remove", target)
+            tell("remove", target)
             target.unlink(missing_ok=True)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
 
 def remove_folder(path: StrPath) -> None:
@@ -244,10 +215,10 @@ def remove_folder(path: StrPath) -> None:
             remove(target)
             return
         doomed = temporary_name(target)
-        _tell("rename", target)
+        tell("rename", target)
         target.rename(doomed)
-        _sync_folder(target.parent)
-        _tell("remove", doomed)
+        sync_folder(target.parent)
+        tell("remove", doomed)
         shutil.rmtree(doomed)
 
 
@@ -270,34 +241,6 @@ def digest(path: StrPath) -> str:
     """SHA-256 of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _tell(operation: Operation, path: Path) -> None:
-    for hook in tuple(_HOOKS):
-        hook(operation, path)
-
-
-def _sync(path: Path) -> None:
-    _tell("sync", path)
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    _tell("sync folder", folder)
-    if os.name == "nt":  # a folder cannot be opened there
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such call
-            raise
-    finally:
-        os.close(handle)
 
 
 def _refuse(target: Path) -> None:

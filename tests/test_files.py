@@ -15,12 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from eac import files, temporary
+from eac import disk, files, temporary
 from eac.errors import StreamError, WriteError
 from eac.names import LONGEST_NAME, decode_name, encode_name
 
 PACKAGE = Path(files.__file__).parent
-WRITERS = {PACKAGE / "files.py", PACKAGE / "temporary.py"}
+WRITERS = {PACKAGE / name for name in ("files.py", "disk.py", "temporary.py")}
 METHODS = {
     "chmod", "hardlink_to", "makedirs", "mkdir", "mkdtemp", "mkstemp", "removedirs", "rename",
     "renames", "replace", "rmdir", "rmtree", "save", "save_file", "savefig", "savetxt", "savez",
@@ -143,7 +143,7 @@ def test_tensors_checkpoints_frames_and_arrays_come_back(tmp_path):
 
 def test_every_byte_is_synchronised_before_the_name_and_the_folder_after_it(tmp_path):
     seen = []
-    with files.watched(lambda operation, path: seen.append((operation, path.name))):
+    with disk.watched(lambda operation, path: seen.append((operation, path.name))):
         files.write_text(tmp_path / "new" / "a.txt", "x")
     kinds = [kind for kind, _ in seen]
     assert kinds == [
@@ -163,7 +163,7 @@ def test_a_failure_at_any_operation_leaves_the_old_file_or_the_new_one(tmp_path,
         if next(count) == stop:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with files.watched(fail), pytest.raises(WriteError, match=r"a\.txt cannot .*disk is full"):
+    with disk.watched(fail), pytest.raises(WriteError, match=r"a\.txt cannot .*disk is full"):
         files.write_text(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == (["a.txt"] if there or stop == 4 else [])
     if there:
@@ -174,9 +174,9 @@ def test_a_kill_at_any_operation_leaves_the_old_file_and_the_next_writer_cleans_
     path = tmp_path / "a.txt"
     path.write_text("old")
     code = (
-        "import os, sys\nfrom eac import files\n"
+        "import os, sys\nfrom eac import disk, files\n"
         "def kill(operation, where):\n    if operation == 'rename': os._exit(9)\n"
-        "with files.watched(kill): files.write_text(sys.argv[1], 'new')\n"
+        "with disk.watched(kill): files.write_text(sys.argv[1], 'new')\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=PACKAGE.parent, check=False)
     assert done.returncode == 9
@@ -245,7 +245,7 @@ def test_a_failing_disk_is_one_sentence(tmp_path, code, words):
     def fail(operation, where):
         raise OSError(code, os.strerror(code))
 
-    with files.watched(fail), pytest.raises(WriteError, match=words):
+    with disk.watched(fail), pytest.raises(WriteError, match=words):
         files.write_text(tmp_path / "a.txt", "x")
 
 

@@ -15,7 +15,7 @@ from eac.artifacts.saved_data import done_periods, load_data
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import CheckpointError, EACError
-from eac.files import watched
+from eac.disk import watched
 from eac.records.manifest import admit, read_verified, rewrite
 from eac.records.record import read_run
 from eac.report.run.page import read_all_details
