@@ -10,10 +10,11 @@ from torch import Tensor
 
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.checkpoint import load_state
+from eac.artifacts.gone import recall_all, remember_gone
 from eac.artifacts.saved_data import SavedData, done_periods, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
-from eac.calibration.store import load_calibrator
+from eac.calibration.store import learned_by
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
@@ -188,8 +189,10 @@ def load_run(
         run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
     )
     load_state(directories[-1]).restore(model)
+    remember_gone(model, directories[:-1])
+    recall_all(model)
     model.select_nodes(data.current_ids)
-    return Predictor(model, data, load_calibrator(directories[-1]))
+    return Predictor(model, data, learned_by(directories))
 
 
 def _position(directories: list[Path], period: str | int) -> int:

@@ -85,9 +85,12 @@ class EAC(Strategy):
         )
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Expands the pool by the nodes it does not know."""
-        later, known = context.index > 0, self.pool.node_ids
+        """Expands the pool by the nodes it does not know; rows of those that are gone rest."""
         self.pool.fence(None)
+        if self.protect is None:
+            self.pool.retire(context.current.period.node_ids)
+        self.pool.recall(context.current.period.node_ids)
+        later, known = context.index > 0, self.pool.node_ids
         if later and self.tune == "new":
             self.pool.freeze_rows()
         if self.seed is None and not known:
@@ -154,6 +157,7 @@ class EAC(Strategy):
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the pool."""
+        self.pool.recall(node_ids)
         self.rows = self.pool.rows(node_ids)
 
     def adapt_input(self, inputs: Inputs) -> Inputs:

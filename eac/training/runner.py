@@ -11,6 +11,7 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.gone import remember_gone
 from eac.artifacts.past import load_past
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
@@ -194,7 +195,9 @@ class StreamRunner:
             load_state(directory).restore(self.forecaster)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
-            self._intervals.restore(data, directory)
+            done = [self._directory(index) for index in range(data.index + 1)]
+            remember_gone(self.forecaster, done[:-1])
+            self._intervals.restore(data, done)
             self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
