@@ -139,7 +139,8 @@ class PeriodData(LightningDataModule):
         other = self._with(None)
         other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
         other._past = other._rehearsal = None
-        other.__dict__.pop("period", None)
+        for known in ("period", "index"):
+            other.__dict__.pop(known, None)
         return other
 
     def prepared(self, needs: Needs) -> "PeriodData":
@@ -213,7 +214,7 @@ class PeriodData(LightningDataModule):
         other._refitting = True
         return other
 
-    @property
+    @cached_property
     def index(self) -> int:
         """Position of the period in the stream."""
         return self.stream.index_of(self.period_key)
