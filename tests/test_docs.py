@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 NOTEBOOK = REPOSITORY / "examples" / "first-contact.ipynb"
 LIGHTNING = {"run", "fit", "validate", "test"}
-TRAINS = {"README.md", "forecasts.md", "intervals.md", "serving.md", "backtest.md"}
+TRAINS = {"README.md", "artifacts.md", "forecasts.md", "intervals.md", "serving.md", "backtest.md"}
 """Pages whose Python trains a model, or needs one."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTIONAL = re.compile(r"\[[^\]]*\]|\\\n|\s#.*")

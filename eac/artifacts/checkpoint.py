@@ -106,7 +106,8 @@ def load_state(directory: Path) -> SavedState:
 
 def _find_base(directory: Path, name: str, sha256: str) -> Path:
     """The folder of the period whose state has this digest; the name alone says nothing."""
-    others = sorted(path for path in directory.parent.glob("period-*") if path.name != name)
+    kept = [*directory.parent.glob("period-*"), *directory.parent.glob("imported-*")]
+    others = sorted(path for path in kept if path.name != name)
     for folder in (directory.parent / Path(name).name, *others):
         if (folder / STATE_FILE).is_file() and digest(folder / STATE_FILE) == sha256:
             return folder

@@ -62,8 +62,8 @@ class PeriodRecord:
         val_metric: Validation error of that epoch.
         groups: Test errors of "all" nodes and of those "kept", "new" and "returned"; a group
             without nodes may be absent.
-        baselines: Test errors of the naive forecasts "last", "day", "week" and "average", and of
-            peers such as "lightgbm".
+        baselines: Test errors of the naive forecasts "last", "day", "week", "average" and
+            "smoothed", which older runs lack, and of peers such as "lightgbm".
         fingerprint: Digest of the period's data.
         strategy: Class name of the strategy.
         backbone: Class name of the backbone.

@@ -1,7 +1,6 @@
 """The routes of ``eac serve``."""
 
 import asyncio
-import math
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,18 +8,19 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Query, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from eac import __version__
 from eac.errors import EACError
-from eac.server.board import Reading
 from eac.server.engine import Engine
 from eac.server.forecast import NetworkForecast
-from eac.server.limits import Limits
-from eac.server.meters import Meters
-from eac.server.problems import ProblemError, answer_problems
+from eac.server.http.limits import Limits
+from eac.server.http.meters import Meters
+from eac.server.http.problems import ProblemError, answer_problems
+from eac.server.http.requests import observation_schema, read_observation
 
 PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 POLICY = "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'"
@@ -41,22 +41,6 @@ class Settings:
     max_body: int = 16 << 20
     max_rows: int = 100_000
     rate: float = 2000.0
-
-
-class OneReading(BaseModel):
-    """One reading of one sensor; ``y`` is null where it is known to be missing."""
-
-    model_config = ConfigDict(extra="forbid")
-    unique_id: Annotated[str, Field(min_length=1, max_length=200)]
-    ds: Annotated[str, Field(max_length=40)]
-    y: Annotated[float, Field(allow_inf_nan=False)] | None
-
-
-class Readings(BaseModel):
-    """Readings in any order."""
-
-    model_config = ConfigDict(extra="forbid")
-    readings: list[OneReading]
 
 
 class Observed(BaseModel):
@@ -100,15 +84,17 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
 
 
 def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
-    @app.post("/observe")
-    async def observe(body: Readings) -> Observed:
+    schema = {"required": True, "content": {"application/json": {"schema": observation_schema()}}}
+
+    @app.post("/observe", openapi_extra={"requestBody": schema})
+    async def observe(request: Request) -> Observed:
         """Keeps readings: answered when the disk has them."""
-        if len(body.readings) > settings.max_rows:
-            raise ProblemError(
-                413,
-                f"{len(body.readings)} readings, more than {settings.max_rows}. Send fewer.",
-            )
-        placed = await asyncio.wrap_future(engine.observe(_checked(engine, body)))
+        try:
+            body = await request.body()
+        except ClientDisconnect as error:
+            raise ProblemError(400, "the request ended before its body did.") from error
+        found = read_observation(body, engine.board, settings.max_rows)
+        placed = await asyncio.wrap_future(engine.observe(found))
         now = engine.board.now
         return Observed(
             accepted=placed.accepted,
@@ -129,24 +115,6 @@ def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
         return engine.sensors()
 
 
-def _checked(engine: Engine, body: Readings) -> list[Reading]:
-    """Readings by step; the first that is wrong is named with its row."""
-    steps: dict[str, int] = {}
-    checked = []
-    for row, given in enumerate(body.readings):
-        try:
-            step = steps.get(given.ds)
-            step = steps.setdefault(
-                given.ds, engine.board.step_of(given.ds) if step is None else step
-            )
-            reading = Reading(given.unique_id, step, math.nan if given.y is None else given.y)
-            engine.board.check(reading)
-        except EACError as error:
-            raise ProblemError(422, str(error), row=row, unique_id=given.unique_id) from error
-        checked.append(reading)
-    return checked
-
-
 def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/forecast")
     async def forecast(
@@ -164,7 +132,7 @@ def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/events")
     async def events(after: int = 0) -> list[dict[str, Any]]:
         """What there is to know of the network, in order; ``after`` leaves out older ones."""
-        return [asdict(event) for event in list(engine.events) if event.number > after]
+        return [asdict(event) for event in engine.events.after(after)]
 
 
 def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:

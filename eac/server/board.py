@@ -1,25 +1,18 @@
 """Recent readings on the grid of a run, by sensor and step."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from eac.calibration.clock import MONDAY, moment_step
 from eac.errors import StreamError
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading: ``y`` is NaN where it is known to be missing."""
-
-    unique_id: str
-    step: int
-    y: float
+from eac.server.readings import Readings
 
 
 @dataclass
@@ -30,14 +23,15 @@ class Placed:
         accepted: Readings that were not known before, or have another value now.
         duplicate: Readings that were known with the same value.
         too_old: Readings of steps that are no longer kept.
-        known: Values by step that have become known, for those who learn from them.
+        known: Values by step that have become known, for those who learn from them; one for each
+            sensor of the board, NaN where there is nothing new.
         new_ids: Sensors never seen before.
     """
 
     accepted: int = 0
     duplicate: int = 0
     too_old: int = 0
-    known: dict[int, dict[str, float]] = field(default_factory=dict)
+    known: dict[int, Float[ndarray, " node"]] = field(default_factory=dict)
     new_ids: list[str] = field(default_factory=list)
 
 
@@ -51,7 +45,7 @@ class Board:
 
     Example:
         >>> board = Board(timedelta(hours=1), 3, ["a"])
-        >>> placed = board.put([Reading("a", 7, 1.0), Reading("b", 8, 2.0)])
+        >>> placed = board.put(Readings.of([("a", 7, 1.0), ("b", 8, 2.0)]))
         >>> placed.accepted, board.now, board.series(2).tolist()
         (2, 8, [[1.0, nan], [nan, 2.0]])
     """
@@ -90,41 +84,55 @@ class Board:
         """The time stamp of a step."""
         return MONDAY + step * self.step
 
-    def check(self, reading: Reading) -> None:
-        """Refuses a reading that would push everything known off the board.
+    def check(self, step: int) -> None:
+        """Refuses a step whose readings would push everything known off the board.
 
         Raises:
             StreamError: If it is further ahead than readings are kept.
         """
-        if self.now is not None and reading.step - self.now >= self.length:
+        if self.now is not None and step - self.now >= self.length:
             raise StreamError(
-                f"{self.time_of(reading.step)} is {reading.step - self.now} steps after the last "
+                f"{self.time_of(step)} is {step - self.now} steps after the last "
                 f"reading ({self.time_of(self.now)}), more than the {self.length} kept. Correct "
                 "the time stamp, or start anew with --input."
             )
 
-    def put(self, readings: Iterable[Reading]) -> Placed:
+    def put(self, readings: Readings) -> Placed:
         """Places readings, in any order; a later value of the same sensor and step counts."""
         placed = Placed()
-        for reading in readings:
-            self._advance(reading.step)
-            if self.now is None or reading.step <= self.now - self.length:
-                placed.too_old += 1
-                continue
-            column = self._column(reading.unique_id, placed)
-            slot = reading.step % self.length
-            before = self._values[slot, column]
-            same = before == np.float32(reading.y) or (math.isnan(before) and math.isnan(reading.y))
-            if self._given[slot, column] and same:
-                placed.duplicate += 1
-                continue
-            first = math.isnan(before)
-            self._given[slot, column] = True
-            self._values[slot, column] = reading.y
-            placed.accepted += 1
-            if first and not math.isnan(reading.y):
-                placed.known.setdefault(reading.step, {})[reading.unique_id] = reading.y
+        if not len(readings):
+            return placed
+        self._advance(int(readings.step.max()))
+        kept = np.flatnonzero(readings.step > self._oldest)
+        placed.too_old = len(readings) - len(kept)
+        if placed.too_old:
+            readings = readings.some(kept)
+        column = self._columns(readings.unique_id, placed)
+        for rows in _layers(readings.step * (1 + len(self.node_ids)) + column):
+            self._put(readings.step[rows], column[rows], readings.y[rows], placed)
         return placed
+
+    def _put(
+        self,
+        step: Int[ndarray, " reading"],
+        column: Int[ndarray, " reading"],
+        y: Float[ndarray, " reading"],
+        placed: Placed,
+    ) -> None:
+        """Places readings of which no two are of the same sensor and step."""
+        y, slot = y.astype(np.float32), step % self.length
+        before, missing = self._values[slot, column], np.isnan(y)
+        same = (before == y) | (np.isnan(before) & missing)
+        fresh = ~(self._given[slot, column] & same)
+        placed.accepted += int(fresh.sum())
+        placed.duplicate += int((~fresh).sum())
+        self._given[slot[fresh], column[fresh]] = True
+        self._values[slot[fresh], column[fresh]] = y[fresh]
+        first = fresh & np.isnan(before) & ~missing
+        for at in np.unique(step[first]).tolist():
+            nothing = np.full(len(self.node_ids), np.nan, dtype=np.float32)
+            mine = first & (step == at)
+            placed.known.setdefault(at, nothing)[column[mine]] = y[mine]
 
     def series(self, steps: int) -> NDArray[np.float32]:
         """The last steps, ``[time, node]``, NaN where there is no reading."""
@@ -133,6 +141,15 @@ class Board:
         slots = np.arange(self.now - steps + 1, self.now + 1) % self.length
         return self._values[slots]
 
+    def laid_out(
+        self, values: Float[ndarray, "time board_node"], node_ids: Sequence[str]
+    ) -> Float[ndarray, "time node"]:
+        """Columns of the board for these sensors; NaN where one is not on it."""
+        columns = np.array([self._row.get(node, -1) for node in node_ids], dtype=np.int64)
+        laid = values[:, columns]
+        laid[:, columns < 0] = np.nan
+        return laid
+
     def filled(self) -> int:
         """Steps from the first one with a reading up to now."""
         if self.now is None:
@@ -140,14 +157,12 @@ class Board:
         any_reading = np.isfinite(self.series(self.length)).any(1)
         return int(self.length - any_reading.argmax()) if any_reading.any() else 0
 
-    def readings(self) -> Iterable[Reading]:
+    def readings(self) -> Readings:
         """Everything kept, in order of time."""
-        if self.now is None:
-            return
-        for step in range(self.now - self.length + 1, self.now + 1):
-            slot = step % self.length
-            for column in np.flatnonzero(self._given[slot]):
-                yield Reading(self.node_ids[column], step, float(self._values[slot, column]))
+        steps = np.arange(0) if self.now is None else np.arange(self._oldest + 1, self.now + 1)
+        at, column = np.nonzero(self._given[steps % self.length])
+        ids = [self.node_ids[i] for i in column.tolist()]
+        return Readings(ids, steps[at], self._values[steps[at] % self.length, column].astype(float))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything kept, to be saved."""
@@ -174,7 +189,7 @@ class Board:
         if now < 0:
             return 0
         length = len(arrays["values"])
-        columns = [self._column(node, Placed()) for node in ids]
+        columns = self._columns(ids, Placed())
         for step in range(max(now - min(length, self.length) + 1, 0), now + 1):
             self._values[step % self.length, columns] = arrays["values"][step % length]
             self._given[step % self.length, columns] = arrays["given"][step % length]
@@ -198,12 +213,29 @@ class Board:
             self._given[gone % self.length] = False
         self.now = max(self.now, step)
 
-    def _column(self, unique_id: str, placed: Placed) -> int:
-        if unique_id not in self._row:
-            self._row[unique_id] = len(self.node_ids)
-            self.node_ids.append(unique_id)
-            empty = np.full((self.length, 1), np.nan, dtype=np.float32)
+    @property
+    def _oldest(self) -> int:
+        """The last step that is no longer kept."""
+        return (self.now or 0) - self.length
+
+    def _columns(self, ids: Sequence[str], placed: Placed) -> Int[ndarray, " reading"]:
+        """Columns of sensors; those never seen get one."""
+        fresh = [node for node in dict.fromkeys(ids) if node not in self._row]
+        if fresh:
+            self._row.update({node: len(self.node_ids) + i for i, node in enumerate(fresh)})
+            self.node_ids += fresh
+            empty = np.full((self.length, len(fresh)), np.nan, dtype=np.float32)
             self._values = np.concatenate([self._values, empty], axis=1)
             self._given = np.concatenate([self._given, np.zeros_like(empty, dtype=bool)], axis=1)
-            placed.new_ids.append(unique_id)
-        return self._row[unique_id]
+            placed.new_ids += fresh
+        return np.array([self._row[node] for node in ids], dtype=np.int64)
+
+
+def _layers(key: Int[ndarray, " reading"]) -> Iterator[Int[ndarray, " layer"]]:
+    """Rows with all keys different, in order: first the first of each key, then the second."""
+    order = np.argsort(key, kind="stable")
+    begins = np.append(True, np.diff(key[order]) != 0)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(key)), 0))
+    turn = np.arange(len(key)) - first
+    for number in range(int(turn.max(initial=0)) + 1):
+        yield order[turn == number]

@@ -1,11 +1,14 @@
 """One forecast of the whole network, cut by request."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
+import msgspec
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from eac.errors import ConfigError
@@ -51,7 +54,7 @@ class NetworkForecast:
     levels: tuple[int, ...]
     low: NDArray[np.float32]
     high: NDArray[np.float32]
-    _parts: dict[tuple[str, tuple[int, ...]], str] = field(default_factory=dict)
+    _parts: dict[tuple[int, tuple[int, ...]], bytes] = field(default_factory=dict)
     _row: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -62,7 +65,7 @@ class NetworkForecast:
         return [sensor for sensor in sensors if sensor not in self._row]
 
     def body(self, sensors: Sequence[str] | None, levels: Sequence[int]) -> bytes:
-        """The answer to a request as JSON.
+        """The answer to a request as JSON; the part of a sensor is made once.
 
         Raises:
             ConfigError: If a level is not among those of the bounds.
@@ -71,39 +74,54 @@ class NetworkForecast:
             if level not in self.levels:
                 known = ", ".join(map(str, self.levels)) or "none"
                 raise ConfigError(f"level {level} is not followed. Ask for one of: {known}.")
-        chosen = self.node_ids if sensors is None else sensors
-        parts = ",".join(self._part(sensor, tuple(levels)) for sensor in chosen)
-        return f'{{{self._head()},"forecasts":[{parts}]}}'.encode()
+        rows = range(len(self.node_ids)) if sensors is None else [self._row[s] for s in sensors]
+        asked = tuple(levels)
+        parts = b",".join(
+            [self._parts.get((row, asked)) or self._rendered(row, asked) for row in rows]
+        )
+        return b"".join((self._head, b"[", parts, b"]}"))
 
-    def _head(self) -> str:
+    @cached_property
+    def _head(self) -> bytes:
         said = {
             "generation": vars(self.generation),
             "issued": self.issued.isoformat(),
             "step_seconds": self.step.total_seconds(),
         }
-        return json.dumps(said, ensure_ascii=False)[1:-1]
+        return msgspec.json.encode(said)[:-1] + b',"forecasts":'
 
-    def _part(self, sensor: str, levels: tuple[int, ...]) -> str:
-        key = (sensor, levels)
-        if key not in self._parts:
-            self._parts[key] = self._rendered(sensor, levels)
-        return self._parts[key]
-
-    def _rendered(self, sensor: str, levels: tuple[int, ...]) -> str:
-        row = self._row[sensor]
+    @cached_property
+    def _stamps(self) -> msgspec.Raw:
         ahead = range(1, self.y_hat.shape[1] + 1)
+        return msgspec.Raw(
+            msgspec.json.encode([(self.issued + k * self.step).isoformat() for k in ahead])
+        )
+
+    def _rendered(self, row: int, levels: tuple[int, ...]) -> bytes:
+        at = [self.levels.index(level) for level in levels]
+        bounds = (self.low[row][:, at].T, self.high[row][:, at].T)
+        lines = rounded(np.vstack([self.y_hat[row][None], *bounds])).tolist()
+        names = [f"y_hat-{side}-{level}" for side in ("lo", "hi") for level in levels]
         said = {
-            "unique_id": sensor,
+            "unique_id": self.node_ids[row],
             "note": self.notes[row],
-            "ds": [(self.issued + k * self.step).isoformat() for k in ahead],
-            "y_hat": _numbers(self.y_hat[row]),
+            "ds": self._stamps,
+            **dict(zip(("y_hat", *names), lines, strict=True)),
         }
-        for level in levels:
-            at = self.levels.index(level)
-            said[f"y_hat-lo-{level}"] = _numbers(self.low[row, :, at])
-            said[f"y_hat-hi-{level}"] = _numbers(self.high[row, :, at])
-        return json.dumps(said, ensure_ascii=False)
+        part = msgspec.json.encode(said)  # NaN becomes null
+        self._parts[row, levels] = part
+        return part
 
 
-def _numbers(values: NDArray[np.float32]) -> list[float | None]:
-    return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]
+def rounded(values: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
+    """Values with six digits, NaN where they are not finite.
+
+    Example:
+        >>> rounded(np.array([123.4567891, -0.00012345678, 98765432.1, np.inf])).tolist()
+        [123.457, -0.000123457, 98765400.0, nan]
+    """
+    exact = values.astype(np.float64)
+    finite = np.isfinite(exact) & (exact != 0)
+    digits = 5 - np.floor(np.log10(np.abs(exact, where=finite, out=np.ones_like(exact))))
+    up, down = 10.0 ** np.maximum(digits, 0), 10.0 ** np.maximum(-digits, 0)
+    return np.where(np.isfinite(exact), np.round(exact / down * up) / up * down, np.nan)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from eac.artifacts.artifact import read_artifact
 from eac.artifacts.saved_data import done_periods
 from eac.calibration.base import Calibrator
 from eac.errors import RunError
-from eac.server.artifact_ids import artifact_id
 from eac.server.forecast import GenerationName
 from eac.serving.predictor import Predictor, load_run
 
@@ -32,16 +32,19 @@ class Generation:
 
 def artifact_ids(run_dir: Path) -> dict[str, Path]:
     """Folders of the artifacts of a run by id, in order of time."""
-    return {artifact_id(directory): directory for directory in done_periods(run_dir)}
+    return {read_artifact(directory).id: directory for directory in done_periods(run_dir)}
 
 
-def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generation:
+def load_generation(
+    run_dir: Path, artifact: str | None, number: int, loaded: dict[str, Predictor]
+) -> Generation:
     """Loads an artifact of a run beside those in use.
 
     Args:
         run_dir: The run.
         artifact: Id, or the beginning of one; None is the newest.
         number: Of the activation.
+        loaded: Predictors by artifact; one that is there is not loaded again.
 
     Raises:
         RunError: If there is no such artifact.
@@ -55,8 +58,16 @@ def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generat
             f"there is no one artifact {artifact!r} in {run_dir}. Give one of: {', '.join(known)}."
         )
     chosen = found[-1]
-    position = list(known).index(chosen)
-    predictor = load_run(run_dir, period=position)
+    predictor = loaded.get(chosen)
+    if predictor is None:
+        predictor = _checked(run_dir, load_run(run_dir, period=list(known).index(chosen)))
+    calibrator = predictor.calibrator
+    name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
+    return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))
+
+
+def _checked(run_dir: Path, predictor: Predictor) -> Predictor:
+    """Refuses what readings and time stamps alone cannot forecast."""
     if predictor.data.covariates is not None:
         raise RunError(
             f"{run_dir} forecasts with series known ahead, which readings alone do not bring. "
@@ -68,6 +79,4 @@ def load_generation(run_dir: Path, artifact: str | None, number: int) -> Generat
             f"{run_dir} has steps that are counted, of months, of open hours or in a time zone; "
             "eac serve takes time stamps at equal distances. Forecast with: eac predict"
         )
-    calibrator = predictor.calibrator
-    name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
-    return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))
+    return predictor

@@ -1,17 +1,18 @@
 """What was observed, in a file that only grows: an acknowledged reading survives a kill."""
 
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import numpy as np
 
 from eac.errors import StreamError
 from eac.files import open_in_place, write_arrays, write_text
-from eac.server.board import Board, Reading
+from eac.server.board import Board
+from eac.server.readings import Readings
 
 LOG_FILE = "observations.jsonl"
 BASE_FILE = "board.npz"
@@ -60,7 +61,7 @@ class ObservationLog:
         write_text(self.path, "")
         self._file = open_in_place(self.path)
 
-    def append(self, batches: Iterable[list[Reading]]) -> None:
+    def append(self, batches: Iterable[Readings]) -> None:
         """Writes batches of readings, and returns when the disk has them."""
         if self._file is None:
             raise StreamError("the log of observations is closed.")
@@ -80,16 +81,16 @@ class ObservationLog:
             self._file.close()
             self._file = None
 
-    def _lines(self) -> Iterator[list[Reading]]:
+    def _lines(self) -> Iterator[Readings]:
         if not self.path.is_file():
             return
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         for number, line in enumerate(lines, start=1):
             try:
-                yield [
-                    Reading(str(node), self._board.step_of(ds), math.nan if y is None else float(y))
-                    for node, ds, y in json.loads(line)
-                ]
+                yield Readings.of(
+                    (str(node), self._board.step_of(ds), math.nan if y is None else float(y))
+                    for node, ds, y in msgspec.json.decode(line)
+                )
             except (ValueError, TypeError, StreamError) as error:
                 if number == len(lines):
                     return
@@ -97,9 +98,9 @@ class ObservationLog:
                     f"{self.path}: line {number} is damaged ({error}). Correct or remove that line."
                 ) from error
 
-    def _line(self, readings: list[Reading]) -> str:
-        rows = [
-            [r.unique_id, self._board.time_of(r.step).isoformat(), None if math.isnan(r.y) else r.y]
-            for r in readings
-        ]
-        return json.dumps(rows, ensure_ascii=False) + "\n"
+    def _line(self, readings: Readings) -> str:
+        distinct = {step: self._board.time_of(step) for step in set(readings.step.tolist())}
+        stamps = {step: when.isoformat() for step, when in distinct.items()}
+        times = [stamps[step] for step in readings.step.tolist()]
+        rows = list(zip(readings.unique_id, times, readings.y.tolist(), strict=True))
+        return msgspec.json.encode(rows).decode() + "\n"  # NaN becomes null

@@ -10,8 +10,8 @@ from eac.calibration.clock import moment_step
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.layout import read_long
 from eac.errors import RunError, StreamError
-from eac.server.board import Reading
 from eac.server.engine import Engine
+from eac.server.readings import Readings
 
 
 def open_engine(
@@ -39,7 +39,7 @@ def open_engine(
     return engine
 
 
-def _readings(table: Path, engine: Engine, step: timedelta) -> list[Reading]:
+def _readings(table: Path, engine: Engine, step: timedelta) -> Readings:
     frame = read_long(table, "input")
     stamps = parse_stamps(frame["ds"], "input")
     steps = np.array([moment_step(when, step) for when in stamps.wall.to_pydatetime()])
@@ -48,6 +48,4 @@ def _readings(table: Path, engine: Engine, step: timedelta) -> list[Reading]:
     recent = steps > steps.max() - engine.board.length
     values = frame["y"].to_numpy(dtype=float)
     ids = frame["unique_id"].astype(str).to_numpy()
-    order = np.argsort(steps[recent], kind="stable")
-    chosen = zip(ids[recent][order], steps[recent][order], values[recent][order], strict=True)
-    return [Reading(str(node), int(at), float(y)) for node, at, y in chosen]
+    return Readings(ids[recent].tolist(), steps[recent], values[recent])

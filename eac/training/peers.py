@@ -15,6 +15,7 @@ from eac.data.core.windows import gather
 from eac.errors import ConfigError
 from eac.metrics.baselines import naive_errors, same_slot
 from eac.metrics.horizon import HorizonErrors
+from eac.metrics.smoothed import has_smoothed, smoothed_errors
 from eac.typing import NodeSeries
 
 Peer: TypeAlias = Literal["lightgbm"]
@@ -38,14 +39,11 @@ def baseline_errors(
     data: PeriodData, null_value: float | None, peers: Sequence[Peer] = ()
 ) -> dict[str, HorizonErrors]:
     """Errors of the naive forecasts, and of the peers asked for, on the period's test windows."""
-    errors = naive_errors(
-        data.period.series,
-        data.starts("test"),
-        window=data.window,
-        horizon=data.horizon,
-        calendar=data.period.calendar,
-        null_value=null_value,
-    )
+    period, test = data.period, data.starts("test")
+    where = (period.series, test, data.window, data.horizon, period.calendar, null_value)
+    errors = naive_errors(*where)
+    if has_smoothed(period.calendar):
+        errors["smoothed"] = smoothed_errors(*where)
     if "lightgbm" in peers:
         errors["lightgbm"] = lightgbm_errors(data, null_value)
     return errors

@@ -4,40 +4,74 @@ import numpy as np
 import pytest
 
 from eac.errors import StreamError
-from eac.server.board import Board, Reading
+from eac.server.board import Board
+from eac.server.readings import Readings
 
 HOUR = timedelta(hours=1)
 NAN = float("nan")
 
 
+def put(board: Board, *rows: tuple[str, int, float]) -> tuple[int, int, int, dict]:
+    """Readings accepted, duplicate and too old, and what has become known."""
+    placed = board.put(Readings.of(rows))
+    known = {
+        (step, node): float(y)
+        for step, values in placed.known.items()
+        for node, y in zip(board.node_ids, values, strict=True)
+        if y == y
+    }
+    return placed.accepted, placed.duplicate, placed.too_old, known
+
+
 def test_readings_may_come_in_any_order_and_twice():
     board = Board(HOUR, 4, ["a", "b"])
-    placed = board.put([Reading("a", 9, 3.0), Reading("a", 7, 1.0), Reading("b", 8, NAN)])
-    assert (placed.accepted, placed.duplicate, placed.known) == (
-        3,
-        0,
-        {9: {"a": 3.0}, 7: {"a": 1.0}},
-    )
-    again = board.put([Reading("a", 9, 3.0), Reading("b", 8, NAN), Reading("b", 8, 5.0)])
-    assert (again.accepted, again.duplicate, again.known) == (1, 2, {8: {"b": 5.0}})
+    found = put(board, ("a", 9, 3.0), ("a", 7, 1.0), ("b", 8, NAN))
+    assert found == (3, 0, 0, {(9, "a"): 3.0, (7, "a"): 1.0})
+    again = put(board, ("a", 9, 3.0), ("b", 8, NAN), ("b", 8, 5.0))
+    assert again == (1, 2, 0, {(8, "b"): 5.0})
     np.testing.assert_array_equal(board.series(3), [[1, NAN], [NAN, 5], [3, NAN]])
     assert board.last_steps() == [9, 8]
 
 
+def test_of_two_values_in_one_request_the_later_counts_and_the_first_teaches():
+    board = Board(HOUR, 4)
+    assert put(board, ("a", 1, 3.0), ("b", 1, 9.0), ("a", 1, 3.0), ("a", 1, 4.0)) == (
+        3,
+        1,
+        0,
+        {(1, "a"): 3.0, (1, "b"): 9.0},
+    )
+    assert board.series(1).tolist() == [[4.0, 9.0]]
+
+
+def test_the_board_is_that_of_one_reading_after_another():
+    generator = np.random.default_rng(0)
+    rows = [
+        (f"s{node}", int(step), NAN if y > 8 else float(y))
+        for node, step, y in generator.integers((0, 0, 0), (5, 30, 10), size=(400, 3))
+    ]
+    board, one = Board(HOUR, 40), Board(HOUR, 40)
+    total = np.zeros(3, dtype=int)
+    for row in rows:
+        total += put(one, row)[:3]
+    assert put(board, *rows)[:3] == tuple(total)
+    assert board.node_ids == one.node_ids
+    np.testing.assert_array_equal(board.series(40), one.series(40))
+
+
 def test_what_is_no_longer_kept_is_forgotten_and_said():
     board = Board(HOUR, 3)
-    board.put([Reading("a", 5, 1.0)])
-    board.put([Reading("a", 8, 2.0)])
-    assert board.put([Reading("a", 5, 9.0)]).too_old == 1
+    put(board, ("a", 5, 1.0))
+    put(board, ("a", 8, 2.0))
+    assert put(board, ("a", 5, 9.0), ("b", 5, 9.0)) == (0, 0, 2, {})
     np.testing.assert_array_equal(board.series(3), [[NAN], [NAN], [2]])
-    assert board.last_steps() == [8]
+    assert (board.last_steps(), board.node_ids) == ([8], ["a"])
 
 
 def test_a_correction_is_taken_but_teaches_nothing_twice():
     board = Board(HOUR, 3)
-    board.put([Reading("a", 5, 1.0)])
-    placed = board.put([Reading("a", 5, 2.0)])
-    assert (placed.accepted, placed.known) == (1, {})
+    put(board, ("a", 5, 1.0))
+    assert put(board, ("a", 5, 2.0)) == (1, 0, 0, {})
     assert board.series(1).tolist() == [[2.0]]
 
 
@@ -56,7 +90,7 @@ def test_a_wrong_time_stamp_is_named(ds, said):
 
 def test_a_reading_far_ahead_does_not_push_everything_off():
     board = Board(HOUR, 3)
-    board.put([Reading("a", 5, 1.0)])
-    board.check(Reading("a", 7, 1.0))
+    put(board, ("a", 5, 1.0))
+    board.check(7)
     with pytest.raises(StreamError, match="3 steps after the last reading"):
-        board.check(Reading("a", 8, 1.0))
+        board.check(8)

@@ -10,7 +10,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.errors import ConfigError
-from eac.training.peers import check_peers, features, lightgbm_errors
+from eac.training.peers import baseline_errors, check_peers, features, lightgbm_errors
 from tests.streams import tiny_period, tiny_stream
 
 
@@ -70,3 +70,9 @@ def test_it_learns_waves_better_than_their_mean():
     spread = (series - series.mean(0)).abs().mean()
 
     assert lightgbm_errors(data, None, trees=30).mae() < 0.25 * spread
+
+
+def test_every_run_measures_the_smoothed_residual_beside_the_naive_forecasts():
+    data = PeriodData(MemoryStream([tiny_period("p", "ab", num_steps=400)], name="s"))
+
+    assert list(baseline_errors(data, None)) == ["last", "day", "week", "average", "smoothed"]

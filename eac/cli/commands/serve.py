@@ -1,6 +1,7 @@
 """``eac serve``: forecasts of a run over HTTP."""
 
 import argparse
+import gc
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -47,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     follower = Follower(engine) if arguments.follow else None
     if follower is not None:
         follower.start()
+    engine.refresh(engine.generation)
+    gc.collect()
+    gc.freeze()  # a walk through all that was loaded would hold every request for half a second
     print(f"serving {arguments.run_dir} on http://{arguments.host}:{arguments.port}", flush=True)
     try:
         uvicorn.run(

@@ -115,6 +115,11 @@ class Rehearsal:
         node_of = [row.get(node, -1) for node in reservoir.node_ids]
         return Rehearsal(reservoir, torch.tensor(node_of, dtype=torch.long))
 
+    @staticmethod
+    def starts_of(past: "Rehearsal | None") -> Int[Tensor, " window"]:
+        """Its ``starts``; none where there is none."""
+        return torch.empty(0, dtype=torch.long) if past is None else past.starts
+
     @cached_property
     def starts(self) -> Int[Tensor, " window"]:
         """A negative number for each window that can be rehearsed, in place of its first step."""

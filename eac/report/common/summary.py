@@ -15,6 +15,7 @@ BASELINES = {
     "week": "same slot a week ago",
     "year": "same time a year ago",
     "average": "historical average by slot",
+    "smoothed": "smoothed residual",
     "lightgbm": "LightGBM",
 }
 

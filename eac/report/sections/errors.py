@@ -19,7 +19,7 @@ from eac.report.common.tables import conclusions, grids
 from eac.report.sections.view import RunView
 
 BASELINE_ROLES: dict[str, Role] = {"last": "muted", "day": "a", "week": "b", "average": "c"}
-BASELINE_ROLES["year"] = "b"
+BASELINE_ROLES |= {"year": "b", "smoothed": "e"}
 TOWERING = 2.5
 """A naive forecast this many times above the others would press them flat."""
 TABLES = 24

@@ -1,0 +1,86 @@
+"""What a request to ``/observe`` holds, read into columns."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from eac.errors import EACError
+from eac.server.board import Board
+from eac.server.http.problems import ProblemError
+from eac.server.readings import Readings
+
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+
+
+class OneReading(msgspec.Struct, forbid_unknown_fields=True):
+    """One reading of one sensor; ``y`` is null where it is known to be missing."""
+
+    unique_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    ds: Annotated[str, msgspec.Meta(max_length=40)]
+    y: float | None
+
+
+class Observation(msgspec.Struct, forbid_unknown_fields=True):
+    """Readings in any order."""
+
+    readings: list[OneReading]
+
+
+_DECODER = msgspec.json.Decoder(Observation)
+
+
+def read_observation(body: bytes, board: Board, max_rows: int) -> Readings:
+    """The readings of a request; the first that is wrong is named with its row.
+
+    Args:
+        body: JSON, ``{"readings": [{"unique_id", "ds", "y"}, ...]}``.
+        board: Where they are to be put; gives steps.
+        max_rows: Readings at most.
+
+    Raises:
+        ProblemError: If they are not valid or too many.
+    """
+    try:
+        rows = _DECODER.decode(body).readings
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _invalid(str(error)) from error
+    if len(rows) > max_rows:
+        raise ProblemError(413, f"{len(rows)} readings, more than {max_rows}. Send fewer.")
+    steps: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        if row.ds not in steps:
+            steps[row.ds] = _step(board, row, number)
+    return Readings(
+        [row.unique_id for row in rows],
+        np.array([steps[row.ds] for row in rows], dtype=np.int64),
+        np.array([np.nan if row.y is None else row.y for row in rows], dtype=np.float64),
+    )
+
+
+def observation_schema() -> dict[str, Any]:
+    """The JSON schema of a request, without references."""
+    kinds = msgspec.json.schema(Observation)["$defs"]
+    kinds["Observation"]["properties"]["readings"]["items"] = kinds["OneReading"]
+    return kinds["Observation"]
+
+
+def _step(board: Board, row: OneReading, number: int) -> int:
+    try:
+        step = board.step_of(row.ds)
+        board.check(step)
+    except EACError as error:
+        raise ProblemError(422, str(error), row=number, unique_id=row.unique_id) from error
+    return step
+
+
+def _invalid(said: str) -> ProblemError:
+    """What is wrong with the JSON, with the row where it is one of many."""
+    found = _PLACE.search(said)
+    where = "" if found is None else found[1].replace("[", ".").replace("]", "")
+    more: dict[str, Any] = {"where": where}
+    place = where.split(".")
+    if len(place) > 1 and place[0] == "readings":
+        more["row"] = int(place[1])
+    return ProblemError(422, f"{where or 'the body'}: {_PLACE.sub('', said)}", **more)

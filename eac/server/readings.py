@@ -1,0 +1,46 @@
+"""Readings of sensors as columns."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Readings in any order, one a row.
+
+    Attributes:
+        unique_id: Sensor of each.
+        step: Step of each on the clock of the board.
+        y: Value of each, NaN where it is known to be missing.
+    """
+
+    unique_id: list[str]
+    step: Int[ndarray, " reading"]
+    y: Float[ndarray, " reading"]
+
+    def __len__(self) -> int:
+        return len(self.unique_id)
+
+    @staticmethod
+    def of(rows: Iterable[tuple[str, int, float]]) -> "Readings":
+        """Readings from rows of sensor, step and value.
+
+        Example:
+            >>> len(Readings.of([("a", 7, 1.0), ("b", 7, float("nan"))]))
+            2
+        """
+        table = list(rows)
+        return Readings(
+            [node for node, _, _ in table],
+            np.array([step for _, step, _ in table], dtype=np.int64),
+            np.array([y for _, _, y in table], dtype=np.float64),
+        )
+
+    def some(self, chosen: Int[ndarray, " chosen"]) -> "Readings":
+        """The readings of these rows."""
+        ids = [self.unique_id[row] for row in chosen.tolist()]
+        return Readings(ids, self.step[chosen], self.y[chosen])
