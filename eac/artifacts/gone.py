@@ -9,6 +9,12 @@ from eac.artifacts.checkpoint import load_card, load_state
 from eac.nn.prompt_pool import PromptPool
 
 
+def restore(model: nn.Module, directories: Sequence[Path]) -> None:
+    """Puts back the state of the last of these periods, with the prompts of nodes that are gone."""
+    load_state(directories[-1]).restore(model)
+    remember_gone(model, directories[:-1])
+
+
 def remember_gone(model: nn.Module, directories: Sequence[Path]) -> None:
     """Archives the prompts that nodes had when they left.
 

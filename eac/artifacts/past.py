@@ -11,8 +11,8 @@ _FIELDS = ("node_ids", "nodes", "rows", "seen")
 
 
 def save_past(directory: Path, past: Reservoir | None) -> None:
-    """Writes what is kept after a period, whole and with its digest; nothing where it is None."""
-    if past is not None:
+    """Writes what is kept after a period, whole and with its digest; no file where it is empty."""
+    if past:
         content = {name: getattr(past, name) for name in _FIELDS}
         content["node_ids"] = list(past.node_ids)
         AtomicCheckpointIO().save_checkpoint(content, directory / PAST_FILE)

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.artifacts.artifact import read_artifact
-from eac.artifacts.checkpoint import load_state
-from eac.artifacts.gone import recall_all, remember_gone
+from eac.artifacts.gone import recall_all, restore
 from eac.artifacts.kept import (
     CURRENT_FILE,
     chain_of,
@@ -197,8 +196,7 @@ def load_run(
     model = forecaster or rebuild(
         run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
     )
-    load_state(directories[-1]).restore(model)
-    remember_gone(model, directories[:-1])
+    restore(model, directories)
     recall_all(model)
     model.select_nodes(data.current_ids)
     return Predictor(model, data, learned_by(directories))

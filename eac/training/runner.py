@@ -10,8 +10,8 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, load_state
-from eac.artifacts.gone import remember_gone
+from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
@@ -192,11 +192,10 @@ class StreamRunner:
         self._check(data)
         record = read_period(directory)
         if not self._is_done(data.index + 1):
-            load_state(directory).restore(self.forecaster)
+            done = [self._directory(index) for index in range(data.index + 1)]
+            restore(self.forecaster, done)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
-            done = [self._directory(index) for index in range(data.index + 1)]
-            remember_gone(self.forecaster, done[:-1])
             self._intervals.restore(data, done)
             self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
@@ -249,8 +248,8 @@ class StreamRunner:
         model.strategy.end_period(context, model.backbone)
         self._past = data.past_after()
         previous = self._memory.previous
-        before_it = None if previous is None else previous.period
         if is_first():
+            before_it = None if previous is None else previous.period
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
             self._intervals.end(data, directory)

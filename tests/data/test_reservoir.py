@@ -137,5 +137,5 @@ class Counted(MemoryStream):
 
 def test_a_first_period_and_a_training_without_rehearsal_keep_nothing():
     assert not len(settings().prepared(NEEDS).past)
-    assert settings(rehearsal=0.0).prepared(NEEDS).past_after() is None
-    assert settings(nodes_per_window=None).prepared(NEEDS).past_after() is None
+    for without in ({"rehearsal": 0.0}, {"nodes_per_window": None}):
+        assert settings(**without).prepared(NEEDS).past_after().seen == 0

@@ -25,7 +25,7 @@ from eac.data.core.windows import Split, check_counts, check_fractions, check_sh
 from eac.data.readers.open import open_stream
 from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
-from eac.protocols.draws import Draws, OwnDraws, epoch_seed, period_seed
+from eac.protocols.draws import Draws, OwnDraws, period_seed
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
 
@@ -164,25 +164,16 @@ class PeriodData(LightningDataModule):
 
     @property
     def past(self) -> Reservoir:
-        """What is kept of the periods before, by which rehearsal draws."""
+        """What is kept of the periods before, from which rehearsal draws."""
         if self._past is None:
-            self._past = Reservoir()
-            for index in range(self.index):
-                earlier = self.for_period(index).prepared(self.ready.needs)
-                self._past = earlier.remembering(self._past).past_after()
+            needs = self.ready.needs
+            self._past = self._maker.past(self.stream, self.index, needs, self.seed)
         return self._past
 
-    def past_after(self) -> Reservoir | None:
-        """What is kept once this period is over; None where nothing is rehearsed from it."""
-        if not (self.rehearsal and self.nodes_per_window):
-            return None
-        return self.past.offered(
-            self.ready.tested.tensors,
-            self.period.node_ids,
-            torch.arange(max(0, self.period.num_steps - self.window - self.horizon + 1)),
-            per_window=self.nodes_per_window,
-            seed=epoch_seed(period_seed(self.seed, self.index), -1),
-        )
+    def past_after(self) -> Reservoir:
+        """What is kept once this period is over."""
+        seed = period_seed(self.seed, self.index)
+        return self._maker.with_period(self.past, self.ready, self.period, seed)
 
     def setup(self, stage: str) -> None:
         """Lets the model have the period as it needs it; one that a runner prepared stays so."""
@@ -234,8 +225,8 @@ class PeriodData(LightningDataModule):
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
         own = self._starts.trained(with_validation=self._refitting)
-        past, joined = self._rehearsed(), self.rehearsal and not self.nodes_per_window
-        older = self._starts.before(self.full) if joined else Rehearsal.starts_of(past)
+        past = self._rehearsed
+        older = self._starts.before(self.full) if past is None else past.starts
         batches = StartBatches(
             len(own),
             self.batch_size,
@@ -281,7 +272,7 @@ class PeriodData(LightningDataModule):
             some = self.val_spread
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
-        return training_batch(tensors, batch, past=self._rehearsed(), **drawn)
+        return training_batch(tensors, batch, past=self._rehearsed, **drawn)
 
     @property
     def windows_of_all(self) -> int:
@@ -308,14 +299,14 @@ class PeriodData(LightningDataModule):
     def _val_starts(self) -> Int[Tensor, " window"]:
         return self._starts.validated(self.val_windows)
 
+    @property
     def _rehearsed(self) -> Rehearsal | None:
         """The windows of earlier periods that a training draws from; None where there are none."""
-        trained = self.ready.trained.tensors
-        if not (self.rehearsal and self.nodes_per_window) or trained.loss_nodes is not None:
-            return None
-        if self._rehearsal is None:
-            self._rehearsal = Rehearsal.of(self.past, self.period.node_ids, trained.nodes)
-        return self._rehearsal if len(self._rehearsal.starts) else None
+        if self._rehearsal is None and self._maker.samples:
+            trained, ids = self.ready.trained.tensors, self.period.node_ids
+            past = Reservoir() if trained.loss_nodes is not None else self.past
+            self._rehearsal = Rehearsal.of(past, ids, trained.nodes)
+        return self._rehearsal or None
 
     @property
     def _fitting(self) -> bool:

@@ -22,7 +22,7 @@ GATHERED = 1 << 11
 _INPUTS = ("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history")
 _CLOCK = ("slot", "day", "holiday", "weekday")
 
-Rows = dict[str, Shaped[Tensor, "slot *shape"]]
+Rows = dict[str, Shaped[Tensor, " slot *shape"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +115,8 @@ class Rehearsal:
         node_of = [row.get(node, -1) for node in reservoir.node_ids]
         return Rehearsal(reservoir, torch.tensor(node_of, dtype=torch.long))
 
-    @staticmethod
-    def starts_of(past: "Rehearsal | None") -> Int[Tensor, " window"]:
-        """Its ``starts``; none where there is none."""
-        return torch.empty(0, dtype=torch.long) if past is None else past.starts
+    def __len__(self) -> int:
+        return len(self.starts)
 
     @cached_property
     def starts(self) -> Int[Tensor, " window"]:
@@ -149,9 +147,7 @@ class Rehearsal:
         return _batch(own, both, torch.cat([own.starts, starts]))
 
 
-def places(
-    seen: int, count: int, size: int, generator: torch.Generator
-) -> Int[Tensor, " slot"]:
+def places(seen: int, count: int, size: int, generator: torch.Generator) -> Int[Tensor, " slot"]:
     """Which of ``count`` items, offered after ``seen`` others, is in each place in the end.
 
     Returns:
@@ -184,17 +180,17 @@ def _gathered(
     return {name: _small(torch.cat([part[name] for part in parts])) for name in parts[0]}
 
 
-def _small(values: Shaped[Tensor, "window *shape"]) -> Shaped[Tensor, "window *shape"]:
+def _small(values: Shaped[Tensor, " window *shape"]) -> Shaped[Tensor, " window *shape"]:
     values = values.cpu()
     return values.to(torch.int32) if values.dtype == torch.int64 else values
 
 
 def _placed(
-    before: Shaped[Tensor, "slot *shape"] | None,
+    before: Shaped[Tensor, " slot *shape"] | None,
     fresh: Int[Tensor, " window"],
-    values: Shaped[Tensor, "window *shape"],
+    values: Shaped[Tensor, " window *shape"],
     size: int,
-) -> Shaped[Tensor, "slot_after *shape"]:
+) -> Shaped[Tensor, " slot_after *shape"]:
     """What was there, made longer where there is more, with values in some of the places."""
     after = values.new_empty(size, *values.shape[1:])
     if before is not None:

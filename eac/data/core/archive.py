@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-NodeRows = Mapping[str, Shaped[Tensor, "row *shape"]]
+NodeRows = Mapping[str, Shaped[Tensor, " row *shape"]]
 """Arrays by name, whose first axis is the node."""
 
 
