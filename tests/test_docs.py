@@ -118,7 +118,7 @@ def test_flags_of_a_command_exist(page, command):
     _, name, *args = shlex.split(command)
     if name.startswith("--"):
         return
-    parser = importlib.import_module(f"{ROOM}.{COMMANDS[name][0]}")._parser()
+    parser = importlib.import_module(f"{ROOM}.{COMMANDS[name][0]}").make_parser()
     assert isinstance(parser.parse_args(args), argparse.Namespace)
 
 

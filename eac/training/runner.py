@@ -10,7 +10,7 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.checkpoint import SavedState, base_of
 from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past
 from eac.artifacts.resume_points import load_checkpoint, resume_point
@@ -254,7 +254,7 @@ class StreamRunner:
             write_details(directory, details)
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
-            base = self._directory(0) if data.index else None
+            base = None if parent is None else base_of(parent)
             kept = {"base": base, "parent": parent, "past": self._past}
             save_period(directory, model, data, record, **kept)
         wait_for_all()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eac.cli.command_parsers import command_parser
 from eac.errors import RunError
 from eac.plain import one_line
 
@@ -31,7 +32,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one of the verbs."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     run_dir = Path(arguments.run_dir)
     if arguments.verb != "import" and not run_dir.is_dir():
         raise RunError(f"{run_dir} is not a directory. Give the directory of a run.")
@@ -143,12 +144,10 @@ def _say_used(run_dir: Path, folder: Path) -> None:
     print(one_line(f"eac predict and eac serve of {run_dir} use {said} from now on"))
 
 
-def _parser() -> argparse.ArgumentParser:
-    style = argparse.RawDescriptionHelpFormatter
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
     about = "What a run has left: lists, compares, moves it, and says which is used."
-    parser = argparse.ArgumentParser(
-        "eac artifacts", description=about, epilog=EXAMPLES, formatter_class=style
-    )
+    parser = command_parser("eac artifacts", about, EXAMPLES)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, text: str) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from eac.cli.command_parsers import command_parser
 from eac.errors import RunError
 
 EXAMPLE = """\
@@ -18,7 +19,7 @@ compared with the run before it is written."""
 
 def main(argv: Sequence[str]) -> int:
     """Writes the program of one run."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     if arguments.format == "onnx":
         needed = ("onnx", "onnxscript", "onnxruntime")
         missing = [name for name in needed if importlib.util.find_spec(name) is None]
@@ -39,13 +40,13 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac export",
-        description="Writes the model of a run as a program of tensors alone, to forecast without\n"
+        "Writes the model of a run as a program of tensors alone, to forecast without\n"
         "this package.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of the run")
