@@ -80,3 +80,7 @@ class Batch:
     starts: Int[Tensor, " batch"]
     loss_nodes: Int[Tensor, " chosen"] | None = None
     complete: bool = False
+
+    def targets_of(self, windows: slice) -> "Batch":
+        """The same with the targets of some of its windows alone."""
+        return replace(self, y=self.y[windows], mask=self.mask[windows])

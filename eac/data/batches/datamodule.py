@@ -15,7 +15,7 @@ from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Layout, check_needs
 from eac.data.batches.ready import Learner, Maker, Ready
 from eac.data.batches.reservoir import Rehearsal, Reservoir
-from eac.data.batches.sampler import Loader, StartBatches, in_time, loader
+from eac.data.batches.sampler import Loader, StartBatches, batches_at_once, in_time, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.starts import Starts
 from eac.data.batches.tensors import PeriodTensors, PeriodView
@@ -240,7 +240,10 @@ class PeriodData(LightningDataModule):
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
         starts, some = self._starts.shown(self._val_starts), self.val_spread
-        size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
+        size = self.eval_batch_size
+        if self.protocol.validate_by_batch:
+            size = self.batch_size * batches_at_once(self.batch_size * self.period.num_nodes)
+            size = size if self.trainer is None or self.trainer.world_size == 1 else self.batch_size
         return self._in_time(starts, size, None if some is None else some.per_window)
 
     @property
