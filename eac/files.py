@@ -135,9 +135,14 @@ def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> str:
 
 def write_tensors(path: StrPath, tensors: Mapping[str, Any]) -> str:
     """Writes tensors as safetensors, whole, and returns the SHA-256 of the file."""
+    return write_bytes(path, tensor_bytes(tensors))
+
+
+def tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
+    """The bytes that ``write_tensors`` writes."""
     from safetensors.torch import save
 
-    return write_bytes(path, save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
+    return save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
 
 
 def torch_bytes(value: object) -> memoryview:

@@ -16,6 +16,7 @@ from eac.errors import CheckpointError
 from eac.files import digest, write_tensors
 from eac.records.jsonfile import convert, doctor
 from eac.records.manifest import read_verified_json, verify
+from eac.records.tensorfile import check_tensors
 
 STATE_FILE = "state.safetensors"
 CARD_FILE = "card.json"
@@ -157,6 +158,7 @@ class _Card:
 def load_tensors(directory: Path) -> dict[str, Tensor]:
     """Reads the tensors saved for one period, without its base."""
     path = directory / STATE_FILE
+    check_tensors(path)
     try:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:

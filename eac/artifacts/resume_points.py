@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from eac.data.core.period import Period
 from eac.errors import CheckpointError
 from eac.files import digest, remove, torch_bytes, write_bytes, write_text
 from eac.records.jsonfile import doctor
@@ -19,6 +20,8 @@ log = logging.getLogger("eac")
 
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 SIDECAR = ".sha256"
+DATA_KEY = "eac_data"
+"""Entry of a checkpoint: the fingerprint of the period it was trained on."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -64,10 +67,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {reason}. {doctor(path)}") from error
 
 
-def resume_point(directory: Path) -> Path | None:
+def resume_point(directory: Path, period: Period | None = None) -> Path | None:
     """``last.ckpt`` of a training that was interrupted, or None to begin it anew.
 
-    A checkpoint that is damaged is said, and counts as absent: both are needed to go on.
+    A checkpoint that is damaged is said, and counts as absent: both are needed to go on. So is one
+    of other data.
+
+    Args:
+        directory: Of the training.
+        period: What is trained on now; None trusts that it is the same.
     """
     last = directory / "last.ckpt"
     if not last.is_file():
@@ -75,6 +83,12 @@ def resume_point(directory: Path) -> Path | None:
     damaged = [name for name in CHECKPOINTS if not is_whole(directory / name)]
     if damaged:
         log.warning("%s is missing or damaged; this training begins anew", directory / damaged[0])
+        return None
+    trained_on = None if period is None else load_checkpoint(last).get(DATA_KEY)
+    if period is not None and trained_on not in (None, period.fingerprint()):
+        log.warning(
+            "period %s changed since its training was interrupted; it begins anew", period.name
+        )
         return None
     return last
 
@@ -92,11 +106,15 @@ def is_whole(path: Path) -> bool:
     sidecar = _sidecar(path)
     if not path.is_file():
         return False
-    if sidecar.is_file():
-        return digest(path) in sidecar.read_text(encoding="ascii", errors="replace").split()
-    try:  # written by an older version
+    known = sidecar.is_file()
+    if known and digest(path) not in sidecar.read_text("ascii", errors="replace").split():
+        return False
+    try:
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
+            # nothing in it is packed, so that it takes no more memory than its size
+            fits = sum(part.file_size for part in archive.infolist()) <= path.stat().st_size
+            # one without a digest was written by an older version
+            return fits and (known or archive.testzip() is None)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError):
         return False
 

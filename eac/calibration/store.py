@@ -15,6 +15,7 @@ from eac.described import description
 from eac.errors import CheckpointError
 from eac.files import write_tensors
 from eac.records.manifest import check_absent, verify
+from eac.records.tensorfile import check_tensors
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -46,6 +47,7 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
         check_absent(path)
         return None
     verify(path)
+    check_tensors(path)
     try:
         tensors = load_file(path)
         said = json.loads(tensors.pop(_VALUES).numpy().tobytes())

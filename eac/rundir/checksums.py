@@ -13,7 +13,10 @@ from torch import Tensor
 
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
-from eac.files import write_tensors
+from eac.errors import CheckpointError
+from eac.files import tensor_bytes, write_tensors
+from eac.records.manifest import rewrite
+from eac.records.tensorfile import check_tensors
 
 CHECKSUM_FILE = "readings.safetensors"
 MOST_CELLS = 1 << 20
@@ -64,6 +67,11 @@ def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
 def write_checksums(directory: Path, period: Period) -> None:
     """Writes what ``changed_sensors`` compares with."""
     write_tensors(directory / CHECKSUM_FILE, checksums(period))
+
+
+def rewrite_checksums(directory: Path, period: Period) -> None:
+    """The same for a period that is done: its manifest knows the new file before it is there."""
+    rewrite(directory / CHECKSUM_FILE, tensor_bytes(checksums(period)))
 
 
 def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | None:
@@ -117,7 +125,8 @@ def _load(path: Path) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
     try:
+        check_tensors(path)
         kept = load_file(path)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, CheckpointError):
         return None
     return kept if {"checksum", "steps", "observed", "node_ids"} <= kept.keys() else None

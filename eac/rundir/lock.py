@@ -69,6 +69,22 @@ def only_writer(run_dir: Path) -> Iterator[None]:
         file.close()
 
 
+def writer(run_dir: Path) -> str:
+    """Who is writing in a run directory, in a sentence; "" where nobody is. Writes nothing.
+
+    Example:
+        >>> writer(Path("runs/that/is/not/there"))
+        ''
+    """
+    path = run_dir.absolute() / LOCK_FILE
+    if _HELD.get(path.parent) or not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        free, holder = _system_lock(file), _read(file)
+    held = not free or (holder is not None and _may_live(holder))
+    return _held_by(holder, run_dir).partition(". ")[0] if held else ""
+
+
 def _take(path: Path, run_dir: Path) -> IO[str]:
     while True:
         file = open_in_place(path, append=False)

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
+from eac.errors import ConfigError
+from eac.records.yamlfile import parse_yaml
 
 FREE = (
     "stream",
@@ -30,8 +31,8 @@ _ABSENT = object()
 def read_settings(text: str) -> dict[str, Any] | None:
     """The settings in the text of a configuration, or None where it holds none."""
     try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError:
+        settings = parse_yaml(text, "the configuration")
+    except ConfigError:
         return None
     return settings if isinstance(settings, dict) else None
 

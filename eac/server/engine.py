@@ -5,6 +5,7 @@ import math
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,12 @@ class Engine:
         run_dir: The run to serve.
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
+        trust: Modules with classes of your own that the run may name.
     """
 
-    def __init__(self, run_dir: Path, state_dir: Path, history: int):
+    def __init__(self, run_dir: Path, state_dir: Path, history: int, trust: Sequence[str] = ()):
         self.run_dir = run_dir
+        self._trust = tuple(trust)
         self.current: NetworkForecast | None = None
         self.forwards = 0
         self.observed = 0
@@ -183,7 +186,9 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        made = load_generation(self.run_dir, artifact, self._number, self._loaded)
+        made = load_generation(
+            self.run_dir, artifact, self._number, self._loaded, trust=self._trust
+        )
         self._loaded.pop(made.name.artifact, None)
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:

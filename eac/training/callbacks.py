@@ -8,6 +8,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from eac.artifacts.resume_points import DATA_KEY
+from eac.data.batches.datamodule import PeriodData
 from eac.protocols.draws import epoch_seed
 from eac.training.pace import Pace
 
@@ -89,6 +91,17 @@ class PeriodCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+        self._data = ""
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Notes what is trained on, so that a training of other data is not gone on with."""
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(data, PeriodData):
+            self._data = self._data or data.period.fingerprint()
+            checkpoint[DATA_KEY] = self._data
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up the best score also where the run directory was moved in between."""

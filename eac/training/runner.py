@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer, seed_everything
 from eac.artifacts.checkpoint import SavedState, base_of
 from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past
-from eac.artifacts.resume_points import load_checkpoint, resume_point
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -171,6 +171,8 @@ class StreamRunner:
         directory = self._directory(data.index)
         if (directory / PERIOD_FILE).is_file():
             trained = self._restore(data, directory)
+            if is_first():
+                remove_checkpoints(directory)  # where a kill left them
             clock.skip()
         else:
             clock.begin()
@@ -235,7 +237,7 @@ class StreamRunner:
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            check_trained(trainer, data, watch.best_value)
+            check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
@@ -293,7 +295,7 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory)
+        last = resume_point(directory, data.period)
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
         best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])

@@ -17,7 +17,7 @@ from eac.records.folders import done_folders
 from eac.rundir.interruption import Interrupted, interruptible
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import go_on, is_complete
-from eac.training.processes import disconnect, is_first
+from eac.training.processes import disconnect, is_first, lost_processes_said
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         cli = StreamCLI(expand(checked(with_own_stream(argv))), run=False)
         run_dir = Path(cli.config["run"]["dir"])
         try:
-            with only_writer(run_dir) if is_first() else nullcontext():
+            with only_writer(run_dir) if is_first() else nullcontext(), lost_processes_said():
                 return _run(cli, run_dir)
         except Interrupted as stop:
             if is_first():
