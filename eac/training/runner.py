@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, base_of
 from eac.artifacts.gone import restore
-from eac.artifacts.past import load_past
+from eac.artifacts.past import load_past, remove_past
 from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
@@ -173,6 +173,8 @@ class StreamRunner:
             trained = self._restore(data, directory)
             if is_first():
                 remove_checkpoints(directory)  # where a kill left them
+                if self._is_done(data.index + 1):
+                    remove_past(directory)
             clock.skip()
         else:
             clock.begin()

@@ -1,5 +1,6 @@
 """A period costs the same however long the stream is: what it reads, writes and holds."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,12 +130,14 @@ def test_resumed_in_the_middle_it_ends_in_the_same_bits(run, tmp_path, monkeypat
     monkeypatch.setattr(reservoir, "SIZE", 100)
     whole, runner, _ = run
     runner_of(tmp_path, length=8).run()
+    shutil.copy(tmp_path / "period-07-p7" / PAST_FILE, tmp_path / "period-06-p6")  # as by a kill
     if lost:  # then the earlier periods are read once more
         (tmp_path / "period-07-p7" / PAST_FILE).unlink()
     resumed = runner_of(tmp_path)
     resumed.run()
 
     last = "period-13-p13"
+    assert [path.parent.name for path in tmp_path.glob(f"*/{PAST_FILE}")] == [last]
     for name, value in load_state(whole / last).tensors.items():
         assert torch.equal(value, load_state(tmp_path / last).tensors[name]), name
     kept, here = (torch.load(folder / last / PAST_FILE) for folder in (whole, tmp_path))
