@@ -21,8 +21,8 @@ from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_period
 
-LENGTH = 14
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEF"
+LENGTH = 9
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def nodes_of(index: int) -> str:
@@ -110,13 +110,13 @@ def test_a_late_period_reads_writes_and_holds_what_an_early_one_does(run):
 def test_what_is_rehearsed_is_kept_beside_the_last_period_alone(run):
     run_dir, *_ = run
 
-    assert [path.parent.name for path in run_dir.glob(f"*/{PAST_FILE}")] == ["period-13-p13"]
+    assert [path.parent.name for path in run_dir.glob(f"*/{PAST_FILE}")] == ["period-08-p8"]
 
 
 def test_a_prompt_returns_bit_for_bit_as_its_node_left_it(run):
     run_dir, runner, _ = run
-    # "a" is there in every third period: it was last there in period 12
-    before = load_state(run_dir / "period-12-p12")
+    # "a" is there in every third period: it was last there in period 6
+    before = load_state(run_dir / "period-06-p6")
     row = before.extra["strategy.pool._extra_state"]["node_ids"].index("a")
     pool = runner.forecaster.strategy.pool
 
@@ -129,14 +129,14 @@ def test_a_prompt_returns_bit_for_bit_as_its_node_left_it(run):
 def test_resumed_in_the_middle_it_ends_in_the_same_bits(run, tmp_path, monkeypatch, lost):
     monkeypatch.setattr(reservoir, "SIZE", 100)
     whole, runner, _ = run
-    runner_of(tmp_path, length=8).run()
-    shutil.copy(tmp_path / "period-07-p7" / PAST_FILE, tmp_path / "period-06-p6")  # as by a kill
+    runner_of(tmp_path, length=5).run()
+    shutil.copy(tmp_path / "period-04-p4" / PAST_FILE, tmp_path / "period-03-p3")  # as by a kill
     if lost:  # then the earlier periods are read once more
-        (tmp_path / "period-07-p7" / PAST_FILE).unlink()
+        (tmp_path / "period-04-p4" / PAST_FILE).unlink()
     resumed = runner_of(tmp_path)
     resumed.run()
 
-    last = "period-13-p13"
+    last = "period-08-p8"
     assert [path.parent.name for path in tmp_path.glob(f"*/{PAST_FILE}")] == [last]
     for name, value in load_state(whole / last).tensors.items():
         assert torch.equal(value, load_state(tmp_path / last).tensors[name]), name
