@@ -45,7 +45,12 @@ class Draws(ABC):
 
     Args:
         seed: Of the run.
+
+    Attributes:
+        count_rows: What is drawn depends on how many rows there are, so that none may be put aside.
     """
+
+    count_rows: bool = False
 
     def __init__(self, seed: int):
         self.seed = seed
