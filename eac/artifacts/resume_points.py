@@ -1,7 +1,6 @@
 """Lightning's checkpoints of a period that is under way: written whole, and verified when read."""
 
 import hashlib
-import logging
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,10 +12,11 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from eac.data.core.period import Period
 from eac.errors import CheckpointError
 from eac.files import digest, remove, torch_bytes, write_bytes, write_text
+from eac.plain import logger
 from eac.records.jsonfile import doctor
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 SIDECAR = ".sha256"
@@ -25,7 +25,15 @@ DATA_KEY = "eac_data"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, each whole, with a digest beside it; loading runs no code."""
+    """Lightning's checkpoints, each whole, with a digest beside it; loading runs no code.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     AtomicCheckpointIO().save_checkpoint({"epoch": 3}, Path(folder) / "last.ckpt")
+        ...     print(load_checkpoint(Path(folder) / "last.ckpt"))
+        {'epoch': 3}
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: StrPath, storage_options: Any | None = None
@@ -57,6 +65,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: If it is missing or damaged.
+
+    Example:
+        >>> try:
+        ...     load_checkpoint(Path("last.ckpt"))
+        ... except CheckpointError as error:
+        ...     print("is missing or damaged" in str(error))
+        True
     """
     if not is_whole(path):
         raise CheckpointError(f"{path} is missing or damaged. {doctor(path)}")
@@ -76,6 +91,10 @@ def resume_point(directory: Path, period: Period | None = None) -> Path | None:
     Args:
         directory: Of the training.
         period: What is trained on now; None trusts that it is the same.
+
+    Example:
+        >>> resume_point(Path("a period that was never begun")) is None
+        True
     """
     last = directory / "last.ckpt"
     if not last.is_file():
@@ -94,7 +113,11 @@ def resume_point(directory: Path, period: Period | None = None) -> Path | None:
 
 
 def remove_checkpoints(directory: Path) -> None:
-    """Removes the checkpoints of a period that is done, with their digests."""
+    """Removes the checkpoints of a period that is done, with their digests.
+
+    Example:
+        >>> remove_checkpoints(Path("a period without checkpoints"))
+    """
     for name in CHECKPOINTS:
         for folder in (directory, directory / "refit"):
             remove(folder / name)
@@ -102,7 +125,19 @@ def remove_checkpoints(directory: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint is what was written; one without a digest is checked by its own sums."""
+    """Whether a checkpoint is what was written; one without a digest is checked by its own sums.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "last.ckpt"
+        ...     AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
+        ...     print(is_whole(path))
+        ...     _ = path.write_bytes(path.read_bytes() + b"!")
+        ...     print(is_whole(path))
+        True
+        False
+    """
     sidecar = _sidecar(path)
     if not path.is_file():
         return False

@@ -26,6 +26,11 @@ class NodeMemory:
         node_ids: Sensors of the current network.
         arrays: ``error`` (log of the mean absolute residual), ``level``, ``spread``, ``count`` of
             steps learned from, ``age`` in networks, ``positive``, and those of ``sizes``.
+
+    Example:
+        >>> memory = NodeMemory({"slots": (24,)})
+        >>> memory.node_ids
+        ()
     """
 
     def __init__(self, sizes: dict[str, tuple[int, ...]]):

@@ -28,7 +28,16 @@ _VALUES = "values"
 def save_calibrator(
     directory: StrPath, calibrator: Calibrator, name: str = CALIBRATION_FILE
 ) -> None:
-    """Writes what a calibrator has learned, and how it was made."""
+    """Writes what a calibrator has learned, and how it was made.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.calibration.rolling import RollingQuantiles
+        >>> with TemporaryDirectory() as folder:
+        ...     save_calibrator(folder, RollingQuantiles(horizon=2, steps_per_day=24))
+        ...     print(load_calibrator(folder).horizon)
+        2
+    """
     tensors, values = calibrator.state()
     said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
     text = json.dumps(said, ensure_ascii=False).encode()
@@ -41,6 +50,10 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
 
     Raises:
         CheckpointError: If the file is damaged or of another version.
+
+    Example:
+        >>> load_calibrator("a run without a calibrator") is None
+        True
     """
     path = Path(directory) / name
     if not path.is_file():

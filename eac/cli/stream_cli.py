@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
@@ -199,7 +199,7 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         "--run.peers",
         type=list[Peer],
         default=[],
-        help="Fitted in each period beside the naive forecasts: [lightgbm].",
+        help="Fitted in each period, in addition to the naive forecasts: [lightgbm].",
     )
     parser.add_argument(
         "--run.process_timeout",
@@ -267,11 +267,13 @@ def _as_list(value: object) -> list:
 
 
 def _with_defaults(callbacks: list[Callback], trainer: dict) -> list[Callback]:
-    """The callbacks of the configuration; early stopping and a progress bar where none is named."""
+    """The callbacks of the configuration, and early stopping where none is named.
+
+    Lightning's own bar is shown where somebody asks for it: a run has one over all periods.
+    """
     if not any(isinstance(callback, EarlyStopping) for callback in callbacks):
         callbacks = [*callbacks, EarlyStopping("val/MAE", patience=PUBLISHED_PATIENCE)]
     has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     if trainer["enable_progress_bar"] is None and not has_bar:
-        trainer["enable_progress_bar"] = sys.stderr.isatty()
-        callbacks = [*callbacks, RichProgressBar()] if sys.stderr.isatty() else callbacks
+        trainer["enable_progress_bar"] = False
     return callbacks

@@ -14,12 +14,22 @@ NUM_STREAMS = 1009
 
 
 def period_seed(seed: int, index: int) -> int:
-    """Seed of one period, from that of its run."""
+    """Seed of one period, from that of its run.
+
+    Example:
+        >>> period_seed(42, 0) != period_seed(42, 1)
+        True
+    """
     return seed * NUM_STREAMS + index
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of one epoch, from that of its period."""
+    """Seed of one epoch, from that of its period.
+
+    Example:
+        >>> epoch_seed(7, 3)
+        7000024
+    """
     return (seed * 1_000_003 + epoch) % 2**63
 
 
@@ -48,6 +58,12 @@ class Draws(ABC):
 
     Attributes:
         count_rows: What is drawn depends on how many rows there are, so that none may be put aside.
+
+    Example:
+        >>> draws = OwnDraws(42)
+        >>> seed_of = draws.order_seeds(0)
+        >>> seed_of(0) != seed_of(1)
+        True
     """
 
     count_rows: bool = False

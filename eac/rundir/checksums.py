@@ -34,6 +34,10 @@ class ChangedSensor:
         readings: Readings that differ; where ``exact`` is false, at least so many.
         exact: Whether every reading has a checksum of its own.
         kind: ``changed``, or ``new`` or ``gone`` for a sensor that one side alone has.
+
+    Example:
+        >>> ChangedSensor("north", readings=3, exact=True).kind
+        'changed'
     """
 
     node_id: str
@@ -48,7 +52,15 @@ class ChangedSensor:
 
 
 def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
-    """Checksums of the readings of each sensor, each of ``block`` steps; None: as few as fit."""
+    """Checksums of the readings of each sensor, each of ``block`` steps; None: as few as fit.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> checksums(period)["observed"]
+        tensor([4, 4])
+    """
     block = block or -(-period.num_steps * period.num_nodes // MOST_CELLS)
     sums = torch.zeros(-(-period.num_steps // block), period.num_nodes, dtype=torch.int64)
     seen = torch.zeros(period.num_nodes, dtype=torch.int64)
@@ -65,7 +77,18 @@ def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
 
 
 def write_checksums(directory: Path, period: Period) -> None:
-    """Writes what ``changed_sensors`` compares with."""
+    """Writes what ``changed_sensors`` compares with.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checksums(Path(folder), period)
+        ...     print([path.name for path in Path(folder).iterdir()])
+        ['readings.safetensors']
+    """
     write_tensors(directory / CHECKSUM_FILE, checksums(period))
 
 
@@ -80,6 +103,18 @@ def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | No
     Args:
         directory: Of the period in the run.
         period: As it is now.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> corrected = replace(period, series=torch.tensor([[1.0, 1.0], [1.0, 5.0]]).repeat(2, 1))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checksums(Path(folder), period)
+        ...     print(changed_sensors(Path(folder), corrected))
+        [ChangedSensor(node_id='b', readings=2, exact=True, kind='changed')]
     """
     kept = _load(directory / CHECKSUM_FILE)
     if kept is None:

@@ -28,6 +28,11 @@ class Holder:
         started: When it started, as that machine counts; tells it from a later one of the same
             number. Empty where the system does not say.
         since: When it took the lock, in UTC.
+
+    Example:
+        >>> import os
+        >>> Holder.me().pid == os.getpid()
+        True
     """
 
     host: str
@@ -50,6 +55,13 @@ def only_writer(run_dir: Path) -> Iterator[None]:
 
     Raises:
         RunError: If another process holds it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, only_writer(Path(folder)):
+        ...     with only_writer(Path(folder)):  # the same process may ask again
+        ...         print("held")
+        held
     """
     key = run_dir.absolute()
     if _HELD.get(key):

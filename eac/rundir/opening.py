@@ -1,7 +1,6 @@
 """Opening a run directory: is it this run, and do its periods fit the stream?"""
 
 import hashlib
-import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,13 +8,14 @@ from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
 from eac.files import digest, make_folder, refuse_links, remove_folder
+from eac.plain import logger
 from eac.records.folders import done_folders, period_folder, period_folders
 from eac.records.manifest import read_manifest, write_noted
 from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
 from eac.rundir.redo import forget_from, position_of
 from eac.rundir.settings import differences, in_words, read_settings
 
-log = logging.getLogger("eac")
+log = logger()
 
 CONFIG_FILE = "config.yaml"
 OWN_FILES = (CONFIG_FILE, RUN_FILE, "manifest.json", "report.html", "log.txt", "cell.json")
@@ -101,6 +101,10 @@ def is_complete(run_dir: Path) -> bool:
     An exit status of 0 says the same of a run that has just ended; this says it of a directory.
     Periods of a run of an older version that are not done cannot be known: there, no period may
     be begun and not done.
+
+    Example:
+        >>> is_complete(Path("a folder without a run"))
+        False
     """
     path = run_dir / RUN_FILE
     if not path.is_file():
@@ -136,6 +140,10 @@ def go_on(run_dir: Path, **options: str | bool) -> str:
     Args:
         run_dir: Of the run.
         options: Of ``StreamRunner``, which are those of the command too.
+
+    Example:
+        >>> go_on(Path("runs/counts"), accept_changes=True)
+        'eac run --resume runs/counts --accept-changes'
     """
     path = run_dir / CONFIG_FILE
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -29,7 +29,12 @@ _ABSENT = object()
 
 
 def read_settings(text: str) -> dict[str, Any] | None:
-    """The settings in the text of a configuration, or None where it holds none."""
+    r"""The settings in the text of a configuration, or None where it holds none.
+
+    Example:
+        >>> read_settings("seed_everything: 42\n"), read_settings("- 1\n")
+        ({'seed_everything': 42}, None)
+    """
     try:
         settings = parse_yaml(text, "the configuration")
     except ConfigError:
@@ -66,7 +71,12 @@ def differences(
 
 
 def in_words(lines: list[str]) -> str:
-    """The first few differences in one line."""
+    """The first few differences in one line.
+
+    Example:
+        >>> in_words(["rank is 6, was 4"])
+        'rank is 6, was 4'
+    """
     more = len(lines) - SHOWN
     return "; ".join(lines[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 

@@ -1,6 +1,5 @@
 """What happens between an observation and a forecast, in two threads beside the server's."""
 
-import logging
 import math
 import queue
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from eac.errors import EACError
+from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
@@ -23,7 +23,7 @@ from eac.server.places import positions
 from eac.server.readings import Readings
 from eac.serving.predictor import Predictor
 
-log = logging.getLogger("eac")
+log = logger()
 
 KEPT_GENERATIONS = 8
 """Generations that a rollback finds, and artifacts that are loaded once."""

@@ -1,5 +1,6 @@
 """Callbacks that make a period repeatable and resumable."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Shorter(Pace):
         epochs: At most; null: as many as the trainer's.
         rate: Share of the optimizer's learning rate.
         from_period: First period, counted from 0, in which this holds.
+
+    Example:
+        >>> pace = Shorter(epochs=10, rate=0.5, from_period=2)
+        >>> [pace.epochs_of(period, most=100) for period in (0, 1, 2)], pace.rate_of(2)
+        ([None, None, 10], 0.5)
     """
 
     def __init__(self, epochs: int | None = None, rate: float = 1.0, *, from_period: int = 1):
@@ -79,6 +85,10 @@ class PeriodCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: Directory of the period.
+
+    Example:
+        >>> PeriodCheckpoint("runs/x/period-00-0").monitor
+        'val/MAE'
     """
 
     def __init__(self, dirpath: str):
@@ -117,7 +127,12 @@ class PeriodCheckpoint(ModelCheckpoint):
 
 
 class CountEpochs(Callback):
-    """Notes epochs, seconds and the best validation, also across an interruption."""
+    """Notes epochs, seconds and the best validation, also across an interruption.
+
+    Example:
+        >>> CountEpochs().epochs
+        0
+    """
 
     def __init__(self):
         self.epochs = 0
@@ -132,6 +147,7 @@ class CountEpochs(Callback):
         now = time.perf_counter()
         self.seconds, self._begin = self.seconds + now - self._begin, now
         value = float(trainer.callback_metrics["val/MAE"])
+        value = math.inf if math.isnan(value) else value  # no number is no good forecast
         if self.best_value is None or value < self.best_value:
             self.best_epoch, self.best_value = trainer.current_epoch, value
         self.epochs = trainer.current_epoch + 1

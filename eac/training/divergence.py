@@ -22,7 +22,12 @@ FAR = 1e4
 
 
 def stops() -> tuple[Callback, ...]:
-    """What may end the training of a period before its last epoch, besides early stopping."""
+    """What may end the training of a period before its last epoch, besides early stopping.
+
+    Example:
+        >>> [type(callback).__name__ for callback in stops()]
+        ['StopWhereStopped', 'StopWhereDiverged']
+    """
     return StopWhereStopped(), StopWhereDiverged()
 
 

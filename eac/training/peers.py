@@ -30,7 +30,11 @@ CHUNK = 512
 
 
 def check_peers(peers: Sequence[Peer]) -> None:
-    """Raises ``ConfigError`` at once where a peer's library is missing."""
+    """Raises ``ConfigError`` at once where a peer's library is missing.
+
+    Example:
+        >>> check_peers(())
+    """
     if "lightgbm" in peers:
         _lightgbm()
 
@@ -38,7 +42,14 @@ def check_peers(peers: Sequence[Peer]) -> None:
 def baseline_errors(
     data: PeriodData, null_value: float | None, peers: Sequence[Peer] = ()
 ) -> dict[str, HorizonErrors]:
-    """Errors of the naive forecasts, and of the peers asked for, on the period's test windows."""
+    """Errors of the naive forecasts, and of the peers asked for, on the period's test windows.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> sorted(baseline_errors(data, None))
+        ['average', 'day', 'last', 'smoothed', 'week']
+    """
     period, test = data.period, data.starts("test")
     where = (period.series, test, data.window, data.horizon, period.calendar, null_value)
     errors = naive_errors(*where)

@@ -1,6 +1,5 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -20,21 +19,18 @@ from eac.data.batches.preparation import check_needs
 from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
+from eac.plain import logger
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
-from eac.records.record import (
-    RunRecord,
-    read_period,
-    read_run,
-    write_run,
-)
+from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import changed_periods, refusal
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
@@ -50,7 +46,7 @@ from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 class StreamRunner:
@@ -74,12 +70,16 @@ class StreamRunner:
         accept_changes: Go on where data of done periods changed, from what was learned before.
         redo: Name or position of the period to train again, with all that follow.
         after_period: Called with the run directory after each period that was trained.
+        progress: Show a bar over all periods; None shows it in a terminal and in a notebook.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
 
     Example:
-        ``StreamRunner(Forecaster(STGNN(), EAC()), PeriodData(path), run_dir="runs/x").run()``
+        >>> from eac import EAC, STGNN, SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> StreamRunner(Forecaster(STGNN(), EAC()), data, run_dir="runs/x").position
+        0
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class StreamRunner:
         accept_changes: bool = False,
         redo: str | None = None,
         after_period: Callable[[Path], None] | None = None,
+        progress: bool | None = None,
     ):
-        self.forecaster = forecaster
-        self.data = data
+        self.forecaster, self.data = forecaster, data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
@@ -107,16 +107,13 @@ class StreamRunner:
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         check_peers(peers)
         self._peers = peers
-        self._memory = Memory()
-        self._intervals = IntervalRun()
+        self._memory, self._intervals = Memory(), IntervalRun()
         self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
-        self._next = 0
-        self._names: list[str] = []
-        self._partial = partial
-        self._accept_changes = accept_changes
-        self._redo = redo
-        self._after_period = after_period
+        self._next, self._names = 0, list[str]()
+        self._partial, self._accept_changes, self._redo = partial, accept_changes, redo
+        self._after_period, self._bar = after_period, RunBar(None, 0)
+        self._progress = progress if is_first() else False
 
     @property
     def position(self) -> int:
@@ -134,15 +131,21 @@ class StreamRunner:
         quiet_lightning()
         with only_writer(self.run_dir) if is_first() else nullcontext():
             asked = self._open()
-            clock = Clock(len(asked))
-            while self._next < len(asked):
-                data = self.data.for_period(self._next)
-                self._advance(data, clock)
-                self._next += 1
+            self._run_all(len(asked))
             if is_first():
                 write_run(self.run_dir, read_run(self.run_dir))
             wait_for_all()
         return read_run(self.run_dir)
+
+    def _run_all(self, count: int) -> None:
+        """Advances over the first ``count`` periods."""
+        clock = Clock(count)
+        with run_bar(count, shown=self._progress) as self._bar:
+            while self._next < count:
+                data = self.data.for_period(self._next)
+                self._advance(data, clock)
+                self._bar.done(data.period.name)
+                self._next += 1
 
     def _open(self) -> list[str]:
         """Readies the run directory, and returns the names of the periods that are asked for."""
@@ -235,7 +238,8 @@ class StreamRunner:
         told = log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
+        bar = self._bar.callbacks(data.period.name)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
