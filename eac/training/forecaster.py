@@ -266,15 +266,6 @@ class Forecaster(LightningModule):
             own = self.errors.state().to(self.device)
             self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
 
-    def _count_by_batch(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
-        """Counts each batch for itself, where several are looked at in one go."""
-        size = self.period_data.batch_size
-        for first in range(0, len(y_hat), size):
-            some, errors = slice(first, first + size), self._new_errors()
-            self._count(batch.targets_of(some), y_hat[some], errors)
-            self._batch_errors.append(errors.mae())
-            self.errors.merge(errors)
-
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""
         total = sum(p.numel() for p in self.parameters())
