@@ -38,7 +38,7 @@ class Counted:
                 _count(batch.targets_of(some), y_hat[some], own)
                 self._of_batches.append(own.mae())
                 self.errors.merge(own)
-        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+        if (nodes := batch.nodes) is not None and nodes.dim() > 1:
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 
     def mean(self) -> Float[Tensor, ""]:
@@ -57,7 +57,7 @@ class Counted:
 
 
 def _count(batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors) -> None:
-    y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
+    y, mask, nodes = batch.y, batch.mask, batch.nodes
     if batch.loss_nodes is not None:
         y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
         nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]

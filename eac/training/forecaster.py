@@ -94,7 +94,11 @@ class Forecaster(LightningModule):
 
     def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in raw units, every output of the loss."""
-        return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
+        parts = [
+            part.scaler.inverse(self.scaled_forecast(part.inputs, part.graph))
+            for part in batch.parts(self.backbone.at_once)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph
@@ -119,8 +123,9 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window is not None
-        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged, some)
+        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
+        size, drawn = data.windows_of_all, some and some * data.batch_size
+        return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -166,6 +171,11 @@ class Forecaster(LightningModule):
     def period_data(self) -> PeriodData:
         """The data module of the period at hand."""
         return _period_data(getattr(self.trainer, "datamodule", None))
+
+    def forget_training(self) -> None:
+        """Lets go of the trainer and the data of the last training, which a copy would copy."""
+        self.trainer = None
+        self._counted = self._loss_sum = None
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what requires a gradient now."""

@@ -18,7 +18,8 @@ from eac.data.batches.reservoir import Rehearsal, Reservoir
 from eac.data.batches.sampler import Loader, StartBatches, batches_at_once, in_time, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.starts import Starts
-from eac.data.batches.tensors import PeriodTensors, PeriodView
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.batches.view import PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split, check_counts, check_fractions, check_shares
@@ -64,8 +65,7 @@ class PeriodData(LightningDataModule):
         holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
             ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
-        null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
-            the protocol says.
+        null_value: Readings equal to this do not count for ``scaling``; null: as the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows, which ``draws`` gives.
 
@@ -120,7 +120,8 @@ class PeriodData(LightningDataModule):
         self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
-        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays)
+        some = nodes_per_window is not None
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, some)
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
@@ -226,6 +227,10 @@ class PeriodData(LightningDataModule):
         """The period as strategies see it."""
         return PeriodView(self.period, self.full, self.split)
 
+    def at_rest(self) -> "PeriodData":
+        """The same, holding the period alone until it is made ready again."""
+        return self._with(None, {})
+
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
         return self._starts.of(part)
@@ -248,11 +253,12 @@ class PeriodData(LightningDataModule):
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
         starts, some = self._starts.shown(self._val_starts), self.val_spread
-        size = self.eval_batch_size
+        size, nodes = self.eval_batch_size, self.period.num_nodes
         if self.protocol.validate_by_batch:
-            size = self.batch_size * batches_at_once(self.batch_size * self.period.num_nodes)
-            size = size if self.trainer is None or self.trainer.world_size == 1 else self.batch_size
-        return self._in_time(starts, size, None if some is None else some.per_window)
+            alone = self.trainer is None or self.trainer.world_size == 1
+            size = self.batch_size * (batches_at_once(self.batch_size * nodes) if alone else 1)
+        size, each = (size, None) if some is None else (some.at_once, some.per_window)
+        return self._in_time(starts, size, each)
 
     @property
     def val_spread(self) -> Spread | None:
@@ -281,6 +287,8 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
+            if some is None and self.ready.in_parts:
+                return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
         return training_batch(tensors, batch, past=self._rehearsed, **drawn)
@@ -291,15 +299,14 @@ class PeriodData(LightningDataModule):
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
 
-    def _with(self, ready: Ready | None) -> "PeriodData":
+    def _with(self, ready: Ready | None, made: dict[Needs, Ready] | None = None) -> "PeriodData":
         other = copy.copy(self)
-        other._ready = ready
+        other._ready, other._made = ready, self._made if made is None else made
         return other
 
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
-            made = self._maker.made(self.stream, self.index, self.period, needs)
-            self._made[needs] = made
+            self._made[needs] = self._maker.made(self.stream, self.index, self.period, needs)
         return self._made[needs]
 
     @property

@@ -19,6 +19,7 @@ from eac.data.batches.preparation import (
 )
 from eac.data.batches.reservoir import Reservoir
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
@@ -74,6 +75,11 @@ class Ready:
         placed = Placed(full.by_node() if by_node else full)
         return Ready(full, placed, placed, scales, needs, by_node)
 
+    @property
+    def in_parts(self) -> bool:
+        """True where some nodes of a window may be forecast without the others."""
+        return self.by_node and self.needs.apart
+
     def restricted(self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None) -> "Ready":
         """The same, trained and validated on ``nodes`` alone, with a loss over ``loss_nodes``."""
         if nodes is None and loss_nodes is None:
@@ -110,7 +116,7 @@ class Maker:
         """The period at ``index`` of a stream, with what a backbone needs."""
         layout, by_node = self.layout, self.nodes_per_window
         joined = self.rehearsal and not self.samples
-        check_mapped(period, carry=layout.carry, rehearsal=joined, nodes_per_window=by_node)
+        check_mapped(period, layout)
         lead = steps_of_history(needs, period, layout.horizon)
         if joined:
             most = REHEARSED_READINGS // period.num_nodes
@@ -118,8 +124,12 @@ class Maker:
         known = covariate_scale(stream, needs.covariates, self.fractions)
         split = Split.by_fraction(period.num_steps, self.fractions)
         scales = fit_scales(period, split, layout, known)
+        hand_back()
         before = before_period(stream, index, lead, needs.covariates)
+        hand_back()
         tensors = prepare(period, before, scales, layout, needs)
+        del before
+        hand_back()
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
     def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:

@@ -224,7 +224,7 @@ def _batch(like: Batch, rows: dict[str, Tensor], starts: Int[Tensor, " window"])
     scaler = like.scaler if like.scaler.trivial else Scaler(rows["mean"], rows["scale"])
     return replace(
         like,
-        inputs=inputs,
+        gathered=inputs,
         y=rows["y"],
         mask=rows["mask"],
         scaler=scaler,
