@@ -2,6 +2,7 @@
 
 import torch
 from jaxtyping import Float
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
@@ -40,6 +41,12 @@ class Counted:
                 self.errors.merge(own)
         if (nodes := batch.nodes) is not None and nodes.dim() > 1:
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
+
+    def add_other_processes(self, trainer: Trainer) -> None:
+        """Adds what the other processes of a training have counted."""
+        if trainer.world_size > 1:
+            own = self.errors.state().to(trainer.strategy.root_device)
+            self.errors.load_state(trainer.strategy.reduce(own, reduce_op="sum"))
 
     def mean(self) -> Float[Tensor, ""]:
         """MAE over all steps."""

@@ -228,7 +228,7 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the MAE over all steps, which early stopping watches, and its own error."""
-        self._add_other_processes()
+        self._now_counted.add_other_processes(self.trainer)
         counted, some = self._now_counted, self.period_data.val_spread
         self.log("val/MAE", counted.mean(), prog_bar=True, sync_dist=True)
         if (error := counted.standard_error(some)) is not None:
@@ -248,7 +248,7 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
-        self._add_other_processes()
+        self._now_counted.add_other_processes(self.trainer)
         self.log("test/MAE", self.errors.mae(), sync_dist=True)
 
     def on_predict_epoch_start(self) -> None:
@@ -270,11 +270,6 @@ class Forecaster(LightningModule):
         if self._counted is None:
             raise RuntimeError("no errors were counted yet; validate or test first.")
         return self._counted
-
-    def _add_other_processes(self) -> None:
-        if self.trainer.world_size > 1:
-            own = self.errors.state().to(self.device)
-            self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""

@@ -62,6 +62,13 @@ def test_a_converted_stream_holds_the_same_periods(in_memory, mapped):
         assert one.fingerprint() == other.fingerprint()
 
 
+def test_a_series_is_written_to_a_file_and_mapped_from_there_while_it_is_read(in_memory, tmp_path):
+    period = in_memory.load_mapped(0, tmp_path / "series.npy")
+    assert period.mapped
+    assert np.load(tmp_path / "series.npy", mmap_mode="r").shape == (STEPS, len(NODES))
+    assert torch.equal(period.series.nan_to_num(-1), in_memory[0].series.nan_to_num(-1))
+
+
 def test_what_a_walk_finds_is_the_same(in_memory, mapped):
     assert list(summaries(in_memory)) == list(summaries(mapped))
 
