@@ -18,12 +18,11 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
 from eac.errors import RunError
-from eac.nn.prompt_pool import PromptPool
-from eac.nn.twin import twin
 from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
+from eac.training.strangers import pointed_at
 from eac.typing import NodeSeries, StrPath
 
 COLD_START = "cold start"
@@ -104,7 +103,7 @@ class Predictor:
         return self._forecast(recent, recent_graph(recent, self.data, None))
 
     def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
-        model = self._pointed_at(recent)
+        model = pointed_at(self.forecaster, self.data.node_ids, recent.node_ids)
         batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
         model.strategy.begin_forecasts()
         return model.strategy.adapt_forecast(model(batch), batch)[0]
@@ -120,21 +119,6 @@ class Predictor:
             )
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
         return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
-
-    def _pointed_at(self, recent: Recent) -> Forecaster:
-        """The model for these sensors, with weights in common; others may ask meanwhile.
-
-        Sensors that the run has never seen get the mean of the prompts learned.
-        """
-        model = twin(self.forecaster)
-        for pool in model.strategy.modules():
-            if not isinstance(pool, PromptPool) or not set(self.data.node_ids) <= {*pool.node_ids}:
-                continue
-            mean = pool.factors(self.data.node_ids).mean(0)
-            if pool.grow(recent.unseen):
-                pool.place(recent.unseen, mean.expand(len(recent.unseen), -1))
-        model.select_nodes(recent.node_ids)
-        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""

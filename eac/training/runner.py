@@ -36,10 +36,11 @@ from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
 from eac.training.memory import Memory
-from eac.training.peers import Peer, baseline_errors, check_peers
+from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.results.intervals import IntervalRun
+from eac.training.results.newcomers import joining
 from eac.training.results.recording import log_start, period_record, save_period
 from eac.training.results.report_data import collect_details
 from eac.training.results.run_header import describe, header
@@ -102,8 +103,7 @@ class StreamRunner:
         self._config = describe(forecaster, data, self._make_trainer) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
-        check_peers(peers)
-        self._peers = peers
+        self._boosters = boosters_of(peers, data.null_value)
         self._memory = Memory()
         self._intervals = IntervalRun()
         self._draws = data.protocol.draws(data.seed)
@@ -215,7 +215,8 @@ class StreamRunner:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
-        data = data.prepared(model.backbone.needs)
+        data, previous = data.prepared(model.backbone.needs), self._memory.previous
+        joined = joining(model, previous, data, change, self._boosters)
         context = self._context(data, change)
         clock = time.perf_counter()
         plan = self._begin(context)
@@ -233,19 +234,19 @@ class StreamRunner:
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        naive = baseline_errors(data, model.errors.null_value, self._peers)
+        naive = baseline_errors(data, model.errors.null_value, self._boosters)
         record = period_record(model, data, change, counts, watch, naive)
         intervals = self._intervals.summary(change)
         record = replace(record, intervals=intervals, notes=(*record.notes, *told))
+        if joined is not None:
+            record = replace(record, newcomers=joined.record(model, naive))
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
-        previous = self._memory.previous
         before_it = None if previous is None else previous.period
         if is_first():
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
-            base = self._directory(0) if data.index else None
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             base = self._directory(0) if data.index else None

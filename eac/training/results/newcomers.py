@@ -1,0 +1,290 @@
+"""How well new sensors are forecast just after they joined, before and after training on them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.continual.features import evaluating
+from eac.continual.selection import shared_rows
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import (
+    Scales,
+    before_period,
+    fit_scales,
+    prepare,
+    steps_of_history,
+)
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.period import NodeChange, Period
+from eac.data.core.windows import Split, gather
+from eac.data.series.readings import PartScaling
+from eac.data.series.scaling import Global, Scaler
+from eac.metrics.baselines import last_observed, same_slot
+from eac.metrics.horizon import HorizonErrors
+from eac.records.newcomers import AFTER, BEFORE, SPANS, BySpan, Newcomers
+from eac.training.forecaster import Forecaster
+from eac.training.peers import Booster, Boosters, boosted
+from eac.training.strangers import pointed_at
+from eac.typing import NodeIndex
+
+NODE_WINDOWS = 1 << 19
+"""Windows x sensors that are forecast at most; windows after the first day are thinned out."""
+AT_ONCE = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """Sensors that join in a period, and the windows that are forecast for them.
+
+    Attributes:
+        data: The period.
+        rows: Positions of the new sensors.
+        first: Step of the first reading of each.
+        starts: First steps of the windows.
+    """
+
+    data: PeriodData
+    rows: NodeIndex
+    first: Int[Tensor, " new"]
+    starts: Int[Tensor, " window"]
+
+    @staticmethod
+    def of(data: PeriodData, change: NodeChange) -> "Arrival | None":
+        """None where no new sensor is read before the test part, or days have no name."""
+        new = set(change.new)
+        rows = [i for i, node in enumerate(data.period.node_ids) if node in new]
+        if not rows or data.period.calendar.cycles[0] != "day" or data.period.mapped:
+            return None
+        read = ~data.period.series[: data.split.test.start, rows].isnan()
+        kept = torch.tensor(rows)[read.any(0)]
+        if not len(kept):
+            return None
+        first = read[:, read.any(0)].int().argmax(0)
+        day = data.period.calendar.steps_per_day
+        last = min(int(first.max()) + max(SPANS.values()) * day, data.split.test.start)
+        begin, end = int(first.min()), last - data.window - data.horizon + 1
+        if end <= begin:
+            return None
+        starts = torch.arange(begin, end)
+        held = len(kept) if data.nodes_per_window else data.period.num_nodes
+        thin = max(1, -(-len(starts) * held // NODE_WINDOWS))
+        chosen = (starts - begin < day) | (starts % thin == 0)
+        return Arrival(data, kept, first, starts[chosen])
+
+    @property
+    def some(self) -> NodeIndex | None:
+        """What a batch gathers: the new sensors, where windows may hold some of the nodes."""
+        return self.rows if self.data.nodes_per_window else None
+
+    def errors(self) -> "SpanErrors":
+        """An empty count."""
+        return SpanErrors(self)
+
+
+class SpanErrors:
+    """Counts errors of new sensors by how long after their first reading a forecast is made.
+
+    Args:
+        arrival: The sensors.
+    """
+
+    def __init__(self, arrival: Arrival):
+        data, self._arrival = arrival.data, arrival
+        day = data.period.calendar.steps_per_day
+        self._ends = [days * day for days in SPANS.values()]
+        nodes = len(arrival.rows)
+        self._sums = [HorizonErrors(nodes, data.horizon, data.null_value) for _ in SPANS]
+
+    def update(
+        self, starts: Int[Tensor, " batch"], y_hat: Float[Tensor, "batch new horizon"]
+    ) -> None:
+        """Adds forecasts of the new sensors; one that is NaN is not counted."""
+        arrival, data = self._arrival, self._arrival.data
+        first_target = starts + data.window
+        y = gather(data.period.series[:, arrival.rows], first_target, data.horizon)
+        whole = starts[:, None] >= arrival.first
+        age = first_target[:, None] - arrival.first
+        known = ~y.isnan() & ~y_hat.isnan() & whole[..., None]
+        begin = 0
+        for end, sums in zip(self._ends, self._sums, strict=True):
+            inside = (begin < age) & (age <= end) if begin else age <= end
+            begin = end
+            sums.update(y_hat.nan_to_num(0.0), y.nan_to_num(0.0), known & inside[..., None])
+
+    def by_span(self) -> BySpan:
+        """MAE of the first day, the first week with it, and the first month with both."""
+        total = HorizonErrors(len(self._arrival.rows), self._arrival.data.horizon)
+        found: BySpan = {}
+        for name, sums in zip(SPANS, self._sums, strict=True):
+            total.merge(sums)
+            found[name] = total.summary().point["MAE"]["mean"]
+        return found
+
+
+class Joining:
+    """The new sensors of a period, measured before and after the training.
+
+    Args:
+        arrival: The sensors.
+        model: As the period before left it.
+        previous: That period.
+        boosters: Peers, which that period fits.
+    """
+
+    def __init__(
+        self,
+        arrival: Arrival,
+        model: Forecaster,
+        previous: PeriodData,
+        boosters: Boosters | None = None,
+    ):
+        self._arrival = arrival
+        self._first = {BEFORE: _before_training(model, previous, arrival)}
+        self._naive = _naive(arrival)
+        if boosters is not None:
+            self._naive["lightgbm"] = _boosted(arrival, boosters.of(previous))
+
+    def record(self, model: Forecaster, naive: dict[str, HorizonErrors]) -> Newcomers:
+        """The record, after the test of a model, beside naive forecasts and peers."""
+        arrival = self._arrival
+        after = arrival.errors()
+        tensors = arrival.data.ready.tested.on(model.device)
+        _count(after, model, tensors, arrival.starts, arrival)
+        every = {AFTER: model.errors} | naive
+        test = {
+            name: sums.summary(arrival.rows).point["MAE"]["mean"] for name, sums in every.items()
+        }
+        first = self._first | {AFTER: after.by_span()} | self._naive
+        return Newcomers(len(arrival.rows), first, test)
+
+
+def joining(
+    model: Forecaster,
+    previous: PeriodData | None,
+    data: PeriodData,
+    change: NodeChange,
+    boosters: Boosters | None = None,
+) -> Joining | None:
+    """What is known of new sensors before the training; None in the first period, or without any.
+
+    Also None under a protocol that scales each part by itself.
+    """
+    if previous is None or (data.layout.scaling is None and data.protocol.scale_by_part):
+        return None
+    arrival = Arrival.of(data, change)
+    return None if arrival is None else Joining(arrival, model, previous, boosters)
+
+
+def _before_training(model: Forecaster, previous: PeriodData, arrival: Arrival) -> BySpan:
+    """Errors of the model as it is; a new sensor's scale follows from its readings so far.
+
+    The scale is fitted anew whenever twice as many steps are known, with what is known then.
+    """
+    data, errors = arrival.data, arrival.errors()
+    stranger = pointed_at(model, previous.period.node_ids, data.period.node_ids)
+    for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
+        needs = model.backbone.needs
+        tensors = _as_known(previous.prepared(needs), arrival, known, int(starts[-1]), needs)
+        _count(errors, stranger, tensors.to(model.device), starts, arrival)
+    return errors.by_span()
+
+
+def _doubling(
+    starts: Int[Tensor, " window"], begin: int, window: int
+) -> Iterator[tuple[int, Int[Tensor, " some"]]]:
+    """Steps that are known, and the windows until twice as many are since ``begin``."""
+    age, known = starts + window - begin, window
+    while bool((age >= known).any()):
+        inside = (age >= known) & (age < 2 * known)
+        if inside.any():
+            yield begin + known, starts[inside]
+        known *= 2
+
+
+def _as_known(
+    previous: PeriodData, arrival: Arrival, known: int, last: int, needs: Needs
+) -> PeriodTensors:
+    """The period up to the targets of the window at ``last``, scaled by what is known by then."""
+    data, period = arrival.data, arrival.data.period
+    stop = last + data.window + data.horizon
+    given = period.covariates
+    given = None if given is None else replace(given, values=given.values[:stop])
+    cut = replace(period, series=period.series[:stop], covariates=given)
+    lead = steps_of_history(needs, period, data.horizon)
+    before = before_period(data.stream, data.index, lead, needs.covariates)
+    return prepare(cut, before, _scales(previous, data, cut, known), data.layout, needs)
+
+
+def _scales(previous: PeriodData, data: PeriodData, cut: Period, known: int) -> Scales:
+    """The scales that the period before left; of other sensors by their readings so far."""
+    left, count = previous.ready.scales, cut.num_nodes
+    split = Split(range(known), range(known, known), range(known, cut.num_steps))
+    fitted = fit_scales(cut, split, data.layout, left.covariates)
+    then, now = shared_rows(previous.period.node_ids, cut.node_ids)
+    one_for_all = left.inputs.mean.shape[1] == 1 or isinstance(data.layout.scaling, Global)
+
+    def joined(own: Scaler, saved: Scaler) -> Scaler:
+        if saved.trivial:
+            return Scaler.identity(count)
+        if one_for_all:
+            return Scaler(saved.mean[:1].expand(count), saved.scale[:1].expand(count))
+        mean, scale = own.mean.clone(), own.scale.clone()
+        mean[now], scale[now] = saved.mean[then], saved.scale[then]
+        return Scaler(mean, scale)
+
+    inputs = joined(_first_part(fitted.inputs), _first_part(left.inputs))
+    targets = joined(fitted.targets, left.targets)
+    return Scales(PartScaling.of([inputs], shared=False), targets, left.covariates)
+
+
+def _first_part(scaling: PartScaling) -> Scaler:
+    return Scaler(scaling.mean[0], scaling.scale[0])
+
+
+def _count(
+    errors: SpanErrors,
+    model: Forecaster,
+    tensors: PeriodTensors,
+    starts: Int[Tensor, " window"],
+    arrival: Arrival,
+) -> None:
+    """Adds forecasts of a model, which stays as it is."""
+    some, rows = arrival.some, arrival.rows.to(model.device)
+    held = arrival.data.period.num_nodes if some is None else len(some)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(model):
+        for chunk in starts.split(max(1, AT_ONCE // held)):
+            nodes = None if some is None else rows
+            y_hat = model(tensors.batch(chunk.to(model.device), nodes=nodes))
+            errors.update(chunk, (y_hat if nodes is not None else y_hat[:, rows]).cpu())
+
+
+def _naive(arrival: Arrival) -> dict[str, BySpan]:
+    """Errors of the naive forecasts that need no history; the last reading stands in."""
+    data, calendar = arrival.data, arrival.data.period.calendar
+    series = data.period.series[:, arrival.rows]
+    cycles = dict(
+        zip(calendar.cycles, (calendar.steps_per_day, calendar.steps_per_week), strict=True)
+    )
+    cycles.pop("", None)
+    errors = {name: arrival.errors() for name in ("last", *cycles)}
+    unknown = series.new_full((series.shape[1],), torch.nan)
+    for chunk in arrival.starts.split(max(1, AT_ONCE // series.shape[1])):
+        last = last_observed(gather(series, chunk, data.window), unknown)
+        errors["last"].update(chunk, last[..., None].expand(-1, -1, data.horizon))
+        for name, cycle in cycles.items():
+            first = chunk + data.window
+            errors[name].update(chunk, same_slot(series, first, last, data.horizon, cycle))
+    return {name: found.by_span() for name, found in errors.items()}
+
+
+def _boosted(arrival: Arrival, models: Sequence[Booster]) -> BySpan:
+    """Errors of peers that the period before fitted, to which a new sensor is an unknown node."""
+    data, errors = arrival.data, arrival.errors()
+    for chunk in arrival.starts.split(max(1, AT_ONCE // data.period.num_nodes)):
+        y_hat = boosted(models, data, chunk, arrival.rows, known=False)
+        errors.update(chunk, y_hat)
+    return errors.by_span()
