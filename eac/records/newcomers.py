@@ -7,6 +7,8 @@ SPANS = {"day": 1, "week": 7, "month": 30}
 """Days after the first reading of a sensor that each span lasts."""
 BEFORE, AFTER = "before", "after"
 """The model as the period before left it, and as this period trained it."""
+NEW_IN_FIRST = "new in first"
+"""What the groups of a benchmark's results are called that hold such errors, before the span."""
 
 BySpan: TypeAlias = dict[str, float | None]
 

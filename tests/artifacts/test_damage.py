@@ -14,8 +14,8 @@ from eac.artifacts.resume_points import AtomicCheckpointIO, is_whole, load_check
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.errors import CheckpointError, EACError
 from eac.disk import watched
+from eac.errors import CheckpointError, EACError
 from eac.records.manifest import admit, read_verified, rewrite
 from eac.records.record import read_run
 from eac.report.run.page import read_all_details
