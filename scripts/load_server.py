@@ -27,6 +27,8 @@ import torch
 START = datetime(2024, 1, 1)
 HOUR = timedelta(hours=1)
 TOKEN = "load"
+STEPS = 8
+"""Steps that are observed before a kill, at most."""
 
 
 def main() -> None:
@@ -243,24 +245,28 @@ async def _under_load(server: Server, series: np.ndarray, arguments: argparse.Na
 def _killed(place: Path, kills: int) -> None:
     """Observes until the server is killed, again and again, and looks for what it acknowledged."""
     lost, acknowledged = 0, 0
-    begin = START + (2 * 24 * 35 + 24 * 30) * HOUR
-    for turn in range(kills):
-        server = Server(place)
-        with server:
-            stamps = asyncio.run(_observe_until_killed(server, begin + 8 * turn * HOUR))
-        with Server(place) as again:
-            _, kept = asyncio.run(ask(again.port, "GET", "/readings?sensor=s0000&last=48"))
+    begin, before = START + (2 * 24 * 35 + 24 * 30) * HOUR, set[str]()
+    for turn in range(kills + 1):
+        with Server(place) as server:
+            _, kept = asyncio.run(ask(server.port, "GET", "/readings?sensor=s0000&last=48"))
             present = {ds for ds, y in zip(kept["ds"], kept["y"], strict=True) if y is not None}
-        lost += len(stamps - present)
-        acknowledged += len(stamps)
+            lost += len(before - present)
+            if turn < kills:
+                before = asyncio.run(_observe_until_killed(server, begin + STEPS * turn * HOUR))
+                acknowledged += len(before)
     print(f"{kills} kills: {acknowledged} steps acknowledged, {lost} lost")
 
 
 async def _observe_until_killed(server: Server, begin: datetime) -> set[str]:
-    client, stamps = Client(server.port), set()
-    killer = asyncio.get_running_loop().run_in_executor(None, _kill_soon, server)
+    """Time stamps that were acknowledged before the kill, which comes while others are sent."""
+    client, stamps = Client(server.port), set[str]()
+    last = random.randrange(1, STEPS)
+    killer: asyncio.Future[None] | None = None
     try:
-        for step in range(8):
+        for step in range(STEPS):
+            if step == last:
+                loop = asyncio.get_running_loop()
+                killer = loop.run_in_executor(None, _kill_soon, server)
             ds = (begin + step * HOUR).isoformat()
             body = {"readings": [{"unique_id": "s0000", "ds": ds, "y": float(step)}]}
             status, _ = await client.ask("POST", "/observe", body)
@@ -268,12 +274,13 @@ async def _observe_until_killed(server: Server, begin: datetime) -> set[str]:
                 stamps.add(ds)
     except (OSError, asyncio.IncompleteReadError):
         pass
-    await killer
+    if killer is not None:
+        await killer
     return stamps
 
 
 def _kill_soon(server: Server) -> None:
-    time.sleep(random.random() / 20)
+    time.sleep(random.random() / 50)
     server.kill()
 
 

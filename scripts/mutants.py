@@ -33,15 +33,20 @@ PRELOADED = (
     "pandas",
     "jsonargparse",
 )
-CONTRACTS = {
-    "strategies": "tests/contracts/test_grid.py",
-    "nn": "tests/contracts/test_backbones.py",
+MOST_FILES, ENOUGH_FILES, FARTHEST = 8, 3, 3
+APART = ("cli", "commands", "contracts", "parity", "faults", "examples_of_extension")
+"""Folders of tests that start whole commands, or compare whole runs; too slow for each change."""
+CASES = {
+    "tests/contracts/test_strategies.py::"
+    "test_a_plan_changes_nothing_and_comes_out_the_same_again": "{}",
+    "tests/contracts/test_grid.py::"
+    "test_the_strategy_trains_what_its_plan_says_of_the_backbone": "{}-STGNN",
 }
-MOST_FILES = 8
+"""Cases of contract tests, by the class they are about."""
 FATES = {0: "survived", 1: "killed", 2: "killed"}
 """What the exit status of the tests says; 2: the tests cannot even be collected."""
 BROKEN = 99
-SECONDS = 240
+SECONDS = 600
 """For the tests of one change; where they take longer without a failure, it counts as survived."""
 
 _OPPOSITE: dict[type, type] = {
@@ -160,8 +165,12 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.Constant(not changed.value)
     elif isinstance(changed, ast.Constant) and isinstance(changed.value, int | float):
         yield ast.Constant(changed.value + 1)
-    elif isinstance(changed, ast.Return) and changed.value is not None:
+    elif isinstance(changed, ast.Return) and not _is_none(changed.value):
         yield ast.Return(ast.Constant(None))
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _copy(place: Path) -> Path:
@@ -196,18 +205,56 @@ def _fate(mutant: Mutant, place: Path) -> str:
 
 
 def tests_of(file: str, place: Path) -> list[str]:
-    """Test files that import the module, that of its own name first."""
-    module = file.removesuffix(".py").replace("/", ".")
-    name = Path(file).stem
-    found = [
-        str(path.relative_to(place))
-        for path in sorted((place / "tests").rglob("test_*.py"))
-        if module in path.read_text(encoding="utf-8") or path.stem == f"test_{name}"
-    ]
+    """Tests that run the module: its examples, the file of its own name, then near and short ones.
+
+    Where few tests name a module, those count that name a module which imports it. A class that
+    contract tests are given by name brings its own cases of them.
+    """
+    room, name = file.split("/")[1], f"test_{Path(file).stem}"
+    texts = {p: p.read_text(encoding="utf-8") for p in sorted((place / "tests").rglob("test_*.py"))}
+    texts = {p: text for p, text in texts.items() if p.parent.name not in APART}
+    steps, far = {file: 0}, 0
+    found: dict[Path, int] = {}
+    while len(found) < ENOUGH_FILES and far < FARTHEST:
+        for module in [module for module, step in steps.items() if step == far]:
+            dotted = _dotted(module)
+            known = {p: far for p, text in texts.items() if p.stem == name or dotted in text}
+            found = known | found
+            steps = dict.fromkeys(_users(dotted, place), far + 1) | steps
+        far += 1
+    ranked = sorted(
+        found,
+        key=lambda p: (p.stem != name, found[p], p.parent.name != room, p.stat().st_size),
+    )
+    named = [str(path.relative_to(place)) for path in ranked[:MOST_FILES]]
+    return [file, *named, *_contracts(file, place)]
+
+
+def _dotted(file: str) -> str:
+    return file.removesuffix(".py").replace("/", ".")
+
+
+def _users(module: str, place: Path) -> list[str]:
+    """Modules of the package that import this one."""
+    room, _, name = module.rpartition(".")
+    said = (f"from {module} import", f"from {room} import {name}")
+    files = sorted((place / "eac").rglob("*.py"))
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    return [str(p.relative_to(place)) for p, text in texts.items() if any(s in text for s in said)]
+
+
+def _contracts(file: str, place: Path) -> list[str]:
+    """The cases of contract tests that are about a class of the file, and a run as a whole."""
     room = file.split("/")[1]
-    extra = [CONTRACTS[room]] if room in CONTRACTS else ["tests/training/test_runner.py"]
-    found.sort(key=lambda path: Path(path).stem != f"test_{name}")
-    return [file, *found[:MOST_FILES], *extra]
+    if room == "nn":
+        return ["tests/contracts/test_backbones.py"]
+    if room != "strategies":
+        return ["tests/training/test_runner.py"]
+    tree = ast.parse((place / file).read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    known = sorted(path.stem.replace("_", "") for path in (place / file).parent.glob("*.py"))
+    own = [name for name in names if name.lower() in known] or ["EAC"]
+    return [f"{contract}[{case.format(own[0])}]" for contract, case in CASES.items()]
 
 
 def _run(tests: list[str], place: Path) -> str:

@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 NOTEBOOK = REPOSITORY / "examples" / "first-contact.ipynb"
 LIGHTNING = {"run", "fit", "validate", "test"}
-TRAINS = {"README.md", "forecasts.md", "intervals.md", "serving.md", "backtest.md"}
+TRAINS = {"README.md", "artifacts.md", "forecasts.md", "intervals.md", "serving.md", "backtest.md"}
 """Pages whose Python trains a model, or needs one."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTIONAL = re.compile(r"\[[^\]]*\]|\\\n|\s#.*")
@@ -118,7 +118,7 @@ def test_flags_of_a_command_exist(page, command):
     _, name, *args = shlex.split(command)
     if name.startswith("--"):
         return
-    parser = importlib.import_module(f"{ROOM}.{COMMANDS[name][0]}")._parser()
+    parser = importlib.import_module(f"{ROOM}.{COMMANDS[name][0]}").make_parser()
     assert isinstance(parser.parse_args(args), argparse.Namespace)
 
 

@@ -16,7 +16,11 @@ from eac.data.series.scaling import Scaler
 
 PACKAGE = Path(__file__).resolve().parents[1] / "eac"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted({module.parent for module in MODULES})
 MAX_ARGUMENTS = 6
+MAX_LINES = 300
+MAX_BODY = 45
+MAX_FILES = 15
 
 
 def _name(module: Path) -> str:
@@ -38,6 +42,12 @@ def _argument_count(function: ast.FunctionDef) -> int:
     arguments = function.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return sum(argument.arg not in ("self", "cls") for argument in named)
+
+
+def _body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function after its signature and docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def test_version_is_that_of_the_installed_distribution():
@@ -78,3 +88,23 @@ def test_functions_take_few_arguments(module: Path):
     ]
     crowded = [f.name for f in functions if _argument_count(f) > MAX_ARGUMENTS]
     assert not crowded, f"{_name(module)}: {crowded} take more than {MAX_ARGUMENTS} arguments"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_name)
+def test_modules_and_functions_are_short(module: Path):
+    text = module.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES, "cut it where a responsibility ends"
+    functions = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = [f"{f.name}: {_body_lines(f)}" for f in functions if _body_lines(f) > MAX_BODY]
+    assert not long, f"{_name(module)}: bodies over {MAX_BODY} lines: {long}"
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=_name)
+def test_rooms_hold_few_files(room: Path):
+    files = [module for module in room.glob("*.py") if module.name != "__init__.py"]
+    one_file_each = room.name == "strategies"
+    assert one_file_each or len(files) <= MAX_FILES, f"{_name(room)} holds {len(files)} files"

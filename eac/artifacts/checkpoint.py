@@ -1,4 +1,7 @@
-"""Saved states of a run: all of period 0, and of later periods only what differs from it."""
+"""Saved states of a run: that of a base whole, of periods after it only what differs from it.
+
+The first period is a base. A later one in which most of the state changed is a base again.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +71,13 @@ def write_state(directory: Path, state: SavedState, base_directory: Path | None)
     Args:
         directory: Of the period.
         state: What to save.
-        base_directory: Of the period whose state is saved in full; tensors equal to its, bit for
-            bit, are left out. None saves everything.
+        base_directory: Of the base; tensors equal to its, bit for bit, are left out, unless they
+            are less than half of all numbers. None saves everything.
     """
     base = {} if base_directory is None else load_tensors(base_directory)
     same = sorted(k for k, v in state.tensors.items() if k in base and _same_bits(v, base[k]))
+    if 2 * sum(base[k].numel() for k in same) < sum(v.numel() for v in state.tensors.values()):
+        base_directory, same = None, []
     tuned = {k: v for k, v in state.tensors.items() if k not in same}
     return {
         "base": None if base_directory is None else base_directory.name,
@@ -104,9 +109,22 @@ def load_state(directory: Path) -> SavedState:
     return SavedState(tensors, card["extra"])
 
 
+def base_of(directory: Path) -> Path:
+    """The folder of the base that the state of a period is completed from; its own, if whole.
+
+    Raises:
+        CheckpointError: If the base is missing, or another one.
+    """
+    card = load_card(directory)
+    if card["base"] is None:
+        return directory
+    return _find_base(directory, card["base"], card["base_sha256"])
+
+
 def _find_base(directory: Path, name: str, sha256: str) -> Path:
     """The folder of the period whose state has this digest; the name alone says nothing."""
-    others = sorted(path for path in directory.parent.glob("period-*") if path.name != name)
+    kept = [*directory.parent.glob("period-*"), *directory.parent.glob("imported-*")]
+    others = sorted(path for path in kept if path.name != name)
     for folder in (directory.parent / Path(name).name, *others):
         if (folder / STATE_FILE).is_file() and digest(folder / STATE_FILE) == sha256:
             return folder

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eac.artifacts.artifact import check_artifact
 from eac.artifacts.checkpoint import load_card, load_state
+from eac.artifacts.exchange import check_imported
 from eac.artifacts.resume_points import CHECKPOINTS, is_whole
 from eac.errors import CheckpointError, EACError, RunError
 from eac.records.details import read_details
@@ -83,6 +84,8 @@ def diagnose(run_dir: Path) -> Diagnosis:
             findings += _under_way(path, position)
     for position in sorted({p for p in done if done.count(p) > 1}):
         findings.append(Finding(f"two folders say that they are period {position}.", position))
+    for what in check_imported(run_dir):
+        findings.append(Finding(f"{_plain(what)} Remove that folder and import it again.", None))
     bad = {finding.position for finding in findings}
     ordered = sorted(findings, key=lambda f: -1 if f.position is None else f.position)
     return Diagnosis(tuple(ordered), len([position for position in done if position not in bad]))

@@ -30,7 +30,7 @@ def save_artifact(
         directory: Of the period.
         state: Of the model.
         data: The period.
-        base: Folder of the period whose state is saved whole; None saves everything.
+        base: Folder of the base, whose state is saved whole; None saves everything.
         parent: Folder of the period that this one began from, if any.
         said: ``backbone``, ``strategy``, ``loss`` and ``revin`` as they were made, if that can be
             said; ``metrics``, the errors in the test part; ``calibration``, the name of a file,

@@ -122,7 +122,8 @@ class STGNN(Backbone):
 
 def _fusable(x: Tensor) -> bool:
     known = x.dtype in (torch.float32, torch.float64)
-    return known and not torch.is_autocast_enabled(x.device.type)
+    plain = torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
+    return known and not plain
 
 
 def _is_gelu(activation: nn.Module) -> bool:

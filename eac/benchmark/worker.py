@@ -30,7 +30,7 @@ def run_cell(cell: Cell, entry: EntryPoint) -> None:
         cell: What to run.
         entry: Runs one stream, as ``eac run`` does.
     """
-    _end_with_parent()
+    end_with_parent()
     path = cell.directory / LOG_FILE
     begin = time.perf_counter()
     with open_in_place(path) as log, redirect_stdout(log), redirect_stderr(log):
@@ -64,7 +64,7 @@ def _attempt(arguments: list[str], entry: EntryPoint) -> tuple[bool, str]:
         return True, f"{type(error).__name__}: {error}"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when the one that asked for it is gone, however it went."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -10,20 +10,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.calibration.base import TRACKED, Bounds, Calibrator, Network
+from eac.calibration.levels import mix, tails_of
 from eac.calibration.node_memory import NodeMemory
 from eac.calibration.pending import Pending, Snapshots
+from eac.calibration.sizes import FAR, RECENT, learn_sizes, recent_errors
 from eac.calibration.spread import SpreadModel, SpreadSums, features
-from eac.errors import CheckpointError, ConfigError
+from eac.errors import CheckpointError
 
 HOURS = 24
 """Parts of a day, at most, whose errors are told apart."""
-RECENT = (1 / 4, 1 / 24, 1 / 168)
-"""Rates at which recent errors are followed; the first looks at the nearest steps alone."""
-_SLOW = torch.tensor(RECENT[1:])[:, None]
-NEAR = 3
 NODES_AT_ONCE = 2048
-FAR = 8.0
-"""Residuals count as this many mean residuals at most where sizes are averaged."""
 NORMAL_TO_LAPLACE = 1.25
 """First quantiles are those of a normal distribution whose mean absolute value is 1."""
 
@@ -84,7 +80,7 @@ class RollingQuantiles(Calibrator):
     ):
         super().__init__(horizon, steps_per_day, levels, late)
         self._rates = (own_rate, node_rate, pooled_rate)
-        self._tails = _tails(self.levels)
+        self._tails = tails_of(self.levels)
         self._bins = min(HOURS, steps_per_day)
         tails = len(self._tails)
         self._memory = NodeMemory(
@@ -141,7 +137,7 @@ class RollingQuantiles(Calibrator):
         self, issued: int, y_hat: Float[Tensor, "node horizon"], levels: Sequence[int] | None = None
     ) -> Bounds:
         """Lower and upper bounds by node, step and level."""
-        mix = None if levels is None else self._mix(levels)
+        shares = None if levels is None else mix(levels, self.levels)
         recent = _log(self._recent(issued))
         network = recent[:2].mean(1).expand(self.horizon, 2)
         bins = self._bin(issued + torch.arange(1, self.horizon + 1))
@@ -153,8 +149,8 @@ class RollingQuantiles(Calibrator):
             found = self._features(part, bins, by_node, network, nodes)
             spread = self._spread(found, nodes)
             tails = self._quantiles(nodes).chunk(2)
-            if mix is not None:
-                tails = [torch.tensordot(mix, tail, 1) for tail in tails]
+            if shares is not None:
+                tails = [torch.tensordot(shares, tail, 1) for tail in tails]
             below, above = tails[0].cummin(0).values, tails[1].cummax(0).values
             middle = (below[:1] + above[:1]) / 2
             below, above = torch.minimum(below, middle), torch.maximum(above, middle)
@@ -239,37 +235,8 @@ class RollingQuantiles(Calibrator):
         sums = _Sums(
             self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1), hour
         )
-        self._learn_sizes(residual.abs(), weight, hour_bin, hour, nodes)
+        learn_sizes(self._memory, residual.abs(), weight, hour_bin, hour, nodes)
         return sums
-
-    def _learn_sizes(
-        self,
-        size: Float[Tensor, "horizon node"],
-        weight: Float[Tensor, "horizon node"],
-        hour_bin: int,
-        hour: Float[Tensor, ""],
-        nodes: slice,
-    ) -> None:
-        """Follows the mean size of residuals: of the sensor, its steps, its hours, of late."""
-        memory = self._memory
-        error, by_step = memory["error"][nodes], memory["by_step"][:, nodes]
-        by_hour, recent = memory["by_hour"][hour_bin, nodes], memory["recent"][:, nodes]
-        seen = (weight.sum(0) > 0).float()
-        relative = (size * (-error - by_step).exp()).clamp_max_(FAR)
-        mean = _weighted(relative, weight)
-        of_hour = (relative * (-by_hour).exp()).clamp_max_(FAR)
-        rate = (1 / (memory["count"][nodes] + 150)).clamp_min(1 / 1000) * seen
-        by_step += rate * weight * (relative - mean)
-        error += rate * (mean - 1)
-        pull = 0.005 * (hour - by_hour)
-        by_hour += seen * ((mean * (-by_hour).exp() - 1) / 40 + pull)
-        by_hour.clamp_(-4, 3)
-        whole = _weighted(of_hour, weight)
-        near = _weighted(of_hour[:NEAR], weight[:NEAR])
-        seen_near = (weight[:NEAR].sum(0) > 0).float()
-        recent[0] += RECENT[0] * seen_near * (near - recent[0])
-        recent[1:] += _SLOW * seen * (whole - recent[1:])
-        memory["count"][nodes] += seen
 
     def _learn_shared(self, sums: _Sums) -> None:
         """Moves what all sensors share."""
@@ -304,13 +271,8 @@ class RollingQuantiles(Calibrator):
         return own + shift + self._shared[..., None]
 
     def _recent(self, issued: int) -> Float[Tensor, "rate node"]:
-        """Recent errors, relative to what is usual; they fade where nothing is known of late."""
-        recent = self._memory["recent"][:, : self._size]
-        gap = 0 if self._last is None else max(0, issued - self._last)
-        if gap <= 1:
-            return recent
-        keep = torch.tensor([(1 - rate) ** gap for rate in RECENT])[:, None]
-        return 1 + keep * (recent - 1)
+        since = 0 if self._last is None else issued - self._last
+        return recent_errors(self._memory, self._size, since)
 
     def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
         return steps % self.steps_per_day * self._bins // self.steps_per_day
@@ -319,43 +281,9 @@ class RollingQuantiles(Calibrator):
         for first in range(0, self._size, NODES_AT_ONCE):
             yield slice(first, min(first + NODES_AT_ONCE, self._size))
 
-    def _mix(self, levels: Sequence[int]) -> Float[Tensor, "wanted level"]:
-        """How quantiles of the levels asked for are mixed from those that are followed."""
-        mix = torch.zeros(len(levels), len(self.levels))
-        for row, level in enumerate(levels):
-            if not self.levels[0] <= level <= self.levels[-1]:
-                raise ConfigError(
-                    f"level {level}: this run follows levels from {self.levels[0]} to "
-                    f"{self.levels[-1]} %. Give levels between them, such as {self.levels[-1]}."
-                )
-            above = next(i for i, tracked in enumerate(self.levels) if tracked >= level)
-            if self.levels[above] == level:
-                mix[row, above] = 1.0
-                continue
-            share = _between(level, self.levels[above - 1], self.levels[above])
-            mix[row, above - 1], mix[row, above] = 1 - share, share
-        return mix
-
-
-def _between(level: float, low: float, high: float) -> float:
-    """Where a level lies between two others, by quantiles of a normal distribution."""
-    at, first, last = (NormalDist().inv_cdf(0.5 + x / 200) for x in (level, low, high))
-    return (at - first) / (last - first)
-
-
-def _tails(levels: Sequence[int]) -> Float[Tensor, " tail"]:
-    low = [0.5 - level / 200 for level in levels]
-    return torch.tensor([*low, *(1 - share for share in low)])
-
 
 def _log(recent: Float[Tensor, "rate node"]) -> Float[Tensor, "rate node"]:
     return (recent + 0.05).log()
-
-
-def _weighted(
-    values: Float[Tensor, "horizon node"], weight: Float[Tensor, "horizon node"]
-) -> Float[Tensor, " node"]:
-    return (values * weight).sum(0) / weight.sum(0).clamp_min(1)
 
 
 def _added(a: _Sums, b: _Sums) -> _Sums:

@@ -30,6 +30,8 @@ FLAGS = {
     "compare": "--metric --reference --brief --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
     "--stream --set --tables-only --docs --reference",
+    "artifacts": "list diff export import use rollback --output --json --trust",
+    "export": "--format torch onnx --output --period --trust",
     "doctor": "--repair",
     "study": "heterogeneity spectrum",
     "data": f"check describe connect convert subset --nodes {DATA_FLAGS} {READING_FLAGS}",

@@ -25,6 +25,8 @@ COMMANDS = {
     "backtest": ("backtest", "forecasts as they would have been issued, with late readings"),
     "monitor": ("monitor", "find sensors that are silent, stuck, shifted, ... in readings"),
     "serve": ("serve", "answer requests for forecasts, with intervals, over HTTP"),
+    "artifacts": ("artifacts", "what a run has left: list, compare, move, roll back"),
+    "export": ("export", "the model of a run as a program: torch.export, ONNX"),
     "doctor": ("doctor", "what is damaged in a run, and what to do"),
     "compare": ("compare", "runs side by side, with significance"),
     "benchmark": ("benchmark", "strategies x streams x seeds, in one table"),

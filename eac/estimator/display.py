@@ -1,17 +1,19 @@
 """What a forecaster shows of itself: facts, errors, a picture of forecasts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from eac.estimator.settings import Settings
 from eac.records.record import RunRecord
 
 if TYPE_CHECKING:  # of the extra eac[report]
     from matplotlib.figure import Figure
 
 SHOWN = 4
+NOT_FITTED = "not fitted; call fit(df)"
 
 
 def facts(record: RunRecord) -> dict[str, str]:
@@ -27,13 +29,28 @@ def facts(record: RunRecord) -> dict[str, str]:
     }
 
 
-def as_html(rows: Mapping[str, str]) -> str:
-    """A small table for notebooks.
+def as_text(settings: Settings, record: RunRecord | None) -> str:
+    """One line on a forecaster; without a record it is not fitted.
 
     Example:
-        >>> as_html({"recipe": "<mine>"})
-        '<table><tr><th>recipe</th><td>&lt;mine&gt;</td></tr></table>'
+        >>> as_text(Settings(24, "h", "practical", None, 42, {}), None)
+        "StreamForecaster(horizon=24, recipe='practical'): not fitted; call fit(df)"
     """
+    head = f"StreamForecaster(horizon={settings.horizon}, recipe={settings.recipe!r})"
+    if record is None:
+        return f"{head}: {NOT_FITTED}"
+    return f"{head}: {'; '.join(f'{name} {text}' for name, text in facts(record).items())}"
+
+
+def as_html(settings: Settings, record: RunRecord | None) -> str:
+    """The same as a small table for notebooks.
+
+    Example:
+        >>> as_html(Settings(24, "h", "<mine>", None, 42, {}), None)[:80]
+        '<table><tr><th>horizon</th><td>24</td></tr><tr><th>recipe</th><td>&lt;mine&gt;</'
+    """
+    known = {"state": NOT_FITTED} if record is None else facts(record)
+    rows = {"horizon": str(settings.horizon), "recipe": settings.recipe, **known}
     cells = [f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items()]
     return f"<table>{''.join(cells)}</table>"
 

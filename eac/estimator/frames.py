@@ -76,3 +76,12 @@ class Columns:
             return nw.from_native(named, eager_only=True).to_polars() if polars else named
 
         return back
+
+
+def with_readings(issued: pd.DataFrame, read: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts beside what was read afterwards: ``unique_id, ds, cutoff, y, y_hat``."""
+    readings = read[[*COLUMNS]].assign(
+        unique_id=read["unique_id"].astype(str), ds=pd.to_datetime(read["ds"])
+    )
+    merged = issued.merge(readings, on=["unique_id", "ds"], how="left")
+    return merged[["unique_id", "ds", "cutoff", "y", "y_hat"]]

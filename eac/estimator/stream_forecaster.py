@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from eac.errors import RunError
-from eac.estimator.frames import COLUMNS, Columns
+from eac.estimator.frames import Columns, with_readings
 from eac.estimator.settings import Settings
 from eac.estimator.store import Store
 from eac.files import copy_folder, remove_folder, scratch_folder, write_json
@@ -185,9 +185,7 @@ class StreamForecaster:
             if refit or not copy.is_fitted:
                 copy._fit(known, edges)
             parts.append(copy._load_predictor().predict(known).assign(cutoff=cutoff))
-        issued = pd.concat(parts, ignore_index=True)
-        merged = issued.merge(_plain(frame), on=["unique_id", "ds"], how="left")
-        return back(merged[["unique_id", "ds", "cutoff", "y", "y_hat"]])
+        return back(with_readings(pd.concat(parts, ignore_index=True), frame))
 
     def evaluate(self) -> pd.DataFrame:
         """Test errors of each period, compared with the naive forecasts.
@@ -287,25 +285,11 @@ class StreamForecaster:
         write_json(self._path / SETTINGS_FILE, asdict(self._settings))
 
     def __repr__(self) -> str:
-        from eac.estimator.display import facts
+        from eac.estimator.display import as_text
 
-        said = self._settings
-        head = f"StreamForecaster(horizon={said.horizon}, recipe={said.recipe!r})"
-        if not self.is_fitted:
-            return f"{head}: not fitted; call fit(df)"
-        return (
-            f"{head}: {'; '.join(f'{name} {text}' for name, text in facts(self.record()).items())}"
-        )
+        return as_text(self._settings, self.record() if self.is_fitted else None)
 
     def _repr_html_(self) -> str:
-        from eac.estimator.display import as_html, facts
+        from eac.estimator.display import as_html
 
-        said = self._settings
-        known = facts(self.record()) if self.is_fitted else {"state": "not fitted; call fit(df)"}
-        return as_html({"horizon": str(said.horizon), "recipe": said.recipe, **known})
-
-
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The readings as a forecast names them: ids as text, time stamps as such."""
-    read = frame[[*COLUMNS]]
-    return read.assign(unique_id=read["unique_id"].astype(str), ds=pd.to_datetime(read["ds"]))
+        return as_html(self._settings, self.record() if self.is_fitted else None)

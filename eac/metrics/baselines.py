@@ -14,7 +14,7 @@ from eac.typing import NodeSeries
 
 NAIVE = ("last", "day", "week", "average")
 """All names that ``naive_errors`` may give, but for "year" in place of "week"."""
-_CHUNK_ELEMENTS = 1 << 22
+CHUNK_ELEMENTS = 1 << 22
 
 
 def naive_errors(
@@ -43,9 +43,9 @@ def naive_errors(
     num_nodes, names = series.shape[1], naive_names(calendar)
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in names if name}
     overall = _overall_mean(series[: int(starts.min())])
-    for columns, part in column_pieces(series, _CHUNK_ELEMENTS):
+    for columns, part in column_pieces(series, CHUNK_ELEMENTS):
         nodes = torch.arange(num_nodes)[columns]
-        own = part.contiguous() if part.numel() <= _CHUNK_ELEMENTS else part
+        own = part.contiguous() if part.numel() <= CHUNK_ELEMENTS else part
         for forecasts, y in _naive_forecasts(own, starts, window, horizon, calendar, overall):
             for name, y_hat in zip(names, forecasts, strict=True):
                 if name:
@@ -75,7 +75,7 @@ def _naive_forecasts(
     """Forecasts in the order of ``NAIVE``, and their targets, some windows at a time."""
     history = series[: int(starts.min())]
     mean, by_slot = node_means(history, overall), slot_means(history, calendar.steps_per_week)
-    for chunk in starts.split(max(1, _CHUNK_ELEMENTS // (series.shape[1] * max(window, horizon)))):
+    for chunk in starts.split(max(1, CHUNK_ELEMENTS // (series.shape[1] * max(window, horizon)))):
         y = gather(series, chunk + window, horizon)
         last = last_observed(gather(series, chunk, window), mean)
         day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
@@ -97,7 +97,7 @@ def node_means(
 ) -> Float[Tensor, " node"]:
     """Mean of each node's readings; without any, ``overall``, by default the mean of all nodes."""
     overall = _overall_mean(history) if overall is None else overall
-    if history.numel() <= _CHUNK_ELEMENTS:
+    if history.numel() <= CHUNK_ELEMENTS:
         means = history.nanmean(0)
     else:
         parts = [part for _, part in pieces(history)]

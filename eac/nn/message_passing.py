@@ -38,7 +38,16 @@ def propagate_nodes(x: Float[Tensor, "node hidden"], graph: Graph) -> Float[Tens
         >>> propagate_nodes(torch.tensor([[1.0], [3.0]]), graph).round(decimals=4).tolist()
         [[3.0], [0.0]]
     """
+    if torch.compiler.is_compiling():
+        return _edge_by_edge(x, graph)
     return _MeanPropagation.apply(x, graph)
+
+
+def _edge_by_edge(x: Float[Tensor, "node hidden"], graph: Graph) -> Float[Tensor, "node hidden"]:
+    """The same for a program that is traced: any number of nodes and edges, no sparse kernels."""
+    source, target = graph.edge_index[0], graph.edge_index[1]
+    heard = x[source] * graph.mean_weight[:, None]
+    return torch.zeros_like(x).index_add(0, target, heard)
 
 
 def propagate_series(series: NodeSeries, graph: Graph) -> NodeSeries:

@@ -113,7 +113,7 @@ def doctor(path: StrPath) -> str:
         'To see what to do, run: eac doctor runs/x'
     """
     folder = Path(path).parent
-    while folder.name == "refit" or folder.name.startswith("period-"):
+    while folder.name == "refit" or folder.name.startswith(("period-", "imported-")):
         folder = folder.parent
     return f"To see what to do, run: eac doctor {shlex.quote(str(folder))}"
 

@@ -17,10 +17,10 @@ from eac import __version__
 from eac.errors import EACError
 from eac.server.engine import Engine
 from eac.server.forecast import NetworkForecast
-from eac.server.limits import Limits
-from eac.server.meters import Meters
-from eac.server.problems import ProblemError, answer_problems
-from eac.server.requests import observation_schema, read_observation
+from eac.server.http.limits import Limits
+from eac.server.http.meters import Meters
+from eac.server.http.problems import ProblemError, answer_problems
+from eac.server.http.requests import observation_schema, read_observation
 
 PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 POLICY = "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'"
@@ -132,7 +132,7 @@ def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/events")
     async def events(after: int = 0) -> list[dict[str, Any]]:
         """What there is to know of the network, in order; ``after`` leaves out older ones."""
-        return [asdict(event) for event in list(engine.events) if event.number > after]
+        return [asdict(event) for event in engine.events.after(after)]
 
 
 def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:

@@ -5,53 +5,27 @@ import math
 import queue
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from eac.calibration.base import Calibrator
-from eac.data.core.calendar import Calendar
 from eac.errors import EACError
 from eac.server.board import Board, Placed
+from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation
+from eac.server.issuing import issue, network_forecast, recent
 from eac.server.log import ObservationLog
 from eac.server.places import positions
 from eac.server.readings import Readings
 from eac.serving.predictor import Predictor
-from eac.typing import NodeSeries
 
 log = logging.getLogger("eac")
 
 KEPT_GENERATIONS = 8
 """Generations that a rollback finds, and artifacts that are loaded once."""
-MOST_EVENTS = 1000
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something to know of the network, in order of time.
-
-    Attributes:
-        number: Counts the events of this server.
-        kind: Such as "new id", "generation" or those of the monitor.
-        ds: Time stamp of the readings at which it was found.
-        unique_id: The sensor; None concerns the network.
-        detail: One sentence.
-        action: What the policy does about it.
-    """
-
-    number: int
-    kind: str
-    ds: str | None
-    unique_id: str | None
-    detail: str
-    action: str = "mark"
 
 
 class Engine:
@@ -72,11 +46,10 @@ class Engine:
         self.forwards = 0
         self.observed = 0
         self.error: str | None = None
-        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self.events = Events()
         self._history = history
         self._number = 0
         self._loaded: dict[str, Predictor] = {}
-        self._event_number = 0
         self._lock = threading.RLock()
         self._swap = threading.Lock()
         first = self._load(None)
@@ -158,10 +131,9 @@ class Engine:
     ) -> None:
         """Adds an event."""
         with self._lock:
-            self._event_number += 1
             now = self.board.now
             ds = None if now is None else self.board.time_of(now).isoformat()
-            self.events.append(Event(self._event_number, kind, ds, unique_id, detail, action))
+        self.events.add(kind, detail, ds=ds, unique_id=unique_id, action=action)
 
     def refresh(self, generation: Generation) -> bool:
         """Forecasts the newest step with a generation; False where readings do not suffice."""
@@ -232,49 +204,17 @@ class Engine:
         self.note("generation", f"{name.number}: artifact {name.artifact}, period {name.period}")
         return generation
 
-    def _view(self, current: tuple[str, ...]) -> tuple[int | None, tuple[str, ...], torch.Tensor]:
-        board, window = self.board, self.generation.predictor.data.window
-        steps = board.filled()
-        if board.now is None or steps < window:
-            return None, (), torch.empty(0, 0)
-        series = board.series(steps)
-        counts = np.isfinite(series).sum(0)
-        known = set(self.generation.predictor.data.node_ids)
-        inside = set(current)
-        others = [
-            node
-            for node, count in zip(board.node_ids, counts.tolist(), strict=True)
-            if node not in inside and count and (node in known or count >= window)
-        ]
-        ids = (*current, *others)
-        return board.now, ids, torch.from_numpy(board.laid_out(series, ids))
-
     def _made(self, generation: Generation) -> NetworkForecast | None:
         """A forecast of the newest step, and what the intervals need to learn from it."""
-        predictor = generation.predictor
         with self._lock:
-            now, ids, series = self._view(predictor.data.current_ids)
-        if now is None:
+            seen = recent(self.board, generation.predictor)
+        if seen is None:
             return None
-        issued = self.board.time_of(now)
-        first = issued - (len(series) - 1) * self.board.step
-        clock = Calendar.from_timestamps(first, self.board.step)
-        y_hat = predictor.forecast_grid(series, ids, clock)
+        y_hat = generation.predictor.forecast_grid(seen.series, seen.node_ids, seen.clock)
         self.forwards += 1
-        levels: tuple[int, ...] = ()
-        low = high = np.empty((len(ids), y_hat.shape[1], 0), dtype=np.float32)
-        if generation.calibrator is not None:
-            levels = generation.calibrator.levels
-            with self._lock:
-                calibrator = _pointed_at(generation.calibrator, ids, series)
-                bounds = calibrator.bounds(now, y_hat)
-                calibrator.issue(now, y_hat)
-            low, high = (bound.numpy() for bound in bounds)
-        known = set(predictor.data.node_ids)
-        notes = tuple("" if node in known else "cold start" for node in ids)
-        return NetworkForecast(
-            generation.name, issued, self.board.step, ids, notes, y_hat.numpy(), levels, low, high
-        )
+        with self._lock:
+            bounds = issue(generation.calibrator, seen, y_hat)
+        return network_forecast(generation, seen, y_hat, bounds)
 
     def _write(self) -> None:
         """Writes what was observed to the log, several requests with one synchronisation."""
@@ -333,9 +273,3 @@ class Engine:
 
     seconds = 0.0
     """Wall time of the last forecast."""
-
-
-def _pointed_at(calibrator: Calibrator, ids: tuple[str, ...], series: NodeSeries) -> Calibrator:
-    if calibrator.node_ids != ids:
-        calibrator.begin(calibrator.described(ids, series))
-    return calibrator

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from eac.artifacts.artifact import read_artifact
 from eac.artifacts.saved_data import done_periods
 from eac.calibration.base import Calibrator
 from eac.errors import RunError
-from eac.server.artifact_ids import artifact_id
 from eac.server.forecast import GenerationName
 from eac.serving.predictor import Predictor, load_run
 
@@ -32,7 +32,7 @@ class Generation:
 
 def artifact_ids(run_dir: Path) -> dict[str, Path]:
     """Folders of the artifacts of a run by id, in order of time."""
-    return {artifact_id(directory): directory for directory in done_periods(run_dir)}
+    return {read_artifact(directory).id: directory for directory in done_periods(run_dir)}
 
 
 def load_generation(

@@ -12,7 +12,7 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
 from eac.data.parsing import columns
 from eac.data.parsing.form import ALL, Form
-from eac.data.parsing.grid import frequency_text
+from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import only_open
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.frame import FrameStream

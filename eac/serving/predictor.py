@@ -1,5 +1,6 @@
 """Forecasts of a finished run, from recent readings."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from torch import Tensor
 
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.checkpoint import load_state
-from eac.artifacts.saved_data import SavedData, done_periods, load_data
+from eac.artifacts.kept import (
+    CURRENT_FILE,
+    chain_of,
+    current_folder,
+    find_kept,
+    newest_folder,
+)
+from eac.artifacts.saved_data import SavedData, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
 from eac.calibration.store import load_calibrator
@@ -24,6 +32,8 @@ from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
 from eac.training.strangers import pointed_at
 from eac.typing import NodeSeries, StrPath
+
+log = logging.getLogger("eac")
 
 COLD_START = "cold start"
 FIRST = torch.zeros(1, dtype=torch.long)
@@ -82,7 +92,7 @@ class Predictor:
             ConfigError: If a level is outside of those that the run follows.
         """
         recent = read_recent(frame, self.data, form)
-        y_hat = self._forecast(recent, recent_graph(recent, self.data, edges))
+        y_hat = self.forecast(recent, recent_graph(recent, self.data, edges))
         bounds = self._bounds(y_hat, recent, levels) if levels else None
         return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
 
@@ -100,10 +110,12 @@ class Predictor:
         known, ids = set(self.data.node_ids), tuple(node_ids)
         unseen = tuple(node for node in ids if node not in known)
         recent = Recent(series, ids, ids, unseen, {}, clock, "")
-        return self._forecast(recent, recent_graph(recent, self.data, None))
+        return self.forecast(recent, recent_graph(recent, self.data, None))
 
-    def _forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
-        model = pointed_at(self.forecaster, self.data.node_ids, recent.node_ids)
+    @torch.no_grad()
+    def forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
+        """Forecasts of readings that are laid out already, and of the edges among their sensors."""
+        model = self.pointed_at(recent)
         batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
         model.strategy.begin_forecasts()
         return model.strategy.adapt_forecast(model(batch), batch)[0]
@@ -119,6 +131,13 @@ class Predictor:
             )
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
         return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
+
+    def pointed_at(self, recent: Recent) -> Forecaster:
+        """The model for these sensors, with weights in common; others may ask meanwhile.
+
+        Sensors that the run has never seen get the mean of the prompts learned.
+        """
+        return pointed_at(self.forecaster, self.data.node_ids, recent.node_ids)
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""
@@ -147,8 +166,9 @@ def load_run(
         run_dir: Directory of the run.
         forecaster: A model built as that of the run; needed only where its ``config.yaml`` cannot
             say how that was built, as with a class of your own in a script.
-        period: Name or position of the period, from 0, negative from the end; None is the last
-            finished one. Scales are those known then.
+        period: Name or position of the period, from 0, negative from the end, or the first eight
+            or more digits of an artifact's id; None is the one in use, which is the last finished
+            one unless ``eac artifacts`` said otherwise. Scales are those known then.
         trust: Modules with classes of your own that the run may name, such as ["my.module"].
 
     Raises:
@@ -159,14 +179,10 @@ def load_run(
         ``eac.load_run("runs/x").predict(frame)``
     """
     run_dir = Path(run_dir)
-    directories = done_periods(run_dir)
-    if directories and period is not None:
-        directories = directories[: _position(directories, period) + 1]
-    if not directories:
-        raise RunError(
-            f"{run_dir} holds no finished period. Give the directory of a run: eac run -c "
-            f"practical --stream PATH --run.dir {run_dir}"
-        )
+    folder = current_folder(run_dir) if period is None else find_kept(run_dir, period)
+    if period is None and folder != newest_folder(run_dir):
+        log.warning("%s says: forecasts are those of %s", run_dir / CURRENT_FILE, folder.name)
+    directories = chain_of(run_dir, folder)
     data, artifact = load_data(directories, trust=trust), read_artifact(directories[-1])
     model = forecaster or rebuild(
         run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
@@ -174,20 +190,6 @@ def load_run(
     load_state(directories[-1]).restore(model)
     model.select_nodes(data.current_ids)
     return Predictor(model, data, load_calibrator(directories[-1]))
-
-
-def _position(directories: list[Path], period: str | int) -> int:
-    """Where a period is among those that are finished; a name goes before a position."""
-    names = [read_artifact(directory).period for directory in directories]
-    if period in names:
-        return names.index(str(period))
-    number = int(period) if str(period).lstrip("-").isdecimal() else len(names)
-    if -len(names) <= number < len(names):
-        return range(len(names))[number]
-    raise RunError(
-        f"there is no finished period {period!r}. Give one of {', '.join(map(repr, names))}, or a "
-        f"position from 0 to {len(names) - 1}."
-    )
 
 
 def _silences(recent: Recent, window: int) -> list[str]:

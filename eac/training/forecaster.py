@@ -19,7 +19,6 @@ from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, valid
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
-from eac.data.batches.spread import node_errors, standard_error
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
@@ -27,6 +26,7 @@ from eac.metrics.losses import MSE, Loss
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import Pair, scaled_forecast
+from eac.training.counting import Counted
 from eac.training.objective import weighted_loss
 from eac.training.pace import share_of_rate, stepping
 
@@ -84,9 +84,7 @@ class Forecaster(LightningModule):
         self.node_ids: tuple[str, ...] | None = None
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
-        self._errors: HorizonErrors | None = None
-        self._batch_errors: list[Tensor] = []
-        self._sampled: list[Tensor] = []
+        self._counted: Counted | None = None
         self._loss_sum: Tensor | None = None
         self.plan_rate = 1.0
 
@@ -210,41 +208,32 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
-        self._errors, self._batch_errors, self._sampled = self._new_errors(), [], []
+        by_batch = self.period_data.protocol.validate_by_batch
+        self._counted = Counted(self.period_data, by_batch=by_batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
         del batch_idx
-        y_hat = self.loss.judged(self.outputs(batch), batch.y)
-        by_batch = self.period_data.protocol.validate_by_batch
-        errors = self._new_errors() if by_batch else self.errors
-        self._count(batch, y_hat, errors)
-        if by_batch:
-            self._batch_errors.append(errors.mae())
-            self.errors.merge(errors)
-        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
-            self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
+        self._now_counted.add(batch, self.loss.judged(self.outputs(batch), batch.y))
 
     def on_validation_epoch_end(self) -> None:
         """Logs the MAE over all steps, which early stopping watches, and its own error."""
         self._add_other_processes()
-        by_batch = self._batch_errors
-        error = torch.stack(by_batch).nanmean() if by_batch else self.errors.mae()
-        self.log("val/MAE", error, prog_bar=True, sync_dist=True)
-        if self._sampled and (some := self.period_data.val_spread) is not None:
-            error = standard_error(torch.cat(self._sampled), some.share)
+        counted, some = self._now_counted, self.period_data.val_spread
+        self.log("val/MAE", counted.mean(), prog_bar=True, sync_dist=True)
+        if (error := counted.standard_error(some)) is not None:
             self.log("val/standard_error", error, sync_dist=True)
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""
-        self._errors = self._new_errors()
+        self._counted = Counted(self.period_data)
         self.strategy.begin_forecasts()
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Counts errors of all nodes, per node and horizon; gives the forecasts as ``y_hat``."""
         del batch_idx
         y_hat = self.strategy.adapt_forecast(self(batch), batch)
-        self._count(batch, y_hat, self.errors)
+        self._now_counted.add(batch, y_hat)
         return {"y_hat": y_hat}
 
     def on_test_epoch_end(self) -> None:
@@ -264,28 +253,18 @@ class Forecaster(LightningModule):
     @property
     def errors(self) -> HorizonErrors:
         """Errors counted in the last validation or test."""
-        if self._errors is None:
-            raise RuntimeError("no errors were counted yet; validate or test first.")
-        return self._errors
+        return self._now_counted.errors
 
-    def _new_errors(self) -> HorizonErrors:
-        data = self.period_data
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=data.null_value)
+    @property
+    def _now_counted(self) -> Counted:
+        if self._counted is None:
+            raise RuntimeError("no errors were counted yet; validate or test first.")
+        return self._counted
 
     def _add_other_processes(self) -> None:
         if self.trainer.world_size > 1:
             own = self.errors.state().to(self.device)
             self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
-
-    @staticmethod
-    def _count(
-        batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors
-    ) -> None:
-        y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
-        if batch.loss_nodes is not None:
-            y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
-            nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
-        errors.update(y_hat, y, None if batch.complete else mask, nodes=nodes)
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, load_state
+from eac.artifacts.checkpoint import SavedState, base_of, load_state
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
@@ -249,7 +249,7 @@ class StreamRunner:
             write_details(directory, details)
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
-            base = self._directory(0) if data.index else None
+            base = None if parent is None else base_of(parent)
             save_period(directory, model, data, record, base=base, parent=parent)
         wait_for_all()
 

@@ -89,7 +89,7 @@ def test_the_handlers_of_before_are_back_after_a_run(whole):
 
 def test_a_cell_that_was_asked_to_stop_is_not_done(arguments, tmp_path, monkeypatch):
     cell = Cell("tiny", "EAC", "", 1, tmp_path / "cell", tuple(arguments))
-    monkeypatch.setattr("eac.benchmark.worker._end_with_parent", lambda: None)
+    monkeypatch.setattr("eac.benchmark.worker.end_with_parent", lambda: None)
     with monkeypatch.context() as patched:
         signal_at(patched, "training", signal.SIGTERM)
         run_cell(cell, EntryPoint("eac.cli.commands.run"))

@@ -89,7 +89,7 @@ def test_completion_names_every_command():
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(TRAIN)))
 def test_completion_names_every_flag_and_subcommand(command):
-    parser = importlib.import_module(f"{ROOM}.{command}")._parser()
+    parser = importlib.import_module(f"{ROOM}.{command}").make_parser()
     assert set(completion.FLAGS[command].split()) == _words(parser)
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.readers.frame import FrameStream, read_frame_stream
+from eac.data.readers.frame import FrameStream
+from eac.data.readers.frame_files import read_frame_stream
 from eac.errors import StreamError
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eac.data.batches import datamodule
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.drawing import draw_disguises, draw_nodes
 from eac.data.batches.needs import Needs
@@ -257,7 +256,7 @@ def test_how_far_the_past_reaches_is_asked_of_each_period_once():
 
 
 def test_rehearsal_reaches_no_further_back_than_it_may(monkeypatch):
-    monkeypatch.setattr(datamodule, "REHEARSED_READINGS", 2 * 50)
+    monkeypatch.setattr("eac.data.batches.ready.REHEARSED_READINGS", 2 * 50)
     stream = Counted([period(f"p{i}", "ab", 40, first=40 * i) for i in range(9)], name="long")
     settings = PeriodData(stream, window=3, horizon=2, rehearsal=0.5)
     full = [settings.for_period(index).prepared(Needs()).full for index in (1, 2, 8)]

@@ -96,7 +96,7 @@ def test_a_subgraph_reads_its_own_columns_only_when_asked(in_memory, mapped):
 
 @pytest.mark.parametrize("elements", [1 << 22, 1], ids=["columns copied", "walked through"])
 def test_naive_errors_are_the_same(in_memory, mapped, monkeypatch, elements):
-    monkeypatch.setattr(baselines, "_CHUNK_ELEMENTS", elements)
+    monkeypatch.setattr(baselines, "CHUNK_ELEMENTS", elements)
     tables = []
     for stream in (in_memory, mapped):
         data = PeriodData(stream)
@@ -108,7 +108,7 @@ def test_naive_errors_are_the_same(in_memory, mapped, monkeypatch, elements):
 def test_means_taken_along_time_are_those_of_columns(in_memory, monkeypatch):
     series = in_memory.load(0).series
     expected = baselines.node_means(series)
-    monkeypatch.setattr(baselines, "_CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr(baselines, "CHUNK_ELEMENTS", 1)
     torch.testing.assert_close(baselines.node_means(series), expected)
 
 

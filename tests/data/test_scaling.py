@@ -104,7 +104,7 @@ def test_the_identity_changes_nothing():
 
 def test_scaling_in_chunks_of_nodes_changes_nothing(series, monkeypatch):
     whole = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
-    monkeypatch.setattr("eac.data.series.scaling._CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr("eac.data.series.scaling.CHUNK_ELEMENTS", 1)
     parts = fit_scaler(series, per_node=True), fit_scaler(series, per_node=False)
 
     for one, other in zip(whole, parts, strict=True):

@@ -91,10 +91,7 @@ def test_earlier_readings_that_changed_are_named(walked):
 
 def test_polars_and_own_names_are_answered_in_kind(walked):
     names = {"unique_id": "sensor", "ds": "time", "y": "value"}
-    own = StreamForecaster.load(walked.path)
-    own._settings = type(own._settings)(
-        **vars(own._settings) | {"columns": type(own._settings.columns)(*names.values())}
-    )
+    own = StreamForecaster(path=walked.path, id_col="sensor", time_col="time", target_col="value")
     answer = own.predict(pl.from_pandas(PERIODS[-1].rename(columns=names)))
     assert isinstance(answer, pl.DataFrame)
     assert answer.columns[:3] == ["sensor", "time", "y_hat"]

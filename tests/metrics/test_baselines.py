@@ -116,7 +116,7 @@ def test_a_slot_without_a_reading_falls_back():
 def test_chunks_of_windows_change_nothing(monkeypatch):
     series, starts = _series(), torch.arange(10, 20)
     whole = naive_errors(series, starts, WINDOW, HORIZON, CALENDAR)
-    monkeypatch.setattr("eac.metrics.baselines._CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr("eac.metrics.baselines.CHUNK_ELEMENTS", 1)
     chunked = naive_errors(series, starts, WINDOW, HORIZON, CALENDAR)
     for name in NAIVE:
         torch.testing.assert_close(chunked[name].state(), whole[name].state())
@@ -158,7 +158,7 @@ def test_forecasting_some_nodes_at_a_time_changes_nothing(monkeypatch):
     series[:, 3] = torch.nan
     arguments = (series, torch.arange(80, 110), 6, 4, Calendar(6, 2))
     whole = naive_errors(*arguments)
-    monkeypatch.setattr("eac.metrics.baselines._CHUNK_ELEMENTS", 130)
+    monkeypatch.setattr("eac.metrics.baselines.CHUNK_ELEMENTS", 130)
     parts = naive_errors(*arguments)
     for name, errors in whole.items():
         torch.testing.assert_close(parts[name].state(), errors.state(), rtol=1e-5, atol=1e-5)

@@ -213,16 +213,15 @@ def test_pretrain_tests_later_periods_without_training(tmp_path):
 
 def test_retrain_starts_every_period_from_the_same_first_weights(tmp_path):
     same = [replace(tiny_period("p0", "abcd"), name=f"p{i}") for i in range(2)]
-    runner = make_runner(tmp_path, MemoryStream(same, name="tiny"), Retrain())
-    first = {name: value.clone() for name, value in runner.forecaster.state_dict().items()}
     seen = []
 
     class Look(Callback):
         def on_train_start(self, trainer, pl_module):
             seen.append({k: v.clone() for k, v in pl_module.state_dict().items()})
 
-    base = runner._make_trainer
-    runner._make_trainer = lambda directory, callbacks: base(directory, (*callbacks, Look()))
+    stream = MemoryStream(same, name="tiny")
+    runner = make_runner(tmp_path, stream, Retrain(), extra=(Look(),))
+    first = {name: value.clone() for name, value in runner.forecaster.state_dict().items()}
     runner.run()
     assert len(seen) == 2
     for state in seen:

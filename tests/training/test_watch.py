@@ -6,7 +6,7 @@ import torch
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.data.core.stream import MemoryStream
+from eac.data.core.stream import GraphStream
 from eac.data.readers.open import open_stream
 from eac.errors import RunError
 from eac.strategies.online_all import OnlineAll
@@ -23,6 +23,22 @@ def make(run_dir, stream, **options):
     data = PeriodData(stream, window=3, horizon=2, batch_size=64)
     trainer = DefaultTrainer(max_epochs=1)
     return StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer, **options)
+
+
+class Growing(GraphStream):
+    """A stream whose periods may be others at each look."""
+
+    name = "tiny"
+
+    def __init__(self, periods):
+        self.periods = list(periods)
+
+    @property
+    def period_names(self):
+        return [period.name for period in self.periods]
+
+    def load(self, index):
+        return self.periods[index]
 
 
 class Steps:
@@ -114,13 +130,14 @@ def test_a_broken_new_period_is_said_once_with_the_reason(tmp_path, frame, caplo
 
 def test_a_period_that_sorts_into_the_middle_is_refused_and_nothing_is_trained_twice(tmp_path):
     periods = [tiny_period(name, "ab", index=i, num_steps=40) for i, name in enumerate("ac")]
-    stream = MemoryStream(periods, name="tiny")
+    between = tiny_period("b", "ab", index=9, num_steps=40)
+    stream = Growing(periods)
     trained = []
     runner = make(tmp_path, stream, after_period=trained.append)
     runner.run()
 
     def late():
-        stream._periods = (periods[0], tiny_period("b", "ab", index=9, num_steps=40), periods[1])
+        stream.periods.insert(1, between)
 
     with pytest.raises(RunError, match="'c' in place 1, but the stream now has 'b' before it"):
         watch(runner, every=1.0, quiet=1.0, timeout=9.0, sleep=Steps(late))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eac.cli.command_parsers import command_parser
 from eac.errors import ConfigError, RunError
 
 EXAMPLE = """\
@@ -18,7 +19,7 @@ and intervals are those of eac report."""
 
 def main(argv: Sequence[str]) -> int:
     """Writes the backtest of one run."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     output, run_dir = Path(arguments.output), Path(arguments.run_dir)
     if output.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
@@ -47,13 +48,13 @@ def _delay(text: str) -> "pd.Timedelta":
         raise ConfigError(f"--delay {text}: give a time, such as 2h or 30min.") from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac backtest",
-        description="Forecasts and intervals over the test parts of a run, as they would have\n"
+        "Forecasts and intervals over the test parts of a run, as they would have\n"
         "been issued when readings come late; one row for each sensor, cutoff and step.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run; its stream is read again")

@@ -32,7 +32,7 @@ CHECK_ENTRY = EntryPoint("eac.cli.dry_run", "mistake")
 
 def main(argv: Sequence[str]) -> int:
     """Runs what is left of a grid and writes its tables; 1 when a cell failed."""
-    arguments = _parser().parse_args(list(argv), argparse.Namespace(given=list(argv)))
+    arguments = make_parser().parse_args(list(argv), argparse.Namespace(given=list(argv)))
     out, console = Path(arguments.out), Console()
     benchmark = _with_data(_benchmark(arguments), console)
     cells = cells_of(benchmark, out)
@@ -126,7 +126,8 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, Any]:
     return pairs
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
     parser = argparse.ArgumentParser(
         "eac benchmark",
         description="Run strategies x backbones x streams x seeds and make their tables. Started "

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from eac.cli.command_parsers import add_tables, command_parser
 from eac.errors import EACError
-from eac.records.horizon_table import METRICS
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
 from eac.report.common.terminal import console, print_table, say
 from eac.report.compare.comparison import Compared, read_runs, tables
@@ -22,7 +22,7 @@ The runs must be of one stream."""
 
 def main(argv: list[str]) -> int:
     """Prints the comparison, or writes it as a page; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         compared = read_runs(arguments.run_dirs, arguments.reference)
         if arguments.html:
@@ -61,13 +61,13 @@ def _tell(compared: Compared, shown: Sequence[MarkedTable], metric: str) -> None
         say(terminal, sentence)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac compare",
-        description="Runs side by side: errors by period and horizon, paired tests against the "
+        "Runs side by side: errors by period and horizon, paired tests against the "
         "first run, and cost.\nBest in bold, second underlined.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument(
         "run_dirs",
@@ -78,15 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--reference", default="", metavar="NAME", help="the run others are tested against"
     )
-    parser.add_argument(
-        "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"
+    add_tables(
+        parser,
+        csv="print the tables as CSV",
+        brief="print the periods and what they show, nothing else",
     )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print Markdown")
-    form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
-    form.add_argument("--csv", action="store_true", help="print the tables as CSV")
-    form.add_argument(
-        "--brief", action="store_true", help="print the periods and what they show, nothing else"
-    )
-    form.add_argument("--html", metavar="FILE", help="write one self-contained page")
     return parser

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from eac.cli.command_parsers import command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import check_counts
@@ -33,7 +34,7 @@ READING_HEADS = ("period", "mean", "std", "min", "max", "zero")
 
 def main(argv: list[str]) -> int:
     """Runs one `eac data` command; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         return arguments.run(arguments)
     except EACError as error:
@@ -41,13 +42,13 @@ def main(argv: list[str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac data",
-        description="Look at your own data before a run: check them, and write what is missing.",
-        epilog=f"{LAYOUTS}\n\nexamples:\n  eac data check counts.csv\n"
+        "Look at your own data before a run: check them, and write what is missing.",
+        f"{LAYOUTS}\n\nexamples:\n  eac data check counts.csv\n"
         "  eac data convert counts.csv counts --to table",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     stream = argparse.ArgumentParser(add_help=False)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from eac.cli.command_parsers import command_parser
 from eac.plain import plain
 
 EXAMPLES = """\
@@ -18,7 +19,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Examines a run; with ``--repair`` trains what is damaged again."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     from eac.artifacts.doctor import Diagnosis, diagnose
 
     run_dir = Path(arguments.run_dir)
@@ -26,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
     for finding in diagnosis.findings:
         print(plain(finding.what))
     if not diagnosis.findings:
-        print(f"{plain(str(run_dir))}: all is well, {diagnosis.periods} periods are done.")
+        done = "1 period is" if diagnosis.periods == 1 else f"{diagnosis.periods} periods are"
+        print(f"{plain(str(run_dir))}: all is well, {done} done.")
         return 0
     command = _command(run_dir, diagnosis.redo_from)
     if diagnosis.settings_lost:
@@ -52,13 +54,13 @@ def _command(run_dir: Path, redo: int | None) -> list[str]:
     return ["run", "--resume", str(run_dir), *again]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac doctor",
-        description="Compares every file of a run with its digest, and names what is damaged,\n"
+        "Compares every file of a run with its digest, and names what is damaged,\n"
         "missing or of another version, period by period.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLES,
     )
     parser.add_argument("run_dir", help="directory of the run")
     parser.add_argument(

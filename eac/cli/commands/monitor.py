@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from eac.cli.command_parsers import command_parser
 from eac.errors import ConfigError
 
 EXAMPLE = """\
@@ -16,7 +17,7 @@ for in what follows."""
 
 def main(argv: Sequence[str]) -> int:
     """Writes and counts the events."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     output = Path(arguments.output)
     if output.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
@@ -46,13 +47,13 @@ def _pair(text: str) -> tuple[str, str]:
     return kind, action
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac monitor",
-        description="Finds sensors that are silent, stuck, spiking, shifted or in another unit,\n"
+        "Finds sensors that are silent, stuck, spiking, shifted or in another unit,\n"
         "and drift of the whole network.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run: its sensors and its step")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eac.cli.command_parsers import command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     asked = not arguments or any(
         arg in ("-h", "--help") or arg.split("=")[0] == "--run" for arg in arguments
     )
-    return _predict(_parser().parse_args(arguments)) if asked else _lightning(arguments)
+    return _predict(make_parser().parse_args(arguments)) if asked else _lightning(arguments)
 
 
 def _lightning(argv: list[str]) -> int:
@@ -53,7 +54,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if output.suffix not in SUFFIXES:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.data.parsing import tabular
-    from eac.data.readers.frame import read_frame
+    from eac.data.readers.frame_files import read_frame
     from eac.serving.predictor import load_run
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
@@ -115,13 +116,13 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     console.print(table)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac predict",
-        description="Forecasts what comes after the last time stamp of the input, with what a run\n"
+        "Forecasts what comes after the last time stamp of the input, with what a run\n"
         "has learned. A sensor that the run has never seen is forecast too, and flagged.",
-        epilog=EXAMPLE_AND_DEVICES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE_AND_DEVICES,
     )
     add = parser.add_argument
     add("--run", required=True, metavar="DIR", help="directory of a run, finished or running")

@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Sequence
 
+from eac.cli.command_parsers import command_parser
 from eac.recipes import KINDS, OF_RUNS, find_config, packaged
 
 
 def main(argv: Sequence[str]) -> int:
     """Lists every configuration with one line each, or prints one of them."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     if arguments.name:
         path = find_config(arguments.name, tuple(KINDS), prefer="recipes")
         print(path.read_text(encoding="utf-8"), end="")
@@ -31,14 +32,14 @@ def _lines() -> list[str]:
     return lines[1:]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac recipes",
-        description="Lists what -c takes by name, from any directory, or prints one of them.",
-        epilog="examples:\n  eac run -c practical --stream counts.csv --run.dir runs/counts\n"
+        "Lists what -c takes by name, from any directory, or prints one of them.",
+        "examples:\n  eac run -c practical --stream counts.csv --run.dir runs/counts\n"
         "  eac run -c eac -c stid --stream counts.csv --run.dir runs/stid\n"
         "  eac recipes practical > mine.yaml        a copy to change: -c mine.yaml",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="?", help="print this one")
     return parser

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from eac.cli.command_parsers import add_tables, command_parser
 from eac.errors import EACError, RunError
 from eac.plain import plain
-from eac.records.horizon_table import METRICS
 from eac.report.common.escapes import json_text
 from eac.report.common.summary import read_finished_run, report_json
 from eac.report.common.tables import print_run, to_csv, to_latex, to_markdown
@@ -30,7 +30,7 @@ examples:
 
 def main(argv: list[str]) -> int:
     """Prints the report of one run, or writes its page; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         if arguments.html or arguments.figures:
             _write(arguments)
@@ -91,28 +91,20 @@ def _write(arguments: argparse.Namespace) -> None:
             print(f"wrote {path}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac report",
-        description="Print the test errors of a run by period and horizon, beside naive\n"
+        "Print the test errors of a run by period and horizon, beside naive\n"
         "forecasts, or write them as one page with figures.",
-        epilog=COLUMNS_AND_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        COLUMNS_AND_EXAMPLES,
     )
     parser.add_argument("run_dir", help="directory of the run, as given to eac run --run.dir")
-    parser.add_argument(
-        "--metric", choices=METRICS, default="MAE", help="metric of the tables (default: MAE)"
+    add_tables(
+        parser,
+        json="print JSON, all metrics",
+        csv="print every error, all metrics, one per line",
+        all="print a table for every period, not the latest alone",
     )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON, all metrics")
-    form.add_argument("--markdown", action="store_true", help="print Markdown")
-    form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
-    form.add_argument(
-        "--csv", action="store_true", help="print every error, all metrics, one per line"
-    )
-    form.add_argument(
-        "--all", action="store_true", help="print a table for every period, not the latest alone"
-    )
-    form.add_argument("--html", metavar="FILE", help="write one self-contained page")
     parser.add_argument("--figures", metavar="DIR", help="write every figure as SVG and PNG")
     return parser

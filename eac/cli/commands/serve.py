@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from eac.cli.command_parsers import command_parser
 from eac.errors import ConfigError, RunError
 
 TOKEN = "EAC_ADMIN_TOKEN"
@@ -23,7 +24,7 @@ acknowledged. Routes that change what is served need a token in the environment:
 
 def main(argv: Sequence[str]) -> int:
     """Serves until it is stopped."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     missing = [n for n in ("fastapi", "uvicorn", "prometheus_client") if _absent(n)]
     if missing:
         raise RunError(f"eac serve needs {', '.join(missing)}: pip install 'eac[serve]'")
@@ -72,13 +73,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    parser = command_parser(
         "eac serve",
-        description="Serves the forecasts of a run: POST /observe, GET /forecast, /sensors,\n"
+        "Serves the forecasts of a run: POST /observe, GET /forecast, /sensors,\n"
         "/events, /readings, /metrics, /docs, and a live page.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run, finished or running")

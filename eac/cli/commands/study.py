@@ -21,7 +21,7 @@ from eac.report.common.studies import (
 
 def main(argv: Sequence[str]) -> int:
     """Prints one study as CSV."""
-    arguments = _parser().parse_args(list(argv))
+    arguments = make_parser().parse_args(list(argv))
     lines = arguments.study(arguments.path)
     print("\n".join(lines))
     return 0
@@ -65,7 +65,8 @@ def _spectrum(path: str) -> Iterator[str]:
             yield f"{file.parent.name},{len(prompts)},{rank},{share:.6f}"
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
     parser = argparse.ArgumentParser(
         "eac study", description="Studies behind node prompts, as CSV."
     )

@@ -12,33 +12,21 @@ from torch import Tensor
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import draw_disguises, draw_nodes
 from eac.data.batches.needs import Needs
-from eac.data.batches.preparation import (
-    Layout,
-    before_period,
-    check_mapped,
-    check_needs,
-    covariate_scale,
-    fit_scales,
-    prepare,
-    steps_of_history,
-)
-from eac.data.batches.ready import Learner, Ready
-from eac.data.batches.sampler import Loader, SharedBatches, StartBatches, loader
+from eac.data.batches.preparation import Layout, check_needs
+from eac.data.batches.ready import Learner, Maker, Ready
+from eac.data.batches.sampler import Loader, StartBatches, in_time, loader
 from eac.data.batches.spread import Spread, spread
+from eac.data.batches.starts import Starts
 from eac.data.batches.tensors import PeriodTensors, PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import Split, check_counts, check_fractions, check_shares, window_starts
+from eac.data.core.windows import Split, check_counts, check_fractions, check_shares
 from eac.data.readers.open import open_stream
-from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
 from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
 from eac.protocols.draws import Draws, OwnDraws
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
-
-EVAL_READINGS = 1 << 23
-"""Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
 
 
 class PeriodData(LightningDataModule):
@@ -128,7 +116,7 @@ class PeriodData(LightningDataModule):
         self._refitting = False
         self._ready: Ready | None = None
         self._made: dict[Needs, Ready] = {}
-        self._spans: dict[int, Span] = {}
+        self._maker = Maker(self.layout, self.fractions, rehearsal, nodes_per_window)
 
     def for_period(self, period: int | str) -> "PeriodData":
         """The same settings on another period of the same stream."""
@@ -207,18 +195,13 @@ class PeriodData(LightningDataModule):
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
-        starts = window_starts(
-            self.split.part(part), self.window, self.horizon, period=self.period.name, part=part
-        )
-        return starts if self.protocol.keep_last_window or len(starts) == 1 else starts[:-1]
+        return self._starts.of(part)
 
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
-        own, older = self.starts("train"), self._older_starts()
-        if self._refitting:
-            own = torch.arange(int(own[0]), int(self.starts("val")[-1]) + 1)
-        own = own.flip(0) if self.protocol.windows_from_end else own
-        sampler = StartBatches(
+        own = self._starts.trained(with_validation=self._refitting)
+        older = self._starts.before(self.full)
+        batches = StartBatches(
             len(own),
             self.batch_size,
             seed_of=self.draws.order_seeds(self.index),
@@ -226,14 +209,13 @@ class PeriodData(LightningDataModule):
             older_share=self.rehearsal,
             num_batches=self.steps_per_epoch,
         )
-        return self._loader(torch.cat([own, older]), sampler, fill=True)
+        return loader(torch.cat([own, older]), batches, self.trainer, fill=True)
 
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
-        starts, some = self._val_starts(), self.val_spread
-        starts = starts.flip(0) if self.protocol.windows_from_end else starts
+        starts, some = self._starts.shown(self._val_starts), self.val_spread
         size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
-        return self._in_order(starts, size, None if some is None else some.per_window)
+        return self._in_time(starts, size, None if some is None else some.per_window)
 
     @property
     def val_spread(self) -> Spread | None:
@@ -245,11 +227,11 @@ class PeriodData(LightningDataModule):
         trained, whole = self.ready.trained.tensors, self.protocol.validate_by_batch
         if whole or self.nodes_per_window is None or trained.loss_nodes is not None:
             return None
-        return spread(self._val_starts(), trained.num_nodes) if self._fitting else None
+        return spread(self._val_starts, trained.num_nodes) if self._fitting else None
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
-        return self._in_order(self.starts("test"), self.eval_batch_size)
+        return self._in_time(self.starts("test"), self.eval_batch_size)
 
     def predict_dataloader(self) -> Loader:
         """The test windows again."""
@@ -279,49 +261,24 @@ class PeriodData(LightningDataModule):
 
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
-            by_node, period = self.nodes_per_window, self.period
-            check_mapped(
-                period, carry=self.layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node
-            )
-            lead = steps_of_history(needs, period, self.horizon)
-            if self.rehearsal:
-                most = REHEARSED_READINGS // period.num_nodes
-                lead += steps_before(self.stream, self.index, most=most, known=self._spans)
-            known = covariate_scale(self.stream, needs.covariates, self.fractions)
-            scales = fit_scales(period, self.split, self.layout, known)
-            before = before_period(self.stream, self.index, lead, needs.covariates)
-            tensors = prepare(period, before, scales, self.layout, needs)
-            self._made[needs] = Ready.of(tensors, scales, needs, by_node=bool(by_node))
+            made = self._maker.made(self.stream, self.index, self.period, needs)
+            self._made[needs] = made
         return self._made[needs]
 
-    def _older_starts(self) -> Int[Tensor, " window"]:
-        """First steps, before the period, of windows that end before it."""
-        lags = (lag.steps for lag in self.full.lags)
-        reached = self.full.lead - max(lags, default=0)
-        return torch.arange(-reached, max(1 - self.window - self.horizon, -reached))
+    @property
+    def _starts(self) -> Starts:
+        return Starts(self.split, self.window, self.horizon, self.protocol, self.period.name)
+
+    @property
+    def _val_starts(self) -> Int[Tensor, " window"]:
+        return self._starts.validated(self.val_windows)
 
     @property
     def _fitting(self) -> bool:
         return self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
 
-    def _val_starts(self) -> Int[Tensor, " window"]:
-        starts = self.starts("val")
-        most = self.val_windows or len(starts)
-        return starts[:: -(-len(starts) // most)]
-
-    def _in_order(
+    def _in_time(
         self, starts: Int[Tensor, " window"], most: int, per_window: int | None = None
     ) -> Loader:
-        per_window = per_window or self.period.num_nodes
-        fitting = EVAL_READINGS // (per_window * max(self.window, self.horizon))
-        batches = StartBatches(len(starts), min(most, max(1, fitting)), seed_of=None)
-        return self._loader(starts, batches, fill=False)
-
-    def _loader(
-        self, starts: Int[Tensor, " window"], batches: StartBatches, *, fill: bool
-    ) -> Loader:
-        """A loader of start steps; several processes share out each batch among them."""
-        if self.trainer is None or self.trainer.world_size == 1:
-            return loader(starts, batches)
-        share = self.trainer.global_rank, self.trainer.world_size
-        return loader(starts, SharedBatches(batches, *share, fill=fill))
+        steps, nodes = max(self.window, self.horizon), per_window or self.period.num_nodes
+        return loader(starts, in_time(len(starts), most, nodes * steps), self.trainer, fill=False)

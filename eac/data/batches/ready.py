@@ -1,14 +1,27 @@
 """A period made ready for a Trainer, built once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningDataModule
 
 from eac.data.batches.needs import Needs
-from eac.data.batches.preparation import Scales
+from eac.data.batches.preparation import (
+    Layout,
+    Scales,
+    before_period,
+    check_mapped,
+    covariate_scale,
+    fit_scales,
+    prepare,
+    steps_of_history,
+)
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.period import Period
+from eac.data.core.stream import GraphStream
+from eac.data.core.windows import Split
+from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
 from eac.typing import NodeIndex
 
 
@@ -66,6 +79,40 @@ class Ready:
         nodes = torch.arange(self.full.num_nodes) if nodes is None else nodes
         some = self.full.subset(nodes, loss_nodes).with_neighbours(self.needs.neighbours)
         return replace(self, trained=Placed(some.by_node() if self.by_node else some))
+
+
+@dataclass(frozen=True, eq=False)
+class Maker:
+    """Makes periods of a stream ready, all of them the same way.
+
+    Attributes:
+        layout: Windows, scaling, and what fills gaps.
+        fractions: Shares of the training and the validation part.
+        rehearsal: Share of the training windows that earlier periods give.
+        nodes_per_window: Nodes of a training window; None takes all.
+        spans: What is known of the earlier periods, by position.
+    """
+
+    layout: Layout
+    fractions: tuple[float, float]
+    rehearsal: float
+    nodes_per_window: int | None
+    spans: dict[int, Span] = field(default_factory=dict)
+
+    def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
+        """The period at ``index`` of a stream, with what a backbone needs."""
+        layout, by_node = self.layout, self.nodes_per_window
+        check_mapped(period, carry=layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node)
+        lead = steps_of_history(needs, period, layout.horizon)
+        if self.rehearsal:
+            most = REHEARSED_READINGS // period.num_nodes
+            lead += steps_before(stream, index, most=most, known=self.spans)
+        known = covariate_scale(stream, needs.covariates, self.fractions)
+        split = Split.by_fraction(period.num_steps, self.fractions)
+        scales = fit_scales(period, split, layout, known)
+        before = before_period(stream, index, lead, needs.covariates)
+        tensors = prepare(period, before, scales, layout, needs)
+        return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
 
 @runtime_checkable

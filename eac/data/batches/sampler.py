@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Int
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 Loader = DataLoader[Int[Tensor, " batch"]]
 """Of start steps, batch by batch."""
+EVAL_READINGS = 1 << 23
+"""Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
 
 
 class StartBatches(Sampler[Tensor]):
@@ -100,7 +103,7 @@ class SharedBatches(Sampler[Tensor]):
             yield share if len(share) or not self._fill else batch[:1]
 
 
-class Starts(Dataset[Tensor]):
+class BatchesOf(Dataset[Tensor]):
     """Start steps of windows, indexed by whole batches."""
 
     def __init__(self, starts: Int[Tensor, " window"]):
@@ -113,7 +116,25 @@ class Starts(Dataset[Tensor]):
         return self.starts[batch]
 
 
-def loader(starts: Int[Tensor, " window"], batches: StartBatches | SharedBatches) -> Loader:
-    """A loader of start steps with a generator of its own, which draws nothing from torch's."""
+def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatches:
+    """Batches in order of time, each of at most so many windows, and of ``EVAL_READINGS``."""
+    fitting = max(1, EVAL_READINGS // readings_per_window)
+    return StartBatches(num_windows, min(most, fitting), seed_of=None)
+
+
+def loader(
+    starts: Int[Tensor, " window"], batches: StartBatches, trainer: Trainer | None, *, fill: bool
+) -> Loader:
+    """A loader of start steps with a generator of its own, which draws nothing from torch's.
+
+    Args:
+        starts: First steps of the windows that ``batches`` numbers.
+        batches: The batches of all processes together.
+        trainer: Knows how many processes share out each batch among them; None: one.
+        fill: As in ``SharedBatches``.
+    """
+    shared: StartBatches | SharedBatches = batches
+    if trainer is not None and trainer.world_size > 1:
+        shared = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
     generator = torch.Generator().manual_seed(0)
-    return DataLoader(Starts(starts), sampler=batches, batch_size=None, generator=generator)
+    return DataLoader(BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from math import gcd
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -11,15 +10,24 @@ from numpy import ndarray
 from torch import Tensor
 
 from eac.data.core.hours import OpenHours
+from eac.data.core.wall import (
+    DAY,
+    DAYS_OF_WEEK,
+    MONDAY,
+    MONTH,
+    MONTHS_OF_YEAR,
+    TICK,
+    WEEK,
+    WEEKS_OF_YEAR,
+    in_zone,
+    monday_of,
+    month_number,
+    months_later,
+    on_wall,
+    phase,
+    plain_step,
+)
 from eac.errors import StreamError
-
-DAY = timedelta(days=1)
-WEEK = 7 * DAY
-MONTH = timedelta(days=365.25) / 12
-MONDAY = datetime(1970, 1, 5)
-MONTHS_OF_YEAR = 12
-WEEKS_OF_YEAR = 52
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Calendar:
         if hours is not None:
             return _open_calendar(start, step, hours)
         slots, days = _cycles_of(step)
-        first = (_naive(start) - MONDAY) // _plain(step) % (slots * days)
+        first = (on_wall(start) - MONDAY) // plain_step(step) % (slots * days)
         return Calendar(slots, days, first, start, step)
 
     @property
@@ -109,7 +117,7 @@ class Calendar:
             return "", "year" if self.days_per_week > 1 else ""
         if self.step is None or self.hours is not None:
             return "day", "week"
-        length, week = self.steps_per_day * _plain(self.step), self.days_per_week
+        length, week = self.steps_per_day * plain_step(self.step), self.days_per_week
         day = "day" if length == DAY else ""
         if length * week == WEEK or (day and week < DAYS_OF_WEEK):
             return day, "week"
@@ -131,16 +139,16 @@ class Calendar:
             return self.start + step * self.step
         wall = self.wall_times(range(step, step + 1))[0].item()
         naive = self.start.replace(tzinfo=None)
-        return _in_zone(naive + (wall - _naive(self.start)), self.start)
+        return in_zone(naive + (wall - on_wall(self.start)), self.start)
 
     def wall_times(self, steps: range) -> Shaped[ndarray, " step"]:
         """What a clock on the wall shows at each of these steps, as ``datetime64[us]``."""
         if self.start is None or self.step is None:
             raise StreamError("a clock of slots has no time stamps.")
-        first, number = np.datetime64(_naive(self.start), "us"), np.arange(steps.start, steps.stop)
+        first, number = np.datetime64(on_wall(self.start), "us"), np.arange(steps.start, steps.stop)
         if self.months:
-            return _months_later(first, number * self.months)
-        tick = np.timedelta64(_plain(self.step) // _TICK, "us")
+            return months_later(first, number * self.months)
+        tick = np.timedelta64(plain_step(self.step) // TICK, "us")
         if self.hours is None:
             return first + number * tick
         days, week = np.array(self.hours.days), np.timedelta64(DAYS_OF_WEEK, "D")
@@ -148,8 +156,8 @@ class Calendar:
         weeks, weekday = np.divmod(day, self.days_per_week)
         slots = np.array(self.hours.slots)[place]
         return (
-            _monday_of(first)
-            + _phase(_naive(self.start), self.step)
+            monday_of(first)
+            + phase(on_wall(self.start), self.step)
             + weeks * week
             + days[weekday] * np.timedelta64(1, "D")
             + slots * tick
@@ -159,20 +167,20 @@ class Calendar:
         """The step whose time stamp this is, which may lie before the first; None for no step."""
         if self.start is None or self.step is None:
             return None
-        wall, begin = _naive(moment), _naive(self.start)
+        wall, begin = on_wall(moment), on_wall(self.start)
         if self.months:
-            whole, rest = divmod(_month(wall) - _month(begin), self.months)
+            whole, rest = divmod(month_number(wall) - month_number(begin), self.months)
             return (
                 whole if not rest and self.wall_times(range(whole, whole + 1))[0] == wall else None
             )
-        steps = (wall - begin) / _plain(self.step)
+        steps = (wall - begin) / plain_step(self.step)
         if abs(steps - round(steps)) > 1e-6:
             return None
         if self.hours is None:
             return round(steps)
-        week, rest = divmod(wall - _monday_of(begin), WEEK)
+        week, rest = divmod(wall - monday_of(begin), WEEK)
         day, since = divmod(rest, DAY)
-        slot = since // _plain(self.step)
+        slot = since // plain_step(self.step)
         if day not in self.hours.days or slot not in self.hours.slots:
             return None
         days = week * self.days_per_week + self.hours.days.index(day)
@@ -206,9 +214,6 @@ class Calendar:
         return replace(self, start_slot=slot, start=self.time_of(steps))
 
 
-DAYS_OF_WEEK = 7
-
-
 def zone_name(moment: datetime) -> str | None:
     """Name of the time zone of a time stamp, or its offset; None without one."""
     if moment.tzinfo is None:
@@ -220,7 +225,7 @@ def zone_name(moment: datetime) -> str | None:
 
 def _cycles_of(step: timedelta) -> tuple[int, int]:
     """Steps of a whole number of days, and how many of those make weeks, or a year."""
-    tick, day, week = _plain(step) // _TICK, DAY // _TICK, WEEK // _TICK
+    tick, day, week = plain_step(step) // TICK, DAY // TICK, WEEK // TICK
     if tick >= week:
         year = WEEKS_OF_YEAR * week
         return 1, year // tick if year % tick == 0 else 1
@@ -230,9 +235,9 @@ def _cycles_of(step: timedelta) -> tuple[int, int]:
 
 def _open_calendar(start: datetime, step: timedelta, hours: OpenHours) -> Calendar:
     slots, days = len(hours.slots), len(hours.days)
-    slot = (_naive(start) - datetime.combine(_naive(start).date(), time())) // _plain(step)
+    slot = (on_wall(start) - datetime.combine(on_wall(start).date(), time())) // plain_step(step)
     whole = slots == hours.slots_of_day and days == DAYS_OF_WEEK
-    if _plain(step) * hours.slots_of_day != DAY or whole:
+    if plain_step(step) * hours.slots_of_day != DAY or whole:
         raise StreamError(
             f"open hours of {slots} of {hours.slots_of_day} slots and {days} days do not go with "
             f"steps of {in_words(step)}. Leave hours out."
@@ -250,59 +255,13 @@ def in_words(step: timedelta) -> str:
         >>> in_words(timedelta(hours=2)), in_words(timedelta(milliseconds=1500))
         ('2 h', '1.5 s')
     """
-    ticks = _plain(step) // _TICK
+    ticks = plain_step(step) // TICK
     units = [("d", DAY), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1))]
     for name, unit in units:
-        if ticks and ticks % (unit // _TICK) == 0:
-            return f"{ticks // (unit // _TICK)} {name}"
+        if ticks and ticks % (unit // TICK) == 0:
+            return f"{ticks // (unit // TICK)} {name}"
     for name, unit in units:
-        if ticks > 2 * (unit // _TICK):
+        if ticks > 2 * (unit // TICK):
             whole, rest = divmod(timedelta(microseconds=ticks), unit)
             return f"{whole} {name} {in_words(rest)}"
     return f"{ticks / 1e6:.10g} s"
-
-
-def _plain(step: timedelta) -> timedelta:
-    """A step of pandas as one of the standard library."""
-    return step.to_pytimedelta() if hasattr(step, "to_pytimedelta") else step  # pyright: ignore
-
-
-def _naive(moment: datetime) -> datetime:
-    """What a clock on the wall shows, of the standard library."""
-    if hasattr(moment, "to_pydatetime"):
-        moment = moment.replace(nanosecond=0).to_pydatetime()  # pyright: ignore
-    return moment.replace(tzinfo=None)
-
-
-def _in_zone(naive: datetime, like: datetime) -> datetime:
-    return naive if like.tzinfo is None else naive.replace(tzinfo=like.tzinfo)
-
-
-def _monday_of(moment: Any) -> Any:
-    """Midnight of the Monday of its week."""
-    if isinstance(moment, datetime):
-        return MONDAY + (moment - MONDAY) // WEEK * WEEK
-    return np.datetime64(_monday_of(moment.item()), "us")
-
-
-def _phase(start: datetime, step: timedelta) -> Any:
-    """How far into its slot a step begins."""
-    midnight = datetime.combine(start.date(), time())
-    return np.timedelta64((start - midnight) % _plain(step) // _TICK, "us")
-
-
-def _month(moment: datetime) -> int:
-    return moment.year * MONTHS_OF_YEAR + moment.month - 1
-
-
-def _months_later(first: Any, months: Int[ndarray, " step"]) -> Shaped[ndarray, " step"]:
-    """The same day of later months, or their last day where that is what the first one is."""
-    month = first.astype("datetime64[M]")
-    within = first - month.astype("datetime64[us]")
-    last = (month + 1).astype("datetime64[us]") - month.astype("datetime64[us]")
-    later = month + months
-    starts, ends = (m.astype("datetime64[us]") for m in (later, later + 1))
-    day = np.timedelta64(1, "D")
-    if last - within <= day:
-        return ends - (last - within)
-    return np.minimum(starts + within, ends - day + within % day)

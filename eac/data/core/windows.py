@@ -83,7 +83,7 @@ def gather(
     """
     if nodes is not None:
         return series.unfold(0, length, 1)[starts[:, None], nodes]
-    if series.stride(0) == 1 < series.shape[1]:
+    if not torch.compiler.is_compiling() and series.stride(0) == 1 < series.shape[1]:
         return series.unfold(0, length, 1)[starts]
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())

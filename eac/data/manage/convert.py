@@ -16,7 +16,7 @@ from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream
 from eac.data.parsing import files
 from eac.data.parsing.form import AUTO, Form
-from eac.data.parsing.grid import frequency_text
+from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import with_closed
 from eac.data.readers.covariate_table import covariate_table
 from eac.data.readers.npy import write_clock, write_series

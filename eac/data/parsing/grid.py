@@ -11,19 +11,19 @@ from numpy import ndarray
 
 from eac.data.core.calendar import in_words
 from eac.data.parsing.form import Form
+from eac.data.parsing.frequency import DAY, HOUR, MINUTE, SECOND, parse_frequency, step_of
 from eac.errors import StreamError
 
 TOLERANCE = 0.1
 """Share of a step by which a time stamp may be off its place on the grid."""
 FEW_STEPS = 100
 """A grid of fewer steps may be as empty as it likes."""
-_SECOND, _MINUTE, _HOUR, _DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 _ROUND = np.array(
     sorted(
-        {n * _SECOND for n in (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)}
-        | {n * _MINUTE for n in (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)}
-        | {n * _HOUR for n in range(1, 24)}
-        | {n * _DAY for n in (1, 2, 7, 14, 28)}
+        {n * SECOND for n in (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)}
+        | {n * MINUTE for n in (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)}
+        | {n * HOUR for n in range(1, 24)}
+        | {n * DAY for n in (1, 2, 7, 14, 28)}
     ),
     dtype=np.int64,
 )
@@ -52,7 +52,7 @@ class Grid:
         if self.months:
             month = _months(moments)
             return (month - month.min()) // self.months
-        return (moments - moments.min()) // _step_of(self.step)
+        return (moments - moments.min()) // step_of(self.step)
 
 
 def find_grid(
@@ -92,7 +92,7 @@ def find_grid(
         gaps = np.concatenate([np.diff(part) for part in sorted_parts])
         step = _most_frequent(gaps, what)
     else:
-        step = _step_of(declared)
+        step = step_of(declared)
     exact = all(_is_exact(part, step) for part in sorted_parts)
     emptiest = max(_empty(part, step) for part in sorted_parts)
     if exact and emptiest <= form.max_empty:
@@ -109,65 +109,8 @@ def find_grid(
     raise StreamError(message + _suspect(meant, step))
 
 
-def parse_frequency(text: object, what: str) -> pd.Timedelta | int:
-    """A time step such as ``1h``, ``15min`` or ``D``; a number of months for ``MS``, ``QS``, ``Y``.
-
-    Example:
-        >>> parse_frequency("500ms", "x"), parse_frequency("QS", "x")
-        (Timedelta('0 days 00:00:00.500000'), 3)
-    """
-    count, unit = _split(str(text).strip())
-    if unit in MONTHS and count >= 1:
-        return int(count) * MONTHS[unit]
-    wrong = (
-        f"{what}: frequency {text!r} is not a fixed time step. Give one such as 5min, 1h, 1D or W, "
-        "or MS, QS or YS for months, quarters and years."
-    )
-    if unit.startswith("W"):
-        return pd.Timedelta(days=7 * count)
-    try:
-        step = pd.Timedelta(pd.tseries.frequencies.to_offset(str(text)))  # pyright: ignore
-    except (ValueError, TypeError, OverflowError) as error:
-        if unit in ("D",):
-            return pd.Timedelta(days=count)
-        raise StreamError(wrong) from error
-    if step <= pd.Timedelta(0):
-        raise StreamError(f"{what}: frequency {text!r} is not positive.")
-    if step < pd.Timedelta(microseconds=1) or step % pd.Timedelta(microseconds=1):
-        raise StreamError(f"{what}: frequency {text!r} is not a whole number of microseconds.")
-    return step
-
-
-MONTHS = {"MS": 1, "ME": 1, "M": 1, "QS": 3, "QE": 3, "Q": 3, "YS": 12, "YE": 12, "Y": 12}
-
-
-def frequency_text(step: timedelta, months: int = 0) -> str:
-    """What ``parse_frequency`` reads, exactly.
-
-    Example:
-        >>> frequency_text(timedelta(seconds=1.5)), frequency_text(timedelta(hours=7))
-        ('1500ms', '7h')
-    """
-    if months:
-        return f"{months}MS"
-    ticks = _step_of(pd.Timedelta(step))
-    for name, unit in (("D", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", _SECOND), ("ms", 1000)):
-        if ticks % unit == 0:
-            return f"{ticks // unit}{name}"
-    return f"{ticks}us"
-
-
-def _split(text: str) -> tuple[int, str]:
-    digits = len(text) - len(text.lstrip("0123456789"))
-    return int(text[:digits] or 1), text[digits:].strip()
-
-
 def _micro(stamps: pd.DatetimeIndex) -> Int[ndarray, " row"]:
     return stamps.as_unit("us").asi8
-
-
-def _step_of(step: pd.Timedelta) -> int:
-    return int(step.to_numpy().astype("timedelta64[us]").astype(np.int64))
 
 
 def _delta(step: int) -> pd.Timedelta:
@@ -194,7 +137,7 @@ def _months_between(parts: list[ndarray]) -> int:
     """Months in a step where stamps are of the same day of months, or of their last; else 0."""
     step = 0
     for part in parts:
-        if len(part) < 3 or np.diff(part).min() < 28 * _DAY or not _same_day(part):
+        if len(part) < 3 or np.diff(part).min() < 28 * DAY or not _same_day(part):
             return 0
         step = gcd(step, int(np.gcd.reduce(np.diff(_months(part)))))
     return step if step in (1, 2, 3, 4, 6, 12) else 0
@@ -204,7 +147,7 @@ def _same_day(part: Int[ndarray, " row"]) -> bool:
     stamps = part.astype("datetime64[us]")
     month = stamps.astype("datetime64[M]")
     since, left = stamps - month, (month + 1).astype("datetime64[us]") - stamps
-    return bool((since == since[0]).all() or ((left == left[0]).all() and left[0] <= _DAY))
+    return bool((since == since[0]).all() or ((left == left[0]).all() and left[0] <= DAY))
 
 
 def _check_months(
@@ -257,12 +200,12 @@ def _step_meant(
 
 def _rounded(moments: Int[ndarray, " row"], step: int) -> Int[ndarray, " row"] | None:
     """Stamps on a grid of this step that begins at midnight, or where most stamps are."""
-    monday = 4 * _DAY
+    monday = 4 * DAY
     off = (moments - monday + step // 2) % step - step // 2
     if np.abs(off).max() > TOLERANCE * step:
         turn = np.exp(2j * np.pi * off / step)
         phase = round(float(np.angle(turn.mean())) / (2 * np.pi) * step)
-        unit = max(1, next((u for u in (_MINUTE, _SECOND, 1000) if step >= 20 * u), 1))
+        unit = max(1, next((u for u in (MINUTE, SECOND, 1000) if step >= 20 * u), 1))
         phase = round(phase / unit) * unit
         off = (moments - monday - phase + step // 2) % step - step // 2
     return None if np.abs(off).max() > TOLERANCE * step else moments - off

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,18 +16,16 @@ from eac.data.core.graph import Graph
 from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.parsing import columns, files, tabular
-from eac.data.parsing.form import FORM_KEYS, Form
+from eac.data.parsing import columns, tabular
+from eac.data.parsing.form import Form
 from eac.data.parsing.grid import Grid, find_grid
 from eac.data.parsing.hours import hours_of, only_open
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
-from eac.data.readers.layout import LONG, long_columns, read_long, settings_beside
+from eac.data.readers.layout import LONG, long_columns
 from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
-from eac.typing import StrPath
 
-KNOWN_KEYS = ("name", "unit", "source", "period", "covariates", *FORM_KEYS)
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
@@ -216,79 +213,6 @@ class FrameStream(GraphStream):
         edges = self._edges[name]
         inside = edges["source"].isin(ids) & edges["target"].isin(ids)
         return columns.edge_graph(edges[inside], ids, what)
-
-
-def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
-    """The long frame in a folder or a file.
-
-    A folder holds ``series.csv`` (or ``.parquet``, or parts of one frame), and when wanted
-    ``edges.csv``, ``nodes.csv`` and a ``stream.yaml`` with ``name``, ``unit``, ``source``,
-    ``period``, ``covariates`` and the keys of ``Form``. A single file ``<stem>.csv`` has its edges
-    in ``<stem>_edges.csv`` or ``edges.csv`` beside it, and its settings in ``<stem>.yaml`` or
-    ``stream.yaml``. Without edges there are none. A column ``period`` cuts the frame unless
-    the settings say otherwise.
-
-    Args:
-        path: The folder or the file.
-        form: How the columns are to be understood; goes before the settings.
-    """
-    path = Path(path)
-    in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
-    series = (files.find_table(path, "series") or path) if in_folder else path
-    folder = path if in_folder else path.parent
-    what, yaml = f"stream {series}", settings_beside(path)
-    settings = files.read_settings(yaml, KNOWN_KEYS)
-    form = Form.of_settings(yaml, settings).with_said(form or Form())
-    frame = read_long(series, what, form)
-    edges = _edge_file(series, folder, in_folder)
-    nodes = folder / "nodes.csv"
-    stem = path.resolve().name if in_folder else files.stem_of(path)
-    stream = FrameStream(
-        frame,
-        tabular.read_text(edges, what, form) if edges.exists() or edges.is_symlink() else None,
-        period=_period_rule(yaml, settings, frame),
-        nodes=tabular.read_nodes(nodes, what) if in_folder and nodes.is_file() else None,
-        covariates=[str(column) for column in files.list_of(yaml, settings, "covariates")],
-        name=str(settings.get("name") or stem),
-        form=replace(form, id_col=None, time_col=None, target_col=None),
-    )
-    stream.unit = str(settings.get("unit") or "")
-    stream.source = str(settings.get("source") or "")
-    return stream
-
-
-def read_frame(path: StrPath, form: Form, what: str) -> tuple[pd.DataFrame, Form]:
-    """The frame ``unique_id, ds, y`` of a file or folder, and how its values are to be understood.
-
-    Args:
-        path: As ``read_frame_stream`` takes it; its settings are used too.
-        form: Goes before the settings.
-        what: Begins the message of an error.
-    """
-    path = Path(path)
-    yaml = settings_beside(path)
-    form = Form.of_settings(yaml, files.read_settings(yaml, KNOWN_KEYS)).with_said(form)
-    in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
-    series = (files.find_table(path, "series") or path) if in_folder else path
-    return read_long(series, what, form), replace(form, id_col=None, time_col=None, target_col=None)
-
-
-def _period_rule(yaml: Path, settings: dict, frame: pd.DataFrame) -> PeriodRule:
-    rule = settings.get("period", "period" if "period" in frame.columns else None)
-    if rule is not None and not isinstance(rule, str | list):
-        raise StreamError(
-            f"{yaml}: period is {rule!r}. Give the name of a column, an offset such as YS, or a "
-            "list of time stamps."
-        )
-    return rule
-
-
-def _edge_file(series: Path, folder: Path, in_folder: bool) -> Path:
-    own = folder / f"{files.stem_of(series)}_edges.csv"
-    shared = folder / "edges.csv"
-    if in_folder or (shared.is_file() and not own.is_file()):
-        return shared
-    return own
 
 
 def _with_frequency(form: Form, frequency: str | None) -> Form:

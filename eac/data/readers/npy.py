@@ -15,7 +15,7 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.pieces import ELEMENTS
 from eac.data.parsing import columns, files
 from eac.data.parsing.form import Form
-from eac.data.parsing.grid import frequency_text, parse_frequency
+from eac.data.parsing.frequency import frequency_text, parse_frequency
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 from eac.files import write_text, writing

@@ -1,11 +1,8 @@
 """Reader of the published layout: one array of readings and one dense adjacency per period."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from eac.data.core.stream import GraphStream
 from eac.data.parsing import files
 from eac.data.parsing.form import Form
 from eac.data.parsing.hours import hours_of, only_open
+from eac.data.readers.npz_arrays import num_steps, read_array
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -44,10 +42,6 @@ KNOWN_KEYS = (
     "max_nodes",
 )
 KNOWN_PERIOD_KEYS = ("name", "start_slot", "start", "node_ids")
-_UNREADABLE = (
-    *(ValueError, OSError, AttributeError, KeyError, EOFError, TypeError, NotImplementedError),
-    *(SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error),
-)
 
 
 class NpzStream(GraphStream):
@@ -144,7 +138,7 @@ class NpzStream(GraphStream):
 
     def _read_series(self, name: str) -> Float[ndarray, "time node"]:
         what = f"period {name!r}"
-        array = _read_array(self._series_file(name), what, self.form)
+        array = read_array(self._series_file(name), what, self.form)
         if array.ndim == 3 and array.shape[2] == 1:
             array = array[:, :, 0]
         if array.ndim != 2:
@@ -173,7 +167,7 @@ class NpzStream(GraphStream):
     def _read_graph(self, name: str, series_shape: tuple[int, ...]) -> Graph:
         what = f"period {name!r}"
         path = self.path / GRAPH_FOLDER / f"{name}_adj.npz"
-        matrix = _read_array(path, what, self.form)
+        matrix = read_array(path, what, self.form)
         steps, nodes = series_shape
         if matrix.shape != (nodes, nodes):
             swapped = " The series looks transposed: give [time node]." * (
@@ -202,7 +196,7 @@ class NpzStream(GraphStream):
         days = files.whole_number(self._yaml, settings, "days_per_week", 7)
         if "frequency" in settings:
             from eac.data.parsing import columns
-            from eac.data.parsing.grid import parse_frequency
+            from eac.data.parsing.frequency import parse_frequency
 
             step = parse_frequency(settings["frequency"], str(self._yaml))
             if isinstance(step, int):
@@ -220,7 +214,7 @@ class NpzStream(GraphStream):
             if "start_slot" in entry:
                 return files.whole_number(self._yaml, entry, "start_slot", 0) + steps
             if position:
-                steps += _num_steps(self._series_file(names[position - 1]))
+                steps += num_steps(self._series_file(names[position - 1]))
         return steps
 
     def _start(self, index: int, step: timedelta) -> datetime:
@@ -232,7 +226,7 @@ class NpzStream(GraphStream):
             if start is not None:
                 return self._stamp(start) + steps * step
             if position:
-                steps += _num_steps(self._series_file(names[position - 1]))
+                steps += num_steps(self._series_file(names[position - 1]))
         raise StreamError(
             f"{self._yaml} gives a frequency but no start. Give start, for the stream or "
             "for each period."
@@ -251,52 +245,3 @@ class NpzStream(GraphStream):
                 "2024-01-31 13:00."
             ) from error
         return stamps.localised(stamps.wall[0])
-
-
-def _read_array(path: Path, what: str, form: Form) -> ndarray:
-    files.require_file(path, what)
-    try:
-        shape, dtype = _checked_header(path, what)
-        if dtype.kind not in "biuf":
-            raise StreamError(f"{what}: x in {path} holds {dtype}. Give numbers.")
-        size = 1.0 * prod(shape) * max(dtype.itemsize, 4)
-        form.check_memory(
-            size, what, f"{path} holds an array of shape {shape}. Give shorter periods."
-        )
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["x"]
-    except _UNREADABLE as error:
-        raise StreamError(f"{what}: {path} cannot be read as .npz: {error}") from error
-
-
-def _checked_header(path: Path, what: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the array ``x``, which must be as large as its header says."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
-        if "x" not in names:
-            found = ", ".join(names) or "nothing"
-            raise StreamError(f"{what}: {path} has no array 'x'. It has: {found}.")
-        entry = archive.getinfo("x.npy" if "x.npy" in archive.namelist() else "x")
-        with archive.open(entry) as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
-            held = entry.file_size - file.tell()
-    wanted = prod(shape) * dtype.itemsize
-    if dtype.kind in "biuf" and (wanted != held or min(shape, default=0) < 0):
-        raise StreamError(
-            f"{what}: {path} is damaged: its header says {wanted:,} bytes of shape {shape}, it "
-            f"holds {held:,}. Make it again."
-        )
-    return shape, dtype
-
-
-def _num_steps(path: Path) -> int:
-    what = f"period {path.stem!r}"
-    try:
-        shape, _ = _checked_header(path, what)
-    except _UNREADABLE as error:
-        raise StreamError(f"{what}: {path} cannot be read as .npz: {error}") from error
-    return shape[0] if shape else 0

@@ -52,7 +52,7 @@ def _open(path: Path, form: Form | None) -> GraphStream:
 
         return TableStream(path, form)
     if _is_frame(path, form):
-        from eac.data.readers.frame import read_frame_stream
+        from eac.data.readers.frame_files import read_frame_stream
 
         return read_frame_stream(path, form)
     if path.is_dir() and files.find_series(path):

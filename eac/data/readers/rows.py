@@ -14,7 +14,8 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.covariates import Covariates
 from eac.data.parsing import columns
 from eac.data.parsing.form import Form
-from eac.data.parsing.grid import find_grid, parse_frequency
+from eac.data.parsing.frequency import parse_frequency
+from eac.data.parsing.grid import find_grid
 from eac.data.parsing.stamps import Stamps
 from eac.errors import StreamError
 

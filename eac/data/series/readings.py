@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
@@ -204,5 +204,16 @@ def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:
     """
     x = x.nan_to_num(0.0)
     step = torch.arange(len(x), device=x.device)[:, None]
-    last = torch.where(observed, step, 0).cummax(0).values
+    last = _running_maximum(torch.where(observed, step, 0))
     return x.gather(0, last) * share ** (step - last)
+
+
+def _running_maximum(step: Int[Tensor, "time node"]) -> Int[Tensor, "time node"]:
+    """The largest value so far; a program that is traced has no operator for it."""
+    if not torch.compiler.is_compiling():
+        return step.cummax(0).values
+    reach = 1
+    while reach < len(step):
+        earlier = nn.functional.pad(step[:-reach], (0, 0, reach, 0))
+        step, reach = torch.maximum(step, earlier), 2 * reach
+    return step

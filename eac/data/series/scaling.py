@@ -10,7 +10,7 @@ from torch import Tensor
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.typing import NodeSeries
 
-_CHUNK_ELEMENTS = 1 << 18
+CHUNK_ELEMENTS = 1 << 18
 _QUANTILE_ELEMENTS = 1 << 23
 CONSTANT = 1e-6
 """Deviation, as a share of the mean where that is below 1, up to which readings are constant."""
@@ -160,7 +160,7 @@ def fit_scaler(
     if series.numel() > LARGE:
         parts = [_statistics_by_steps(series, weight)]
     else:
-        parts = [_statistics(part, weight) for _, part in column_pieces(series, _CHUNK_ELEMENTS)]
+        parts = [_statistics(part, weight) for _, part in column_pieces(series, CHUNK_ELEMENTS)]
     readings, count, own, own_variance = torch.cat(parts, dim=1)
     everything = count.sum().clamp_min(1)
     mean_all = (own * count).sum() / everything

@@ -93,7 +93,7 @@ def save_period(
         model: Whose state is saved.
         data: The period.
         record: Written last.
-        base: Folder of the period whose state is saved in full; None for that period itself.
+        base: Folder of the base, whose state is saved whole; None for the first period.
         parent: Folder of the period that this one began from, if any.
     """
     write_checksums(directory, data.period)

@@ -8,7 +8,7 @@ import numpy as np
 
 from eac.errors import EACError
 from eac.server.board import Board
-from eac.server.problems import ProblemError
+from eac.server.http.problems import ProblemError
 from eac.server.readings import Readings
 
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eac.server.problems import ProblemError
+from eac.server.http.problems import ProblemError
 
 CLIENTS = 10_000
 

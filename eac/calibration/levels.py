@@ -1,0 +1,52 @@
+"""Levels of intervals: the tails they leave out, and levels between those that are followed."""
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.errors import ConfigError
+
+
+def mix(levels: Sequence[int], tracked: Sequence[int]) -> Float[Tensor, "wanted level"]:
+    """How quantiles of the levels asked for are mixed from those that are followed.
+
+    Args:
+        levels: Percent of readings that intervals are to hold.
+        tracked: Those that are followed, ascending.
+
+    Raises:
+        ConfigError: If a level is not between two that are followed.
+
+    Example:
+        >>> mix([80, 90], tracked=(80, 90)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    shares = torch.zeros(len(levels), len(tracked))
+    for row, level in enumerate(levels):
+        if not tracked[0] <= level <= tracked[-1]:
+            raise ConfigError(
+                f"level {level}: this run follows levels from {tracked[0]} to "
+                f"{tracked[-1]} %. Give levels between them, such as {tracked[-1]}."
+            )
+        above = next(i for i, one in enumerate(tracked) if one >= level)
+        if tracked[above] == level:
+            shares[row, above] = 1.0
+            continue
+        share = _between(level, tracked[above - 1], tracked[above])
+        shares[row, above - 1], shares[row, above] = 1 - share, share
+    return shares
+
+
+def _between(level: float, low: float, high: float) -> float:
+    """Where a level lies between two others, by quantiles of a normal distribution."""
+    at, first, last = (NormalDist().inv_cdf(0.5 + x / 200) for x in (level, low, high))
+    return (at - first) / (last - first)
+
+
+def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
+    """Shares of residuals below each bound: lower bounds by level, then upper ones."""
+    low = [0.5 - level / 200 for level in levels]
+    return torch.tensor([*low, *(1 - share for share in low)])

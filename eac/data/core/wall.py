@@ -1,0 +1,65 @@
+"""Arithmetic of what a clock on the wall shows, without time zones."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, Shaped
+from numpy import ndarray
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+MONTH = timedelta(days=365.25) / 12
+MONDAY = datetime(1970, 1, 5)
+MONTHS_OF_YEAR = 12
+WEEKS_OF_YEAR = 52
+DAYS_OF_WEEK = 7
+TICK = timedelta(microseconds=1)
+
+
+def plain_step(step: timedelta) -> timedelta:
+    """A step of pandas as one of the standard library."""
+    return step.to_pytimedelta() if hasattr(step, "to_pytimedelta") else step  # pyright: ignore
+
+
+def on_wall(moment: datetime) -> datetime:
+    """What a clock on the wall shows, of the standard library."""
+    if hasattr(moment, "to_pydatetime"):
+        moment = moment.replace(nanosecond=0).to_pydatetime()  # pyright: ignore
+    return moment.replace(tzinfo=None)
+
+
+def in_zone(naive: datetime, like: datetime) -> datetime:
+    """A time on the wall in the zone of another time stamp."""
+    return naive if like.tzinfo is None else naive.replace(tzinfo=like.tzinfo)
+
+
+def monday_of(moment: Any) -> Any:
+    """Midnight of the Monday of its week."""
+    if isinstance(moment, datetime):
+        return MONDAY + (moment - MONDAY) // WEEK * WEEK
+    return np.datetime64(monday_of(moment.item()), "us")
+
+
+def phase(start: datetime, step: timedelta) -> Any:
+    """How far into its slot a step begins."""
+    midnight = datetime.combine(start.date(), time())
+    return np.timedelta64((start - midnight) % plain_step(step) // TICK, "us")
+
+
+def month_number(moment: datetime) -> int:
+    """Months since year 0."""
+    return moment.year * MONTHS_OF_YEAR + moment.month - 1
+
+
+def months_later(first: Any, months: Int[ndarray, " step"]) -> Shaped[ndarray, " step"]:
+    """The same day of later months, or their last day where that is what the first one is."""
+    month = first.astype("datetime64[M]")
+    within = first - month.astype("datetime64[us]")
+    last = (month + 1).astype("datetime64[us]") - month.astype("datetime64[us]")
+    later = month + months
+    starts, ends = (m.astype("datetime64[us]") for m in (later, later + 1))
+    day = np.timedelta64(1, "D")
+    if last - within <= day:
+        return ends - (last - within)
+    return np.minimum(starts + within, ends - day + within % day)

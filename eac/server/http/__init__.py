@@ -1,0 +1,1 @@
+"""What a request brings and an answer carries: bodies, limits, problems, meters."""

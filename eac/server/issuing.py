@@ -1,0 +1,99 @@
+"""From the recent readings of a board to a forecast of the whole network, with its bounds."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.calibration.base import Bounds, Calibrator
+from eac.data.core.calendar import Calendar
+from eac.server.board import Board
+from eac.server.forecast import NetworkForecast
+from eac.server.generation import Generation
+from eac.serving.predictor import Predictor
+from eac.typing import NodeSeries
+
+
+@dataclass(frozen=True, eq=False)
+class Recent:
+    """Readings that a forecast is made from.
+
+    Attributes:
+        now: The newest step, at which the forecast is issued.
+        issued: Its time stamp.
+        step: Time between two steps.
+        node_ids: Sensors to forecast: those of the model, then others with readings enough.
+        series: Up to ``now``; NaN where there is no reading.
+    """
+
+    now: int
+    issued: datetime
+    step: timedelta
+    node_ids: tuple[str, ...]
+    series: NodeSeries
+
+    @property
+    def clock(self) -> Calendar:
+        """The clock of ``series``."""
+        first = self.issued - (len(self.series) - 1) * self.step
+        return Calendar.from_timestamps(first, self.step)
+
+
+def recent(board: Board, predictor: Predictor) -> Recent | None:
+    """What a model is to forecast from; None where the board holds less than a window."""
+    window, steps = predictor.data.window, board.filled()
+    if board.now is None or steps < window:
+        return None
+    series = board.series(steps)
+    counts = np.isfinite(series).sum(0)
+    known, current = set(predictor.data.node_ids), predictor.data.current_ids
+    inside = set(current)
+    others = [
+        node
+        for node, count in zip(board.node_ids, counts.tolist(), strict=True)
+        if node not in inside and count and (node in known or count >= window)
+    ]
+    ids = (*current, *others)
+    laid = torch.from_numpy(board.laid_out(series, ids))
+    return Recent(board.now, board.time_of(board.now), board.step, ids, laid)
+
+
+def issue(
+    calibrator: Calibrator | None, seen: Recent, y_hat: Float[Tensor, "node horizon"]
+) -> Bounds | None:
+    """Bounds of a forecast, which the calibrator remembers until its readings are known."""
+    if calibrator is None:
+        return None
+    if calibrator.node_ids != seen.node_ids:
+        calibrator.begin(calibrator.described(seen.node_ids, seen.series))
+    bounds = calibrator.bounds(seen.now, y_hat)
+    calibrator.issue(seen.now, y_hat)
+    return bounds
+
+
+def network_forecast(
+    generation: Generation,
+    seen: Recent,
+    y_hat: Float[Tensor, "node horizon"],
+    bounds: Bounds | None,
+) -> NetworkForecast:
+    """The forecast as requests are answered from it."""
+    calibrator, known = generation.calibrator, set(generation.predictor.data.node_ids)
+    levels = () if calibrator is None else calibrator.levels
+    empty = np.empty((*y_hat.shape, 0), dtype=np.float32)
+    low, high = (empty, empty) if bounds is None else (bound.numpy() for bound in bounds)
+    notes = tuple("" if node in known else "cold start" for node in seen.node_ids)
+    return NetworkForecast(
+        generation.name,
+        seen.issued,
+        seen.step,
+        seen.node_ids,
+        notes,
+        y_hat.numpy(),
+        levels,
+        low,
+        high,
+    )

@@ -1,0 +1,62 @@
+"""Errors of a validation or a test, counted batch by batch."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eac.data.batches.batch import Batch
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.spread import Spread, node_errors, standard_error
+from eac.metrics.horizon import HorizonErrors
+
+
+class Counted:
+    """Errors of one validation or test.
+
+    Args:
+        data: The period that is measured.
+        by_batch: Whether the mean error is that over batches, as published, and not over readings.
+
+    Attributes:
+        errors: Sums by node and step.
+    """
+
+    def __init__(self, data: PeriodData, *, by_batch: bool = False):
+        self._data = data
+        self.errors = self._none_yet()
+        self._of_batches: list[Tensor] | None = [] if by_batch else None
+        self._sampled: list[Tensor] = []
+
+    def add(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
+        """Counts the errors of a batch, on the nodes that its loss counts."""
+        if self._of_batches is None:
+            _count(batch, y_hat, self.errors)
+        else:
+            own = self._none_yet()
+            _count(batch, y_hat, own)
+            self._of_batches.append(own.mae())
+            self.errors.merge(own)
+        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+            self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
+
+    def mean(self) -> Float[Tensor, ""]:
+        """MAE over all steps."""
+        return torch.stack(self._of_batches).nanmean() if self._of_batches else self.errors.mae()
+
+    def standard_error(self, some: Spread | None) -> Float[Tensor, ""] | None:
+        """By how much ``mean`` may be off; None where windows held all nodes."""
+        if not self._sampled or some is None:
+            return None
+        return standard_error(torch.cat(self._sampled), some.share)
+
+    def _none_yet(self) -> HorizonErrors:
+        data = self._data
+        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=data.null_value)
+
+
+def _count(batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors) -> None:
+    y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
+    if batch.loss_nodes is not None:
+        y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
+        nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]
+    errors.update(y_hat, y, None if batch.complete else mask, nodes=nodes)
