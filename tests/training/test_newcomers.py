@@ -116,6 +116,22 @@ def test_a_period_without_new_sensors_has_nothing_to_measure():
     assert joining(model, None, data.for_period(0), replace(change, new=("a",))) is None
 
 
+def test_sensors_may_join_after_a_period_that_was_trained(tmp_path):
+    third = tiny_period("p2", "abcd", index=2, num_steps=STEPS)
+    stream = MemoryStream([_stream().load(0), _stream().load(1), third], name="joins")
+    forecaster = Forecaster(SeasonalMLP(window=6, horizon=3, hidden=8), EAC(rank=2, seed=0))
+    StreamRunner(
+        forecaster,
+        _data(stream, nodes_per_window=1, batch_size=64),
+        run_dir=tmp_path,
+        make_trainer=DefaultTrainer(max_epochs=1),
+    ).run()
+
+    found = [period.newcomers for period in read_run(tmp_path).periods]
+    assert [0 if new is None else new.num_nodes for new in found] == [0, 1, 1]
+    assert forecaster.strategy.pool.node_ids == ["a", "b", "c", "d"]
+
+
 def test_a_run_keeps_what_new_sensors_came_to(tmp_path):
     data = _data(_stream(), batch_size=64)
     forecaster = Forecaster(STGNN(window=6, horizon=3), EAC(rank=2, seed=0))

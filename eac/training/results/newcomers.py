@@ -28,7 +28,8 @@ from eac.metrics.horizon import HorizonErrors
 from eac.records.newcomers import AFTER, BEFORE, SPANS, BySpan, Newcomers
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Booster, Boosters, boosted
-from eac.training.strangers import pointed_at
+from eac.training.results.report_data import undisturbed
+from eac.training.strangers import point_at
 from eac.typing import NodeIndex
 
 NODE_WINDOWS = 1 << 19
@@ -184,12 +185,13 @@ def _before_training(model: Forecaster, previous: PeriodData, arrival: Arrival) 
 
     The scale is fitted anew whenever twice as many steps are known, with what is known then.
     """
-    data, errors = arrival.data, arrival.errors()
-    stranger = pointed_at(model, previous.period.node_ids, data.period.node_ids)
-    for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
-        needs = model.backbone.needs
-        tensors = _as_known(previous.prepared(needs), arrival, known, int(starts[-1]), needs)
-        _count(errors, stranger, tensors.to(model.device), starts, arrival)
+    data, errors, needs = arrival.data, arrival.errors(), model.backbone.needs
+    with undisturbed(model):
+        point_at(model, previous.period.node_ids, data.period.node_ids)
+        for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
+            tensors = _as_known(previous.prepared(needs), arrival, known, int(starts[-1]), needs)
+            _count(errors, model, tensors.to(model.device), starts, arrival)
+    model.select_nodes(previous.period.node_ids)
     return errors.by_span()
 
 
