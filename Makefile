@@ -1,4 +1,4 @@
-# make setup | demo | test | test-slow | check | docs | clean
+# make setup | demo | test | test-slow | test-faults | check | docs | clean
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -10,7 +10,7 @@ DEMO_ON := --stream datasets/sample --run.dir $(DEMO)
 # threads that wait for each other sleep, so that a busy machine slows a run down no more than it must
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test test-slow check docs lint types layers format clean
+.PHONY: setup demo test test-slow test-faults check docs lint types layers format clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -41,7 +41,11 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not faults'
+
+# docs/reliability.md: what is tried, and the figures of the last run
+test-faults: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults -n 2 tests/faults
 
 check: lint types layers
 

@@ -70,7 +70,12 @@ def current_path(path: str) -> str:
 
 
 def current_paths(config: Any) -> Any:
-    """The same configuration with every class path as it is now."""
+    """The same configuration with every class path as it is now.
+
+    Example:
+        >>> current_paths({"class_path": "eac.strategies.eac.EAC", "init_args": {"rank": 6}})
+        {'class_path': 'eac.strategies.eac.EAC', 'init_args': {'rank': 6}}
+    """
     if isinstance(config, dict):
         return {key: current_paths(value) for key, value in config.items()}
     if isinstance(config, list):
@@ -104,7 +109,14 @@ def check_trusted(config: Any, trust: Sequence[str], where: str) -> None:
 
 
 def is_trusted(path: str, trust: Sequence[str] = ()) -> bool:
-    """Whether a class path lies in a package, module or class that is trusted."""
+    """Whether a class path lies in a package, module or class that is trusted.
+
+    Example:
+        >>> is_trusted("eac.strategies.eac.EAC"), is_trusted("my.module.Mine")
+        (True, False)
+        >>> is_trusted("my.module.Mine", trust=["my"])
+        True
+    """
     return any(path == one or path.startswith(f"{one}.") for one in (*TRUSTED, *trust))
 
 

@@ -12,6 +12,13 @@ class Described:
 
     Attributes:
         made_with: The arguments given, by name; defaults are left out.
+
+    Example:
+        >>> class Square(Described):
+        ...     def __init__(self, side: int, *, name: str = "square"):
+        ...         self.side = side
+        >>> Square(3).made_with
+        {'side': 3}
     """
 
     made_with: dict[str, Any]
@@ -30,6 +37,11 @@ def description(made: Described) -> dict[str, Any]:
 
     Raises:
         ConfigError: If the class or an argument cannot be named in a configuration.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> description(EAC(rank=4))
+        {'class_path': 'eac.strategies.eac.EAC', 'init_args': {'rank': 4}}
     """
     return _description(type(made), made.made_with)
 

@@ -39,13 +39,27 @@ def watched(hook: Hook) -> Iterator[None]:
 
 
 def tell(operation: Operation, path: Path) -> None:
-    """Tells the hooks what is about to happen to a file."""
+    """Tells the hooks what is about to happen to a file.
+
+    Example:
+        >>> seen = []
+        >>> with watched(lambda operation, path: seen.append((operation, path.name))):
+        ...     tell("create", Path("runs/x/run.json"))
+        >>> seen
+        [('create', 'run.json')]
+    """
     for hook in tuple(_HOOKS):
         hook(operation, path)
 
 
 def sync(path: Path) -> None:
-    """Waits until the content of a file is on the disk."""
+    """Waits until the content of a file is on the disk.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile() as file:
+        ...     sync(Path(file.name))
+    """
     tell("sync", path)
     handle = os.open(path, os.O_RDWR)
     try:
@@ -55,7 +69,13 @@ def sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
+    """Waits until the names in a folder are on the disk.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     sync_folder(Path(folder))
+    """
     tell("sync folder", folder)
     if os.name == "nt":  # a folder cannot be opened there
         return

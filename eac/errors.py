@@ -13,6 +13,13 @@ class EACError(Exception):
 
     Messages name sensors, periods and files. What a terminal would obey in such a name is written
     out, wherever the message is printed.
+
+    Example:
+        >>> try:
+        ...     raise StreamError("period '3' has no readings. Add them.")
+        ... except EACError as error:
+        ...     print(error)
+        period '3' has no readings. Add them.
     """
 
     def __str__(self) -> str:
@@ -20,31 +27,69 @@ class EACError(Exception):
 
 
 class StreamError(EACError, ValueError):
-    """The input data are not a valid stream: names the period, node, row or file."""
+    """The input data are not a valid stream: names the period, node, row or file.
+
+    Example:
+        >>> issubclass(StreamError, EACError), issubclass(StreamError, ValueError)
+        (True, True)
+    """
 
 
 class ConfigError(EACError, ValueError):
-    """A setting, or a combination of settings, cannot work."""
+    """A setting, or a combination of settings, cannot work.
+
+    Example:
+        >>> try:
+        ...     raise ConfigError("rank=0: give a positive number.")
+        ... except ValueError as error:
+        ...     print(error)
+        rank=0: give a positive number.
+    """
 
 
 class PlanError(EACError, RuntimeError):
-    """A strategy asked for something the period cannot give, such as an empty set of nodes."""
+    """A strategy asked for something the period cannot give, such as an empty set of nodes.
+
+    Example:
+        >>> issubclass(PlanError, RuntimeError)
+        True
+    """
 
 
 class CheckpointError(EACError, RuntimeError):
-    """A saved state is missing, damaged, or belongs to another run or format version."""
+    """A saved state is missing, damaged, or belongs to another run or format version.
+
+    Example:
+        >>> issubclass(CheckpointError, RuntimeError)
+        True
+    """
 
 
 class RunError(EACError, RuntimeError):
-    """A run directory and the stream do not fit together."""
+    """A run directory and the stream do not fit together.
+
+    Example:
+        >>> issubclass(RunError, RuntimeError)
+        True
+    """
 
 
 class DivergedError(EACError, ArithmeticError):
-    """A training whose numbers grew beyond all bounds: names period, batch, node and rate."""
+    """A training whose numbers grew beyond all bounds: names period, batch, node and rate.
+
+    Example:
+        >>> issubclass(DivergedError, ArithmeticError)
+        True
+    """
 
 
 class WriteError(EACError, OSError):
-    """A file cannot be written: the disk is full, the folder is read-only, a link is in the way."""
+    """A file cannot be written: the disk is full, the folder is read-only, a link is in the way.
+
+    Example:
+        >>> issubclass(WriteError, OSError)
+        True
+    """
 
 
 _REASONS = {
@@ -66,6 +111,14 @@ def explain_write(target: Path) -> Iterator[None]:
 
     Raises:
         WriteError: In place of the system's own error.
+
+    Example:
+        >>> try:
+        ...     with explain_write(Path("out.csv")):
+        ...         raise OSError(28, "no space")
+        ... except WriteError as error:
+        ...     print(str(error).partition(":")[0])
+        out.csv cannot be written
     """
     try:
         yield

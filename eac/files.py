@@ -68,6 +68,14 @@ def writing_folder(path: StrPath) -> Iterator[Path]:
 
     Raises:
         WriteError: If there is something at ``path`` already, or it cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as place:
+        ...     with writing_folder(Path(place) / "run") as folder:
+        ...         _ = write_text(folder / "a.txt", "eac")
+        ...     print([path.name for path in (Path(place) / "run").iterdir()])
+        ['a.txt']
     """
     target = Path(path)
     with explain_write(target):
@@ -134,10 +142,25 @@ def write_json(path: StrPath, value: object, *, indent: int | None = 1) -> str:
 
 
 def write_tensors(path: StrPath, tensors: Mapping[str, Any]) -> str:
-    """Writes tensors as safetensors, whole, and returns the SHA-256 of the file."""
+    """Writes tensors as safetensors, whole, and returns the SHA-256 of the file.
+
+    Example:
+        >>> import torch
+        >>> from safetensors.torch import load_file
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = write_tensors(Path(folder) / "a.safetensors", {"weight": torch.ones(2)})
+        ...     print(load_file(Path(folder) / "a.safetensors"))
+        {'weight': tensor([1., 1.])}
+    """
+    return write_bytes(path, tensor_bytes(tensors))
+
+
+def tensor_bytes(tensors: Mapping[str, Any]) -> bytes:
+    """The bytes that ``write_tensors`` writes."""
     from safetensors.torch import save
 
-    return write_bytes(path, save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}))
+    return save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
 
 
 def torch_bytes(value: object) -> memoryview:
@@ -150,7 +173,16 @@ def torch_bytes(value: object) -> memoryview:
 
 
 def write_frame(path: StrPath, frame: Any, **options: Any) -> None:
-    """Writes a pandas frame as CSV or Parquet, by the suffix of ``path``, whole."""
+    """Writes a pandas frame as CSV or Parquet, by the suffix of ``path``, whole.
+
+    Example:
+        >>> import pandas as pd
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_frame(Path(folder) / "a.csv", pd.DataFrame({"y": [1, 2]}), index=False)
+        ...     print((Path(folder) / "a.csv").read_text().split())
+        ['y', '1', '2']
+    """
     with writing(path) as temporary:
         write = frame.to_csv if temporary.suffix == ".csv" else frame.to_parquet
         write(temporary, **options)

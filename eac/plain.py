@@ -1,5 +1,6 @@
 """Text from data made harmless: what a terminal would obey is written out instead."""
 
+import logging
 import re
 import unicodedata
 
@@ -30,6 +31,38 @@ def one_line(text: str) -> str:
         'a\\nb'
     """
     return plain(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def logger() -> logging.Logger:
+    r"""The log of this package, whose lines hold nothing that a terminal would obey.
+
+    Example:
+        >>> import io
+        >>> log, written = logger(), io.StringIO()
+        >>> handler = logging.StreamHandler(written)
+        >>> log.addHandler(handler)
+        >>> log.warning("period %s", "\x1b[2J")
+        >>> log.removeHandler(handler)
+        >>> written.getvalue()
+        'period \\x1b[2J\n'
+    """
+    log = logging.getLogger("eac")
+    if not any(isinstance(found, _PlainLines) for found in log.filters):
+        log.addFilter(_PlainLines())
+    return log
+
+
+class _PlainLines(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_harmless, record.args))
+        return True
+
+
+def _harmless(part: object) -> object:
+    if isinstance(part, int | float):
+        return part
+    return one_line(part) if isinstance(part, str) else plain(str(part))
 
 
 def cells_wide(text: str) -> int:

@@ -22,7 +22,12 @@ _TEMPORARY = re.compile(
 
 
 def temporary_name(target: Path) -> Path:
-    """A new name beside ``target`` that ends as its name does and says host and process."""
+    """A new name beside ``target`` that ends as its name does and says host and process.
+
+    Example:
+        >>> temporary_name(Path("runs/run.json")).parent
+        PosixPath('runs')
+    """
     end = target.name.encode()[-60:].decode(errors="ignore")
     return target.with_name(f".tmp-{_HOST}-{os.getpid()}-{_TOKEN}-{next(_COUNT)}-{end}")
 

@@ -248,6 +248,8 @@ def _contracts(file: str, place: Path) -> list[str]:
     room = file.split("/")[1]
     if room == "nn":
         return ["tests/contracts/test_backbones.py"]
+    if file.startswith(("eac/data/parsing", "eac/data/readers")):
+        return ["tests/first_contact/test_readings.py"]
     if room != "strategies":
         return ["tests/training/test_runner.py"]
     tree = ast.parse((place / file).read_text(encoding="utf-8"))

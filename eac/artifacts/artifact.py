@@ -20,7 +20,12 @@ _NOT_IN_ID = ("id", "base", "metrics", "directory")
 
 @dataclass(frozen=True)
 class ScalerValues:
-    """Mean and scale of each node, in the order of ``node_ids``."""
+    """Mean and scale of each node, in the order of ``node_ids``.
+
+    Example:
+        >>> ScalerValues(mean=(40.0, 55.0), scale=(10.0, 12.5)).mean
+        (40.0, 55.0)
+    """
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
@@ -28,7 +33,12 @@ class ScalerValues:
 
 @dataclass(frozen=True)
 class ClassSettings:
-    """A class and what it was made with, as a configuration says it."""
+    """A class and what it was made with, as a configuration says it.
+
+    Example:
+        >>> ClassSettings("eac.strategies.eac.EAC", {"rank": 6}).init_args
+        {'rank': 6}
+    """
 
     class_path: str
     init_args: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +64,12 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class KeptFile:
-    """A further file of an artifact, with its SHA-256."""
+    """A further file of an artifact, with its SHA-256.
+
+    Example:
+        >>> KeptFile("calibration.safetensors", "0" * 64).name
+        'calibration.safetensors'
+    """
 
     name: str
     sha256: str
@@ -178,5 +193,10 @@ def content_id(artifact: Artifact) -> str:
 
 
 def content_hash(value: Any) -> str:
-    """SHA-256 of a value as JSON."""
+    """SHA-256 of a value as JSON.
+
+    Example:
+        >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
+        True
+    """
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -16,6 +16,7 @@ from eac.errors import CheckpointError
 from eac.files import digest, write_tensors
 from eac.records.jsonfile import convert, doctor
 from eac.records.manifest import read_verified_json, verify
+from eac.records.tensorfile import check_tensors
 
 STATE_FILE = "state.safetensors"
 CARD_FILE = "card.json"
@@ -29,6 +30,15 @@ class SavedState:
     Attributes:
         tensors: Parameters, buffers, and tensors inside extra states (as ``name::key``).
         extra: What ``get_extra_state`` gave that is not a tensor, by module and key.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> state = SavedState.of(layer)
+        >>> with torch.no_grad():
+        ...     _ = layer.weight.zero_()
+        >>> state.restore(layer)
+        >>> torch.equal(layer.weight, state.tensors["weight"])
+        True
     """
 
     tensors: dict[str, Tensor]
@@ -73,6 +83,13 @@ def write_state(directory: Path, state: SavedState, base_directory: Path | None)
         state: What to save.
         base_directory: Of the base; tensors equal to its, bit for bit, are left out, unless they
             are less than half of all numbers. None saves everything.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     card = write_state(Path(folder), SavedState.of(nn.Linear(2, 1)), None)
+        ...     print(card["base"], sorted(load_tensors(Path(folder))))
+        None ['bias', 'weight']
     """
     base = {} if base_directory is None else load_tensors(base_directory)
     same = sorted(k for k, v in state.tensors.items() if k in base and _same_bits(v, base[k]))
@@ -155,8 +172,17 @@ class _Card:
 
 
 def load_tensors(directory: Path) -> dict[str, Tensor]:
-    """Reads the tensors saved for one period, without its base."""
+    """Reads the tensors saved for one period, without its base.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = write_state(Path(folder), SavedState({"w": torch.ones(2)}, {}), None)
+        ...     print(load_tensors(Path(folder)))
+        {'w': tensor([1., 1.])}
+    """
     path = directory / STATE_FILE
+    check_tensors(path)
     try:
         return load_file(path)
     except (OSError, SafetensorError, ValueError) as error:

@@ -28,6 +28,10 @@ class Finding:
         what: One sentence.
         position: Of the period; None for the run as a whole.
         damaged: Whether something is wrong; False where a training merely has not ended.
+
+    Example:
+        >>> Finding("card.json is damaged.", position=1).damaged
+        True
     """
 
     what: str
@@ -42,6 +46,10 @@ class Diagnosis:
     Attributes:
         findings: In order of the periods; none when all is well.
         periods: Periods that are done and whole.
+
+    Example:
+        >>> Diagnosis((Finding("card.json is damaged.", position=1),), periods=1).redo_from
+        1
     """
 
     findings: tuple[Finding, ...]

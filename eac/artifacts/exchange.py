@@ -82,7 +82,18 @@ def about(folder: Path) -> About:
 
 
 def holdings(folder: Path) -> dict[str, int]:
-    """Numbers that the state of an artifact holds itself, beside its base, by kind."""
+    """Numbers that the state of an artifact holds itself, beside its base, by kind.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.checkpoint import SavedState, write_state
+        >>> import torch
+        >>> tensors = {"strategy.pool.basis": torch.ones(3, 2), "backbone.readout": torch.ones(4)}
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = write_state(Path(folder), SavedState(tensors, {}), None)
+        ...     print(holdings(Path(folder)))
+        {'network': 4, 'prompts': 6}
+    """
     counts: dict[str, int] = {}
     for name, tensor in load_tensors(folder).items():
         kind = "prompts" if name.startswith("strategy.") else "network"

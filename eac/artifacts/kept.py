@@ -17,12 +17,22 @@ _ID = re.compile(r"[0-9a-f]{8,64}")
 
 
 def imported(run_dir: Path) -> list[Path]:
-    """Directories of artifacts that were imported, in order of their names."""
+    """Directories of artifacts that were imported, in order of their names.
+
+    Example:
+        >>> imported(Path("a folder without a run"))
+        []
+    """
     return sorted(path for path in run_dir.glob(f"{IMPORTED}*") if path.is_dir())
 
 
 def kept_folders(run_dir: Path) -> list[Path]:
-    """Directories of all artifacts of a run: imported ones, then periods in order of time."""
+    """Directories of all artifacts of a run: imported ones, then periods in order of time.
+
+    Example:
+        >>> kept_folders(Path("a folder without a run"))
+        []
+    """
     return [*imported(run_dir), *done_periods(run_dir)]
 
 

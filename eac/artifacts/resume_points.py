@@ -1,7 +1,6 @@
 """Lightning's checkpoints of a period that is under way: written whole, and verified when read."""
 
 import hashlib
-import logging
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,19 +9,31 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from eac.data.core.period import Period
 from eac.errors import CheckpointError
 from eac.files import digest, remove, torch_bytes, write_bytes, write_text
+from eac.plain import logger
 from eac.records.jsonfile import doctor
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 CHECKPOINTS = ("best.ckpt", "last.ckpt")
 SIDECAR = ".sha256"
+DATA_KEY = "eac_data"
+"""Entry of a checkpoint: the fingerprint of the period it was trained on."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, each whole, with a digest beside it; loading runs no code."""
+    """Lightning's checkpoints, each whole, with a digest beside it; loading runs no code.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     AtomicCheckpointIO().save_checkpoint({"epoch": 3}, Path(folder) / "last.ckpt")
+        ...     print(load_checkpoint(Path(folder) / "last.ckpt"))
+        {'epoch': 3}
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: StrPath, storage_options: Any | None = None
@@ -54,6 +65,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: If it is missing or damaged.
+
+    Example:
+        >>> try:
+        ...     load_checkpoint(Path("last.ckpt"))
+        ... except CheckpointError as error:
+        ...     print("is missing or damaged" in str(error))
+        True
     """
     if not is_whole(path):
         raise CheckpointError(f"{path} is missing or damaged. {doctor(path)}")
@@ -64,10 +82,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {reason}. {doctor(path)}") from error
 
 
-def resume_point(directory: Path) -> Path | None:
+def resume_point(directory: Path, period: Period | None = None) -> Path | None:
     """``last.ckpt`` of a training that was interrupted, or None to begin it anew.
 
-    A checkpoint that is damaged is said, and counts as absent: both are needed to go on.
+    A checkpoint that is damaged is said, and counts as absent: both are needed to go on. So is one
+    of other data.
+
+    Args:
+        directory: Of the training.
+        period: What is trained on now; None trusts that it is the same.
+
+    Example:
+        >>> resume_point(Path("a period that was never begun")) is None
+        True
     """
     last = directory / "last.ckpt"
     if not last.is_file():
@@ -76,11 +103,21 @@ def resume_point(directory: Path) -> Path | None:
     if damaged:
         log.warning("%s is missing or damaged; this training begins anew", directory / damaged[0])
         return None
+    trained_on = None if period is None else load_checkpoint(last).get(DATA_KEY)
+    if period is not None and trained_on not in (None, period.fingerprint()):
+        log.warning(
+            "period %s changed since its training was interrupted; it begins anew", period.name
+        )
+        return None
     return last
 
 
 def remove_checkpoints(directory: Path) -> None:
-    """Removes the checkpoints of a period that is done, with their digests."""
+    """Removes the checkpoints of a period that is done, with their digests.
+
+    Example:
+        >>> remove_checkpoints(Path("a period without checkpoints"))
+    """
     for name in CHECKPOINTS:
         for folder in (directory, directory / "refit"):
             remove(folder / name)
@@ -88,15 +125,31 @@ def remove_checkpoints(directory: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint is what was written; one without a digest is checked by its own sums."""
+    """Whether a checkpoint is what was written; one without a digest is checked by its own sums.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "last.ckpt"
+        ...     AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
+        ...     print(is_whole(path))
+        ...     _ = path.write_bytes(path.read_bytes() + b"!")
+        ...     print(is_whole(path))
+        True
+        False
+    """
     sidecar = _sidecar(path)
     if not path.is_file():
         return False
-    if sidecar.is_file():
-        return digest(path) in sidecar.read_text(encoding="ascii", errors="replace").split()
-    try:  # written by an older version
+    known = sidecar.is_file()
+    if known and digest(path) not in sidecar.read_text("ascii", errors="replace").split():
+        return False
+    try:
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
+            # nothing in it is packed, so that it takes no more memory than its size
+            fits = sum(part.file_size for part in archive.infolist()) <= path.stat().st_size
+            # one without a digest was written by an older version
+            return fits and (known or archive.testzip() is None)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError):
         return False
 

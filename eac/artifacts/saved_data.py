@@ -28,6 +28,7 @@ from eac.protocols.protocol import PROTOCOLS, Protocol
 from eac.records.folders import done_folders
 from eac.records.jsonfile import doctor
 from eac.records.manifest import verify
+from eac.records.tensorfile import check_tensors
 
 OLDER = "was made by an eac that kept less of its data. Train it again to forecast from it."
 
@@ -170,6 +171,7 @@ def _load_graph(artifact: Artifact) -> Graph:
         raise CheckpointError(
             f"{path} is damaged: it is not the file that {CARD_FILE} describes. {doctor(path)}"
         )
+    check_tensors(path)
     try:
         return Graph(len(artifact.node_ids), **load_file(path))
     except (OSError, SafetensorError, StreamError, TypeError, ValueError) as error:

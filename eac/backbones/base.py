@@ -22,6 +22,12 @@ class Backbone(Described, nn.Module, ABC):
         horizon: Future steps out.
         hidden: Width of the features that ``encode`` returns.
         needs: What it asks of its data beside the window, and how far it hears.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> backbone = STGNN(window=12, horizon=6, hidden=16)
+        >>> backbone.window, backbone.horizon, backbone.hidden, backbone.prompt_width
+        (12, 6, 12, 12)
     """
 
     window: int

@@ -20,6 +20,14 @@ class ManyOutputs(Backbone):
     Args:
         backbone: The network inside.
         outputs: Forecasts of each step; they stand in a leading axis.
+
+    Example:
+        >>> import torch
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.core.graph import Graph
+        >>> backbone = ManyOutputs(STGNN(), outputs=3)
+        >>> backbone(Inputs(torch.zeros(2, 5, 12)), Graph.empty(5)).shape
+        torch.Size([3, 2, 5, 12])
     """
 
     def __init__(self, backbone: Backbone, outputs: int = 2):

@@ -109,6 +109,11 @@ class Level:
         mean: Of the readings present; 0 where there are none.
         scale: Positive; 1 where there are none.
         present: True where a reading is.
+
+    Example:
+        >>> level = Level.of(Inputs(torch.tensor([[[1.0, 3.0]]])), least=0.1)
+        >>> level.mean, level.scale
+        (tensor([[2.]]), tensor([[1.0050]]))
     """
 
     mean: Float[Tensor, "batch node"]

@@ -15,10 +15,10 @@ from eac.benchmark.config import (
     folder_name,
     former_folder_name,
 )
-from eac.errors import ConfigError, RunError
+from eac.errors import CheckpointError, ConfigError, RunError
 from eac.files import write_json
 from eac.records.jsonfile import format_header, read_as
-from eac.records.record import PERIOD_FILE
+from eac.rundir.opening import is_complete
 
 CELL_FILE = "cell.json"
 LOG_FILE = "log.txt"
@@ -124,14 +124,16 @@ def read_result(cell: Cell) -> CellResult | None:
     if not path.is_file():
         return None
     result = read_as(CellResult, path, CELL_FORMAT, advice=AGAIN)
-    whole = result.error or is_whole(cell.directory)
-    return result if whole else replace(result, error=UNFINISHED)
+    ended = result.error or has_all_periods(cell)
+    return result if ended else replace(result, error=UNFINISHED)
 
 
-def is_whole(directory: Path) -> bool:
-    """Whether every period that was begun in a run is done, and one at least."""
-    begun = list(directory.glob("period-*"))
-    return bool(begun) and all((folder / PERIOD_FILE).is_file() for folder in begun)
+def has_all_periods(cell: Cell) -> bool:
+    """Whether every period that the run of a cell was asked for is done, as its record says."""
+    try:
+        return is_complete(cell.directory)
+    except CheckpointError:  # a record that is damaged says nothing; the run writes it again
+        return False
 
 
 def write_result(cell: Cell, result: CellResult) -> None:

@@ -14,7 +14,7 @@ from eac.benchmark.grid import (
     Cell,
     CellResult,
     EntryPoint,
-    is_whole,
+    has_all_periods,
     tail,
     write_result,
 )
@@ -37,7 +37,7 @@ def run_cell(cell: Cell, entry: EntryPoint) -> None:
         failed, error = _attempt([*cell.arguments, f"--run.dir={cell.directory}"], entry)
     if failed:
         error = error or tail(path) or "it ended without a word"
-    elif not is_whole(cell.directory):
+    elif not has_all_periods(cell):
         error = f"{UNFINISHED}. Last lines of its log:\n{tail(path)}"
     seconds = round(time.perf_counter() - begin, 3)
     write_result(cell, CellResult(cell.arguments, error, seconds, peak_memory_mib()))

@@ -77,6 +77,12 @@ class Calibrator(Described, ABC):
         steps_per_day: Slots of a day.
         levels: Percent of readings that intervals are to hold, ascending.
         late: Steps after which a reading that comes late still counts.
+
+    Example:
+        >>> from eac.calibration.rolling import RollingQuantiles
+        >>> calibrator = RollingQuantiles(horizon=12, steps_per_day=24)
+        >>> calibrator.horizon, calibrator.levels
+        (12, (50, 80, 90, 95))
     """
 
     def __init__(

@@ -25,6 +25,11 @@ class NodeMemory:
         node_ids: Every sensor ever seen.
         arrays: ``error`` (log of the mean absolute residual), ``level``, ``spread``, ``count`` of
             steps learned from, ``age`` in networks, ``positive``, and those of ``sizes``.
+
+    Example:
+        >>> memory = NodeMemory({"slots": (24,)})
+        >>> memory.node_ids
+        ()
     """
 
     def __init__(self, sizes: dict[str, tuple[int, ...]]):

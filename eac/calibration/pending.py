@@ -59,6 +59,12 @@ class Snapshots:
         length: Steps kept.
         shape: Of the facts of one step.
         dtype: In which they are kept.
+
+    Example:
+        >>> kept = Snapshots(3, (2,), torch.float32)
+        >>> kept.put(7, torch.tensor([1.0, 2.0]))
+        >>> kept.at(torch.tensor([7]))
+        tensor([[1., 2.]])
     """
 
     def __init__(self, length: int, shape: tuple[int, ...], dtype: torch.dtype = torch.float16):

@@ -65,6 +65,11 @@ class SpreadModel:
 
     Args:
         horizon: Steps of a forecast, each with coefficients of its own.
+
+    Example:
+        >>> model = SpreadModel(horizon=2)
+        >>> model.log_factor(torch.ones(NUM_FEATURES, 2, 3)).shape
+        torch.Size([2, 3])
     """
 
     def __init__(self, horizon: int):

@@ -14,6 +14,7 @@ from eac.described import description
 from eac.errors import CheckpointError
 from eac.files import write_tensors
 from eac.records.manifest import check_absent, verify
+from eac.records.tensorfile import check_tensors
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
@@ -26,7 +27,16 @@ _VALUES = "values"
 def save_calibrator(
     directory: StrPath, calibrator: Calibrator, name: str = CALIBRATION_FILE
 ) -> None:
-    """Writes what a calibrator has learned, and how it was made."""
+    """Writes what a calibrator has learned, and how it was made.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.calibration.rolling import RollingQuantiles
+        >>> with TemporaryDirectory() as folder:
+        ...     save_calibrator(folder, RollingQuantiles(horizon=2, steps_per_day=24))
+        ...     print(load_calibrator(folder).horizon)
+        2
+    """
     tensors, values = calibrator.state()
     said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
     text = json.dumps(said, ensure_ascii=False).encode()
@@ -39,12 +49,17 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
 
     Raises:
         CheckpointError: If the file is damaged or of another version.
+
+    Example:
+        >>> load_calibrator("a run without a calibrator") is None
+        True
     """
     path = Path(directory) / name
     if not path.is_file():
         check_absent(path)
         return None
     verify(path)
+    check_tensors(path)
     try:
         tensors = load_file(path)
         said = json.loads(tensors.pop(_VALUES).numpy().tobytes())

@@ -31,7 +31,7 @@ FLAGS = {
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "
     "--stream --set --tables-only --docs --reference",
     "artifacts": "list diff export import use rollback --output --json --trust",
-    "export": "--format torch onnx --output --period --trust",
+    "export": "--format --output --period --trust",
     "doctor": "--repair",
     "study": "heterogeneity spectrum",
     "data": f"check describe connect convert subset --nodes {DATA_FLAGS} {READING_FLAGS}",

@@ -11,7 +11,7 @@ from eac.errors import ConfigError
 OWN_STREAM = "eac.data.readers.open.OwnStream"
 FLAGS = {
     "id_col": "column that names the sensor (default: unique_id)",
-    "time_col": "column of time stamps (default: ds)",
+    "time_col": "column of time stamps (default: ds); date+time where there are two",
     "target_col": "column of readings (default: y)",
     "dayfirst": "true where 03/04/2024 is the third of April, false where it is the 4th of March",
     "date_format": "format of the time stamps, such as '%%d.%%m.%%Y %%H:%%M', or unix",
@@ -20,6 +20,8 @@ FLAGS = {
     "hours": "auto, all, or the hours in which anything is read, such as 05:00-22:00",
     "steps_per_day": "slots in a day, where only some of them are read or steps are counted",
     "missing_values": "readings that stand for none, such as -999,-9999",
+    "decimal": "decimal sign of the readings: , or . (default: found)",
+    "sheet": "sheet of an Excel file",
     "max_empty": "largest share of the steps without a reading (default: 0.9)",
     "memory_gib": "largest size of a series in memory, in GiB (default: 2)",
     "max_nodes": "largest number of sensors in a table (default: 100000)",
@@ -61,7 +63,7 @@ def with_own_stream(args: Sequence[str]) -> list[str]:
             settings = {"class_path": OWN_STREAM, "init_args": {"path": path, **typed}}
             return [*rest[:at], f"--stream={json.dumps(settings)}", *rest[at + 2 - bool(equals) :]]
     flag = _flag(next(iter(said)))
-    raise ConfigError(f"{flag} says how a stream is read: give --stream PATH beside it.")
+    raise ConfigError(f"{flag} says how a stream is read: give --stream PATH with it.")
 
 
 def _taken(args: Sequence[str]) -> tuple[dict[str, str], list[str]]:

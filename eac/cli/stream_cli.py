@@ -3,13 +3,15 @@
 import copy
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
@@ -32,6 +34,7 @@ from eac.protocols.protocol import ProtocolName
 from eac.records.record import RUN_FILE
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Peer
+from eac.training.processes import end_after
 from eac.training.trainers import quiet_lightning
 
 TRAINER_DEFAULTS = {
@@ -144,22 +147,30 @@ class StreamCLI(LightningCLI):
 
     def make_trainer(self, directory: Path, callbacks: Sequence[Callback]) -> Trainer:
         """A fresh Trainer from the ``trainer`` group, with fresh callbacks and loggers."""
-        parser = SuggestingParser()
-        parser.add_lightning_class_args(Trainer, "trainer")
         group = copy.deepcopy(self.config["trainer"])
         for logger in _as_list(group.get("logger")):
             if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", ()):
                 logger.init_args.save_dir = str(directory)
-        made = dict(parser.instantiate_classes(Namespace(trainer=group))["trainer"])
+        made = dict(_trainer_parser().instantiate_classes(Namespace(trainer=group))["trainer"])
         made["callbacks"] = [*_with_defaults(_as_list(made["callbacks"]), made), *callbacks]
         if made["logger"] in (None, True):
             made["logger"] = CSVLogger(directory, name="log")
         made["plugins"] = [*_as_list(made["plugins"]), AtomicCheckpointIO()]
         made["default_root_dir"] = directory
-        return Trainer(**made)
+        trainer = Trainer(**made)
+        end_after(trainer, self.config["run"]["process_timeout"])
+        return trainer
 
 
 DESCRIPTION = "Continual forecasting on sensor networks that grow, shrink and drift."
+
+
+@cache
+def _trainer_parser() -> SuggestingParser:
+    """Knows the settings of a Trainer, which take long to read from its signature."""
+    parser = SuggestingParser()
+    parser.add_lightning_class_args(Trainer, "trainer")
+    return parser
 
 
 def _search_here(args: Sequence[str]) -> None:
@@ -188,7 +199,13 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         "--run.peers",
         type=list[Peer],
         default=[],
-        help="Fitted in each period beside the naive forecasts: [lightgbm].",
+        help="Fitted in each period, in addition to the naive forecasts: [lightgbm].",
+    )
+    parser.add_argument(
+        "--run.process_timeout",
+        type=PositiveFloat,
+        default=1800.0,
+        help="Seconds after which a process that waits for another one of the run gives up.",
     )
     parser.add_argument(
         "--run.watch",
@@ -250,11 +267,13 @@ def _as_list(value: object) -> list:
 
 
 def _with_defaults(callbacks: list[Callback], trainer: dict) -> list[Callback]:
-    """The callbacks of the configuration; early stopping and a progress bar where none is named."""
+    """The callbacks of the configuration, and early stopping where none is named.
+
+    Lightning's own bar is shown where somebody asks for it: a run has one over all periods.
+    """
     if not any(isinstance(callback, EarlyStopping) for callback in callbacks):
         callbacks = [*callbacks, EarlyStopping("val/MAE", patience=PUBLISHED_PATIENCE)]
     has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     if trainer["enable_progress_bar"] is None and not has_bar:
-        trainer["enable_progress_bar"] = sys.stderr.isatty()
-        callbacks = [*callbacks, RichProgressBar()] if sys.stderr.isatty() else callbacks
+        trainer["enable_progress_bar"] = False
     return callbacks

@@ -31,7 +31,12 @@ def k_means(
 def nearest(
     points: Float[Tensor, "point width"], centres: Float[Tensor, "cluster width"]
 ) -> Int[Tensor, " point"]:
-    """Row of the centre closest to each point."""
+    """Row of the centre closest to each point.
+
+    Example:
+        >>> nearest(torch.tensor([[0.1], [4.0]]), torch.tensor([[0.0], [5.0]]))
+        tensor([0, 1])
+    """
     return torch.cdist(points, centres).argmin(1)
 
 

@@ -27,6 +27,17 @@ class Arrival:
         drawn: Random first values of the nodes in ``new``, as published.
         error: Error of given first values on the new nodes' first week of training; NaN if
             nothing was read.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> view, learned = data.prepared(Needs()).view, torch.tensor([[1.0, 3.0], [3.0, 5.0]])
+        >>> new, old = torch.tensor([2]), torch.tensor([0, 1])
+        >>> arrival = Arrival(view, new, old, learned, learned, torch.zeros(1, 2), lambda rows: 0.0)
+        >>> UnknownStart().first_rows(arrival).rows
+        tensor([[2., 4.]])
     """
 
     view: PeriodView
@@ -40,14 +51,24 @@ class Arrival:
 
 @dataclass(frozen=True, eq=False)
 class FirstRows:
-    """First factor rows of the nodes that join, and what the record should say about them."""
+    """First factor rows of the nodes that join, and what the record should say about them.
+
+    Example:
+        >>> FirstRows(torch.zeros(2, 6), "as unknown sensors").note
+        'as unknown sensors'
+    """
 
     rows: Float[Tensor, "new column"]
     note: str | None = None
 
 
 class ColdStart(Described, ABC):
-    """Gives new nodes their first factor rows."""
+    """Gives new nodes their first factor rows.
+
+    Example:
+        >>> [start.name for start in (RandomStart(), UnknownStart(), AlikeStart())]
+        ['RandomStart', 'UnknownStart', 'AlikeStart']
+    """
 
     @property
     def name(self) -> str:
@@ -114,6 +135,10 @@ class AlikeStart(ColdStart):
     Args:
         count: How many nodes are taken.
         min_shared: Readings that two nodes must share to be compared.
+
+    Example:
+        >>> AlikeStart(count=5).made_with
+        {'count': 5}
     """
 
     def __init__(self, count: int = 3, min_shared: int = 12):
@@ -138,6 +163,10 @@ class MeasuredStart(ColdStart):
 
     Args:
         among: The starts to measure; null takes all four.
+
+    Example:
+        >>> MeasuredStart(among=[RandomStart(), UnknownStart()]).name
+        'MeasuredStart'
     """
 
     def __init__(self, among: Sequence[ColdStart] | None = None):
@@ -155,7 +184,16 @@ class MeasuredStart(ColdStart):
 
 
 def first_week(view: PeriodView) -> Float[Tensor, "step node"]:
-    """Raw readings of the first week of the training part, NaN where missing."""
+    """Raw readings of the first week of the training part, NaN where missing.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> first_week(data.prepared(Needs()).view).shape  # less than a week here
+        torch.Size([180, 3])
+    """
     steps = view.split.train
     stop = min(steps.stop, steps.start + view.period.calendar.steps_per_week)
     return view.period.series[steps.start : stop]
@@ -168,6 +206,12 @@ def correlation(
 
     NaN for a pair that shares fewer than ``min_shared`` readings, or where one of the two is
     constant over them.
+
+    Example:
+        >>> one = torch.tensor([[1.0], [2.0], [3.0], [torch.nan]])
+        >>> other = torch.tensor([[2.0, 3.0], [4.0, 2.0], [6.0, 1.0], [0.0, 0.0]])
+        >>> correlation(one, other, min_shared=3)
+        tensor([[ 1., -1.]])
     """
     (a, here), (b, there) = _filled(one), _filled(other)
     count = here.T @ there

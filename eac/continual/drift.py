@@ -63,6 +63,14 @@ def feature_drift(
 
     Each set is scaled between its own smallest and largest value first (TrafficStream), so that a
     mere change of level or spread counts as no drift.
+
+    Example:
+        >>> before, read = torch.randn(200, 2, 3), torch.ones(200, 2, dtype=torch.bool)
+        >>> after = before.clone()
+        >>> after[:, 1] = after[:, 1].exp()  # another distribution, not another level
+        >>> drift = feature_drift(before, read, after, read)
+        >>> float(drift[0]), bool(drift[1] > 0.1)
+        (0.0, True)
     """
     _, node, hidden = before.shape
     p, q = (
@@ -81,6 +89,13 @@ def daily_drift(
 
     Days are counted back from the last step of both. The bins of a node span what it read in
     both weeks together. Days without a reading on one side are left out.
+
+    Example:
+        >>> day = torch.arange(24.0)
+        >>> before = day.repeat(7)[:, None].expand(-1, 2)
+        >>> after = torch.stack([day.repeat(7), (day.repeat(7) > 11) * 23.0], dim=1)
+        >>> daily_drift(before, after, steps_per_day=24)
+        tensor([0.0000, 0.6168])
     """
     low, high = _bounds(torch.cat([before, after]), dim=0)
     days = max(1, min(len(before), len(after)) // steps_per_day)
@@ -108,7 +123,13 @@ def wasserstein(
 def relative_wasserstein(
     before: Float[Tensor, "step node"], after: Float[Tensor, "step_after node"]
 ) -> Float[Tensor, " node"]:
-    """``wasserstein`` in units of each node's own range in both, to compare busy and quiet ones."""
+    """``wasserstein`` in units of each node's own range in both, to compare busy and quiet ones.
+
+    Example:
+        >>> before, after = torch.tensor([[0.0], [4.0]]), torch.tensor([[2.0], [8.0]])
+        >>> relative_wasserstein(before, after)
+        tensor([0.3750])
+    """
     low, high = _bounds(torch.cat([before, after]), dim=0)
     width = high - low
     return wasserstein(before, after) / torch.where(width > 0, width, torch.ones_like(width))
@@ -117,7 +138,12 @@ def relative_wasserstein(
 def spread_to(
     scores: Float[Tensor, " shared"], rows: Int[Tensor, " shared"], num_nodes: int
 ) -> Float[Tensor, " node"]:
-    """Scores of some nodes as one number per node; NaN for the others."""
+    """Scores of some nodes as one number per node; NaN for the others.
+
+    Example:
+        >>> spread_to(torch.tensor([0.5]), torch.tensor([2]), num_nodes=4)
+        tensor([   nan,    nan, 0.5000,    nan])
+    """
     everywhere = torch.full((num_nodes,), torch.nan, dtype=scores.dtype)
     everywhere[rows] = scores
     return everywhere

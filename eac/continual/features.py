@@ -20,7 +20,16 @@ CHUNK = 64
 
 @contextmanager
 def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Switches dropout and the like off inside the block, and back as they were."""
+    """Switches dropout and the like off inside the block, and back as they were.
+
+    Example:
+        >>> layer = nn.Dropout()
+        >>> with evaluating(layer):
+        ...     print(layer.training)
+        False
+        >>> layer.training
+        True
+    """
     modes = [(part, part.training) for module in modules for part in module.modules()]
     for module in modules:
         module.eval()
@@ -32,14 +41,33 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 
 
 def training_starts(view: PeriodView) -> Int[Tensor, " window"]:
-    """First steps of all windows of the training part."""
+    """First steps of all windows of the training part.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> from eac.data.batches.needs import Needs
+        >>> training_starts(data.prepared(Needs()).view)[:3]
+        tensor([0, 1, 2])
+    """
     window, horizon = view.tensors.window, view.tensors.horizon
     name = view.period.name
     return window_starts(view.split.train, window, horizon, period=name, part="train")
 
 
 def first_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
-    """Windows that lie in the first week of the training part; at least one."""
+    """Windows that lie in the first week of the training part; at least one.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> view = data.prepared(Needs()).view
+        >>> torch.equal(first_week_starts(view), training_starts(view))  # less than a week here
+        True
+    """
     starts, tensors = training_starts(view), view.tensors
     within = view.period.calendar.steps_per_week - tensors.window - tensors.horizon + 1
     return starts[: max(1, within)]
@@ -49,6 +77,14 @@ def last_week_starts(view: PeriodView) -> Int[Tensor, " window"]:
     """Windows of the last week of the training part that follow each other without overlap.
 
     The last one ends a horizon before the training part does, so that its targets are inside.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> from eac.data.batches.needs import Needs
+        >>> last_week_starts(data.prepared(Needs()).view).diff().unique()
+        tensor([12])
     """
     starts = training_starts(view)
     window = view.tensors.window
@@ -69,6 +105,16 @@ def batches(
     With ``some`` each window holds the nodes that this gives it alone.
 
     The graph is applied to the whole series here where it was not before.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> backbone = STGNN()
+        >>> view = data.prepared(backbone.needs).view
+        >>> [len(batch.y) for batch in batches(view, backbone, torch.arange(5), size=3)]
+        [3, 2]
     """
     device = _device(backbone)
     tensors = view.tensors.to(device)
@@ -81,7 +127,18 @@ def batches(
 
 
 def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = 1 << 16) -> Batch:
-    """Training windows spread evenly over the part, as many as hold about so many targets."""
+    """Training windows spread evenly over the part, as many as hold about so many targets.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> backbone = STGNN()
+        >>> batch = first_windows(data.prepared(backbone.needs).view, backbone, readings=180)
+        >>> tuple(batch.y.shape)
+        (5, 3, 12)
+    """
     starts = training_starts(view)
     wanted = max(1, readings // (view.period.num_nodes * view.tensors.horizon))
     starts = starts[:: -(-len(starts) // wanted)]
@@ -96,6 +153,17 @@ def last_week_features(
 
     Features as wide as the window have the readings added, which is where the residual of the
     published backbone adds them.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> backbone = STGNN(hidden=16)
+        >>> with torch.no_grad():
+        ...     features, present = last_week_features(data.prepared(backbone.needs).view, backbone)
+        >>> features.shape[1:], present.all()
+        (torch.Size([3, 12]), tensor(True))
     """
     starts, tensors = last_week_starts(view), view.tensors
     chunks, present = [], []
@@ -109,7 +177,16 @@ def last_week_features(
 
 
 def last_week_readings(view: PeriodView) -> Float[Tensor, "step node"]:
-    """Raw readings of the last week of the training part, NaN where missing."""
+    """Raw readings of the last week of the training part, NaN where missing.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> from eac.data.batches.needs import Needs
+        >>> last_week_readings(data.prepared(Needs()).view).shape  # less than a week here
+        torch.Size([180, 3])
+    """
     steps = view.split.train
     first = max(steps.start, steps.stop - view.period.calendar.steps_per_week)
     return view.period.series[first : steps.stop]
@@ -119,6 +196,14 @@ def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:
     """Mean scaled reading of each slot of the day in the training part.
 
     A slot without readings takes the mean of the node; a node without any is NaN throughout.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> mean_day(data.prepared(Needs()).view).shape == (3, data.period.calendar.steps_per_day)
+        True
     """
     steps, calendar = view.split.train, view.period.calendar
     count = torch.zeros(calendar.steps_per_day, view.period.num_nodes)

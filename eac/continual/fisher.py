@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 
 def flat(parameters: Iterable[Tensor]) -> Float[Tensor, " value"]:
-    """All parameters as one vector."""
+    """All parameters as one vector.
+
+    Example:
+        >>> flat([torch.ones(2, 2), torch.zeros(1)])
+        tensor([1., 1., 1., 1., 0.])
+    """
     return torch.cat([p.reshape(-1) for p in parameters])
 
 
@@ -24,6 +29,12 @@ def diagonal_fisher(
     Args:
         parameters: What to compute it for.
         losses: One mean loss per batch, computed when asked for.
+
+    Example:
+        >>> weight = nn.Parameter(torch.tensor([2.0, 3.0]))
+        >>> batches = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0])
+        >>> diagonal_fisher([weight], ((weight * batch).sum() for batch in batches))
+        tensor([5., 1.])
     """
     total = torch.zeros_like(flat(parameters)).detach()
     trained = [p for p in parameters if p.requires_grad]
@@ -46,6 +57,15 @@ class EWC(nn.Module):
     Attributes:
         anchor: The values to stay near.
         importance: ``F``, one number per value; 0 until ``consolidate`` was called.
+
+    Example:
+        >>> weight = nn.Parameter(torch.tensor([1.0, 1.0]))
+        >>> held = EWC.over([weight], weight=2.0)
+        >>> held.consolidate([weight], torch.tensor([1.0, 0.0]))
+        >>> with torch.no_grad():
+        ...     weight += 3.0
+        >>> held.penalty([weight]).item()  # 2 / 2 * (1 * 3^2 + 0 * 3^2)
+        9.0
     """
 
     def __init__(self, num_values: int, weight: float):

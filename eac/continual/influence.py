@@ -30,6 +30,14 @@ def influence(
         model: Whose parameters are probed; a copy is, it stays as it is.
         node_losses: The loss of each node under a model, differentiable.
         learned: Rows of the nodes that are learned on.
+
+    Example:
+        >>> model = torch.nn.Linear(1, 1, bias=False)
+        >>> def losses(probe):
+        ...     return (probe.weight[0] - torch.tensor([1.0, 2.0, -1.0])).square()
+        >>> found = influence(model, losses, torch.tensor([0]))
+        >>> found.sign()  # learning on the first node helps the second and harms the third
+        tensor([ 1.,  1., -1.])
     """
     probe = copy.deepcopy(model).requires_grad_(True)
     parameters = list(probe.parameters())

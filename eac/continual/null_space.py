@@ -25,6 +25,10 @@ class Protection:
             alone; 1 keeps every direction they use at all, 0 sets the basis free.
         radius: How far the row of an old node that is present may go from where it was, in units
             of the root mean square length of all old rows; null: freely.
+
+    Example:
+        >>> Protection(preserve="old", energy=0.9).preserve
+        'old'
     """
 
     preserve: Literal["absent", "old"] = "absent"

@@ -29,7 +29,12 @@ MEASURED_AT_ONCE = 1 << 16
 
 
 def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """AdamW with the published learning rate, 0.03, and torch's weight decay, 0.01."""
+    """AdamW with the published learning rate, 0.03, and torch's weight decay, 0.01.
+
+    Example:
+        >>> adamw([nn.Parameter(torch.zeros(1))]).defaults["lr"]
+        0.03
+    """
     return torch.optim.AdamW(parameters, lr=0.03)
 
 
@@ -52,6 +57,10 @@ class TrainingSettings:
         judged: Makes of forecasts and targets those forecasts whose MAE a validation counts.
         by_node: A window may hold some of the nodes alone; what would be measured on too many is
             then measured on some.
+
+    Example:
+        >>> TrainingSettings(batch_size=32).null_value is None
+        True
     """
 
     loss: Callable[[Tensor, Batch], Tensor] = masked_mse
@@ -88,6 +97,10 @@ class Budget:
         steps: Training steps at most.
         epochs: Passes over the training windows at most.
         windows: Validation windows of a measurement at most, evenly spread.
+
+    Example:
+        >>> Budget(steps=100, epochs=3.0).num_steps(num_windows=640, batch_size=64)
+        30
     """
 
     steps: int = 250
@@ -172,7 +185,12 @@ def validation_error(
 
 
 def state_of(module: nn.Module) -> State:
-    """A copy of everything a saved state holds that is a tensor of floats."""
+    """A copy of everything a saved state holds that is a tensor of floats.
+
+    Example:
+        >>> state_of(nn.BatchNorm1d(1)).keys()
+        dict_keys(['weight', 'bias', 'running_mean', 'running_var'])
+    """
     named = module.state_dict().items()
     return {
         name: value.detach().clone()
@@ -183,14 +201,29 @@ def state_of(module: nn.Module) -> State:
 
 @torch.no_grad()
 def put_state(module: nn.Module, state: State) -> None:
-    """Writes back what ``state_of`` copied from this module or from one like it."""
+    """Writes back what ``state_of`` copied from this module or from one like it.
+
+    Example:
+        >>> layer = nn.Linear(1, 1)
+        >>> kept = state_of(layer)
+        >>> with torch.no_grad():
+        ...     layer.weight += 1.0
+        ...     put_state(layer, kept)
+        >>> torch.equal(layer.weight, kept["weight"])
+        True
+    """
     named = dict(module.named_parameters()) | dict(module.named_buffers())
     for name, value in state.items():
         named[name].copy_(value)
 
 
 def between(first: State, second: State, share: float) -> State:
-    """The point this share of the way from one state to the other (Wortsman et al., 2022)."""
+    """The point this share of the way from one state to the other (Wortsman et al., 2022).
+
+    Example:
+        >>> between({"w": torch.tensor(0.0)}, {"w": torch.tensor(4.0)}, share=0.25)
+        {'w': tensor(1.)}
+    """
     return {name: value + share * (second[name] - value) for name, value in first.items()}
 
 

@@ -12,21 +12,39 @@ from eac.typing import NodeIndex
 
 
 def rows_of(node_ids: Sequence[str], chosen: Iterable[str]) -> NodeIndex:
-    """Ascending rows of the ``chosen`` ids; ids that are not listed are left out."""
+    """Ascending rows of the ``chosen`` ids; ids that are not listed are left out.
+
+    Example:
+        >>> rows_of(["a", "b", "c"], {"c", "a", "x"})
+        tensor([0, 2])
+    """
     wanted = set(chosen)
     rows = [row for row, node in enumerate(node_ids) if node in wanted]
     return torch.tensor(rows, dtype=torch.long)
 
 
 def joined_rows(period: Period, change: NodeChange) -> NodeIndex:
-    """Rows of the nodes that the period before did not have: new ones and returned ones."""
+    """Rows of the nodes that the period before did not have: new ones and returned ones.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=96)[0]
+        >>> known = set(period.node_ids[:3])
+        >>> joined_rows(period, NodeChange.between(period.node_ids, period.node_ids[:3], known))
+        tensor([3])
+    """
     return rows_of(period.node_ids, (*change.new, *change.returned))
 
 
 def shared_rows(
     before: Sequence[str], now: Sequence[str]
 ) -> tuple[Int[Tensor, " shared"], Int[Tensor, " shared"]]:
-    """Rows, before and now, of the nodes that both have, in their order now."""
+    """Rows, before and now, of the nodes that both have, in their order now.
+
+    Example:
+        >>> shared_rows(["a", "b", "c"], ["c", "x", "a"])
+        (tensor([2, 0]), tensor([0, 2]))
+    """
     row = {node: i for i, node in enumerate(before)}
     pairs = [(row[node], i) for i, node in enumerate(now) if node in row]
     index = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
@@ -49,26 +67,47 @@ def highest(scores: Float[Tensor, " node"], share: float) -> NodeIndex:
 
 
 def lowest(scores: Float[Tensor, " node"], share: float) -> NodeIndex:
-    """Rows of the lowest scores, lowest first; otherwise as ``highest``."""
+    """Rows of the lowest scores, lowest first; otherwise as ``highest``.
+
+    Example:
+        >>> lowest(torch.tensor([3.0, 1.0, torch.nan, 2.0]), share=0.5)
+        tensor([1, 3])
+    """
     return highest(-scores, share)
 
 
 def without(scores: Float[Tensor, " node"], rows: NodeIndex) -> Float[Tensor, " node"]:
-    """The same scores with those of ``rows`` taken away."""
+    """The same scores with those of ``rows`` taken away.
+
+    Example:
+        >>> without(torch.tensor([1.0, 2.0]), torch.tensor([0]))
+        tensor([nan, 2.])
+    """
     left = scores.clone()
     left[rows] = torch.nan
     return left
 
 
 def random_scores(scores: Float[Tensor, " node"], seed: int) -> Float[Tensor, " node"]:
-    """Random scores where there were scores; a choice by them is a draw without repetition."""
+    """Random scores where there were scores; a choice by them is a draw without repetition.
+
+    Example:
+        >>> random_scores(torch.tensor([1.0, torch.nan]), seed=3).isnan()
+        tensor([False,  True])
+    """
     generator = torch.Generator().manual_seed(seed % 2**63)
     drawn = torch.rand(len(scores), generator=generator)
     return drawn.to(scores.dtype).masked_fill(scores.isnan(), torch.nan)
 
 
 def neighbours(graph: Graph, rows: NodeIndex) -> NodeIndex:
-    """Ascending rows of the nodes that listen to ``rows`` or that they listen to."""
+    """Ascending rows of the nodes that listen to ``rows`` or that they listen to.
+
+    Example:
+        >>> graph = Graph(3, torch.tensor([[0, 1], [1, 2]]), torch.ones(2))
+        >>> neighbours(graph, torch.tensor([0]))
+        tensor([1])
+    """
     chosen = torch.zeros(graph.num_nodes, dtype=torch.bool)
     chosen[rows] = True
     source, target = graph.edge_index.cpu()
@@ -83,7 +122,12 @@ def neighbours_of_gone(before: Period, now: Period, gone: Sequence[str]) -> Node
 
 
 def union(*rows: NodeIndex) -> NodeIndex:
-    """All of the rows, ascending, each once."""
+    """All of the rows, ascending, each once.
+
+    Example:
+        >>> union(torch.tensor([3, 1]), torch.tensor([1]))
+        tensor([1, 3])
+    """
     return torch.cat(rows).unique()
 
 

@@ -28,6 +28,10 @@ class Compression:
         gradient: Begin with the inputs' directions in which the loss of the new period is
             steepest (as LoRA-GA, Wang et al., NeurIPS 2024), instead of random ones.
         rate: Times the learning rate, where an update is trained: fewer numbers take larger steps.
+
+    Example:
+        >>> Compression(energy=0.9).max_rank
+        12
     """
 
     energy: float = 0.99
@@ -66,6 +70,16 @@ def begin_updates(
         directions: Gradient of each matrix by name, whose main directions the update begins with.
         protect: Share of the energy of the inputs of earlier periods, in whose directions the
             update does nothing; None leaves it free.
+
+    Example:
+        >>> from eac.nn.low_rank_update import give_updates
+        >>> layer = nn.Linear(32, 32)
+        >>> give_updates(layer)
+        >>> record = begin_updates(layer, 2, Compression(), seed=0)
+        >>> before = layer(torch.ones(1, 32))
+        >>> open_updates(layer)
+        >>> torch.equal(layer(torch.ones(1, 32)), before)  # zero until it is trained
+        True
     """
     generator, energy = torch.Generator().manual_seed(seed % 2**63), Energy()
     named = updates(backbone)
@@ -93,7 +107,17 @@ def begin_updates(
 
 
 def merge_updates(backbone: nn.Module) -> None:
-    """Adds every update to its weight, where everything is to be trained: a new base."""
+    """Adds every update to its weight, where everything is to be trained: a new base.
+
+    Example:
+        >>> from eac.nn.low_rank_update import give_updates
+        >>> layer = nn.Linear(32, 32)
+        >>> give_updates(layer)
+        >>> _ = begin_updates(layer, 2, Compression(), seed=0)
+        >>> merge_updates(layer)
+        >>> [update.rank for update, _ in updates(layer).values()]
+        [0]
+    """
     for update, weight in updates(backbone).values():
         update.merge(weight)
 
@@ -102,6 +126,15 @@ def open_updates(backbone: nn.Module) -> None:
     """Lets the updates be trained, and with them biases, scales and other vectors.
 
     Where directions of the inputs are held, vectors stay as they are: they act on every input.
+
+    Example:
+        >>> from eac.nn.low_rank_update import give_updates
+        >>> layer = nn.Linear(32, 32).requires_grad_(False)
+        >>> give_updates(layer)
+        >>> _ = begin_updates(layer, 2, Compression(), seed=0)
+        >>> open_updates(layer)
+        >>> sorted(name for name, value in layer.named_parameters() if value.requires_grad)
+        ['bias', 'parametrizations.weight.0.down', 'parametrizations.weight.0.up']
     """
     held = any(len(update.held) for update, _ in updates(backbone).values())
     for update, weight in updates(backbone).values():

@@ -17,7 +17,16 @@ NOT_FITTED = "not fitted; call fit(df)"
 
 
 def facts(record: RunRecord) -> dict[str, str]:
-    """What a person wants to know of a run at a glance."""
+    """What a person wants to know of a run at a glance.
+
+    Example:
+        >>> from eac.records.horizon_table import HorizonTable
+        >>> from eac.records.record import NodeCounts, PeriodRecord
+        >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
+        >>> period = PeriodRecord("0", 3, NodeCounts(), 12, 99, 1.5, 3, 1, 2.1, {"all": table})
+        >>> facts(RunRecord("counts", "", "", "strict", 42, periods=(period,)))
+        {'periods': '1', 'sensors': '3', 'test MAE': '2', 'best naive': 'none'}
+    """
     last = record.periods[-1]
     naive = [table.point["MAE"]["mean"] for table in last.baselines.values()]
     best = min((error for error in naive if error is not None), default=None)
@@ -56,7 +65,17 @@ def as_html(settings: Settings, record: RunRecord | None) -> str:
 
 
 def error_table(record: RunRecord) -> pd.DataFrame:
-    """Mean test errors of each period and forecast, in the units of the readings."""
+    """Mean test errors of each period and forecast, in the units of the readings.
+
+    Example:
+        >>> from eac.records.horizon_table import HorizonTable
+        >>> from eac.records.record import NodeCounts, PeriodRecord
+        >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
+        >>> period = PeriodRecord("0", 3, NodeCounts(), 12, 99, 1.5, 3, 1, 2.1, {"all": table})
+        >>> run = RunRecord("counts", "", "", "strict", 42, periods=(period,))
+        >>> error_table(run).to_dict("records")
+        [{'period': '0', 'forecast': 'model', 'MAE': 2.0}]
+    """
     rows = []
     for period in record.periods:
         for name, table in {"model": period.errors, **period.baselines}.items():

@@ -26,6 +26,12 @@ class Store:
     Args:
         path: The folder.
         freq: Time between two steps; None finds it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     print(Store(Path(folder) / "stream").exists)
+        False
     """
 
     def __init__(self, path: Path, freq: str | None = None):

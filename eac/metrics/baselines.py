@@ -39,6 +39,12 @@ def naive_errors(
         One accumulator for each of "last", "day", "week" and "average". Where a day is not a whole
         number of steps there is no "day"; where readings repeat with the year, "year" stands in
         place of "week"; where they repeat with neither, there is none of both.
+
+    Example:
+        >>> series = torch.arange(60.0)[:, None] % 24
+        >>> errors = naive_errors(series, torch.tensor([40]), 4, 2, Calendar(24))
+        >>> sorted(errors), errors["day"].summary().point["MAE"]["mean"]
+        (['average', 'day', 'last', 'week'], 0.0)
     """
     num_nodes, names = series.shape[1], naive_names(calendar)
     errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in names if name}
@@ -95,7 +101,12 @@ def _overall_mean(history: NodeSeries) -> Float[Tensor, ""]:
 def node_means(
     history: NodeSeries, overall: Float[Tensor, ""] | None = None
 ) -> Float[Tensor, " node"]:
-    """Mean of each node's readings; without any, ``overall``, by default the mean of all nodes."""
+    """Mean of each node's readings; without any, ``overall``, by default the mean of all nodes.
+
+    Example:
+        >>> node_means(torch.tensor([[1.0, torch.nan], [3.0, torch.nan]]))
+        tensor([2., 2.])
+    """
     overall = _overall_mean(history) if overall is None else overall
     if history.numel() <= CHUNK_ELEMENTS:
         means = history.nanmean(0)
@@ -186,6 +197,11 @@ def of_slot(
         otherwise: Forecast where the slot has no value.
         horizon: Future steps out.
         cycle: Slots of the whole cycle, by default those that have a value.
+
+    Example:
+        >>> by_slot = torch.tensor([[10.0], [20.0], [torch.nan]])
+        >>> of_slot(by_slot, torch.tensor([1]), torch.tensor([[0.0]]), horizon=3)
+        tensor([[[20.,  0., 10.]]])
     """
     cycle = len(by_slot) if cycle is None else cycle
     slots = (first[:, None] + torch.arange(horizon, device=first.device)) % cycle

@@ -221,7 +221,12 @@ def _rmse(total: Sums) -> list[float | None]:
 
 
 def divide(total: Sequence[float], count: Sequence[float], unit: float = 1.0) -> list[float | None]:
-    """Sums divided by their counts; None where there is no count or no finite number."""
+    """Sums divided by their counts; None where there is no count or no finite number.
+
+    Example:
+        >>> divide([6.0, 1.0], [3, 0])
+        [2.0, None]
+    """
     values = [unit * a / b if b > 0 else None for a, b in zip(total, count, strict=True)]
     return [value if value is not None and math.isfinite(value) else None for value in values]
 

@@ -18,6 +18,14 @@ class Loss(Described, nn.Module, ABC):
 
     Attributes:
         outputs: Forecasts of each step that it takes.
+
+    Example:
+        >>> class Cubic(Loss):
+        ...     def error(self, difference):
+        ...         return difference.abs() ** 3
+        >>> y_hat, mask = torch.tensor([[[2.0, 5.0]]]), torch.tensor([[[True, False]]])
+        >>> Cubic()(y_hat, torch.zeros(1, 1, 2), mask)
+        tensor(8.)
     """
 
     outputs: int = 1

@@ -40,6 +40,10 @@ class Smoothing:
         day: Weight of the latest day in the residual.
         side: Steps before and after a slot whose residuals are averaged.
         share: Of the residual, added to the profile.
+
+    Example:
+        >>> Smoothing(week=0.5, day=0.3, side=1, share=0.6).share
+        0.6
     """
 
     week: float = 1.0

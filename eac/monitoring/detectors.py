@@ -82,6 +82,12 @@ def threshold(statistic: Float[ndarray, "time node"], steps_per_week: int, alarm
         statistic: Over the reference.
         steps_per_week: Steps of a week.
         alarms: False alarms of the network in a week.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> statistic = np.abs(generator.normal(size=(168 * 8, 20)))
+        >>> bool(threshold(statistic, steps_per_week=168, alarms=0.1) > statistic.max())
+        True
     """
     weeks = max(1, len(statistic) // steps_per_week)
     cut = statistic[len(statistic) - weeks * steps_per_week :] if weeks > 1 else statistic

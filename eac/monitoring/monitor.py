@@ -58,6 +58,15 @@ class Monitor:
         reference: Readings in which nothing was wrong.
         alarms: False alarms of the network in a week.
         policy: What is done about events.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> series = generator.normal(100, 5, size=(168 * 4, 3))
+        >>> monitor = Monitor(Reference.of(series, first=0, steps_per_day=24))
+        >>> now = np.array([100.0, 100.0, 500.0])  # the third reads far too much
+        >>> alarms = [alarm for i in range(48) for alarm in monitor.observe(168 * 4 + i, now)]
+        >>> any(alarm.node == 2 for alarm in alarms)
+        True
     """
 
     def __init__(self, reference: Reference, alarms: float = ALARMS, policy: Policy | None = None):

@@ -30,6 +30,12 @@ class Reference:
         residuals: Of the reference itself, in units of the spread, less those of the network.
         common: Residual that the network shares at each step.
         steps_per_day: Slots of a day.
+
+    Example:
+        >>> series = np.tile(np.arange(24.0), 28)[:, None]
+        >>> reference = Reference.of(series, first=0, steps_per_day=24)
+        >>> reference.usual[:3, 0], int(reference.longest_gap[0])
+        (array([0., 1., 2.]), 0)
     """
 
     usual: Float[ndarray, "slot node"]

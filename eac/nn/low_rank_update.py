@@ -16,6 +16,12 @@ class Energy:
     Attributes:
         total: Before truncation.
         lost: Of the singular values left out.
+
+    Example:
+        >>> Energy(total=4.0, lost=1.0).kept
+        0.75
+        >>> (Energy(4.0, 1.0) + Energy(4.0, 0.0)).kept
+        0.875
     """
 
     total: float = 0.0
@@ -176,6 +182,12 @@ def give_updates(module: nn.Module) -> None:
     Linear maps are weights of two axes or more, of whatever layer: dense, convolution, attention,
     recurrent, or a bare parameter. Tables of embeddings and scales of normalisations are none.
     A class keeps its name.
+
+    Example:
+        >>> layer = nn.Linear(4, 3)
+        >>> give_updates(layer)
+        >>> layer(torch.ones(1, 4)).shape, sorted(updates(layer))
+        (torch.Size([1, 3]), ['weight'])
     """
     for part in list(module.modules()):
         if isinstance(part, _NO_MAPS):
@@ -187,7 +199,14 @@ def give_updates(module: nn.Module) -> None:
 
 
 def updates(module: nn.Module) -> dict[str, tuple[LowRankUpdate, nn.Parameter]]:
-    """Each update inside a module with the weight it is added to, by the name of the weight."""
+    """Each update inside a module with the weight it is added to, by the name of the weight.
+
+    Example:
+        >>> layer = nn.Linear(4, 3)
+        >>> give_updates(layer)
+        >>> {name: tuple(weight.shape) for name, (update, weight) in updates(layer).items()}
+        {'weight': (3, 4)}
+    """
     found = {}
     for name, part in module.named_modules():
         if isinstance(part, parametrize.ParametrizationList):

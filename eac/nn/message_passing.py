@@ -51,7 +51,14 @@ def _edge_by_edge(x: Float[Tensor, "node hidden"], graph: Graph) -> Float[Tensor
 
 
 def propagate_series(series: NodeSeries, graph: Graph) -> NodeSeries:
-    """``propagate`` for each step of a series, 0 where missing; what ``Needs.neighbours`` takes."""
+    """``propagate`` for each step of a series, 0 where missing; what ``Needs.neighbours`` takes.
+
+    Example:
+        >>> graph = Graph(2, torch.tensor([[0], [1]]), torch.tensor([1.0]))
+        >>> propagate_series(torch.tensor([[1.0, 2.0], [torch.nan, 3.0]]), graph)
+        tensor([[0.0000, 1.0000],
+                [0.0000,    nan]])
+    """
     return propagate_nodes(series.T, graph).T.contiguous()
 
 

@@ -14,12 +14,22 @@ NUM_STREAMS = 1009
 
 
 def period_seed(seed: int, index: int) -> int:
-    """Seed of one period, from that of its run."""
+    """Seed of one period, from that of its run.
+
+    Example:
+        >>> period_seed(42, 0) != period_seed(42, 1)
+        True
+    """
     return seed * NUM_STREAMS + index
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of one epoch, from that of its period."""
+    """Seed of one epoch, from that of its period.
+
+    Example:
+        >>> epoch_seed(7, 3)
+        7000024
+    """
     return (seed * 1_000_003 + epoch) % 2**63
 
 
@@ -45,6 +55,12 @@ class Draws(ABC):
 
     Args:
         seed: Of the run.
+
+    Example:
+        >>> draws = OwnDraws(42)
+        >>> seed_of = draws.order_seeds(0)
+        >>> seed_of(0) != seed_of(1)
+        True
     """
 
     def __init__(self, seed: int):

@@ -28,6 +28,11 @@ class Protocol:
             does; together with ``draws`` a seed then gives the same run there and here.
         validate_by_batch: A validation is the mean over training-sized batches of their errors.
         draws: Draws first weights, prompts and the order of windows, by the seed of the run.
+
+    Example:
+        >>> from eac.protocols.protocol import PUBLISHED, STRICT
+        >>> STRICT.scale_by_part, PUBLISHED.scale_by_part
+        (False, True)
     """
 
     name: ProtocolName

@@ -26,6 +26,10 @@ class SensorMap:
         positions: Longitude and latitude in degrees; None when unknown.
         edges: Pairs of positions in ``node_ids``, each pair once.
         num_nodes: Sensors in the period.
+
+    Example:
+        >>> SensorMap(("a", "b"), None, edges=((0, 1),), num_nodes=2).node_ids
+        ('a', 'b')
     """
 
     node_ids: tuple[str, ...]
@@ -43,6 +47,10 @@ class SensorTrace:
         truth: Readings from the first step forecast on; None where missing.
         week: The reading a week before each of them; None where there is none.
         forecast: One row per origin, one value per lead of ``Traces.leads``.
+
+    Example:
+        >>> SensorTrace("a", truth=(3.0, 4.0), week=(2.0, None), forecast=((3.5,), (4.5,))).truth
+        (3.0, 4.0)
     """
 
     node_id: str
@@ -82,6 +90,10 @@ class Dispersion:
     Attributes:
         centre: Mean over the sensors.
         within: Mean squared distance of a sensor from the centre.
+
+    Example:
+        >>> Dispersion(centre=(0.0, 1.0), within=0.5).within
+        0.5
     """
 
     centre: tuple[float, ...]
@@ -180,6 +192,10 @@ def read_details(directory: StrPath) -> PeriodDetails | None:
 
     Raises:
         CheckpointError: If the file is damaged or of another version.
+
+    Example:
+        >>> read_details("a folder without details") is None
+        True
     """
     path = Path(directory) / DETAILS_FILE
     if not path.is_file():

@@ -34,6 +34,13 @@ def period_folders(run_dir: Path) -> list[tuple[int, Path]]:
 
     Raises:
         RunError: If a folder's name does not say its position.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     (Path(folder) / "period-00-a").mkdir()
+        ...     print([(index, path.name) for index, path in period_folders(Path(folder))])
+        [(0, 'period-00-a')]
     """
     found = []
     for path in run_dir.glob("period-*"):
@@ -48,5 +55,15 @@ def period_folders(run_dir: Path) -> list[tuple[int, Path]]:
 
 
 def done_folders(run_dir: Path) -> list[tuple[int, Path]]:
-    """Folders of the periods that are done, with their positions, in order."""
+    """Folders of the periods that are done, with their positions, in order.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("period-00-a", "period-01-b"):
+        ...         (Path(folder) / name).mkdir()
+        ...     (Path(folder) / "period-00-a" / PERIOD_FILE).touch()
+        ...     print([path.name for _, path in done_folders(Path(folder))])
+        ['period-00-a']
+    """
     return [(i, path) for i, path in period_folders(run_dir) if (path / PERIOD_FILE).is_file()]

@@ -23,6 +23,12 @@ class HorizonTable:
         point: Errors at each step, keys "1", "2", ..., and "mean" over the steps.
         cumulative: Errors over the steps up to each, keys "1", "2", ..., and "avg", the mean of
             those values.
+
+    Example:
+        >>> point = {"MAE": {"1": 2.0, "2": 4.0, "mean": 3.0}}
+        >>> table = HorizonTable(point, {"MAE": {"1": 2.0, "2": 3.0, "avg": 2.5}})
+        >>> table.horizon, table.point["MAE"]["mean"]
+        (2, 3.0)
     """
 
     point: Errors
@@ -43,7 +49,16 @@ Groups: TypeAlias = dict[str, HorizonTable]
 
 
 def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
-    """The mean of each entry over the tables that have a value for it."""
+    """The mean of each entry over the tables that have a value for it.
+
+    Example:
+        >>> one, two = (
+        ...     HorizonTable({"MAE": {"mean": error}}, {"MAE": {"avg": error}})
+        ...     for error in (2.0, 4.0)
+        ... )
+        >>> mean_table([one, two]).point["MAE"]["mean"]
+        3.0
+    """
     return HorizonTable(
         _mean_errors([table.point for table in tables]),
         _mean_errors([table.cumulative for table in tables]),
@@ -51,7 +66,12 @@ def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
 
 
 def mean_or_none(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are there; None when there is none."""
+    """The mean of the values that are there; None when there is none.
+
+    Example:
+        >>> mean_or_none([1.0, None, 3.0]), mean_or_none([None])
+        (2.0, None)
+    """
     present = [value for value in values if value is not None]
     return math.fsum(present) / len(present) if present else None
 
@@ -61,6 +81,13 @@ def check_tables(tables: Groups, where: str) -> None:
 
     Raises:
         ValueError: Names the table by ``where`` and its name.
+
+    Example:
+        >>> try:
+        ...     check_tables({"all": HorizonTable({}, {})}, "groups")
+        ... except ValueError as error:
+        ...     print(error)
+        field 'groups.all.point.MAE.mean' is missing
     """
     for name, table in tables.items():
         for kind, errors, summary in (
@@ -73,12 +100,23 @@ def check_tables(tables: Groups, where: str) -> None:
 
 
 def tables_to_json(tables: Groups) -> dict[str, Any]:
-    """The tables as plain dictionaries."""
+    """The tables as plain dictionaries.
+
+    Example:
+        >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
+        >>> tables_to_json({"all": table})["all"]["point"]
+        {'MAE': {'mean': 2.0}}
+    """
     return {name: table.to_json() for name, table in tables.items()}
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """The value; None where it is not finite, which JSON cannot say."""
+    """The value; None where it is not finite, which JSON cannot say.
+
+    Example:
+        >>> finite_or_none(2.5), finite_or_none(float("inf"))
+        (2.5, None)
+    """
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -17,6 +17,10 @@ class AgeGroup:
         age: Periods; 1: new.
         num_nodes: Sensors.
         coverage: Percent of readings inside, by level.
+
+    Example:
+        >>> AgeGroup(age=1, num_nodes=15, coverage={"90": 89.5}).coverage["90"]
+        89.5
     """
 
     age: int
@@ -35,6 +39,12 @@ class Fan:
         y_hat: Forecast of the last steps.
         low: Lower bounds by level.
         high: Upper bounds by level.
+
+    Example:
+        >>> low, high = {"90": (3.0,)}, {"90": (5.0,)}
+        >>> fan = Fan("a", 0, truth=(3.0, 4.0), y_hat=(4.2,), low=low, high=high)
+        >>> fan.low["90"][0] < fan.y_hat[0] < fan.high["90"][0]
+        True
     """
 
     node_id: str

@@ -29,12 +29,24 @@ def read_json(path: StrPath, *, advice: str | None = None) -> Any:
 
     Raises:
         CheckpointError: If the file is missing, too large, or is not JSON.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "a.json").write_text('{"rank": 6}')
+        ...     print(read_json(Path(folder) / "a.json"))
+        {'rank': 6}
     """
     return decode(read_bytes(path, LARGEST, advice=advice), path, advice=advice)
 
 
 def decode(content: bytes, path: StrPath, *, advice: str | None = None) -> Any:
-    """The value that JSON says; ``path`` names its file in messages."""
+    """The value that JSON says; ``path`` names its file in messages.
+
+    Example:
+        >>> decode(b'{"rank": 6}', "card.json")
+        {'rank': 6}
+    """
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -101,7 +113,12 @@ def convert(kind: type[T], value: object, name: str, where: str, *, advice: str 
 
 
 def format_header(name: str) -> dict[str, str | int]:
-    """The first entries of a file: what it is, and the version of its format."""
+    """The first entries of a file: what it is, and the version of its format.
+
+    Example:
+        >>> format_header("eac-period")
+        {'format': 'eac-period', 'format_version': 1}
+    """
     return {"format": name, "format_version": FORMAT_VERSION}
 
 

@@ -39,6 +39,10 @@ class Manifest:
         files: SHA-256 of each file by its name; of one that was just written again, also the one
             before.
         sha256: Of ``files`` themselves.
+
+    Example:
+        >>> Manifest({"card.json": ("0" * 64,)}).files.keys()
+        dict_keys(['card.json'])
     """
 
     files: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -50,6 +54,10 @@ def read_manifest(folder: StrPath) -> Manifest | None:
 
     Raises:
         CheckpointError: If it is damaged.
+
+    Example:
+        >>> read_manifest("a folder of an older version") is None
+        True
     """
     path = Path(folder) / MANIFEST_FILE
     if not path.is_file():
@@ -67,6 +75,18 @@ def read_verified(path: StrPath, largest: int = LARGEST) -> bytes:
 
     Raises:
         CheckpointError: If the file or the manifest is missing or damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "run.json"
+        ...     write_noted(path, b"{}")
+        ...     _ = path.write_bytes(b"{ }")  # damage
+        ...     try:
+        ...         read_verified(path)
+        ...     except CheckpointError as error:
+        ...         print("is damaged" in str(error))
+        True
     """
     content = read_bytes(path, largest)
     check_digest(path, hashlib.sha256(content).hexdigest())
@@ -78,6 +98,13 @@ def read_verified_json(path: StrPath) -> Any:
 
     Raises:
         CheckpointError: If the file or the manifest is missing or damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_noted(Path(folder) / "run.json", b'{"seed": 42}')
+        ...     print(read_verified_json(Path(folder) / "run.json"))
+        {'seed': 42}
     """
     return decode(read_verified(path), path)
 
@@ -87,6 +114,13 @@ def verify(path: StrPath) -> str:
 
     Raises:
         CheckpointError: If the file or the manifest is missing or damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_noted(Path(folder) / "run.json", b"{}")
+        ...     print(verify(Path(folder) / "run.json")[:8])
+        44136fa3
     """
     file = Path(path)
     if not file.is_file():
@@ -109,14 +143,30 @@ def check_digest(path: StrPath, found: str) -> None:
 
 
 def write_noted(path: StrPath, content: bytes) -> None:
-    """Writes a file that changes while a run goes on, and notes its digest first."""
+    """Writes a file that changes while a run goes on, and notes its digest first.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_noted(Path(folder) / "run.json", b"{}")
+        ...     print(read_verified(Path(folder) / "run.json"))
+        b'{}'
+    """
     file = Path(path)
     admit(file.parent, {file.name: hashlib.sha256(content).hexdigest()})
     write_bytes(file, content)
 
 
 def rewrite(path: StrPath, content: bytes) -> None:
-    """Writes a file of a period again; its manifest, if there is one already, knows the new one."""
+    """Writes a file of a period again; its manifest, if there is one already, knows the new one.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     rewrite(Path(folder) / "report.json", b"{}")
+        ...     print((Path(folder) / "report.json").read_bytes())
+        b'{}'
+    """
     if (Path(path).parent / MANIFEST_FILE).is_file():
         write_noted(path, content)
     else:
@@ -128,6 +178,9 @@ def check_absent(path: StrPath) -> None:
 
     Raises:
         CheckpointError: If it was there once, or the manifest is damaged.
+
+    Example:
+        >>> check_absent("a folder without a manifest/report.json")
     """
     manifest = read_manifest(Path(path).parent)
     if manifest is not None and Path(path).name in manifest.files:
@@ -154,6 +207,14 @@ def seal(folder: StrPath, coming: Mapping[str, bytes]) -> None:
     Args:
         folder: Of the period.
         coming: Content of the files that are written right after this.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "card.json").write_text("{}")
+        ...     seal(folder, {"metrics.json": b"{}"})
+        ...     print(sorted(read_manifest(folder).files))
+        ['card.json', 'metrics.json']
     """
     root = Path(folder)
     files: dict[str, tuple[str, ...]]
@@ -164,7 +225,16 @@ def seal(folder: StrPath, coming: Mapping[str, bytes]) -> None:
 
 
 def kept_files(folder: Path) -> Iterable[Path]:
-    """The files that a period keeps once it is done, without its manifest."""
+    """The files that a period keeps once it is done, without its manifest.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("card.json", "last.ckpt", ".hidden"):
+        ...         (Path(folder) / name).touch()
+        ...     print([path.name for path in kept_files(Path(folder))])
+        ['card.json']
+    """
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
         path

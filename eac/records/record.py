@@ -77,6 +77,15 @@ class PeriodRecord:
         intervals: How well intervals held their level; None where none were made.
         update: The low-rank update of the backbone, where there was one.
         newcomers: How well new sensors were forecast soon after they joined; None without any.
+
+    Example:
+        >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
+        >>> record = PeriodRecord(
+        ...     "2024-01", 2, NodeCounts(new=2), trainable_parameters=12, total_parameters=100,
+        ...     fit_seconds=1.5, epochs=3, best_epoch=1, val_metric=2.1, groups={"all": table},
+        ... )
+        >>> record.errors.point["MAE"]["mean"]
+        2.0
     """
 
     name: str
@@ -170,6 +179,12 @@ class RunRecord:
         versions: Versions of the libraries used.
         periods: Finished periods in order of time.
         asked: Names of the periods that the run was last asked for; empty in older runs.
+        target: What is measured; empty where nobody said it, and in older runs.
+
+    Example:
+        >>> run = RunRecord("bergen", "vehicles/h", "", "strict", seed=42, target="vehicles")
+        >>> run.mean_baselines(), len(run.periods)
+        ({}, 0)
     """
 
     stream: str
@@ -181,6 +196,7 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     periods: tuple[PeriodRecord, ...] = ()
     asked: tuple[str, ...] = ()
+    target: str = ""
 
     def mean(self, group: str = "all") -> HorizonTable:
         """Errors of one group of nodes, averaged over the periods that have it."""
@@ -242,6 +258,13 @@ def read_run(directory: StrPath) -> RunRecord:
     Raises:
         RunError: If the directory is missing or is not a run.
         CheckpointError: If a file in it is damaged or of another version.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_run(folder, RunRecord("bergen", "vehicles/h", "", "strict", seed=42))
+        ...     print(read_run(folder).seed, len(read_run(folder).periods))
+        42 0
     """
     root = Path(directory)
     if not root.is_dir():

@@ -15,6 +15,10 @@ class UpdateRecord:
         kept_parameters: Numbers of the pairs that earlier periods left.
         energy_kept: Share of the sum of squares of all earlier updates that compression kept;
             1 where there was nothing to compress.
+
+    Example:
+        >>> UpdateRecord(4, 12, 5000, 9000, energy_kept=0.75).energy_lost
+        0.25
     """
 
     rank: int

@@ -15,12 +15,19 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(path: Path, *, error: type[EACError] = ConfigError, largest: int = LARGEST) -> Any:
-    """What a YAML file holds.
+    r"""What a YAML file holds.
 
     Args:
         path: The file.
         error: Raised when it is damaged or too large.
         largest: Most bytes that it may have.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "stream.yaml").write_text("unit: h\n")
+        ...     print(read_yaml(Path(folder) / "stream.yaml"))
+        {'unit': 'h'}
     """
     try:
         if not path.is_file():
@@ -48,7 +55,11 @@ def parse_yaml(text: str, where: str, *, error: type[EACError] = ConfigError) ->
 
 
 def check_aliases(text: str, where: str, *, error: type[EACError] = ConfigError) -> None:
-    """Refuses text whose aliases repeat far more than it holds, before anything is built."""
+    r"""Refuses text whose aliases repeat far more than it holds, before anything is built.
+
+    Example:
+        >>> check_aliases("a: &x [1, 2]\nb: *x\n", "stream.yaml")
+    """
     if "*" not in text:
         return
     sizes: dict[str, int] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from eac.data.core.period import Period
 from eac.errors import RunError
 from eac.records.record import PeriodRecord, read_period, write_period
-from eac.rundir.checksums import ChangedSensor, changed_sensors, write_checksums
+from eac.rundir.checksums import ChangedSensor, changed_sensors, rewrite_checksums
 from eac.rundir.opening import go_on
 
 SHOWN = 5
@@ -46,7 +46,7 @@ class ChangedPeriod:
         note = f"{self}; accepted, not trained again"
         notes = (*self.record.notes, note)
         record = replace(self.record, fingerprint=self.period.fingerprint(), notes=notes)
-        write_checksums(self.directory, self.period)
+        rewrite_checksums(self.directory, self.period)
         write_period(self.directory, record)
         return record
 

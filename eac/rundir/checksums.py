@@ -13,7 +13,10 @@ from torch import Tensor
 
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
-from eac.files import write_tensors
+from eac.errors import CheckpointError
+from eac.files import tensor_bytes, write_tensors
+from eac.records.manifest import rewrite
+from eac.records.tensorfile import check_tensors
 
 CHECKSUM_FILE = "readings.safetensors"
 MOST_CELLS = 1 << 20
@@ -31,6 +34,10 @@ class ChangedSensor:
         readings: Readings that differ; where ``exact`` is false, at least so many.
         exact: Whether every reading has a checksum of its own.
         kind: ``changed``, or ``new`` or ``gone`` for a sensor that one side alone has.
+
+    Example:
+        >>> ChangedSensor("north", readings=3, exact=True).kind
+        'changed'
     """
 
     node_id: str
@@ -45,7 +52,15 @@ class ChangedSensor:
 
 
 def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
-    """Checksums of the readings of each sensor, each of ``block`` steps; None: as few as fit."""
+    """Checksums of the readings of each sensor, each of ``block`` steps; None: as few as fit.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> checksums(period)["observed"]
+        tensor([4, 4])
+    """
     block = block or -(-period.num_steps * period.num_nodes // MOST_CELLS)
     sums = torch.zeros(-(-period.num_steps // block), period.num_nodes, dtype=torch.int64)
     seen = torch.zeros(period.num_nodes, dtype=torch.int64)
@@ -62,8 +77,24 @@ def checksums(period: Period, block: int | None = None) -> dict[str, Tensor]:
 
 
 def write_checksums(directory: Path, period: Period) -> None:
-    """Writes what ``changed_sensors`` compares with."""
+    """Writes what ``changed_sensors`` compares with.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checksums(Path(folder), period)
+        ...     print([path.name for path in Path(folder).iterdir()])
+        ['readings.safetensors']
+    """
     write_tensors(directory / CHECKSUM_FILE, checksums(period))
+
+
+def rewrite_checksums(directory: Path, period: Period) -> None:
+    """The same for a period that is done: its manifest knows the new file before it is there."""
+    rewrite(directory / CHECKSUM_FILE, tensor_bytes(checksums(period)))
 
 
 def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | None:
@@ -72,6 +103,18 @@ def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | No
     Args:
         directory: Of the period in the run.
         period: As it is now.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> corrected = replace(period, series=torch.tensor([[1.0, 1.0], [1.0, 5.0]]).repeat(2, 1))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checksums(Path(folder), period)
+        ...     print(changed_sensors(Path(folder), corrected))
+        [ChangedSensor(node_id='b', readings=2, exact=True, kind='changed')]
     """
     kept = _load(directory / CHECKSUM_FILE)
     if kept is None:
@@ -117,7 +160,8 @@ def _load(path: Path) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
     try:
+        check_tensors(path)
         kept = load_file(path)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, CheckpointError):
         return None
     return kept if {"checksum", "steps", "observed", "node_ids"} <= kept.keys() else None

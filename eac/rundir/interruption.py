@@ -20,6 +20,11 @@ class Interrupted(BaseException):
     Attributes:
         name: Of the signal.
         status: With which the process is to exit: 143 for SIGTERM, 130 for Ctrl-C.
+
+    Example:
+        >>> stop = Interrupted(signal.SIGTERM)
+        >>> stop.name, stop.status
+        ('SIGTERM', 143)
     """
 
     def __init__(self, signum: int):
@@ -34,6 +39,14 @@ def interruptible() -> Iterator[None]:
 
     A second one ends it at once, which no file is harmed by. Handlers are put back at the end. In
     a thread other than the first, where signals cannot be handled, this does nothing.
+
+    Example:
+        >>> try:
+        ...     with interruptible():
+        ...         signal.raise_signal(signal.SIGTERM)
+        ... except Interrupted as stop:
+        ...     print(stop.status)
+        143
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -28,6 +28,11 @@ class Holder:
         started: When it started, as that machine counts; tells it from a later one of the same
             number. Empty where the system does not say.
         since: When it took the lock, in UTC.
+
+    Example:
+        >>> import os
+        >>> Holder.me().pid == os.getpid()
+        True
     """
 
     host: str
@@ -50,6 +55,13 @@ def only_writer(run_dir: Path) -> Iterator[None]:
 
     Raises:
         RunError: If another process holds it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, only_writer(Path(folder)):
+        ...     with only_writer(Path(folder)):  # the same process may ask again
+        ...         print("held")
+        held
     """
     key = run_dir.absolute()
     if _HELD.get(key):
@@ -67,6 +79,22 @@ def only_writer(run_dir: Path) -> Iterator[None]:
         del _HELD[key]
         remove(key / LOCK_FILE)
         file.close()
+
+
+def writer(run_dir: Path) -> str:
+    """Who is writing in a run directory, in a sentence; "" where nobody is. Writes nothing.
+
+    Example:
+        >>> writer(Path("runs/that/is/not/there"))
+        ''
+    """
+    path = run_dir.absolute() / LOCK_FILE
+    if _HELD.get(path.parent) or not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        free, holder = _system_lock(file), _read(file)
+    held = not free or (holder is not None and _may_live(holder))
+    return _held_by(holder, run_dir).partition(". ")[0] if held else ""
 
 
 def _take(path: Path, run_dir: Path) -> IO[str]:

@@ -1,20 +1,21 @@
 """Opening a run directory: is it this run, and do its periods fit the stream?"""
 
-import logging
+import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
-from eac.files import make_folder, remove_folder
+from eac.files import digest, make_folder, refuse_links, remove_folder
+from eac.plain import logger
 from eac.records.folders import done_folders, period_folder, period_folders
-from eac.records.manifest import write_noted
+from eac.records.manifest import read_manifest, write_noted
 from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
 from eac.rundir.redo import forget_from, position_of
 from eac.rundir.settings import differences, in_words, read_settings
 
-log = logging.getLogger("eac")
+log = logger()
 
 CONFIG_FILE = "config.yaml"
 OWN_FILES = (CONFIG_FILE, RUN_FILE, "manifest.json", "report.html", "log.txt", "cell.json")
@@ -45,13 +46,15 @@ def open_run(
     Raises:
         RunError: If the directory holds something else, or a run with other settings, or periods
             that do not fit the stream.
+        WriteError: If a symbolic link in it leads elsewhere.
     """
     _check_folder(run_dir)
     make_folder(run_dir)
-    changed = _other_settings(run_dir, config, owners)
+    lost = _settings_lost(run_dir, config)
+    changed = lost or _other_settings(run_dir, config, owners)
     begin = None if redo is None else position_of(redo, names)
     if changed and done_folders(run_dir) and begin != 0:
-        raise RunError(_refusal(run_dir, config, changed))
+        raise RunError(lost[0] if lost else _refusal(run_dir, config, changed))
     if begin is not None:
         log.info("%d periods are trained again", forget_from(run_dir, begin))
     if changed:
@@ -98,6 +101,10 @@ def is_complete(run_dir: Path) -> bool:
     An exit status of 0 says the same of a run that has just ended; this says it of a directory.
     Periods of a run of an older version that are not done cannot be known: there, no period may
     be begun and not done.
+
+    Example:
+        >>> is_complete(Path("a folder without a run"))
+        False
     """
     path = run_dir / RUN_FILE
     if not path.is_file():
@@ -133,6 +140,10 @@ def go_on(run_dir: Path, **options: str | bool) -> str:
     Args:
         run_dir: Of the run.
         options: Of ``StreamRunner``, which are those of the command too.
+
+    Example:
+        >>> go_on(Path("runs/counts"), accept_changes=True)
+        'eac run --resume runs/counts --accept-changes'
     """
     path = run_dir / CONFIG_FILE
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -161,6 +172,7 @@ def _check_folder(run_dir: Path) -> None:
         return
     if not run_dir.is_dir():
         raise RunError(f"{run_dir} is a file. Give a directory that receives the run.")
+    refuse_links(run_dir)
     if (run_dir / RUN_FILE).is_file() or (run_dir / CONFIG_FILE).is_file():
         return
     others = sorted(
@@ -175,6 +187,32 @@ def _check_folder(run_dir: Path) -> None:
         )
 
 
+def _settings_lost(run_dir: Path, config: str) -> list[str]:
+    """Why the settings of a run are lost: damaged or missing, and others than those given now.
+
+    The manifest still has the digest of those that were written; settings that are given again as
+    they were have it too.
+    """
+    path, noted = run_dir / CONFIG_FILE, _noted(run_dir)
+    given = hashlib.sha256(config.encode()).hexdigest()
+    if not noted or given in noted or (path.is_file() and digest(path) in noted):
+        return []
+    what = "damaged" if path.is_file() else "missing"
+    return [
+        f"{path} is {what}, and the settings given are not those it held. Give exactly those of "
+        "the start, train every period again by adding --redo 0, or give another run directory."
+    ]
+
+
+def _noted(run_dir: Path) -> tuple[str, ...]:
+    """Digests of the settings of a run; none in a run of an older version."""
+    try:
+        manifest = read_manifest(run_dir)
+    except CheckpointError:
+        return ()
+    return () if manifest is None else manifest.files.get(CONFIG_FILE, ())
+
+
 def _other_settings(
     run_dir: Path, config: str, owners: Mapping[str, type] | None
 ) -> list[str] | None:
@@ -185,6 +223,8 @@ def _other_settings(
     kept, given = (
         read_settings(text) for text in (path.read_text(encoding="utf-8", errors="replace"), config)
     )
+    if hashlib.sha256(config.encode()).hexdigest() in _noted(run_dir):
+        return None
     if kept is None or given is None:
         same = path.read_text(encoding="utf-8", errors="replace") == config
         return None if same else [f"{path} is damaged"]

@@ -1,15 +1,15 @@
 """Training a run again from one of its periods on."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from eac.errors import CheckpointError, RunError
 from eac.files import remove, remove_folder
+from eac.plain import logger
 from eac.records.folders import PERIOD_FILE, done_folders, period_folders
 from eac.records.jsonfile import read_json
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 def position_of(period: str | int, names: Sequence[str]) -> int:
@@ -46,6 +46,15 @@ def forget_from(run_dir: Path, position: int) -> int:
 
     Returns:
         How many periods that were done are no longer.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("period-00-a", "period-01-b"):
+        ...         (Path(folder) / name).mkdir()
+        ...         (Path(folder) / name / PERIOD_FILE).touch()
+        ...     print(forget_from(Path(folder), 1), len(done_folders(Path(folder))))
+        1 1
     """
     done = 0
     for index, folder in reversed(period_folders(run_dir)):
@@ -57,7 +66,11 @@ def forget_from(run_dir: Path, position: int) -> int:
 
 
 def forget_after(run_dir: Path, position: int) -> None:
-    """Forgets the periods after one that was trained again and came out otherwise."""
+    """Forgets the periods after one that was trained again and came out otherwise.
+
+    Example:
+        >>> forget_after(Path("a folder without periods"), 0)
+    """
     later = sum(index > position for index, _ in done_folders(run_dir))
     if later:
         log.warning(
@@ -70,7 +83,12 @@ def forget_after(run_dir: Path, position: int) -> None:
 
 
 def state_digest(folder: Path) -> str | None:
-    """Digest of the state of a period, as its card says; None where there is no card to read."""
+    """Digest of the state of a period, as its card says; None where there is no card to read.
+
+    Example:
+        >>> state_digest(Path("a folder without a card")) is None
+        True
+    """
     try:
         return read_json(folder / "card.json").get("state_sha256")
     except (CheckpointError, AttributeError):

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
+from eac.errors import ConfigError
+from eac.records.yamlfile import parse_yaml
 
 FREE = (
     "stream",
@@ -28,10 +29,15 @@ _ABSENT = object()
 
 
 def read_settings(text: str) -> dict[str, Any] | None:
-    """The settings in the text of a configuration, or None where it holds none."""
+    r"""The settings in the text of a configuration, or None where it holds none.
+
+    Example:
+        >>> read_settings("seed_everything: 42\n"), read_settings("- 1\n")
+        ({'seed_everything': 42}, None)
+    """
     try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError:
+        settings = parse_yaml(text, "the configuration")
+    except ConfigError:
         return None
     return settings if isinstance(settings, dict) else None
 
@@ -65,7 +71,12 @@ def differences(
 
 
 def in_words(lines: list[str]) -> str:
-    """The first few differences in one line."""
+    """The first few differences in one line.
+
+    Example:
+        >>> in_words(["rank is 6, was 4"])
+        'rank is 6, was 4'
+    """
     more = len(lines) - SHOWN
     return "; ".join(lines[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 

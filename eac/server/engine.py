@@ -1,10 +1,10 @@
 """What happens between an observation and a forecast, in two threads beside the server's."""
 
-import logging
 import math
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from eac.errors import EACError
+from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
@@ -22,7 +23,7 @@ from eac.server.places import positions
 from eac.server.readings import Readings
 from eac.serving.predictor import Predictor
 
-log = logging.getLogger("eac")
+log = logger()
 
 KEPT_GENERATIONS = 8
 """Generations that a rollback finds, and artifacts that are loaded once."""
@@ -38,10 +39,12 @@ class Engine:
         run_dir: The run to serve.
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
+        trust: Modules with classes of your own that the run may name.
     """
 
-    def __init__(self, run_dir: Path, state_dir: Path, history: int):
+    def __init__(self, run_dir: Path, state_dir: Path, history: int, trust: Sequence[str] = ()):
         self.run_dir = run_dir
+        self._trust = tuple(trust)
         self.current: NetworkForecast | None = None
         self.forwards = 0
         self.observed = 0
@@ -183,7 +186,9 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        made = load_generation(self.run_dir, artifact, self._number, self._loaded)
+        made = load_generation(
+            self.run_dir, artifact, self._number, self._loaded, trust=self._trust
+        )
         self._loaded.pop(made.name.artifact, None)
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:

@@ -1,13 +1,13 @@
 """Takes up each artifact that a running ``eac run --watch`` leaves."""
 
-import logging
 import threading
 
 from eac.errors import EACError
+from eac.plain import logger
 from eac.server.engine import Engine
 from eac.server.generation import artifact_ids
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 class Follower:

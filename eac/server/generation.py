@@ -1,5 +1,6 @@
 """What a run has left, ready to serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def artifact_ids(run_dir: Path) -> dict[str, Path]:
 
 
 def load_generation(
-    run_dir: Path, artifact: str | None, number: int, loaded: dict[str, Predictor]
+    run_dir: Path,
+    artifact: str | None,
+    number: int,
+    loaded: dict[str, Predictor],
+    *,
+    trust: Sequence[str] = (),
 ) -> Generation:
     """Loads an artifact of a run beside those in use.
 
@@ -60,7 +66,8 @@ def load_generation(
     chosen = found[-1]
     predictor = loaded.get(chosen)
     if predictor is None:
-        predictor = _checked(run_dir, load_run(run_dir, period=list(known).index(chosen)))
+        position = list(known).index(chosen)
+        predictor = _checked(run_dir, load_run(run_dir, period=position, trust=trust))
     calibrator = predictor.calibrator
     name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))

@@ -1,5 +1,6 @@
 """Makes an engine ready: run, log, first readings."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from eac.server.readings import Readings
 
 
 def open_engine(
-    run_dir: Path, *, state_dir: Path | None = None, days: float = 22, table: Path | None = None
+    run_dir: Path,
+    *,
+    state_dir: Path | None = None,
+    days: float = 22,
+    table: Path | None = None,
+    trust: Sequence[str] = (),
 ) -> Engine:
     """An engine for a run, with everything that was observed before.
 
@@ -24,6 +30,7 @@ def open_engine(
         state_dir: Holds the log of observations; None: ``serving`` in the run.
         days: Readings kept.
         table: Readings to begin with, ``unique_id, ds, y``; they are logged too.
+        trust: Modules with classes of your own that the run may name.
 
     Raises:
         RunError: If nothing is finished in the run.
@@ -32,8 +39,9 @@ def open_engine(
     directories = done_periods(run_dir)
     if not directories:
         raise RunError(f"{run_dir} holds no finished period to serve. Train it: eac run")
-    step = load_data(directories).step
-    engine = Engine(run_dir, state_dir or run_dir / "serving", round(timedelta(days=days) / step))
+    step = load_data(directories, trust=trust).step
+    steps = round(timedelta(days=days) / step)
+    engine = Engine(run_dir, state_dir or run_dir / "serving", steps, trust)
     if table is not None:
         engine.begin_with(_readings(table, engine, step))
     return engine

@@ -63,7 +63,17 @@ def late(period: Period, data: SavedData) -> str:
 
 
 def is_forecast(clock: Calendar, step: int) -> bool:
-    """False where nothing is ever read, or which a clock change leaves out."""
+    """False where nothing is ever read, or which a clock change leaves out.
+
+    Example:
+        >>> from eac.data.core.hours import OpenHours
+        >>> from datetime import datetime
+        >>> hours = OpenHours((8, 9), 24, never=((6, 9),))
+        >>> saturday, hour = datetime(2024, 1, 6, 8), timedelta(hours=1)
+        >>> clock = Calendar.from_timestamps(saturday, hour, hours=hours)
+        >>> [is_forecast(clock, step) for step in range(4)]  # Saturday 08 and 09, Sunday 08 and 09
+        [True, True, True, False]
+    """
     if clock.never_read(step):
         return False
     stamp = clock.time_of(step)

@@ -84,7 +84,7 @@ class Predictor:
             ``unique_id, ds, y_hat``, for each level ``y_hat-lo-80`` and ``y_hat-hi-80``, and
             ``note``; the note says "cold start", "returned" or "silent since
             ...". ``attrs["skipped"]`` tells why a sensor of the input or of the last period
-            has no forecast.
+            has no forecast, ``attrs["warnings"]`` what looks wrong with the readings.
 
         Raises:
             StreamError: If the frame or the edges are not valid.
@@ -176,7 +176,11 @@ def load_run(
         CheckpointError: If a saved state is damaged or does not fit.
 
     Example:
-        ``eac.load_run("runs/x").predict(frame)``
+        >>> try:
+        ...     load_run("a folder without a run")
+        ... except RunError as error:
+        ...     print(str(error).partition(".")[0])
+        a folder without a run holds no finished period
     """
     run_dir = Path(run_dir)
     folder = current_folder(run_dir) if period is None else find_kept(run_dir, period)
@@ -231,4 +235,5 @@ def _as_frame(
     columns["note"] = [note for note in notes for _ in leads]
     frame = pd.DataFrame(columns)
     frame.attrs["skipped"] = dict(recent.skipped)
+    frame.attrs["warnings"] = list(recent.warnings)
     return frame

@@ -25,6 +25,13 @@ def from_published(state_dict: Mapping[str, Tensor], method: Method = "eac") -> 
 
     Raises:
         CheckpointError: If the names or sizes are not those of that model.
+
+    Example:
+        >>> try:
+        ...     from_published({"weight": torch.zeros(1)})
+        ... except CheckpointError as error:
+        ...     print(str(error).partition(":")[0])
+        these weights are not those of a published 'eac' model
     """
     if method not in _BUILD:
         raise CheckpointError(f"method {method!r}: give one of {', '.join(_BUILD)}.")

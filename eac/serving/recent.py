@@ -16,6 +16,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
+from eac.data.manage.suspicious import fill_values
 from eac.data.parsing import columns, tabular
 from eac.data.parsing.form import Form
 from eac.data.series.readings import PartScaling
@@ -40,6 +41,14 @@ class Recent:
         clock: Of the first step of ``series``.
         late: What to say where the run ended long before; empty otherwise.
         covariates: Those of the steps of ``series`` and of those to forecast, if any.
+        warnings: What looks wrong with the readings.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> recent = Recent(torch.zeros(12, 2), ("a", "b"), ("b",), (), {}, clock, "")
+        >>> recent.now, recent.rows(("b",))
+        (datetime.datetime(2024, 1, 1, 11, 0), tensor([1]))
     """
 
     series: NodeSeries
@@ -50,6 +59,7 @@ class Recent:
     clock: Calendar
     late: str
     covariates: Covariates | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def now(self) -> datetime | int:
@@ -102,6 +112,7 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
         covariates=None
         if given is None
         else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
+        warnings=tuple(fill_values(period)),
     )
 
 

@@ -34,6 +34,17 @@ class PeriodContext:
         change: Ids kept, new, returned and gone.
         training: How the forecaster trains, for a strategy that tries something out.
         draws: Where first values come from, by the seed of the run.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.core.period import NodeChange
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300))
+        >>> change = NodeChange.between(data.period.node_ids, (), set())
+        >>> context = PeriodContext(0, 42, data.prepared(Needs()).view, None, change)
+        >>> context.previous is None, len(context.change.new)
+        (True, 4)
     """
 
     index: int
@@ -100,6 +111,13 @@ class Strategy(Described, nn.Module, ABC):
     ``end_training``; before each test ``begin_forecasts`` and for each of its batches
     ``adapt_forecast``; and at last ``end_period``. Parameters and memories a strategy owns are
     saved with the model.
+
+    Example:
+        >>> class Frozen(Strategy):
+        ...     def plan(self, context, backbone):
+        ...         return PeriodPlan(train=context.index == 0)
+        >>> [name for name, _ in Frozen().named_parameters()]
+        []
     """
 
     def __init__(self):

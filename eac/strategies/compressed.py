@@ -33,6 +33,12 @@ class Compressed(Wrapper):
             update does nothing; biases and scales then stay as they are. Null leaves all free.
             To protect the prompts too, see ``EAC(protect=...)``.
         memory: Directions of earlier inputs remembered for each linear map, with ``protect``.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> strategy = Compressed(EAC(rank=2), rank=4)
+        >>> strategy.made_with["rank"]
+        4
     """
 
     def __init__(

@@ -13,7 +13,16 @@ from eac.strategies.base import Strategy
 def scaled_forecast(
     strategy: Strategy, backbone: Backbone, inputs: Inputs, graph: Graph
 ) -> Float[Tensor, "*output batch node horizon"]:
-    """Forecasts in the units of the backbone, the strategy's hooks included."""
+    """Forecasts in the units of the backbone, the strategy's hooks included.
+
+    Example:
+        >>> import torch
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> graph = Graph.empty(3)
+        >>> scaled_forecast(OnlineAll(), STGNN(), Inputs(torch.zeros(2, 3, 12)), graph).shape
+        torch.Size([2, 3, 12])
+    """
     inputs = strategy.adapt_input(inputs)
     features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
     return backbone.decode(features, inputs)
@@ -25,6 +34,13 @@ class Pair(Trial):
     Args:
         strategy: With the nodes of the period selected.
         backbone: The network.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> pair = Pair(OnlineAll(), STGNN())
+        >>> pair.backbone.horizon, pair.penalty() is None
+        (12, True)
     """
 
     def __init__(self, strategy: Strategy, backbone: Backbone):

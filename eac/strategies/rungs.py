@@ -18,6 +18,10 @@ class Rung:
         kind: ``prompts`` alone, the ``head`` too, a low-rank ``update`` of the backbone too, or
             everything (``full``).
         rank: Of the update.
+
+    Example:
+        >>> Rung("update", 4).name, Rung("head").name
+        ('prompts and an update of rank 4', 'prompts and head')
     """
 
     kind: Literal["prompts", "head", "update", "full"]
@@ -82,6 +86,16 @@ PROMPTS, HEAD, EVERYTHING = Rung("prompts"), Rung("head"), Rung("full")
 
 
 def ladder(*, head: bool, ranks: Sequence[int]) -> list[Rung]:
-    """All rungs, cheapest first."""
+    """All rungs, cheapest first.
+
+    Example:
+        >>> for rung in ladder(head=True, ranks=[4, 2]):
+        ...     print(rung.name)
+        prompts alone
+        prompts and head
+        prompts and an update of rank 2
+        prompts and an update of rank 4
+        everything
+    """
     between = [HEAD] if head else []
     return [PROMPTS, *between, *(Rung("update", rank) for rank in sorted(ranks)), EVERYTHING]

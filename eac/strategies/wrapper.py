@@ -18,6 +18,12 @@ class Wrapper(Strategy, ABC):
 
     Args:
         strategy: The other strategy.
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> from eac.strategies.compressed import Compressed
+        >>> isinstance(Compressed(EAC()), Wrapper)
+        True
     """
 
     def __init__(self, strategy: Strategy):

@@ -8,6 +8,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from eac.artifacts.resume_points import DATA_KEY
+from eac.data.batches.datamodule import PeriodData
 from eac.protocols.draws import epoch_seed
 from eac.training.pace import Pace
 
@@ -49,6 +51,11 @@ class Shorter(Pace):
         epochs: At most; null: as many as the trainer's.
         rate: Share of the optimizer's learning rate.
         from_period: First period, counted from 0, in which this holds.
+
+    Example:
+        >>> pace = Shorter(epochs=10, rate=0.5, from_period=2)
+        >>> [pace.epochs_of(period, most=100) for period in (0, 1, 2)], pace.rate_of(2)
+        ([None, None, 10], 0.5)
     """
 
     def __init__(self, epochs: int | None = None, rate: float = 1.0, *, from_period: int = 1):
@@ -77,6 +84,10 @@ class PeriodCheckpoint(ModelCheckpoint):
 
     Args:
         dirpath: Directory of the period.
+
+    Example:
+        >>> PeriodCheckpoint("runs/x/period-00-0").monitor
+        'val/MAE'
     """
 
     def __init__(self, dirpath: str):
@@ -89,6 +100,17 @@ class PeriodCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+        self._data = ""
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Notes what is trained on, so that a training of other data is not gone on with."""
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(data, PeriodData):
+            self._data = self._data or data.period.fingerprint()
+            checkpoint[DATA_KEY] = self._data
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up the best score also where the run directory was moved in between."""
@@ -104,7 +126,12 @@ class PeriodCheckpoint(ModelCheckpoint):
 
 
 class CountEpochs(Callback):
-    """Notes epochs, seconds and the best validation, also across an interruption."""
+    """Notes epochs, seconds and the best validation, also across an interruption.
+
+    Example:
+        >>> CountEpochs().epochs
+        0
+    """
 
     def __init__(self):
         self.epochs = 0

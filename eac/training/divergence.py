@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from eac.artifacts.resume_points import remove_checkpoints
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import DivergedError
@@ -21,7 +22,12 @@ FAR = 1e4
 
 
 def stops() -> tuple[Callback, ...]:
-    """What may end the training of a period before its last epoch, besides early stopping."""
+    """What may end the training of a period before its last epoch, besides early stopping.
+
+    Example:
+        >>> [type(callback).__name__ for callback in stops()]
+        ['StopWhereStopped', 'StopWhereDiverged']
+    """
     return StopWhereStopped(), StopWhereDiverged()
 
 
@@ -36,6 +42,13 @@ class StopWhereDiverged(Callback):
         self._batch: Batch | None = None
         self._place = 0
         self._loss: Tensor | None = None
+        self._first: float | None = None
+        self._far: tuple[str, Batch | None] | None = None
+
+    @property
+    def far(self) -> tuple[str, Batch | None] | None:
+        """Where the loss, still a number, first was far above the first one, and its batch."""
+        return self._far
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -58,32 +71,43 @@ class StopWhereDiverged(Callback):
         self._batch = None
 
     def _look(self, trainer: Trainer, model: LightningModule) -> None:
-        if self._loss is None or bool(self._loss.isfinite()):
+        if self._loss is None:
             return
-        where = f"batch {self._place} of epoch {trainer.current_epoch}"
-        said = f"the loss is {float(self._loss)} in {where}"
-        raise DivergedError(_sentence(trainer, said, self._worst(model)))
-
-    @torch.no_grad()
-    def _worst(self, model: LightningModule) -> int | None:
-        """Row of the node whose forecast is furthest from what it should be."""
-        batch = self._batch
-        if batch is None or not isinstance(model, Forecaster):
-            return None
-        gap = (model(batch) - batch.y).abs().nan_to_num(torch.inf, torch.inf)
-        gap = torch.where(batch.mask, gap, 0.0).amax(2)
-        if batch.loss_nodes is not None:
-            counted = torch.zeros(gap.shape[1], dtype=torch.bool, device=gap.device)
-            gap = torch.where(counted.index_fill(0, batch.loss_nodes, True), gap, 0.0)
-        window, column = divmod(int(gap.argmax()), gap.shape[1])
-        nodes = batch.inputs.nodes
-        if nodes is None:
-            return column
-        return int(nodes[column] if nodes.ndim == 1 else nodes[window, column])
+        loss, where = float(self._loss), f"batch {self._place} of epoch {trainer.current_epoch}"
+        if not math.isfinite(loss):
+            raise DivergedError(
+                _sentence(trainer, f"the loss is {loss} in {where}", _worst(model, self._batch))
+            )
+        self._first = loss if self._first is None else self._first
+        if self._far is None and abs(loss) > FAR * abs(self._first):
+            self._far = f"the loss is {loss:.3g} in {where}", self._batch
 
 
-def check_trained(trainer: Trainer, data: PeriodData, error: float | None) -> None:
-    """Refuses a training whose best validation is no forecast.
+@torch.no_grad()
+def _worst(model: LightningModule, batch: Batch | None) -> int | None:
+    """Row of the node whose forecast is furthest from what it should be."""
+    if batch is None or not isinstance(model, Forecaster) or batch.y.device != model.device:
+        return None
+    gap = (model(batch) - batch.y).abs().nan_to_num(torch.inf, torch.inf)
+    gap = torch.where(batch.mask, gap, 0.0).amax(2)
+    if batch.loss_nodes is not None:
+        counted = torch.zeros(gap.shape[1], dtype=torch.bool, device=gap.device)
+        gap = torch.where(counted.index_fill(0, batch.loss_nodes, True), gap, 0.0)
+    window, column = divmod(int(gap.argmax()), gap.shape[1])
+    nodes = batch.inputs.nodes
+    if nodes is None:
+        return column
+    return int(nodes[column] if nodes.ndim == 1 else nodes[window, column])
+
+
+def check_trained(trainer: Trainer, data: PeriodData, error: float | None, directory: Path) -> None:
+    """Refuses a training whose best validation is no forecast, and removes its checkpoints.
+
+    Args:
+        trainer: After its training.
+        data: The period.
+        error: Of the best validation; None where there was none.
+        directory: Of the period; going on with the run begins the period anew.
 
     Raises:
         DivergedError: If the weights are no numbers, or the error is far beyond the spread of the
@@ -95,17 +119,22 @@ def check_trained(trainer: Trainer, data: PeriodData, error: float | None) -> No
     spread = math.inf if scaler.trivial else float(scaler.scale.mean())
     lost = not all(bool(parameter.isfinite().all()) for parameter in model.parameters())
     if lost or error > FAR * spread or error == math.inf:
-        raise DivergedError(_sentence(trainer, f"its best validation error is {error:.3g}", None))
+        remove_checkpoints(directory)
+        seen = [c.far for c in trainer.callbacks if isinstance(c, StopWhereDiverged) and c.far]  # pyright: ignore[reportAttributeAccessIssue]
+        where, batch = seen[0] if seen else ("no batch stands out", None)
+        said = f"its best validation error is {error:.3g}, and {where}"
+        raise DivergedError(_sentence(trainer, said, _worst(model, batch)))
 
 
 def _sentence(trainer: Trainer, what: str, row: int | None) -> str:
-    period = getattr(trainer, "datamodule").period  # noqa: B009 - set by Trainer.fit
+    data = getattr(trainer, "datamodule")  # noqa: B009 - set by Trainer.fit
+    period, elsewhere = data.period, " and another run directory" if data.index else ""
     rates = sorted({f"{g['lr']:.3g}" for one in trainer.optimizers for g in one.param_groups})
     node = "" if row is None else f", furthest off at node {period.node_ids[row]!r}"
     whole = (Path(trainer.default_root_dir) / "last.ckpt").is_file()
     kept = "the last whole epoch, and all periods before" if whole else "all periods before"
     return (
         f"training diverged in period {period.name!r}: {what}{node}, at a learning rate of "
-        f"{', '.join(rates)}. Kept: {kept}. Give a smaller learning rate, and look for readings "
-        "far from all others with: eac data check"
+        f"{', '.join(rates)}. Kept: {kept}. Give a smaller learning rate{elsewhere}, and look for "
+        "readings far from all others with: eac data check"
     )

@@ -15,6 +15,14 @@ class Memory:
         previous: The last period.
         node_ids: Its nodes that were learned on; data that changed since may have others.
         seen: Every node that was ever learned on.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300))
+        >>> nothing = Memory()
+        >>> after = nothing.after(data, data.period.node_ids)
+        >>> len(nothing.change(data).new), len(after.change(data).kept)
+        (4, 4)
     """
 
     previous: PeriodData | None = None

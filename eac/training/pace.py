@@ -14,6 +14,11 @@ class Pace(Callback, ABC):
     """Says how many epochs a fit takes, and at which share of the optimizer's learning rate.
 
     Of several callbacks the last one that says something counts.
+
+    Example:
+        >>> from eac.training.callbacks import Shorter
+        >>> isinstance(Shorter(epochs=5), Pace)
+        True
     """
 
     @abstractmethod
@@ -36,7 +41,13 @@ class Pace(Callback, ABC):
 
 
 def share_of_rate(callbacks: Iterable[Callback], period: int) -> float:
-    """The share of the learning rate that these callbacks ask for; 1 where none does."""
+    """The share of the learning rate that these callbacks ask for; 1 where none does.
+
+    Example:
+        >>> from eac.training.callbacks import Shorter
+        >>> share_of_rate([Shorter(rate=0.5), Shorter(rate=0.1, from_period=3)], period=1)
+        0.5
+    """
     asked = [c.rate_of(period) for c in callbacks if isinstance(c, Pace)]
     return next((rate for rate in reversed(asked) if rate is not None), 1.0)
 
@@ -51,7 +62,19 @@ class PerBatch(Protocol):
 
 
 def stepping(scheduler: LRScheduler, total_steps: float) -> dict[str, Any]:
-    """What Lightning is told of a schedule: stepped after each batch if it declares so."""
+    """What Lightning is told of a schedule: stepped after each batch if it declares so.
+
+    Example:
+        >>> from torch import zeros
+        >>> from torch.optim import SGD
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> from eac.training.schedules import WarmupCosine
+        >>> optimizer = SGD([zeros(1, requires_grad=True)], lr=1.0)
+        >>> stepping(StepLR(optimizer, 5), 100)["interval"]
+        'epoch'
+        >>> stepping(WarmupCosine(optimizer), 100)["interval"]
+        'step'
+    """
     if not isinstance(scheduler, PerBatch):
         return {"scheduler": scheduler, "interval": "epoch"}
     scheduler.end_at(int(total_steps))

@@ -76,6 +76,10 @@ def boosters_of(peers: Sequence[Peer], null_value: float | None) -> Boosters | N
 
     Raises:
         ConfigError: If a peer's library is missing.
+
+    Example:
+        >>> boosters_of((), None) is None
+        True
     """
     if "lightgbm" not in peers:
         return None
@@ -86,7 +90,14 @@ def boosters_of(peers: Sequence[Peer], null_value: float | None) -> Boosters | N
 def baseline_errors(
     data: PeriodData, null_value: float | None, boosters: Boosters | None = None
 ) -> dict[str, HorizonErrors]:
-    """Errors of the naive forecasts, and of the peers asked for, on the period's test windows."""
+    """Errors of the naive forecasts, and of the peers asked for, on the period's test windows.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> sorted(baseline_errors(data, None))
+        ['average', 'day', 'last', 'smoothed', 'week']
+    """
     period, test = data.period, data.starts("test")
     where = (period.series, test, data.window, data.horizon, period.calendar, null_value)
     errors = naive_errors(*where)

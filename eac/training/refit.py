@@ -47,7 +47,7 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, resume = CountEpochs(), resume_point(directory)
+    clock, resume = CountEpochs(), resume_point(directory, data.period)
     again = _Again(data.refit_epochs)
     own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
     trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))

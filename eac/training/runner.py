@@ -1,6 +1,5 @@
 """The loop over the periods of a stream: plan, train, test, remember, record, go on."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -11,27 +10,24 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, base_of, load_state
-from eac.artifacts.resume_points import load_checkpoint, resume_point
+from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
+from eac.plain import logger
 from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
-from eac.records.record import (
-    RunRecord,
-    read_period,
-    read_run,
-    write_run,
-)
+from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import changed_periods, refusal
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
+from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
@@ -48,7 +44,7 @@ from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
 from eac.typing import StrPath
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 class StreamRunner:
@@ -72,12 +68,16 @@ class StreamRunner:
         accept_changes: Go on where data of done periods changed, from what was learned before.
         redo: Name or position of the period to train again, with all that follow.
         after_period: Called with the run directory after each period that was trained.
+        progress: Show a bar over all periods; None shows it in a terminal and in a notebook.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
 
     Example:
-        ``StreamRunner(Forecaster(STGNN(), EAC()), PeriodData(path), run_dir="runs/x").run()``
+        >>> from eac import EAC, STGNN, SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> StreamRunner(Forecaster(STGNN(), EAC()), data, run_dir="runs/x").position
+        0
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class StreamRunner:
         accept_changes: bool = False,
         redo: str | None = None,
         after_period: Callable[[Path], None] | None = None,
+        progress: bool | None = None,
     ):
-        self.forecaster = forecaster
-        self.data = data
+        self.forecaster, self.data = forecaster, data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
@@ -104,15 +104,12 @@ class StreamRunner:
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         self._boosters = boosters_of(peers, data.null_value)
-        self._memory = Memory()
-        self._intervals = IntervalRun()
+        self._memory, self._intervals = Memory(), IntervalRun()
         self._draws = data.protocol.draws(data.seed)
-        self._next = 0
-        self._names: list[str] = []
-        self._partial = partial
-        self._accept_changes = accept_changes
-        self._redo = redo
-        self._after_period = after_period
+        self._next, self._names = 0, list[str]()
+        self._partial, self._accept_changes, self._redo = partial, accept_changes, redo
+        self._after_period, self._bar = after_period, RunBar(None, 0)
+        self._progress = progress if is_first() else False
 
     @property
     def position(self) -> int:
@@ -130,15 +127,21 @@ class StreamRunner:
         quiet_lightning()
         with only_writer(self.run_dir) if is_first() else nullcontext():
             asked = self._open()
-            clock = Clock(len(asked))
-            while self._next < len(asked):
-                data = self.data.for_period(self._next)
-                self._advance(data, clock)
-                self._next += 1
+            self._run_all(len(asked))
             if is_first():
                 write_run(self.run_dir, read_run(self.run_dir))
             wait_for_all()
         return read_run(self.run_dir)
+
+    def _run_all(self, count: int) -> None:
+        """Advances over the first ``count`` periods."""
+        clock = Clock(count)
+        with run_bar(count, shown=self._progress) as self._bar:
+            while self._next < count:
+                data = self.data.for_period(self._next)
+                self._advance(data, clock)
+                self._bar.done(data.period.name)
+                self._next += 1
 
     def _open(self) -> list[str]:
         """Readies the run directory, and returns the names of the periods that are asked for."""
@@ -167,6 +170,8 @@ class StreamRunner:
         directory = self._directory(data.index)
         if (directory / PERIOD_FILE).is_file():
             trained = self._restore(data, directory)
+            if is_first():
+                remove_checkpoints(directory)  # where a kill left them
             clock.skip()
         else:
             clock.begin()
@@ -217,8 +222,7 @@ class StreamRunner:
         before = {} if tester is None else tester.before(data, change, directory)
         data, previous = data.prepared(model.backbone.needs), self._memory.previous
         joined = joining(model, previous, data, change, self._boosters)
-        context = self._context(data, change)
-        clock = time.perf_counter()
+        context, clock = self._context(data, change), time.perf_counter()
         plan = self._begin(context)
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
@@ -226,20 +230,21 @@ class StreamRunner:
         told = log_start(data, change, counts)
         watch = CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
-        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll)
+        bar = self._bar.callbacks(data.period.name)
+        callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
             self._fit(trainer, data, directory)
-            check_trained(trainer, data, watch.best_value)
+            check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._boosters)
         record = period_record(model, data, change, counts, watch, naive)
         intervals = self._intervals.summary(change)
-        record = replace(record, intervals=intervals, notes=(*record.notes, *told))
-        if joined is not None:
-            record = replace(record, newcomers=joined.record(model, naive))
+        newcomers = None if joined is None else joined.record(model, naive)
+        notes = (*record.notes, *told)
+        record = replace(record, intervals=intervals, newcomers=newcomers, notes=notes)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
@@ -287,7 +292,7 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory)
+        last = resume_point(directory, data.period)
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
         best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])

@@ -13,6 +13,19 @@ class WarmupCosine(LambdaLR):
         optimizer: Whose rates are scaled.
         warmup_steps: Batches of the rise.
         last: Share of the rate at the end.
+
+    Example:
+        >>> from torch import zeros
+        >>> from torch.optim import SGD
+        >>> optimizer = SGD([zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = WarmupCosine(optimizer, warmup_steps=2, last=0.0).end_at(6)
+        >>> rates = []
+        >>> for _ in range(6):
+        ...     rates.append(round(optimizer.param_groups[0]["lr"], 2))
+        ...     optimizer.step()
+        ...     schedule.step()
+        >>> rates
+        [0.5, 0.93, 0.75, 0.5, 0.25, 0.07]
     """
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int = 20, last: float = 0.03):

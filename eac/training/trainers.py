@@ -25,6 +25,10 @@ class DefaultTrainer:
         max_epochs: At most (published: 100).
         patience: Epochs without a better validation MAE before stopping (published: 6).
         progress_bar: Show a progress bar.
+
+    Example:
+        >>> DefaultTrainer(max_epochs=3).patience
+        6
     """
 
     max_epochs: int = 100

@@ -1,15 +1,15 @@
 """Keeps a run going: trains each period as it appears, whole, at the end of the stream."""
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from eac.data.core.stream import GraphStream
 from eac.errors import StreamError
+from eac.plain import logger
 from eac.training.runner import StreamRunner
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 def watch(

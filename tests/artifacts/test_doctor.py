@@ -7,6 +7,7 @@ import pytest
 from eac.artifacts.doctor import diagnose
 from eac.cli.main import main
 from tests.artifacts.conftest import OLD_RUNS
+from tests.rundir.test_lock import hold
 
 
 def test_repair_trains_from_the_first_damaged_period_on(old_run, monkeypatch, capsys):
@@ -26,3 +27,20 @@ def test_repair_trains_from_the_first_damaged_period_on(old_run, monkeypatch, ca
         mae = [json.loads(text)["point"]["MAE"]["mean"] for text in (kept[i], path.read_bytes())]
         assert mae[1] == pytest.approx(mae[0], rel=1e-3)
     assert (run / "period-00-2000" / "metrics.json").read_bytes() == kept[0]
+
+
+def test_doctor_says_who_writes_in_a_run_and_repairs_none_that_is_written(old_run, capsys):
+    run = old_run("published")
+    state = run / "period-01-2001" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    with hold(run) as process:
+        assert main(["doctor", str(run)]) == 1
+        said = capsys.readouterr()
+        assert f"process {process.pid} on " in said.err
+        assert "is writing in" in said.err
+        assert "state.safetensors is damaged" in said.out
+        assert main(["doctor", str(run), "--repair"]) == 1
+        assert f"process {process.pid} on " in capsys.readouterr().err
+        process.communicate()
+    assert main(["doctor", str(run)]) == 1
+    assert "is writing" not in capsys.readouterr().err

@@ -19,6 +19,7 @@ MAE = {
     "published": (7.643159, 6.092750, 6.196074),
     "practical": (1.213960, 1.250284, 1.176608),
     "strict": (3.627660, 3.543251, 4.013319),
+    "unfinished-refit": (1.211135, 1.244902, 1.155492),
 }
 """Mean absolute errors of whole runs, as the code of before measured them."""
 
@@ -73,6 +74,19 @@ def test_an_old_run_that_was_killed_goes_on_to_the_same_errors(name, old_run, mo
     assert main(["run", "--resume", str(run)]) == 0
     done = [period.errors.point["MAE"]["mean"] for period in read_run(run).periods]
     assert done == pytest.approx(MAE["strict"], rel=1e-3)
+    assert main(["doctor", str(run)]) == 0
+
+
+def test_an_old_run_that_was_killed_in_its_refit_goes_on_to_the_same_errors(old_run, monkeypatch):
+    """The second training of its second period, on both parts together, had begun."""
+    run = old_run("unfinished-refit")
+    monkeypatch.chdir(OLD_RUNS)
+    refit = run / "period-01-2001" / "refit"
+    assert resume_point(refit) == refit / "last.ckpt"
+    assert main(["run", "--resume", str(run)]) == 0
+    done = [period.errors.point["MAE"]["mean"] for period in read_run(run).periods]
+    assert done == pytest.approx(MAE["unfinished-refit"], rel=1e-3)
+    assert not (refit / "last.ckpt").exists()
     assert main(["doctor", str(run)]) == 0
 
 

@@ -63,4 +63,4 @@ def test_a_brief_comparison_is_the_periods_and_what_they_show(runs, capsys):
     text = capsys.readouterr().out
     assert "by period" in text
     assert "Paired tests" not in text
-    assert "b (EAC) beside the best naive forecast" in text
+    assert "b (EAC) compared with the best naive forecast" in text

@@ -112,6 +112,18 @@ def test_coordinates_survive(table_folder, tmp_path, layout):
     np.testing.assert_array_equal(stream[0].coordinates, [[60.5, 5], [np.nan, np.nan]])
 
 
+def test_tables_beside_a_frame_hold_the_columns_that_are_named_and_no_others(
+    table_folder, tmp_path
+):
+    (table_folder / "2" / "nodes.csv").write_text("node_id,latitude,longitude\na,60.5,5\nb,,\n")
+    folder = convert(TableStream(table_folder), tmp_path / "out", "frame")
+
+    nodes = (folder / "nodes.csv").read_text().splitlines()
+    assert nodes == ["node_id,latitude,longitude", "a,60.5,5.0", "b,,", "c,,", "007,,"]
+    edges = (folder / "edges.csv").read_text().splitlines()
+    assert edges == ["source,target,weight,period", "a,b,0.5,2", "c,007,2.0,10", "007,b,1.0,10"]
+
+
 @pytest.mark.parametrize("days", [5, 7])
 def test_slots_survive_as_invented_time_stamps(npz_folder, tmp_path, days):
     (npz_folder / "stream.yaml").write_text(

@@ -1,10 +1,12 @@
 """Measurements on some of the nodes: which ones, and that they stand for all of them."""
 
+import math
+
 import pytest
 import torch
 
 from eac.data.batches import spread as spreads
-from eac.data.batches.spread import spread, standard_error
+from eac.data.batches.spread import node_errors, spread, standard_error
 
 
 def test_few_windows_and_nodes_are_all_measured():
@@ -54,3 +56,12 @@ def test_the_standard_error_is_what_repeated_samples_scatter_by():
     assert float(torch.stack(means).std()) == pytest.approx(
         float(torch.stack(said).mean()), rel=0.1
     )
+
+
+def test_a_node_is_measured_on_what_was_observed_of_it():
+    y_hat = torch.tensor([[[1.0, 9.0, 4.0], [5.0, 5.0, 5.0]]])
+    y = torch.tensor([[[3.0, 0.0, 3.0], [0.0, 0.0, 0.0]]])
+    mask = torch.tensor([[[True, False, True], [False, False, False]]])
+    first, second = node_errors(y_hat, y, mask)[0].tolist()
+    assert first == 1.5  # of 2 and 1; the 9 was not observed
+    assert math.isnan(second)

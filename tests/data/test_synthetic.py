@@ -101,6 +101,14 @@ def test_shuffled_periods_list_the_same_nodes_in_another_order():
     assert torch.equal(plain.graph.permute(order).to_dense(), shuffled.graph.to_dense())
 
 
+def test_a_step_of_an_hour_is_simulated_in_six_ticks_of_ten_minutes():
+    hourly = {"num_nodes": 5, "num_periods": 1, "steps_per_period": 24, "steps_per_day": 24}
+    by_default, said = small(**hourly)[0].series, small(**hourly, substeps=6)[0].series
+    torch.testing.assert_close(by_default, said, rtol=0, atol=0, equal_nan=True)
+    other = small(**hourly, substeps=3)[0].series
+    assert not torch.equal(by_default.nan_to_num(), other.nan_to_num())
+
+
 def test_counts_are_whole_and_not_negative():
     series = small()[0].series
     assert series.dtype == torch.float32

@@ -14,6 +14,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
+from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import StreamError
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -24,6 +25,18 @@ DAYS = pd.date_range("2024-01-01", periods=30 * 24, freq="h")
 
 def night_free(sensors=4):
     frame = readings(DAYS, sensors)
+    hour = frame["ds"].dt.hour
+    return frame[(hour >= 5) & (hour < 23)]
+
+
+def simulated(sensors=4):
+    """Counts of the simulator, a month of hours, without those of the night."""
+    stream = SyntheticStream(
+        num_nodes=sensors, num_periods=1, steps_per_period=len(DAYS), steps_per_day=24
+    )
+    period = stream[0]
+    wide = pd.DataFrame(period.series.numpy(), DAYS, list(period.node_ids)).rename_axis("ds")
+    frame = wide.reset_index().melt("ds", var_name="unique_id", value_name="y")
     hour = frame["ds"].dt.hour
     return frame[(hour >= 5) & (hour < 23)]
 
@@ -39,7 +52,7 @@ def run(stream, folder):
 def both(tmp_path_factory):
     """A run on readings of 18 of 24 hours, and one on the same readings with 18 slots a day."""
     folder = tmp_path_factory.mktemp("hours")
-    opened = FrameStream(night_free())
+    opened = FrameStream(simulated())
     slots = replace(opened[0], calendar=Calendar(18, 7, 0), notes=())
     plain = MemoryStream([slots], name="slots")
     return folder, run(opened, folder / "hours"), run(plain, folder / "slots")
@@ -53,7 +66,7 @@ def test_errors_are_those_of_the_same_readings_on_a_clock_of_18_slots(both):
 
 
 def test_nothing_is_forecast_while_nothing_is_ever_read(both):
-    forecasts = load_run(both[0] / "hours").predict(night_free())
+    forecasts = load_run(both[0] / "hours").predict(simulated())
 
     assert forecasts["ds"].dt.hour.between(5, 22).all()
     assert forecasts["ds"].min() == pd.Timestamp("2024-01-31 05:00")
@@ -125,3 +138,82 @@ def test_a_forecast_long_after_the_run_says_so(zoned):
 
     assert set(predictor.predict(later)["note"]) == {"the run ended 240 days before"}
     assert set(predictor.predict(frame)["note"]) == {""}
+
+
+def by_day(stamps):
+    weekend = stamps.day_of_week >= 5
+    return np.where(weekend, (stamps.hour >= 9) & (stamps.hour < 18), stamps.hour >= 5)
+
+
+NEVER_READ = {
+    "across midnight": (lambda s: (s.hour >= 5) | (s.hour < 1), "outside 05:00 to 01:00:"),
+    "closed at weekends": (lambda s: s.day_of_week < 5, "on Saturday and Sunday:"),
+    "shorter at weekends": (
+        by_day,
+        "outside 05:00 to 24:00, and in fewer slots on Saturday and Sunday:",
+    ),
+    "closed on Mondays": (lambda s: s.day_of_week > 0, "on Monday:"),
+    "nights at weekends": (
+        lambda s: (s.hour >= 5) | ((s.hour < 4) & (s.day_of_week >= 5)),
+        "outside 05:00 to 04:00, and in fewer slots on Monday to Friday:",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_READ)
+def test_nothing_is_forecast_at_any_time_that_is_never_read(tmp_path, check, kind):
+    rule, said = NEVER_READ[kind]
+    stamps = DAYS[: 26 * 24]
+    frame = readings(stamps[rule(stamps)])
+    (tmp_path / "x.csv").write_text(frame.to_csv(index=False))
+    status, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+    clock = FrameStream(frame)[0].calendar
+    times = pd.DatetimeIndex(clock.wall_times(range(2000)))
+    forecast = times[[not clock.never_read(step) for step in range(2000)]]
+
+    assert (status, f"nothing is ever read {said}" in text) == (0, True)
+    assert rule(forecast).all()
+
+
+def test_days_without_readings_are_no_steps_of_daily_readings(tmp_path, check):
+    frame = readings(pd.bdate_range("2022-01-03", periods=120))
+    (tmp_path / "x.csv").write_text(frame.to_csv(index=False))
+    _, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+    clock = FrameStream(frame)[0].calendar
+
+    assert "nothing is ever read on Saturday and Sunday" in text
+    assert (clock.steps_per_day, clock.days_per_week, clock.cycles) == (1, 5, ("day", "week"))
+    assert clock.time_of(120) == pd.Timestamp("2022-06-20")
+
+
+def test_a_stray_reading_at_night_opens_no_hour(tmp_path, check):
+    frame = night_free()
+    stray = frame.iloc[:1].assign(ds=pd.Timestamp("2024-01-10 02:00"))
+    pd.concat([frame, stray]).to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv")
+
+    assert "nothing is ever read outside 05:00 to 23:00: only" in text
+    assert "1 readings outside the hours 05:00 to 23:00 are left out" in text
+
+
+def test_one_weekend_without_readings_is_a_gap(tmp_path, check):
+    frame = readings(DAYS[: 24 * 9])
+    weekdays = frame[frame["ds"].dt.day_of_week < 5]
+
+    assert FrameStream(weekdays)[0].calendar.hours is None
+
+
+def test_nights_that_are_too_few_to_be_sure_of_are_said(tmp_path, check):
+    night_free()[lambda f: f["ds"] < "2024-01-06"].to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv", "--window", "2", "--horizon", "2")
+
+    assert "6 of the 24 slots of a day never hold a reading" in text
+
+
+def test_sensors_that_read_more_rarely_than_steps_come_are_named(tmp_path, check):
+    frame = readings(DAYS)
+    offset = frame["unique_id"].map({"s0": 0, "s1": 20, "s2": 40}).astype("timedelta64[m]")
+    frame.assign(ds=frame["ds"] + offset).to_csv(tmp_path / "x.csv", index=False)
+    _, text = check(tmp_path / "x.csv")
+
+    assert "3 nodes whose readings never follow each other by one step of 20 min" in text

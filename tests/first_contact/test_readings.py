@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eac.data.parsing.form import Form
 from eac.data.readers.open import open_stream
 from tests.first_contact.conftest import readings
 
@@ -97,6 +98,14 @@ def test_fill_values_are_named(tmp_path, check, fill):
 
     assert status == 0
     assert "often stands for a missing one" in text
+
+
+def test_one_negative_value_among_counts_is_named_however_frequent(tmp_path, check):
+    frame = readings(HOURS)
+    frame.loc[frame.index % 10 == 3, "y"] = -1
+    _, text = check(save(frame, tmp_path / "x.csv"))
+
+    assert "readings of -1 among counts of at least 0 (missing_values: [-1]): s0, s1, s2" in text
 
 
 def test_another_unit_is_named(tmp_path, check):
@@ -298,3 +307,130 @@ def test_a_wrong_weight_is_one_sentence(tmp_path, check, weight):
 
     assert status == 1
     assert "'s0'" in text or "'weight'" in text
+
+
+def in_euros(value):
+    """1234.5 as it is written in half of Europe."""
+    return f"{value:,.1f}".replace(",", " ").replace(".", ",").replace(" ", ".")
+
+
+NUMBERS = {
+    "decimal commas after whole numbers": (";", lambda y: f"{y}" if y < 40 else f"{y},5", []),
+    "points for thousands": (";", lambda y: in_euros(1000.0 * y + 0.5), []),
+    "commas in quotes": (",", lambda y: f"{y},5", []),
+    "commas for thousands": (",", lambda y: f"{1000 * y:,}.5", []),
+    "doubt, and commas said": (",", lambda y: f"{y + 1},250", ["--decimal", ","]),
+    "doubt, and points said": (",", lambda y: f"{y + 1},250", ["--decimal", "."]),
+    "doubt in a file with semicolons": (";", lambda y: f"{y + 1}.250", ["--decimal", ","]),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("wide", [False, True])
+def test_decimal_signs_are_found_or_asked_for(tmp_path, check, kind, wide):
+    separator, write, said = NUMBERS[kind]
+    frame = readings(HOURS[:200])
+    expected = frame["y"] + 0.5
+    if "thousands" in kind:
+        expected = 1000 * frame["y"] + 0.5
+    elif kind.startswith("decimal"):
+        expected = frame["y"] + np.where(frame["y"] < 40, 0, 0.5)
+    elif said:
+        point = (said[1] == ",") == (separator == ",")
+        expected = frame["y"] + 1.25 if point else 1000 * frame["y"] + 1250
+    frame = frame.assign(y=frame["y"].map(write))
+    if wide:
+        frame = frame.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    path = save(frame, tmp_path / "x.csv", sep=separator)
+    status, text = check(path, "--window", "2", "--horizon", "2", *said)
+
+    assert status == 0, text
+    form = Form(decimal=said[1]) if said else None
+    series = open_stream(path, form)[0].series
+    np.testing.assert_allclose(series.T.flatten(), expected, rtol=1e-6)
+    if said:
+        assert "Say which: --decimal" in check(path)[1]
+
+
+def test_sheets_that_are_alike_are_joined_and_others_asked_for(tmp_path, check):
+    frame = readings(HOURS[:200])
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as book:
+        frame[:300].to_excel(book, sheet_name="first", index=False)
+        frame[300:].to_excel(book, sheet_name="second", index=False)
+    whole = open_stream(path)[0]
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"about": ["counts"]}).to_excel(book, sheet_name="info", index=False)
+        frame.to_excel(book, sheet_name="counts", index=False)
+    status, text = check(path)
+
+    assert (whole.num_nodes, whole.num_steps) == (3, 200)
+    assert (status, "holds the sheets 'info', 'counts'" in text) == (1, True)
+    assert check(path, "--sheet", "counts")[0] == 0
+    assert "It has: 'info', 'counts'" in check(path, "--sheet", "count")[1]
+
+
+def test_a_row_per_sensor_and_a_column_per_time_are_turned(tmp_path):
+    frame = readings(HOURS[:100])
+    turned = frame.pivot(index="unique_id", columns="ds", values="y").reset_index()
+    period = open_stream(save(turned, tmp_path / "turned.csv"))[0]
+
+    assert period.node_ids == ("s0", "s1", "s2")
+    np.testing.assert_array_equal(period.series.T.flatten(), frame["y"])
+
+
+def test_date_and_time_in_two_columns_are_joined(tmp_path, check):
+    frame = readings(HOURS[:200])
+    stamps = frame["ds"].dt
+    days, times = stamps.strftime("%d.%m.%Y"), stamps.strftime("%H:%M")
+    frame = frame.assign(Date=days, Time=times).drop(columns="ds")
+    path = save(frame, tmp_path / "two.csv")
+    wide = frame.pivot(index=["Date", "Time"], columns="unique_id", values="y").reset_index()
+    flags = ["--time-col", "Date+Time", "--dayfirst", "true"]
+
+    assert "--time-col Date+Time" in check(path)[1]
+    assert check(path, *flags)[0] == 0
+    assert check(save(wide, tmp_path / "wide.csv"), *flags)[0] == 0
+
+
+HEADS = {
+    "the line of a spreadsheet": lambda text: "sep=;\n" + text.replace(",", ";"),
+    "spaces": lambda text: text.replace("unique_id,ds,y", " unique_id, ds , y"),
+    "a mark of the byte order": lambda text: "\ufeff" + text,
+    "quotes": lambda text: text.replace("unique_id,ds,y", '"unique_id","ds","y"'),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_headers_as_programs_write_them(tmp_path, check, kind):
+    path = tmp_path / "x.csv"
+    path.write_text(HEADS[kind](readings(HOURS[:200]).to_csv(index=False)), encoding="utf-8")
+
+    assert check(path)[0] == 0
+
+
+def test_files_that_hold_no_table_say_why(tmp_path, check):
+    packed = tmp_path / "packed.csv"
+    packed.write_bytes(gzip.compress(b"unique_id,ds,y\n"))
+    (tmp_path / "empty.csv").write_text("")
+
+    assert "is compressed. Rename it to end in .csv.gz" in check(packed)[1]
+    assert "is empty. Give a header line" in check(tmp_path / "empty.csv")[1]
+
+
+def test_the_hour_that_a_clock_change_repeats_is_one_step_of_a_named_zone(tmp_path, check):
+    oslo = pd.date_range("2024-10-20", periods=480, freq="h", tz="Europe/Oslo")
+    path = save(readings(oslo.tz_localize(None)), tmp_path / "naive.csv")
+    status, text = check(path)
+
+    assert (status, "--time-zone Europe/Oslo" in text) == (1, True)
+    assert check(path, "--time-zone", "Europe/Oslo")[0] == 0
+
+
+def test_steps_that_no_clock_change_keeps_follow_a_fixed_offset(tmp_path, check):
+    stamps = pd.date_range("2024-03-20", periods=240, freq="6h", tz="UTC").tz_convert("Europe/Oslo")
+    path = save(readings(stamps), tmp_path / "six.csv")
+    status, text = check(path)
+
+    assert (status, "steps of 6 h keep no place" in text) == (0, True)
+    assert open_stream(path)[0].calendar.steps_per_day == 4

@@ -9,7 +9,7 @@ from eac.records.record import RunRecord
 from eac.report.common.drawing import drawing
 from eac.report.common.layout import place_by_edges, project
 from eac.report.common.skill import best_naive, losing, skill
-from eac.report.run.headline import Card, banners, cards, verdict, what
+from eac.report.run.headline import Card, about, banners, cards, verdict, what
 from eac.report.sections.errors import error_by_period, skill_by_period
 from eac.report.sections.nodes import node_changes
 from eac.report.sections.prompts import dispersion, spectrum
@@ -77,6 +77,9 @@ def test_what_is_forecast_is_said_in_words():
     run = replace(_run(period("0", 8.0)), stream="PM10")
     assert what(RunView(run, (), "MAE")) == "PM10, 3 sensors, 4 steps ahead"
     assert what(RunView(run, (details("0"),), "MAE")) == "PM10, 3 sensors, 4 hours ahead"
+    named = replace(run, stream="oslo", target="PM10")
+    assert what(RunView(named, (), "MAE")) == "PM10, 3 sensors, 4 steps ahead"
+    assert about(named).startswith("oslo: ")
     without = details("0")
     slots = replace(without, traces=replace(without.traces, step_seconds=None, start=None))
     by_slots = replace(slots, steps_per_day=48)

@@ -78,10 +78,10 @@ def test_the_best_naive_forecast_is_drawn_beside_the_runs(runs):
 def test_each_run_is_also_set_beside_the_best_naive_forecast(runs):
     naive = verdicts(read_runs(runs), "MAE")[1:]
     assert naive == [
-        "a (EAC) beside the best naive forecast: mean MAE 10.00 against 10.00 (the same), lower in "
-        "1 of 2 periods.",
-        "b (EAC) beside the best naive forecast: mean MAE 9.00 against 10.00 (10.0 % lower), lower "
-        "in 1 of 2 periods.",
+        "a (EAC) compared with the best naive forecast: mean MAE 10.00 against 10.00 (the same), "
+        "lower in 1 of 2 periods.",
+        "b (EAC) compared with the best naive forecast: mean MAE 9.00 against 10.00 (10.0 % "
+        "lower), lower in 1 of 2 periods.",
     ]
 
 

@@ -1,12 +1,15 @@
 """A training that diverges ends with its batch, node and rate, and the last good state is kept."""
 
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
+from eac.disk import watched
 from eac.errors import DivergedError
 from eac.records.record import read_run
 from eac.strategies.eac import EAC
@@ -47,3 +50,47 @@ def test_the_last_good_state_is_that_of_the_epoch_before(tmp_path):
     with pytest.raises(DivergedError, match=r"the loss is (inf|nan) in batch 1 of epoch 0"):
         make(tmp_path, OnlineAll(), 1e30).run()
     assert not list(tmp_path.rglob("last.ckpt"))
+
+
+def test_a_loss_that_stays_a_number_names_batch_node_and_rate_too(tmp_path):
+    said = r"error is .*, and the loss is \S+ in batch \d+ of epoch \d, .* node '[a-d]', at .* 100"
+    with pytest.raises(DivergedError, match=said):
+        make(tmp_path, OnlineAll(), 100.0).run()
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_later_period_that_diverges_keeps_those_before_and_the_advice_works(tmp_path):
+    whole = make(tmp_path / "a", OnlineAll(), 0.01).run()
+    runner = make(tmp_path / "b", OnlineAll(), 0.01)
+
+    def spoil(run_dir):
+        with torch.no_grad():
+            next(iter(runner.forecaster.backbone.parameters())).fill_(torch.inf)
+
+    runner._after_period = spoil
+    with pytest.raises(DivergedError, match=r"period 'p1'.* and another run directory, and look"):
+        runner.run()
+    assert [p.errors for p in read_run(tmp_path / "b").periods] == [whole.periods[0].errors]
+    mended = make(tmp_path / "b", OnlineAll(), 0.01).run()
+    assert [p.errors for p in mended.periods] == [p.errors for p in whole.periods]
+
+
+def test_a_training_of_other_data_is_not_gone_on_with(tmp_path, caplog):
+    whole = make(tmp_path / "a", OnlineAll(), 0.01).run()
+    runner = make(tmp_path / "b", OnlineAll(), 0.01)
+    periods = runner.data.stream._periods
+    runner.data.stream._periods = (replace(periods[0], series=periods[0].series + 1), periods[1])
+
+    def stop(operation, path):
+        if (operation, path.name) == ("write", "readings.safetensors"):
+            raise KeyboardInterrupt
+
+    with (
+        watched(lambda o, p: stop(o, Path(p.name.split("-")[-1]))),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        runner.run()
+    assert (tmp_path / "b" / "period-00-p0" / "last.ckpt").is_file()
+    resumed = make(tmp_path / "b", OnlineAll(), 0.01).run()
+    assert [p.errors for p in resumed.periods] == [p.errors for p in whole.periods]
+    assert "period p0 changed since its training was interrupted" in caplog.text

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -79,3 +81,46 @@ def test_two_processes_give_the_errors_of_one_and_resume(tmp_path):
     shutil.rmtree(last)
     run(tmp_path / "two", processes=2)
     assert errors_of(tmp_path / "two") == two
+
+
+@pytest.mark.slow
+def test_a_process_that_stops_ends_the_others_within_the_time_out(tmp_path):
+    log, seconds = tmp_path / "log.txt", 8
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+        *("--master-port", str(free_port()), "-m", "eac", "run", "-c", "configs/recipes/eac.yaml"),
+        *("--stream", "datasets/sample", "--run.dir", str(tmp_path / "run")),
+        *("--trainer.accelerator", "cpu", "--trainer.strategy", "ddp", "--trainer.devices", "2"),
+        *("--run.process_timeout", str(seconds)),
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with log.open("w") as out:
+        launcher = subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
+    wait_until(lambda: list((tmp_path / "run").glob("period-*/last.ckpt")))
+    ranks = [pid for pid in children(launcher.pid) if rank_of(pid) == "1"]
+    assert len(ranks) == 1
+    os.kill(ranks[0], signal.SIGSTOP)
+    begin = time.monotonic()
+    wait_until(lambda: "did not answer within --run.process_timeout" in log.read_text())
+    assert time.monotonic() - begin < seconds + 10
+    assert launcher.wait(timeout=60) != 0  # torchrun gives the stopped one half a minute
+    assert not Path(f"/proc/{ranks[0]}").exists()
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def rank_of(pid: int) -> str:
+    environment = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return next((line[5:] for line in environment if line.startswith("RANK=")), "")

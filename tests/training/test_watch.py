@@ -1,12 +1,15 @@
 """Watching a stream: what arrives is trained once, whole, at the end, and what is wrong is said."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import torch
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
-from eac.data.core.stream import GraphStream
+from eac.data.core.stream import GraphStream, MemoryStream
+from eac.data.manage.convert import convert
 from eac.data.readers.open import open_stream
 from eac.errors import RunError
 from eac.strategies.online_all import OnlineAll
@@ -142,3 +145,53 @@ def test_a_period_that_sorts_into_the_middle_is_refused_and_nothing_is_trained_t
     with pytest.raises(RunError, match="'c' in place 1, but the stream now has 'b' before it"):
         watch(runner, every=1.0, quiet=1.0, timeout=9.0, sleep=Steps(late))
     assert len(trained) == 2
+
+
+def npz_stream(folder, names):
+    """A folder of arrays, one file a period; names sort as they are."""
+    periods = [tiny_period(name, "ab", index=i, num_steps=40) for i, name in enumerate(names)]
+    return convert(MemoryStream(periods, name="tiny"), folder, "npz")
+
+
+def test_a_file_that_sorts_into_the_middle_is_refused_with_advice_that_works(tmp_path):
+    whole = npz_stream(tmp_path / "whole", "abc")
+    here = npz_stream(tmp_path / "here", "ac")
+    runner = make(tmp_path / "run", open_stream(here))
+    runner.run()
+
+    def arrive():
+        for part, name in (("RawData", "b.npz"), ("graph", "b_adj.npz")):
+            shutil.copy(whole / part / name, here / part / name)
+        for part in ("stream.yaml",):
+            shutil.copy(whole / part, here / part)
+
+    with pytest.raises(RunError, match="'c' in place 1, but the stream now has 'b' before it") as e:
+        watch(runner, every=1.0, quiet=1.0, timeout=9.0, sleep=Steps(arrive))
+    assert "redo='b'" in str(e.value)
+    again = make(tmp_path / "run", open_stream(here), redo="b").run()
+    assert [p.name for p in again.periods] == ["a", "b", "c"]
+
+
+def test_a_file_that_is_copied_slowly_is_trained_whole_when_all_of_it_is_there(tmp_path, caplog):
+    whole = npz_stream(tmp_path / "whole", "ab")
+    here = npz_stream(tmp_path / "here", "a")
+    runner = make(tmp_path / "run", open_stream(here))
+    runner.run()
+    content = (whole / "RawData" / "b.npz").read_bytes()
+    target = here / "RawData" / "b.npz"
+
+    def copy(share):
+        def step():
+            target.write_bytes(content[: int(len(content) * share)])
+            shutil.copy(whole / "graph" / "b_adj.npz", here / "graph")
+            shutil.copy(whole / "stream.yaml", here)
+
+        return step
+
+    steps = Steps(copy(0.3), None, None, None, copy(0.6), None, None, None, copy(1.0))
+    with caplog.at_level("INFO", logger="eac"):
+        watch(runner, every=1.0, quiet=2.0, timeout=9.0, sleep=steps)
+    assert [p.name for p in runner.run().periods] == ["a", "b"]
+    assert "the new period 'b' cannot be trained yet" in caplog.text
+    plain = make(tmp_path / "plain", open_stream(whole)).run()
+    assert runner.run().periods[1].errors == plain.periods[1].errors

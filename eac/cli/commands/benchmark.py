@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,6 +20,7 @@ from eac.benchmark.page import page_of
 from eac.benchmark.results import collect, write_results
 from eac.benchmark.session import read_diary, run_grid
 from eac.errors import ConfigError, RunError
+from eac.records.yamlfile import parse_yaml
 from eac.report.benchmark.benchmark_page import PAGE_FILE, write_html, write_page, write_tables
 from eac.report.common.page_parts import has_page_libraries
 from eac.report.common.terminal import console as terminal
@@ -93,7 +93,7 @@ def _benchmark(arguments: argparse.Namespace) -> Benchmark:
         streams=_pairs("--stream", arguments.stream),
         strategies=arguments.only,
         on=arguments.on,
-        options={k: yaml.safe_load(v) for k, v in _pairs("--set", arguments.set).items()},
+        options=_settings(arguments.set),
     )
 
 
@@ -114,6 +114,12 @@ def _executor(arguments: argparse.Namespace) -> Executor:
     if arguments.executor == "ray":
         return RayExecutor(arguments.workers, arguments.address, arguments.threads)
     return LocalExecutor(arguments.workers, arguments.threads)
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    """What ``--set`` says, each value as YAML."""
+    pairs = _pairs("--set", given)
+    return {key: parse_yaml(value, f"--set {key}={value}") for key, value in pairs.items()}
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, Any]:

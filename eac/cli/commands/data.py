@@ -81,7 +81,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
         "connect",
         parents=[stream],
         help="write edges.csv from the coordinates in nodes.csv",
-        description="Writes edges.csv beside each nodes.csv (node_id,latitude,longitude): each "
+        description="Writes edges.csv next to each nodes.csv (node_id,latitude,longitude): each "
         "sensor and its nearest ones, nearer ones with more weight.",
     )
     near = "neighbours that each sensor asks for (default: 4)"
@@ -131,7 +131,8 @@ def _check(arguments: argparse.Namespace) -> int:
 def _describe(arguments: argparse.Namespace) -> int:
     stream = open_stream(arguments.path, form_of(arguments))
     periods = list(summaries(stream))
-    about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
+    about = {"name": stream.name, "target": stream.target}
+    about |= {"unit": stream.unit, "source": stream.source}
     if arguments.json:
         rows = [dataclasses.asdict(period) for period in periods]
         print(json_text(json.dumps(about | {"periods": rows}, indent=2, ensure_ascii=False)))
@@ -182,7 +183,9 @@ def _print_periods(stream: GraphStream, periods: list[PeriodSummary]) -> None:
         )
         for period in periods
     ]
-    _print_table(f"Periods of {stream.name}", PERIOD_HEADS, rows)
+    what = f": {stream.target}" if stream.target else ""
+    unit = f" in {stream.unit}" if stream.unit else ""
+    _print_table(f"Periods of {stream.name}{what}{unit}", PERIOD_HEADS, rows)
 
 
 def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:

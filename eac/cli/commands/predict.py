@@ -15,7 +15,7 @@ from eac.cli.command_parsers import command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
-from eac.plain import one_line
+from eac.plain import one_line, plain
 
 SUFFIXES = (".parquet", ".csv")
 LONG_AFTER_DAYS = 28
@@ -65,7 +65,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")
     write_frame(output, forecasts, index=False)
     _summarise(forecasts, output, Console())
-    gap = _gap(Path(arguments.run), forecasts["ds"].min())
+    for warning in forecasts.attrs["warnings"]:
+        print(plain(f"warning: {warning}"), file=sys.stderr)
+    gap = _gap(Path(arguments.run), forecasts["ds"])
     if gap:
         print(gap, file=sys.stderr)
     return 0
@@ -78,7 +80,7 @@ def _why(skipped: dict[str, str]) -> str:
     return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
 
 
-def _gap(run_dir: Path, first: pd.Timestamp) -> str:
+def _gap(run_dir: Path, stamps: pd.Series) -> str:
     """What to know of forecasts that begin long after the run's last reading; "" otherwise."""
     from eac.artifacts.saved_data import done_periods
     from eac.records.details import read_details
@@ -87,8 +89,10 @@ def _gap(run_dir: Path, first: pd.Timestamp) -> str:
     last = "" if details is None else details.quality.last
     if "-" not in last:  # a slot: the run has no real time
         return ""
-    days = (first.tz_localize(None) - pd.Timestamp(last).tz_localize(None)).days
-    if days <= LONG_AFTER_DAYS:
+    times = stamps.drop_duplicates().sort_values()
+    step = times.diff().max().days if len(times) > 1 else 0
+    days = (times.iloc[0].tz_localize(None) - pd.Timestamp(last).tz_localize(None)).days
+    if days <= max(LONG_AFTER_DAYS, 2 * step):
         return ""
     return (
         f"note: these forecasts begin {days} days after the last reading that the run was trained "
@@ -100,7 +104,7 @@ def _gap(run_dir: Path, first: pd.Timestamp) -> str:
 def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     """What was written, and what could not be."""
     notes = forecasts.groupby("unique_id", sort=False)["note"].first()
-    counts = f"{len(notes)} sensors"
+    counts = "1 sensor" if len(notes) == 1 else f"{len(notes)} sensors"
     marked = {word: int(notes.str.contains(word).sum()) for word in ("cold start", "silent")}
     counts += "".join(f", {count} {word}" for word, count in marked.items() if count)
     when = f", {forecasts['ds'].min()} to {forecasts['ds'].max()}" if len(forecasts) else ""
@@ -108,7 +112,8 @@ def _summarise(forecasts: pd.DataFrame, output: Path, console: Console) -> None:
     skipped = forecasts.attrs["skipped"]
     if not skipped:
         return
-    table = Table(title=f"{len(skipped)} sensors without a forecast", box=box.SIMPLE_HEAD)
+    sensors = "1 sensor" if len(skipped) == 1 else f"{len(skipped)} sensors"
+    table = Table(title=f"{sensors} without a forecast", box=box.SIMPLE_HEAD)
     table.add_column("unique_id")
     table.add_column("reason", overflow="fold")
     for node, reason in skipped.items():

@@ -1,4 +1,4 @@
-"""`eac report`: the errors of a run beside those of naive forecasts."""
+"""`eac report`: the errors of a run, compared with naive forecasts."""
 
 import argparse
 import importlib.util
@@ -95,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = command_parser(
         "eac report",
-        "Print the test errors of a run by period and horizon, beside naive\n"
+        "Print the test errors of a run by period and horizon, with naive\n"
         "forecasts, or write them as one page with figures.",
         COLUMNS_AND_EXAMPLES,
     )

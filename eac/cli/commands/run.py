@@ -17,7 +17,7 @@ from eac.records.folders import done_folders
 from eac.rundir.interruption import Interrupted, interruptible
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import go_on, is_complete
-from eac.training.processes import disconnect, is_first
+from eac.training.processes import disconnect, is_first, lost_processes_said
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
@@ -28,18 +28,26 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0 when every period asked for is done, 143 after SIGTERM and 130 after Ctrl-C.
     """
-    logging.basicConfig(format="%(message)s")
+    logging.basicConfig(format="%(message)s", handlers=[_ToStandardError()])
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
     with interruptible():
         cli = StreamCLI(expand(checked(with_own_stream(argv))), run=False)
         run_dir = Path(cli.config["run"]["dir"])
         try:
-            with only_writer(run_dir) if is_first() else nullcontext():
+            with only_writer(run_dir) if is_first() else nullcontext(), lost_processes_said():
                 return _run(cli, run_dir)
         except Interrupted as stop:
             if is_first():
                 print(f"eac run: stopped by {stop.name}. {_kept(run_dir)}", file=sys.stderr)
             return stop.status
+
+
+class _ToStandardError(logging.StreamHandler):
+    """Writes to whatever standard error is now: a bar puts its own in place while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 def _run(cli: StreamCLI, run_dir: Path) -> int:
@@ -74,6 +82,7 @@ def runner_of(
         accept_changes=settings["accept_changes"],
         redo=settings["redo"],
         after_period=after_period,
+        progress=None if cli.config["trainer"]["enable_progress_bar"] is None else False,
     )
 
 

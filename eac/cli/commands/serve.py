@@ -41,6 +41,7 @@ def main(argv: Sequence[str]) -> int:
         state_dir=None if arguments.state is None else Path(arguments.state),
         days=arguments.history,
         table=None if arguments.input is None else Path(arguments.input),
+        trust=arguments.trust,
     )
     settings = Settings(
         token=os.environ.get(TOKEN) or None, max_body=arguments.max_body, rate=arguments.rate
@@ -89,6 +90,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
     add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
+    add(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
+    )
     add("--threads", type=int, default=1, help="threads of a forecast (default: 1)")
     add("--max-body", type=int, default=16 << 20, metavar="BYTES", help="largest request")
     add("--rate", type=float, default=2000, help="requests of a client in a second; 0: any")

@@ -30,6 +30,12 @@ class Inputs:
         neighbour_history: The graph applied to ``history``, where it is to ``x``.
         extras: What is known ahead of the window's and the forecast's steps, by name: scaled
             ``covariates``, and what else the backbone asks for.
+
+    Example:
+        >>> import torch
+        >>> inputs = Inputs(torch.zeros(2, 3, 12)).with_prompt(torch.ones(3, 12))
+        >>> inputs.prompted.sum()
+        tensor(72.)
     """
 
     x: Float[Tensor, "batch node window"]
@@ -70,6 +76,14 @@ class Batch:
         starts: Step of the period at which each window begins.
         loss_nodes: Positions of the nodes that the loss counts; None means all.
         complete: True when every target is known to be observed, and the mask can be skipped.
+
+    Example:
+        >>> import torch
+        >>> y, mask = torch.ones(2, 3, 6), torch.ones(2, 3, 6, dtype=torch.bool)
+        >>> inputs, starts = Inputs(torch.zeros(2, 3, 12)), torch.tensor([0, 1])
+        >>> batch = Batch(inputs, y, mask, Graph.empty(3), Scaler.identity(3), starts)
+        >>> batch.y.shape, batch.complete
+        (torch.Size([2, 3, 6]), False)
     """
 
     inputs: Inputs

@@ -66,6 +66,14 @@ class PeriodData(LightningDataModule):
             the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows, which ``draws`` gives.
+
+    Example:
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=300)
+        >>> data = PeriodData(stream, window=12, horizon=6).for_period(1).prepared(Needs())
+        >>> data.period.name, len(data.starts("test"))
+        ('1', 43)
     """
 
     def __init__(

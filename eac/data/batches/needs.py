@@ -24,6 +24,15 @@ class Extra(ABC):
 
     Attributes:
         name: By which the backbone finds it in ``Inputs.extras``.
+
+    Example:
+        >>> class Weekend(Extra):
+        ...     name = "weekend"
+        ...     def series(self, period, steps):
+        ...         days = period.calendar.day_of_week(torch.arange(steps.start, steps.stop))
+        ...         return (days >= 5).float()[:, None, None]
+        >>> Needs(extras=(Weekend(),)).extras[0].name
+        'weekend'
     """
 
     name: str
@@ -52,6 +61,10 @@ class Needs:
             it: a batch then holds ``neighbour_x``, and the backbone need not apply the graph to
             ``x`` again.
         extras: Further inputs, each under its own name.
+
+    Example:
+        >>> Needs(lags=("1d", "1w"), hops=2).lags
+        ('1d', '1w')
     """
 
     lags: tuple[str, ...] = ()

@@ -41,6 +41,10 @@ class Layout:
         null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
         holidays: Country whose holidays are marked, if any.
+
+    Example:
+        >>> Layout(window=12, horizon=6, carry=0.9).holidays is None
+        True
     """
 
     window: int
@@ -74,6 +78,10 @@ class Before:
     Attributes:
         readings: Of the nodes of the period.
         covariates: The same of what was known ahead, where that is used.
+
+    Example:
+        >>> Before(torch.full((24, 3), torch.nan)).readings.shape
+        torch.Size([24, 3])
     """
 
     readings: NodeSeries
@@ -96,7 +104,11 @@ def check_mapped(period: Period, **whole: object) -> None:
 
 
 def check_needs(needs: Needs, nodes_per_window: int | None) -> None:
-    """Refuses windows of some of the nodes for a backbone that needs them all."""
+    """Refuses windows of some of the nodes for a backbone that needs them all.
+
+    Example:
+        >>> check_needs(Needs(hops=1), nodes_per_window=16)
+    """
     if nodes_per_window is not None and (needs.hops is None or needs.hops > 1):
         raise ConfigError(
             f"nodes_per_window={nodes_per_window}: the backbone hears nodes that such a window "
@@ -115,7 +127,14 @@ def before_period(
 
 
 def steps_of_history(needs: Needs, period: Period, horizon: int) -> int:
-    """Steps before a window that its seasonal history reaches back."""
+    """Steps before a window that its seasonal history reaches back.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=96)[0]
+        >>> steps_of_history(Needs(lags=("1w",)), period, 12) == period.calendar.steps_per_week
+        True
+    """
     lags = lag_steps(needs.lags, period.calendar, horizon)
     return max((lag.steps for lag in lags), default=0)
 

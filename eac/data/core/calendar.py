@@ -215,7 +215,13 @@ class Calendar:
 
 
 def zone_name(moment: datetime) -> str | None:
-    """Name of the time zone of a time stamp, or its offset; None without one."""
+    """Name of the time zone of a time stamp, or its offset; None without one.
+
+    Example:
+        >>> from zoneinfo import ZoneInfo
+        >>> zone_name(datetime(2024, 1, 1, tzinfo=ZoneInfo("Europe/Oslo")))
+        'Europe/Oslo'
+    """
     if moment.tzinfo is None:
         return None
     return getattr(moment.tzinfo, "key", None) or str(moment.tzinfo).replace("UTC+", "+").replace(

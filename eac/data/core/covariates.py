@@ -77,6 +77,14 @@ class CovariateScale:
         names: One for each channel.
         mean: Of each, over the training part of the first period of the stream.
         scale: Deviation over the same; 1 where that is 0.
+
+    Example:
+        >>> rain = Covariates(("rain",), torch.tensor([[[0.0]], [[2.0]], [[4.0]]]))
+        >>> scale = CovariateScale.of(rain)
+        >>> scale.names, scale.mean
+        (('rain',), (2.0,))
+        >>> scale.apply(torch.tensor([[[2.0]]]))
+        tensor([[[0.]]])
     """
 
     names: tuple[str, ...]

@@ -152,7 +152,12 @@ def _csr(index: EdgeIndex, weight: EdgeWeight, num_nodes: int) -> Tensor:
 def edges_by_id(
     node_ids: Iterable[str], source: Iterable[str], target: Iterable[str], weight: Iterable[float]
 ) -> Graph:
-    """Builds a graph from edges that name their nodes; unknown names raise ``StreamError``."""
+    """Builds a graph from edges that name their nodes; unknown names raise ``StreamError``.
+
+    Example:
+        >>> edges_by_id(["a", "b"], source=["a"], target=["b"], weight=[0.5]).edge_index.tolist()
+        [[0], [1]]
+    """
     row = {node: i for i, node in enumerate(node_ids)}
     source, target = list(source), list(target)
     pairs = np.stack([_rows(row, source), _rows(row, target)])

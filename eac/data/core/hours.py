@@ -39,20 +39,35 @@ class OpenHours:
                 "slots of a day and days from 0 (Monday) to 6, ascending, at least one of each."
             )
 
-    def in_words(self) -> str:
-        """Such as ``05:00 to 22:00``, without the days that are closed."""
+    def times(self) -> str:
+        """Such as ``05:00 to 22:00``."""
         starts = [s for s in self.slots if s == 0 or s - 1 not in self.slots]
         ends = [s + 1 for s in self.slots if s + 1 not in self.slots]
         if starts[0] == 0 and ends[-1] == self.slots_of_day and len(starts) > 1:
             starts, ends = starts[1:], [*ends[1:-1], ends[0]]
         pairs = zip(starts, ends, strict=True)
-        text = " and ".join(f"{self._clock(a)} to {self._clock(b)}" for a, b in pairs)
-        closed = [NAMES[day] for day in range(DAYS) if day not in self.days]
-        return text + (f", never on {', '.join(closed)}" if closed else "")
+        return " and ".join(f"{self._clock(a)} to {self._clock(b)}" for a, b in pairs)
+
+    def in_words(self) -> str:
+        """Such as ``05:00 to 22:00``, with the days that are closed."""
+        closed = days_in_words([day for day in range(DAYS) if day not in self.days])
+        return self.times() + (f", never on {closed}" if closed else "")
 
     def _clock(self, slot: int) -> str:
         minutes = slot * MINUTES // self.slots_of_day
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def days_in_words(days: list[int]) -> str:
+    """Days of the week for people, three or more in a row as a span.
+
+    Example:
+        >>> days_in_words([5, 6]), days_in_words([0, 1, 2, 3, 4])
+        ('Saturday and Sunday', 'Monday to Friday')
+    """
+    if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
+        return f"{NAMES[days[0]]} to {NAMES[days[-1]]}"
+    return " and ".join(NAMES[day] for day in days)
 
 
 DAYS = 7

@@ -15,7 +15,12 @@ PASSES = 64
 
 
 def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
-    """Ranges of steps, in order of time."""
+    """Ranges of steps, in order of time.
+
+    Example:
+        >>> [len(steps) for steps in step_pieces(num_steps=10, num_nodes=ELEMENTS // 4)]
+        [4, 4, 2]
+    """
     size = max(1, ELEMENTS // max(1, num_nodes))
     for first in range(0, num_steps, size):
         yield range(first, min(first + size, num_steps))

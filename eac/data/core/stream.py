@@ -15,11 +15,26 @@ class GraphStream(ABC):
     are loaded on demand and not kept.
 
     Attributes:
+        name: Name of the stream.
+        target: What is measured, such as ``PM10``; empty where nobody said it.
+        unit: Unit of the readings.
+        source: Where the data come from.
         opened_from: Path by which ``open_stream`` found it; None for one made otherwise.
         open_again: Gives the stream as its files are now; None for one made otherwise.
+
+    Example:
+        >>> class Empty(GraphStream):
+        ...     name = "empty"
+        ...     period_names = ("january", "february")
+        ...     def load(self, index):
+        ...         raise StreamError(f"there is no data of {self.period_names[index]}")
+        >>> stream = Empty()
+        >>> len(stream), stream.index_of("february")
+        (2, 1)
     """
 
     name: str = "stream"
+    target: str = ""
     unit: str = ""
     source: str = ""
     opened_from: Path | None = None
@@ -94,7 +109,14 @@ class MemoryStream(GraphStream):
 
 
 def node_changes(stream: GraphStream) -> Iterator[tuple[Period, NodeChange]]:
-    """Each period with the change of its nodes against the periods before it."""
+    """Each period with the change of its nodes against the periods before it.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=6, num_periods=2, steps_per_period=96)
+        >>> [len(change.new) for period, change in node_changes(stream)][0]
+        6
+    """
     seen: set[str] = set()
     previous: tuple[str, ...] = ()
     for period in stream:

@@ -112,7 +112,11 @@ def check_counts(**counts: int | None) -> None:
 
 
 def check_shares(**shares: float) -> None:
-    """Raises ``ConfigError`` where a setting that is a share is not between 0 and 1."""
+    """Raises ``ConfigError`` where a setting that is a share is not between 0 and 1.
+
+    Example:
+        >>> check_shares(dropout=0.1)
+    """
     for name, value in shares.items():
         if not 0 <= value <= 1:
             raise ConfigError(f"{name}={value}: give a share between 0 and 1.")

@@ -225,7 +225,8 @@ def _zone(clocks: Sequence[Calendar]) -> dict[str, Any]:
 
 
 def _about(stream: GraphStream) -> dict[str, Any]:
-    about = {"name": stream.name, "unit": stream.unit, "source": stream.source}
+    about = {"name": stream.name, "target": stream.target}
+    about |= {"unit": stream.unit, "source": stream.source}
     return {key: value for key, value in about.items() if value}
 
 

@@ -34,7 +34,8 @@ class FirstNodes(GraphStream):
                 f"{', '.join(stream.period_names)}: give one positive number for each period."
             )
         self._stream, self._counts = stream, tuple(counts)
-        self.name, self.unit, self.source = stream.name, stream.unit, stream.source
+        self.name, self.target = stream.name, stream.target
+        self.unit, self.source = stream.unit, stream.source
 
     @property
     def period_names(self) -> Sequence[str]:

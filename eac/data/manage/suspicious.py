@@ -24,6 +24,7 @@ STEADY = 2.0
 BLOCKS = 8
 _SAMPLE_STEPS = 4096
 _SAMPLE = 1 << 22
+_FEWEST_STEPS, _FEW_READINGS = 512, 20
 
 
 def suspicious_values(
@@ -35,13 +36,24 @@ def suspicious_values(
         period: The period.
         low: Smallest reading of each node; infinite where there is none.
         high: Largest reading of each node; minus infinite where there is none.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.arange(100.0)[:, None] % 7
+        >>> series[50] = -999
+        >>> period = Period("0", series, ("a",), Graph.empty(1), Calendar(24))
+        >>> [found] = suspicious_values(period, series.amin(0), series.amax(0))
+        >>> found.partition(",")[0]
+        '1 node with 1 readings of -999'
     """
-    filled = yield from _fill_values(period, low, high)
+    filled = yield from _fill_values(period, torch.cat([low, high]))
     sample = _sample(period)
     sample = torch.where(torch.isin(sample, torch.tensor(filled)), torch.nan, sample)
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    yield from _rarely_read(period)
+    yield from unread_slots(period)
 
 
 def before_training(period: Period, split: Split) -> tuple[str, ...]:
@@ -52,7 +64,8 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
     if bool(training.all()):
         return ("the training part holds no reading at all: scales come from what else is known",)
     said = [*period.notes, *clock_notes(period.calendar)]
-    said += named(period, silent, "without any reading, which get no forecast")
+    said += unread_slots(period)
+    said += named(period, silent, "without any reading and without a forecast")
     said += named(
         period,
         training & ~silent,
@@ -62,7 +75,12 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
 
 
 def clock_notes(clock: Calendar) -> tuple[str, ...]:
-    """What a person should know of a clock with open hours, or without slots of the day."""
+    """What a person should know of a clock with open hours, or without slots of the day.
+
+    Example:
+        >>> clock_notes(Calendar(24))
+        ()
+    """
     if clock.hours is not None:
         return (said_of(clock.hours),)
     if clock.step is None:
@@ -85,12 +103,56 @@ def clock_notes(clock: Calendar) -> tuple[str, ...]:
 
 
 def named(period: Period, chosen: Bool[Tensor, " node"], what: str) -> Iterator[str]:
-    """How many nodes are chosen, what of them, and the names of the first; nothing without any."""
+    """How many nodes are chosen, what of them, and the names of the first; nothing without any.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(1, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> list(named(period, torch.tensor([True, False]), "without any reading"))
+        ['1 node without any reading: a']
+    """
     ids = [period.node_ids[row] for row in chosen.nonzero().flatten().tolist()]
     if ids:
         more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
         plural = "nodes" if len(ids) > 1 else "node"
         yield f"{len(ids)} {plural} {what}: {', '.join(ids[:3])}{more}"
+
+
+def unread_slots(period: Period) -> Iterator[str]:
+    """Slots of the day that never hold a reading, where hours were not recognised or are off.
+
+    Example:
+        >>> from datetime import datetime, timedelta
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=6))
+        >>> series = torch.tensor([torch.nan, 1.0, 2.0, 3.0]).repeat(3)[:, None]
+        >>> next(unread_slots(Period("0", series, ("a",), Graph.empty(1), clock))).partition(",")[0]
+        '1 of the 4 slots of a day never hold a reading'
+    """
+    clock, days = period.calendar, period.num_steps / period.calendar.steps_per_day
+    if clock.step is None or clock.cycles[0] != "day" or clock.hours is not None or days < 2:
+        return
+    read = torch.cat([(~part.isnan()).any(1) for _, part in pieces(period.series)])
+    slots = clock.slot_of_day(torch.arange(period.num_steps))
+    held = torch.bincount(slots[read], minlength=clock.steps_per_day)
+    never = int((held == 0).sum())
+    if 0 < never < clock.steps_per_day:
+        yield (
+            f"{never} of the {clock.steps_per_day} slots of a day never hold a reading, and are "
+            "forecast all the same (hours: 05:00-22:00 and the like leaves them out)"
+        )
+
+
+def _rarely_read(period: Period) -> Iterator[str]:
+    """Nodes that are read more rarely than the steps come: every second step, or every sixth."""
+    steps = period.series[: max(_FEWEST_STEPS, _SAMPLE // period.num_nodes)]
+    present = ~steps.isnan()
+    count, both = present.sum(0), (present[1:] & present[:-1]).sum(0)
+    rare = (count >= _FEW_READINGS) & (both <= 0.02 * count)
+    if period.calendar.step is not None:
+        every = in_words(period.calendar.step)
+        about = f"whose readings never follow each other by one step of {every}: they come more"
+        yield from named(period, rare, f"{about} rarely, or at other minutes, than steps do")
 
 
 def _sample(period: Period) -> Float[Tensor, "some node"]:
@@ -102,11 +164,24 @@ def _sample(period: Period) -> Float[Tensor, "some node"]:
     return period.series[order[:steps].sort().values]
 
 
-def _fill_values(
-    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
-) -> Iterator[str]:
+def fill_values(period: Period) -> Iterator[str]:
+    """Values that often stand for missing readings, with their counts, one sentence each.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.tensor([[3.0], [-999.0]])
+        >>> period = Period("0", series, ("a",), Graph.empty(1), Calendar(24))
+        >>> next(fill_values(period)).partition(",")[0]
+        '1 node with 1 readings of -999'
+    """
+    ends = [part.nan_to_num(0.0).aminmax(dim=0) for _, part in pieces(period.series)]
+    yield from _fill_values(period, torch.cat([end for pair in ends for end in pair]))
+
+
+def _fill_values(period: Period, ends: Float[Tensor, " end"]) -> Iterator[str]:
     """Names values that stand for missing readings; returns them."""
-    ends, found = torch.cat([low, high]), []
+    found = []
     for value in torch.tensor(FILL_VALUES).tolist():
         if not bool((ends == value).any()):
             continue
@@ -128,13 +203,20 @@ def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iter
     present = ~sample.isnan()
     whole = ((sample == sample.round()) | ~present).all(0)
     negative, count = (sample < 0).sum(0), present.sum(0)
-    odd = whole & (negative > 0) & (negative < FEW_NEGATIVE * count)
+    below = torch.where(sample < 0, sample, torch.nan).nan_to_num(-torch.inf).amax(0)
+    one_value = ((sample >= 0) | ~present | (sample == below)).all(0)
+    few, seldom = negative < FEW_NEGATIVE * count, negative < 0.5 * count
+    odd = whole & (negative > 0) & (few | (one_value & seldom))
     if not bool(odd.any()):
         return
     total = torch.zeros(period.num_nodes, dtype=torch.long)
     for _, part in pieces(period.series):
         total += (part < 0).sum(0)
-    about = f"with {int(total[odd].sum()):,} negative readings among counts of at least 0"
+    values = below[odd].unique().tolist()
+    same = len(values) == 1 and bool((odd & one_value & ~few).any())
+    what = f"readings of {values[0]:.7g}" if same else "negative readings"
+    hint = f" (missing_values: [{values[0]:.7g}])" if same else ""
+    about = f"with {int(total[odd].sum()):,} {what} among counts of at least 0{hint}"
     yield from named(period, odd, about)
 
 

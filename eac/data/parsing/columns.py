@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph, edges_by_id
+from eac.data.parsing.clock_changes import on_a_steady_clock, seen_twice
 from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.parsing.tabular import MISSING
@@ -21,14 +22,23 @@ from eac.errors import StreamError
 ONE_DAY = timedelta(days=1)
 HINT_MISSING = "Give missing readings as empty cells or NaN."
 HINT_CLOCK = (
-    "Where clocks change between summer and winter, give stamps with their offset, or time_zone."
+    "Where clocks change between summer and winter, give stamps with their offset, or say whose "
+    "clock it is: --time-zone Europe/Oslo (time_zone in stream.yaml)."
 )
 
 
 def by_time(
     frame: pd.DataFrame, path: Path, what: str, form: Form | None = None
 ) -> tuple[pd.DataFrame, Stamps]:
-    """A table without its time stamps, which may be its index or its first column; and these."""
+    """A table without its time stamps, which may be its index or its first column; and these.
+
+    Example:
+        >>> times = ["2024-01-01 00:00", "2024-01-01 01:00"]
+        >>> table = pd.DataFrame({"time": times, "a": [1.0, 2.0]})
+        >>> frame, stamps = by_time(table, Path("counts.csv"), "period '0'")
+        >>> list(frame.columns), stamps.wall[1]
+        (['a'], Timestamp('2024-01-01 01:00:00'))
+    """
     form = form or Form()
     if isinstance(frame.index, pd.DatetimeIndex):
         stamps = parse_stamps(frame.index, what, form)
@@ -41,6 +51,8 @@ def by_time(
         if len(frame) == 0:
             return frame.drop(columns=clock), Stamps.none()
         stamps = parse_stamps(pd.Index(frame[clock], name=clock), what, form)
+        stamps = seen_twice(stamps, np.zeros(len(frame), dtype=np.int64))
+        stamps = on_a_steady_clock(stamps, form)
         frame = frame.drop(columns=clock)
     frame = frame.set_axis(stamps.wall, axis=0)
     return frame.set_axis(frame.columns.astype(str), axis=1), stamps
@@ -56,6 +68,10 @@ def regular_step(
         step: The declared step; None takes the most frequent one.
         what: Begins the message of an error.
         days_per_week: 5 when Saturdays and Sundays were cut out.
+
+    Example:
+        >>> regular_step(pd.date_range("2024-01-01", periods=5, freq="15min"), None, "period '0'")
+        Timedelta('0 days 00:15:00')
     """
     gaps = np.diff(_clock(stamps, days_per_week, what)).astype("timedelta64[us]")
     back = np.flatnonzero(gaps <= np.timedelta64(0))
@@ -96,7 +112,12 @@ def _clock(stamps: pd.DatetimeIndex, days_per_week: int, what: str) -> ndarray:
 
 
 def most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
-    """The gap between two time stamps that occurs most often."""
+    """The gap between two time stamps that occurs most often.
+
+    Example:
+        >>> most_frequent(np.array([60, 60, 120], dtype="timedelta64[s]"), "period '0'")
+        Timedelta('0 days 00:01:00')
+    """
     if len(gaps) == 0:
         raise StreamError(f"{what}: a single time stamp has no step. Declare the frequency.")
     values, counts = np.unique(gaps, return_counts=True)
@@ -104,7 +125,12 @@ def most_frequent(gaps: ndarray, what: str) -> pd.Timedelta:
 
 
 def without(values: Float[ndarray, "..."], missing: Sequence[float]) -> Float[ndarray, "..."]:
-    """The same readings, with NaN for those that stand for none."""
+    """The same readings, with NaN for those that stand for none.
+
+    Example:
+        >>> without(np.array([1.0, -999.0], dtype=np.float32), [-999])
+        array([ 1., nan], dtype=float32)
+    """
     if not missing:
         return values
     stand_ins = np.array(missing, dtype=np.float32)
@@ -112,7 +138,12 @@ def without(values: Float[ndarray, "..."], missing: Sequence[float]) -> Float[nd
 
 
 def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -> pd.Series:
-    """A column as numbers, empty cells as NaN; text raises ``StreamError``."""
+    """A column as numbers, empty cells as NaN; text raises ``StreamError``.
+
+    Example:
+        >>> numeric_column(pd.Series(["1.5", "", "NaN"]), "period '0'").tolist()
+        [1.5, nan, nan]
+    """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
     numbers = pd.to_numeric(values, errors="coerce")
@@ -128,7 +159,13 @@ def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -
 
 
 def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
-    """A frame of one column per node as one contiguous float32 array."""
+    """A frame of one column per node as one contiguous float32 array.
+
+    Example:
+        >>> readings(pd.DataFrame({"a": [1, 2], "b": ["3", ""]}), "period '0'")
+        array([[ 1.,  3.],
+               [ 2., nan]], dtype=float32)
+    """
     text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
     if text:
         clean = {column: numeric_column(frame[column], what, column) for column in text}
@@ -138,7 +175,13 @@ def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
 
 
 def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Graph:
-    """The graph of an edge frame ``source, target, weight``, checked row by row."""
+    """The graph of an edge frame ``source, target, weight``, checked row by row.
+
+    Example:
+        >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"], "weight": [0.5]})
+        >>> edge_graph(edges, ("a", "b"), "period '0'").edge_weight
+        tensor([0.5000])
+    """
     source, target = edges["source"].astype(str), edges["target"].astype(str)
     weight = numeric_column(edges["weight"], f"{what}: edges")
     wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
@@ -164,7 +207,12 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
 
 
 def calendar_of(start: datetime, step: timedelta, days_per_week: int) -> Calendar:
-    """The calendar of a regular grid; without weekends it counts slots only."""
+    """The calendar of a regular grid; without weekends it counts slots only.
+
+    Example:
+        >>> calendar_of(datetime(2024, 1, 1), timedelta(hours=1), days_per_week=5).steps_per_week
+        120
+    """
     calendar = Calendar.from_timestamps(start, step)
     if days_per_week == 7:
         return calendar
@@ -174,7 +222,13 @@ def calendar_of(start: datetime, step: timedelta, days_per_week: int) -> Calenda
 def coordinates(
     nodes: pd.DataFrame | None, node_ids: tuple[str, ...], what: str
 ) -> Float[Tensor, "node 2"] | None:
-    """Latitude and longitude of the nodes, or None where no node has any."""
+    """Latitude and longitude of the nodes, or None where no node has any.
+
+    Example:
+        >>> nodes = pd.DataFrame({"node_id": ["a"], "latitude": [60.5], "longitude": [5.25]})
+        >>> coordinates(nodes, ("a",), "period '0'")
+        tensor([[60.5000,  5.2500]])
+    """
     names = ["latitude", "longitude"]
     if nodes is None or not set(names) <= set(nodes.columns):
         return None

@@ -23,7 +23,7 @@ class Form:
 
     Attributes:
         id_col: Column that names the sensor, in place of ``unique_id``.
-        time_col: Column of time stamps, in place of ``ds``.
+        time_col: Column of time stamps, in place of ``ds``; two columns as ``date+time``.
         target_col: Column of readings, in place of ``y``.
         dayfirst: Whether 03/04/2024 is the third of April.
         date_format: Format of the time stamps as in Python's ``strptime``, or ``unix`` and
@@ -36,9 +36,19 @@ class Form:
         hours: ``auto`` leaves out the slots in which no sensor ever reads, ``all`` keeps them, and
             ``05:00-22:00`` says which there are.
         missing_values: Readings that stand for none, such as -999.
+        decimal: ``,`` where 4,5 is four and a half, ``.`` where 4.5 is; the other sign separates
+            thousands.
+        sheet: Sheet of an Excel file.
         max_empty: Largest share of the steps of a period without a reading of any sensor.
         memory_gib: Largest size of a series in memory, in GiB.
         max_nodes: Largest number of sensors in a table.
+
+    Example:
+        >>> form = Form(id_col="sensor", hours="05:00-22:00")
+        >>> form.span
+        (300, 1320)
+        >>> form.with_said(Form(dayfirst=True)).id_col
+        'sensor'
     """
 
     id_col: str | None = None
@@ -52,6 +62,8 @@ class Form:
     days_per_week: int = 7
     hours: str = AUTO
     missing_values: tuple[float, ...] = ()
+    decimal: str | None = None
+    sheet: str | None = None
     max_empty: float = 0.9
     memory_gib: float = 2.0
     max_nodes: int = 100_000
@@ -61,6 +73,8 @@ class Form:
             raise StreamError(
                 f"hours is {self.hours!r}. Give auto, all, or a span such as 05:00-22:00."
             )
+        if self.decimal not in (None, ".", ","):
+            raise StreamError(f"decimal is {self.decimal!r}. Give ',' or '.'.")
         if not (0 < self.max_empty <= 1 and self.memory_gib > 0 and self.max_nodes > 0):
             raise StreamError(
                 f"max_empty is {self.max_empty}, memory_gib {self.memory_gib} and max_nodes "
@@ -133,13 +147,18 @@ class Form:
 
 FORM_KEYS = tuple(field.name for field in fields(Form))
 COLUMN_KEYS = ("id_col", "time_col", "target_col")
-_TEXT = (*COLUMN_KEYS, "date_format", "time_zone", "frequency", "hours")
+_TEXT = (*COLUMN_KEYS, "date_format", "time_zone", "frequency", "hours", "decimal", "sheet")
 _WHOLE = ("steps_per_day", "days_per_week", "max_nodes")
 _NUMBER = ("max_empty", "memory_gib")
 
 
 def in_gib(size: float) -> str:
-    """A size for people."""
+    """A size for people.
+
+    Example:
+        >>> in_gib(3 * GIB), in_gib(5 << 20)
+        ('3.0 GiB', '5 MiB')
+    """
     if size < 0.1 * GIB:
         return f"{size / (1 << 20):.3g} MiB"
     return f"{size / GIB:,.1f} GiB" if size < 1000 * GIB else f"{size / GIB / 1024:,.1f} TiB"

@@ -39,6 +39,11 @@ class Grid:
         months: Months in a step, or 0.
         wall: The time stamps, rounded to the grid where they were off it.
         notes: What a person should know.
+
+    Example:
+        >>> wall = pd.DatetimeIndex(["2024-01-01 00:00", "2024-01-01 02:00"])
+        >>> Grid(pd.Timedelta(hours=1), 0, wall).positions(np.array([0, 1]))
+        array([0, 2])
     """
 
     step: pd.Timedelta
@@ -78,6 +83,16 @@ def find_grid(
 
     Raises:
         StreamError: If stamps fit no grid, or leave too much of it empty.
+
+    Example:
+        >>> late = pd.to_timedelta([7, 2, 9], unit="s")
+        >>> wall = pd.date_range("2024-01-01", periods=3, freq="h") + late
+        >>> rows = np.arange(3)
+        >>> grid = find_grid(wall, np.zeros(3, dtype=np.int64), [rows], Form(), "counts")
+        >>> grid.step, grid.positions(rows)
+        (Timedelta('0 days 01:00:00'), array([0, 1, 2]))
+        >>> grid.notes[0]
+        '3 of 3 time stamps were off the grid of 1 h by at most 9 s and are rounded to it'
     """
     moments = _micro(wall)
     declared = None if form.frequency is None else parse_frequency(form.frequency, what)

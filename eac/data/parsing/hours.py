@@ -9,16 +9,20 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from eac.data.core.calendar import DAY, MONDAY, WEEK, Calendar, in_words
-from eac.data.core.hours import DAYS, OpenHours
+from eac.data.core.hours import DAYS, OpenHours, days_in_words
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
 from eac.data.parsing.form import ALL, AUTO, Form
 from eac.errors import StreamError
 
-FULL_DAYS = 14
+FULL_DAYS = 7
 """Days that a first period must span before hours are taken from it."""
-FULL_WEEKS = 4
-"""Weeks that it must span before a day of the week counts as closed."""
+STRAY = 0.1
+"""A slot that is read in a smaller share of its days, or weeks, counts as never read."""
+LEAST_MISSING = 0.01
+"""Share of the open slots that is taken to be missing by chance, where fewer are."""
+CHANCE = 0.05
+"""Largest expected number of slots of the week that only seem closed, by chance."""
 STEADY = 0.8
 """Share of the open slots, over all days, that must hold some reading."""
 MOST_PIECES = 2
@@ -28,11 +32,20 @@ MOST_PIECES = 2
 def hours_of(period: Period, form: Form) -> OpenHours | None:
     """The hours in which anything is read, as said or, where nothing else fits, as found.
 
-    They are found where some slots of the day never hold a reading over two weeks or more, while
-    the others nearly always do.
+    They are found where some slots of the day never hold a reading over a week or more, or some
+    days of the week never do, while the others nearly always do.
 
     Raises:
         StreamError: If hours are said that do not go with the readings.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> series = torch.ones(24 * 14, 1)
+        >>> series[torch.arange(24 * 14) % 24 < 5] = torch.nan
+        >>> hours_of(Period("0", series, ("a",), Graph.empty(1), clock), Form()).in_words()
+        '05:00 to 24:00'
     """
     clock, what = period.calendar, f"period {period.name!r}"
     if form.hours == ALL and not _fewer_slots(period, form):
@@ -44,7 +57,7 @@ def hours_of(period: Period, form: Form) -> OpenHours | None:
                 "divide a day. Leave hours out."
             )
         return None
-    if clock.days_per_week != DAYS or clock.steps_per_day < 2:
+    if clock.days_per_week != DAYS:
         return None
     if period.mapped:
         if form.span is not None or _fewer_slots(period, form):
@@ -66,6 +79,14 @@ def only_open(period: Period, hours: OpenHours | None) -> Period:
 
     Raises:
         StreamError: If nothing is left.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> period = Period("0", torch.ones(48, 1), ("a",), Graph.empty(1), clock)
+        >>> only_open(period, OpenHours(tuple(range(5, 22)), 24)).num_steps
+        34
     """
     clock = period.calendar
     if hours is None or clock.step is None or clock.start is None:
@@ -93,7 +114,18 @@ def only_open(period: Period, hours: OpenHours | None) -> Period:
 
 
 def with_closed(period: Period) -> Period:
-    """The same readings on a clock of all slots, with nothing read in the closed ones."""
+    """The same readings on a clock of all slots, with nothing read in the closed ones.
+
+    Example:
+        >>> from datetime import datetime
+        >>> from eac.data.core.graph import Graph
+        >>> hours = OpenHours(tuple(range(5, 22)), 24)
+        >>> begin, hour = datetime(2024, 1, 1, 5), timedelta(hours=1)
+        >>> clock = Calendar.from_timestamps(begin, hour, hours=hours)
+        >>> period = Period("0", torch.ones(34, 1), ("a",), Graph.empty(1), clock)
+        >>> with_closed(period).num_steps  # from 05:00 to 22:00 of the next day
+        41
+    """
     clock = period.calendar
     if clock.hours is None or clock.start is None or clock.step is None:
         return period
@@ -111,10 +143,22 @@ def with_closed(period: Period) -> Period:
 
 
 def said_of(hours: OpenHours) -> str:
-    """What a person is told of hours."""
+    """What a person is told of hours.
+
+    Example:
+        >>> said_of(OpenHours((0,), 1, (0, 1, 2, 3, 4))).partition(":")[0]
+        'nothing is ever read on Saturday and Sunday'
+    """
+    count, whole = len(hours.slots), len(hours.slots) == hours.slots_of_day
+    outside = [] if whole else [f"outside {hours.times()}"]
+    if len(hours.days) < DAYS:
+        outside.append(f"on {days_in_words([d for d in range(DAYS) if d not in hours.days])}")
+    fewer = days_in_words(sorted({day for day, _ in hours.never}))
+    more = f", and in fewer slots on {fewer}" if fewer else ""
+    kept = "the other days" if whole else f"these {count} slots of a day"
     return (
-        f"nothing is ever read outside {hours.in_words()}: only these {len(hours.slots)} slots of "
-        f"a day are trained on, tested and forecast (hours: all keeps all {hours.slots_of_day})"
+        f"nothing is ever read {' nor '.join(outside)}{more}: only {kept} are trained on, tested "
+        f"and forecast (hours: all keeps all{'' if whole else f' {hours.slots_of_day}'})"
     )
 
 
@@ -150,27 +194,34 @@ def _open_steps(clock: Calendar, hours: OpenHours, num_steps: int) -> tuple[ndar
 
 
 def _found(read: Bool[ndarray, " step"], period: Period) -> OpenHours | None:
-    """The hours that readings show without doubt."""
+    """The hours that readings show without doubt.
+
+    A slot of the day is closed where it is never read over a week or more. A day of the week, or
+    one slot of it, is closed where it came by so often that chance does not explain that it was
+    never read: twice where hardly any reading is missing, six times where a fifth is.
+    """
     slots, of_day = _week_slots(period.calendar, len(read))
-    days = len(read) / of_day
-    if days < FULL_DAYS:
+    if len(read) / of_day < FULL_DAYS:
         return None
-    table = np.bincount(slots[read], minlength=DAYS * of_day).reshape(DAYS, of_day)
-    open_slots = np.flatnonzero(table.any(0))
-    every_day = days < FULL_WEEKS * DAYS
-    open_days = np.arange(DAYS) if every_day else np.flatnonzero(table.any(1))
-    if len(open_slots) < 2 or (len(open_slots) == of_day and len(open_days) == DAYS):
+    table, passed = (
+        np.bincount(some, minlength=DAYS * of_day).reshape(DAYS, of_day)
+        for some in (slots[read], slots)
+    )
+    open_slots = np.flatnonzero(table.sum(0) >= STRAY * passed.sum(0))
+    inside = np.isin(np.arange(of_day), open_slots)[None] & (passed > 0)
+    unread = inside & (table < STRAY * passed)
+    kept = inside & ~unread
+    share = table[kept].sum() / max(1, passed[kept].sum())
+    certain = max(1 - share, LEAST_MISSING) ** passed * DAYS * of_day <= CHANCE
+    closed = unread & certain
+    open_days = np.flatnonzero((inside & ~closed).any(1) | ~inside.any(1))
+    if share < STEADY or len(open_slots) < min(2, of_day):
         return None
-    inside = np.isin(slots % of_day, open_slots) & np.isin(slots // of_day, open_days)
-    never = [] if every_day else _never(table, open_days, open_slots)
-    closed = np.isin(slots, [day * of_day + slot for day, slot in never])
-    steady = read[inside & ~closed].mean() >= STEADY
+    if len(open_slots) == of_day and len(open_days) == DAYS:
+        return None
+    never = [(int(d), int(s)) for d, s in np.argwhere(closed) if d in open_days]
     hours = OpenHours(tuple(open_slots.tolist()), of_day, tuple(open_days.tolist()), tuple(never))
-    return hours if steady and _pieces(open_slots, of_day) <= MOST_PIECES else None
-
-
-def _never(table: ndarray, days: ndarray, slots: ndarray) -> list[tuple[int, int]]:
-    return [(int(d), int(s)) for d in days for s in slots if table[d, s] == 0]
+    return hours if _pieces(open_slots, of_day) <= MOST_PIECES else None
 
 
 def _pieces(slots: ndarray, of_day: int) -> int:

@@ -62,6 +62,11 @@ def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = No
     Raises:
         StreamError: If a value is no time stamp, if some have a time zone and some have none, or if
             the order of day and month is not certain.
+
+    Example:
+        >>> dates = pd.Index(["31.01.2024 13:00", "01.02.2024 13:00"], name="ds")
+        >>> parse_stamps(dates, "counts").wall[1]
+        Timestamp('2024-02-01 13:00:00')
     """
     form = form or Form()
     values = pd.Index(values)

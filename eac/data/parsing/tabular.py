@@ -2,8 +2,6 @@
 
 import csv
 import gzip
-import io
-import re
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -17,16 +15,15 @@ import pyarrow.parquet as pq
 from eac.data.parsing import files
 from eac.data.parsing.files import require_file
 from eac.data.parsing.form import Form
+from eac.data.parsing.head import read_head
+from eac.data.parsing.sheets import read_excel
 from eac.errors import StreamError
 
 MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-nan")
-SEPARATORS = ",;\t|"
 TEXT_BYTES = 4
 """Bytes that a table in memory takes for each byte of its text."""
 EDGE_BYTES = 15
 """The same of a table whose every cell stays text."""
-_LINE = 1 << 20
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+\Z")
 _UNREADABLE = (
     *(ValueError, OSError, KeyError, IndexError, TypeError, OverflowError, EOFError),
     *(csv.Error, zlib.error, zipfile.BadZipFile, pa.ArrowException, NotImplementedError),
@@ -36,12 +33,20 @@ _UNREADABLE = (
 def read_table(
     path: Path, what: str, *, form: Form | None = None, **csv_options: Any
 ) -> pd.DataFrame:
-    """A table as a frame: CSV (also compressed, or with other separators), Parquet or Excel.
+    r"""A table as a frame: CSV (also compressed, or with other separators), Parquet or Excel.
 
     ``csv_options`` go to ``pandas.read_csv``.
 
     Raises:
         StreamError: If the file is missing, damaged, or larger than ``form`` allows.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("unique_id;y\na;4,5\n")
+        ...     print(read_table(path, "counts").to_dict("list"))
+        {'unique_id': ['a'], 'y': [4.5]}
     """
     form = form or Form()
     kind = files.table_suffix(path)
@@ -52,12 +57,12 @@ def read_table(
             _check_parquet(path, what, form)
             return cast(pd.DataFrame, pd.read_parquet(path))
         if kind == ".xlsx":
-            return _read_excel(path, what, csv_options)
+            return read_excel(path, what, form, csv_options)
         _check_text(path, what, form, EDGE_BYTES if csv_options.get("dtype") is str else TEXT_BYTES)
-        header, separator, decimal = _header(path, what)
-        _check_header(header, path, what, form)
-        options = csv_options or {"low_memory": False}
-        return pd.read_csv(path, sep=separator, decimal=decimal, encoding="utf-8-sig", **options)
+        head = read_head(path, what)
+        _check_header(head.names, path, what, form)
+        options = head.options() | (csv_options or {"low_memory": False})
+        return pd.read_csv(path, encoding="utf-8-sig", **options)
     except StreamError:
         raise
     except _UNREADABLE as error:
@@ -65,13 +70,31 @@ def read_table(
 
 
 def read_text(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
-    """A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive."""
+    r"""A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "nodes.csv"
+        ...     _ = path.write_text("node_id\n007\nNA\n")
+        ...     print(read_text(path, "nodes")["node_id"].tolist())
+        ['007', 'NA']
+    """
     options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
     return read_table(path, what, form=form, **options)
 
 
 def read_nodes(path: Path, what: str) -> pd.DataFrame:
-    """The list of nodes, one id per row, none empty or repeated."""
+    r"""The list of nodes, one id per row, none empty or repeated.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "nodes.csv"
+        ...     _ = path.write_text("node_id,latitude\nnorth,60.5\n")
+        ...     print(read_nodes(path, "nodes")["node_id"].tolist())
+        ['north']
+    """
     nodes = read_text(path, what)
     require_columns(nodes, ("node_id",), what, path)
     empty = (nodes["node_id"] == "").to_numpy().nonzero()[0]
@@ -86,11 +109,19 @@ def read_nodes(path: Path, what: str) -> pd.DataFrame:
     return nodes
 
 
-def column_names(path: Path) -> list[str]:
-    """Names of the columns of a table, without reading its rows.
+def column_names(path: Path, form: Form | None = None) -> list[str]:
+    r"""Names of the columns of a table, without reading its rows.
 
     Raises:
         StreamError: If the file cannot be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("unique_id,ds,y\n")
+        ...     print(column_names(path))
+        ['unique_id', 'ds', 'y']
     """
     kind, what = files.table_suffix(path), "the table"
     if not (kind == ".parquet" and path.is_dir()):
@@ -99,8 +130,12 @@ def column_names(path: Path) -> list[str]:
         if kind == ".parquet":
             return _schema(path).names
         if kind == ".xlsx":
-            return [str(name) for name in _read_excel(path, what, {"nrows": 0}).columns]
-        return _header(path, what)[0]
+            frame = read_excel(path, what, form or Form(), {"nrows": 0})
+            return [str(name).strip() for name in frame.columns]
+        names = read_head(path, what).names
+        if not names:
+            raise StreamError(f"{path} is empty. Give a header line and one line per row.")
+        return names
     except StreamError:
         raise
     except _UNREADABLE as error:
@@ -110,7 +145,11 @@ def column_names(path: Path) -> list[str]:
 def require_columns(
     frame: pd.DataFrame, columns: Iterable[str], what: str, path: Path | str
 ) -> None:
-    """Raises ``StreamError`` naming the first column that is absent."""
+    """Raises ``StreamError`` naming the first column that is absent.
+
+    Example:
+        >>> require_columns(pd.DataFrame({"y": []}), ["y"], "counts", "counts.csv")
+    """
     for column in columns:
         if column not in frame.columns:
             found = ", ".join(map(str, frame.columns[:20]))
@@ -123,38 +162,6 @@ def _require(path: Path, what: str) -> None:
     if path.is_symlink() and not path.exists():
         raise StreamError(f"{what}: {path} points to {path.readlink()}, which is not there.")
     require_file(path, what)
-
-
-def _header(path: Path, what: str) -> tuple[list[str], str, str]:
-    """Names of the columns of a CSV file, what separates them, and its decimal sign."""
-    opener = gzip.open if files.table_suffix(path) == ".csv.gz" else open
-    with cast(io.BufferedIOBase, opener(path, "rb")) as file:
-        raw = file.readline(_LINE)
-        following = file.readline(_LINE)
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in raw:
-        raise StreamError(
-            f"{what}: {path} is not text in UTF-8 (it looks like UTF-16, or is no text). Save it "
-            "as CSV in UTF-8."
-        )
-    try:
-        first, second = raw.decode("utf-8-sig"), following.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(raw) == _LINE or len(following) == _LINE:
-            first, second = raw.decode("utf-8-sig", "ignore"), following.decode("utf-8", "ignore")
-        else:
-            raise StreamError(
-                f"{what}: {path} is not text in UTF-8: {error}. Save it as CSV in UTF-8."
-            ) from error
-    plain = re.sub(r'"[^"]*"', "", first)
-    separator = max(SEPARATORS, key=lambda sign: (plain.count(sign), sign == ","))
-    limit = csv.field_size_limit(_LINE)
-    try:
-        names = next(csv.reader([first.rstrip("\r\n")], delimiter=separator), [])
-    finally:
-        csv.field_size_limit(limit)
-    cells = second.strip().split(separator)
-    comma = separator != "," and any(_DECIMAL_COMMA.match(cell.strip()) for cell in cells)
-    return [name.strip() if separator != "," else name for name in names], separator, ".,"[comma]
 
 
 def _check_header(header: list[str], path: Path, what: str, form: Form) -> None:
@@ -204,21 +211,6 @@ def _check_parquet(path: Path, what: str, form: Form) -> None:
     size = sum(meta.num_rows * meta.num_columns for meta in found) * 8
     rows = sum(meta.num_rows for meta in found)
     form.check_memory(size, what, f"{path} holds {rows:,} rows. Give less at once.")
-
-
-def _read_excel(path: Path, what: str, options: dict[str, Any]) -> pd.DataFrame:
-    try:
-        import openpyxl  # noqa: F401
-    except ImportError as error:
-        raise StreamError(
-            f"{what}: {path} is an Excel file, which needs the library openpyxl: pip install "
-            "'eac[excel]'. Or save the sheet as CSV."
-        ) from error
-    taken = {key: options[key] for key in ("dtype", "nrows") if key in options}
-    with zipfile.ZipFile(path) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    Form().check_memory(size * TEXT_BYTES, what, f"{path} unpacks to {size:,} bytes. Give CSV.")
-    return cast(pd.DataFrame, pd.read_excel(path, **taken))
 
 
 def _and_more(count: int) -> str:

@@ -22,6 +22,13 @@ def cut(
 
     Raises:
         StreamError: If the rule cuts nothing, or into too many periods.
+
+    Example:
+        >>> days = pd.date_range("2024-01-30", periods=4)
+        >>> frame, stamps = pd.DataFrame({"ds": days}), parse_stamps(days, "counts")
+        >>> names, group = cut(frame, stamps, "MS", "counts")
+        >>> names, group
+        (['2024-01-01', '2024-02-01'], array([0, 0, 1, 1]))
     """
     if period is None:
         return ["0"], np.zeros(len(frame), dtype=np.int64)
@@ -41,7 +48,12 @@ def cut(
 
 
 def codes(labels: pd.Series, what: str) -> tuple[ndarray, list[str]]:
-    """A number for each row, and the labels the numbers stand for, in order of appearance."""
+    """A number for each row, and the labels the numbers stand for, in order of appearance.
+
+    Example:
+        >>> codes(pd.Series(["b", "a", "b"], name="unique_id"), "counts")
+        (array([0, 1, 0]), ['b', 'a'])
+    """
     code, found = pd.factorize(labels)
     merged, names = pd.factorize(pd.Index(found).astype(str))
     code = np.append(merged, -1)[code]
@@ -54,7 +66,13 @@ def codes(labels: pd.Series, what: str) -> tuple[ndarray, list[str]]:
 def edges_by_period(
     edges: pd.DataFrame, period: PeriodRule, names: list[str], what: str
 ) -> dict[str, pd.DataFrame]:
-    """The edges of each period, by its name."""
+    """The edges of each period, by its name.
+
+    Example:
+        >>> edges = pd.DataFrame({"source": ["a"], "target": ["b"], "weight": [1.0]})
+        >>> sorted(edges_by_period(edges, "MS", ["2024-01-01", "2024-02-01"], "counts"))
+        ['2024-01-01', '2024-02-01']
+    """
     if not isinstance(period, str) or period not in edges.columns:
         return dict.fromkeys(names, edges)
     label = edges[period].astype(str)

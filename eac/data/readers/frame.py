@@ -17,6 +17,7 @@ from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.parsing import columns, tabular
+from eac.data.parsing.clock_changes import on_a_steady_clock, seen_twice
 from eac.data.parsing.form import Form
 from eac.data.parsing.grid import Grid, find_grid
 from eac.data.parsing.hours import hours_of, only_open
@@ -91,7 +92,8 @@ class FrameStream(GraphStream):
         self._ids, self._node = _factorise(frame["unique_id"], nodes, what)
         self.form.check_nodes(len(self._ids), what)
         self._counted = _counts_steps(frame["ds"], self.form)
-        self._stamps = _stamps_of(frame["ds"], self.form, what, counted=self._counted)
+        stamps = _stamps_of(frame["ds"], self.form, what, counted=self._counted)
+        self._stamps = on_a_steady_clock(seen_twice(stamps, self._node), self.form)
         self._values = columns.without(_values(frame, "y", what), self.form.missing_values)
         self._covariates = tuple(covariates)
         ahead = [_values(frame, name, what) for name in self._covariates]
@@ -202,10 +204,15 @@ class FrameStream(GraphStream):
             stamp = self._stamps.wall[row]
             rounded = " (after rounding)" if self._grid.wall[row] != stamp else ""
             count = f"{len(twice):,} rows repeat a pair" if len(twice) > 1 else "1 row repeats one"
+            hint = (
+                f" {columns.HINT_CLOCK}"
+                if _looks_like_change(self._stamps.wall[rows[twice]])
+                else ""
+            )
             raise StreamError(
                 f"{what}: node {self._ids[self._node[row]]!r} has time stamp "
                 f"{stamp}{rounded} again in row {row}; {count}. Give each pair of unique_id and ds "
-                "once."
+                f"once.{hint}"
             )
         return np.flatnonzero(~pd.Index(cell).duplicated())
 
@@ -217,6 +224,11 @@ class FrameStream(GraphStream):
 
 def _with_frequency(form: Form, frequency: str | None) -> Form:
     return form if frequency is None else replace(form, frequency=frequency)
+
+
+def _looks_like_change(stamps: pd.DatetimeIndex) -> bool:
+    """True where all of these lie in the hours of Sundays in which clocks are set back."""
+    return bool(((stamps.day_of_week == 6) & (stamps.hour < 4)).all())
 
 
 def _counts_steps(stamps: pd.Series, form: Form) -> bool:

@@ -13,7 +13,7 @@ from eac.data.readers.layout import read_long, settings_beside
 from eac.errors import StreamError
 from eac.typing import StrPath
 
-KNOWN_KEYS = ("name", "unit", "source", "period", "covariates", *FORM_KEYS)
+KNOWN_KEYS = ("name", "target", "unit", "source", "period", "covariates", *FORM_KEYS)
 
 
 def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
@@ -50,6 +50,7 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
         name=str(settings.get("name") or stem),
         form=replace(form, id_col=None, time_col=None, target_col=None),
     )
+    stream.target = str(settings.get("target") or "")
     stream.unit = str(settings.get("unit") or "")
     stream.source = str(settings.get("source") or "")
     return stream

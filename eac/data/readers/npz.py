@@ -26,6 +26,7 @@ SERIES_FOLDER = "RawData"
 GRAPH_FOLDER = "graph"
 KNOWN_KEYS = (
     "name",
+    "target",
     "unit",
     "source",
     "periods",
@@ -72,6 +73,7 @@ class NpzStream(GraphStream):
             )
         settings = self._settings()
         self.name = str(settings.get("name") or self.path.resolve().name)
+        self.target = str(settings.get("target") or "")
         self.unit = str(settings.get("unit") or "")
         self.source = str(settings.get("source") or "")
         if not self.period_names:

@@ -25,7 +25,7 @@ LAYOUTS = """A stream is one of:
 
 
 def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
-    """The stream at ``path``, in whichever of the layouts it is.
+    r"""The stream at ``path``, in whichever of the layouts it is.
 
     Args:
         path: File or folder of the stream.
@@ -33,6 +33,15 @@ def open_stream(path: StrPath, form: Form | None = None) -> GraphStream:
 
     Raises:
         StreamError: If the path does not exist or is in none of the layouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     rows = "".join(f"a,2024-01-01 {hour:02d}:00,{hour}\n" for hour in range(24))
+        ...     _ = path.write_text("unique_id,ds,y\n" + rows)
+        ...     print(open_stream(path)[0].num_steps)
+        24
     """
     path = Path(path)
     stream = _open(path, form)
@@ -61,7 +70,7 @@ def _open(path: Path, form: Form | None) -> GraphStream:
 
 
 class OwnStream(GraphStream):
-    """A stream whose tables are understood as its settings here say; see ``Form`` for each.
+    r"""A stream whose tables are understood as its settings here say; see ``Form`` for each.
 
     Args:
         path: File or folder of the stream.
@@ -75,12 +84,23 @@ class OwnStream(GraphStream):
         steps_per_day: Slots in a day.
         hours: Slots that are left out: auto, all, or a span such as 05:00-22:00.
         missing_values: Readings that stand for none.
+        decimal: Decimal sign of the readings.
+        sheet: Sheet of an Excel file.
         max_empty: Largest share of steps without a reading.
         memory_gib: Largest size of a series in memory.
         max_nodes: Largest number of sensors.
 
     Raises:
         StreamError: If the path does not exist or is in none of the layouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     rows = "".join(f"a,2024-01-01 {hour:02d}:00,{hour}\n" for hour in range(24))
+        ...     _ = path.write_text("sensor,ds,y\n" + rows)
+        ...     print(OwnStream(str(path), id_col="sensor")[0].node_ids)
+        ('a',)
     """
 
     def __init__(
@@ -97,6 +117,8 @@ class OwnStream(GraphStream):
         steps_per_day: int | None = None,
         hours: str = AUTO,
         missing_values: list[float] | None = None,
+        decimal: str | None = None,
+        sheet: str | None = None,
         max_empty: float = Form.max_empty,
         memory_gib: float = Form.memory_gib,
         max_nodes: int = Form.max_nodes,
@@ -112,6 +134,8 @@ class OwnStream(GraphStream):
             steps_per_day=steps_per_day,
             hours=hours,
             missing_values=tuple(missing_values or ()),
+            decimal=decimal,
+            sheet=sheet,
             max_empty=max_empty,
             memory_gib=memory_gib,
             max_nodes=max_nodes,
@@ -119,7 +143,7 @@ class OwnStream(GraphStream):
         self.path = path
         self.stream = open_stream(path, form)
         self.name, self.unit = self.stream.name, self.stream.unit
-        self.source = self.stream.source
+        self.source, self.target = self.stream.source, self.stream.target
         self.opened_from, self.open_again = self.stream.opened_from, self.stream.open_again
 
     def unfinished(self, index: int) -> str | None:
@@ -169,10 +193,10 @@ def _is_frame(path: Path, form: Form | None) -> bool:
         form = form or Form()
         yaml = path / files.STREAM_FILE
         keys = Form.of_settings(yaml, files.read_settings(yaml, None)).with_said(form)
-        names = tabular.column_names(series)
+        names = tabular.column_names(series, keys)
         return layout.is_long(names, keys) or not (path / "nodes.csv").is_file()
     parts = _tables_in(path)
-    heads = {tuple(tabular.column_names(part)) for part in parts} if len(parts) > 1 else set()
+    heads = {tuple(tabular.column_names(p, form)) for p in parts} if len(parts) > 1 else set()
     return len(heads) == 1
 
 

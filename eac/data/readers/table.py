@@ -36,7 +36,7 @@ Steps: TypeAlias = ndarray
 
 _OF_LONG_TABLES = ("id_col", "target_col")
 KNOWN_KEYS = (
-    *("name", "unit", "source", "periods"),
+    *("name", "target", "unit", "source", "periods"),
     *(key for key in FORM_KEYS if key not in _OF_LONG_TABLES),
 )
 EDGES = (
@@ -74,6 +74,7 @@ class TableStream(GraphStream):
             raise StreamError(f"{self.path} is not a folder. Give the folder of a stream.")
         settings = self._settings()
         self.name = str(settings.get("name") or self.path.resolve().name)
+        self.target = str(settings.get("target") or "")
         self.unit = str(settings.get("unit") or "")
         self.source = str(settings.get("source") or "")
         if not self.period_names:
@@ -185,6 +186,8 @@ def _check_holes(period: Period, holes: Steps, hours: OpenHours | None) -> None:
         step = clock.step or columns.ONE_DAY
         slots = (stamps - stamps.normalize()) // pd.Timedelta(step)
         inside = np.isin(slots, hours.slots) & np.isin(stamps.day_of_week, hours.days)
+        pairs = zip(stamps.day_of_week.tolist(), slots.tolist(), strict=True)
+        inside &= np.array([pair not in hours.never for pair in pairs], dtype=bool)
         stamps, holes = stamps[inside], holes[inside]
     if len(holes):
         begin, end = int(holes[0]), int(holes[0])

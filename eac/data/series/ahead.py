@@ -20,6 +20,12 @@ class Ahead:
     Attributes:
         holidays: True where a step lies on a public holiday; None where nobody asked.
         series: By name; finite; one column for each node held, or one for all.
+
+    Example:
+        >>> ahead = Ahead(holidays=torch.tensor([False, True, False]))
+        >>> ahead.on_holiday(torch.tensor([0, 1]), span=2)
+        tensor([[False,  True],
+                [ True, False]])
     """
 
     holidays: Bool[Tensor, " time"] | None = None

@@ -21,6 +21,13 @@ class Clock:
         holiday: True on a public holiday, which counts as the last day of a week; None where
             holidays are not marked.
         weekday: The day that the calendar says, where holidays are marked.
+
+    Example:
+        >>> clock = Clock.at(Calendar(24), torch.tensor([22, 46]), span=4)
+        >>> clock.slot, clock.day
+        (tensor([[22, 23,  0,  1],
+                [22, 23,  0,  1]]), tensor([[0, 0, 1, 1],
+                [1, 1, 2, 2]]))
     """
 
     slot: Int[Tensor, "batch span"]

@@ -31,6 +31,10 @@ class Lag:
     Attributes:
         steps: How far back.
         weekly: True for whole weeks: the same day of the week.
+
+    Example:
+        >>> Lag(steps=168, weekly=True).steps
+        168
     """
 
     steps: int
@@ -44,6 +48,10 @@ class Span:
     Attributes:
         num_steps: How long it is.
         calendar: When it begins.
+
+    Example:
+        >>> Span(720, Calendar(24)).num_steps
+        720
     """
 
     num_steps: int
@@ -79,6 +87,18 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
 
     Nodes are matched by id. What was not measured, or lies before the stream, is NaN; so is a gap
     between two periods. Periods whose clocks cannot be put on one axis are not reached.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> from eac.data.core.stream import MemoryStream
+        >>> alone = Graph.empty(1)
+        >>> first, second = (
+        ...     Period(name, torch.full((4, 1), value), ("a",), alone, Calendar(24, 7, start))
+        ...     for name, value, start in (("0", 1.0, 0), ("1", 2.0, 4))
+        ... )
+        >>> readings_before(MemoryStream([first, second]), index=1, num_steps=2)
+        tensor([[1.],
+                [1.]])
     """
     return _before(stream, index, num_steps, lambda period: (period.node_ids, period.series))
 

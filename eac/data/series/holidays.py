@@ -30,6 +30,12 @@ def holiday_steps(
     Raises:
         ConfigError: If the country is unknown, or the library that knows holidays is missing.
         StreamError: If the period has no dates.
+
+    Example:
+        >>> from datetime import datetime, timedelta
+        >>> calendar = Calendar.from_timestamps(datetime(2024, 5, 16), timedelta(days=1))
+        >>> holiday_steps("NO", calendar, range(3), period="may")
+        tensor([False,  True, False])
     """
     week = calendar.days_per_week == 7 or calendar.hours is not None
     if calendar.start is None or calendar.step is None or not week:
@@ -48,6 +54,10 @@ def holidays_of(country: str, first_year: int, last_year: int) -> set[date]:
 
     Raises:
         ConfigError: If the country is unknown, or the library that knows holidays is missing.
+
+    Example:
+        >>> date(2024, 5, 17) in holidays_of("NO", 2024, 2024)
+        True
     """
     try:
         import holidays

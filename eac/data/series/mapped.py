@@ -18,6 +18,11 @@ class MappedSeries:
         file: The mapped series.
         before: Readings of the same columns before its first step.
         columns: Columns of ``file``; None means all.
+
+    Example:
+        >>> series = MappedSeries(torch.arange(12.0).view(6, 2))
+        >>> series.shape, series.gather(torch.tensor([1]), 3).tolist()
+        ((6, 2), [[[2.0, 4.0, 6.0], [3.0, 5.0, 7.0]]])
     """
 
     file: NodeSeries

@@ -23,6 +23,12 @@ class PartScaling:
         mean: In raw units; one column where all nodes share one.
         scale: In raw units, positive.
         cuts: First step of each part but the first.
+
+    Example:
+        >>> scalers = [Scaler(torch.tensor([0.0]), torch.tensor([s])) for s in (1.0, 2.0)]
+        >>> scaling = PartScaling.of(scalers, cuts=[2], shared=False)
+        >>> scaling.apply_(torch.ones(1, 1, 3), torch.tensor([[0, 1, 2]]), None)
+        tensor([[[1.0000, 1.0000, 0.5000]]])
     """
 
     mean: Float[Tensor, "part column"]
@@ -78,6 +84,13 @@ class Readings:
         scaling: Of the inputs.
         filled: The scaled series with its gaps filled, where these are not filled with 0.
         complete: True when no reading is missing.
+
+    Example:
+        >>> two = torch.tensor([2.0])
+        >>> scaling = PartScaling.of([Scaler(mean=two, scale=two)], shared=False)
+        >>> readings = Readings(torch.tensor([[2.0], [4.0], [torch.nan]]), scaling)
+        >>> readings.inputs(torch.tensor([0]), 3)
+        (tensor([[[0., 1., 0.]]]), tensor([[[ True,  True, False]]]))
     """
 
     raw: NodeSeries | MappedSeries

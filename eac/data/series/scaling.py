@@ -26,6 +26,11 @@ class Scaler:
         mean: In raw units, one value per node (of each window, where these hold other nodes).
         scale: In raw units, positive, one value per node.
         trivial: True when mean is 0 and scale 1 everywhere; batches are then passed through.
+
+    Example:
+        >>> scaler = Scaler(mean=torch.tensor([10.0]), scale=torch.tensor([2.0]))
+        >>> scaler.transform(torch.tensor([[14.0]])), scaler.inverse(torch.tensor([[[2.0]]]))
+        (tensor([[2.]]), tensor([[[14.]]]))
     """
 
     mean: Float[Tensor, "*batch node"]
@@ -67,7 +72,12 @@ class Scaler:
 
 
 class Scaling(ABC):
-    """How readings are scaled, whatever the protocol: inputs and targets alike."""
+    """How readings are scaled, whatever the protocol: inputs and targets alike.
+
+    Example:
+        >>> [isinstance(scaling, Scaling) for scaling in (Global(), PerNode(), Robust())]
+        [True, True, True]
+    """
 
     @abstractmethod
     def fit(self, series: NodeSeries) -> Scaler:
@@ -75,7 +85,13 @@ class Scaling(ABC):
 
 
 class Global(Scaling):
-    """One mean and one deviation for all nodes."""
+    """One mean and one deviation for all nodes.
+
+    Example:
+        >>> scaler = Global().fit(torch.tensor([[0.0, 10.0], [2.0, 12.0]]))
+        >>> scaler.mean
+        tensor([6., 6.])
+    """
 
     def fit(self, series: NodeSeries) -> Scaler:
         """The statistics of all readings."""
@@ -87,6 +103,11 @@ class PerNode(Scaling):
 
     Args:
         few: With so many readings, a node's own statistics and the typical ones weigh alike.
+
+    Example:
+        >>> scaler = PerNode(few=0).fit(torch.tensor([[0.0, 10.0], [2.0, 14.0]]).repeat(50, 1))
+        >>> scaler.mean, scaler.scale
+        (tensor([ 1., 12.]), tensor([1., 2.]))
     """
 
     def __init__(self, few: int = 48):
@@ -103,6 +124,12 @@ class Robust(Scaling):
 
     Args:
         few: With so many readings, a node's own statistics and the typical ones weigh alike.
+
+    Example:
+        >>> readings = torch.tensor([1.0, 2.0, 3.0, 2.0, 1000.0]).repeat(40)[:, None]
+        >>> scaler = Robust(few=0).fit(readings)  # the outlier moves neither
+        >>> scaler.mean
+        tensor([2.])
     """
 
     def __init__(self, few: int = 48):
@@ -154,6 +181,12 @@ def fit_scaler(
         step_weight: How often each step counts; the published code counts a step once for each
             window that holds it. None counts every step once.
         min_readings: A day of hourly readings by default.
+
+    Example:
+        >>> series = torch.tensor([[0.0, 10.0], [2.0, 14.0]])
+        >>> scaler = fit_scaler(series, per_node=True, min_readings=2)
+        >>> scaler.mean, scaler.scale
+        (tensor([ 1., 12.]), tensor([1., 2.]))
     """
     weight = torch.ones(len(series)) if step_weight is None else step_weight
     weight = weight.double()[:, None]

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from eac.errors import CheckpointError
-from eac.records.jsonfile import StrPath, read_json
+from eac.records.jsonfile import StrPath, doctor
+from eac.records.manifest import read_verified_json, verify
+from eac.records.tensorfile import check_tensors
 
 POOL = "strategy.pool."
 
@@ -77,10 +80,11 @@ def read_prompts(period_directory: StrPath) -> Float[ndarray, "node width"]:
         CheckpointError: If the run has no pool of prompts.
     """
     directory = Path(period_directory)
-    card = read_json(directory / "card.json")
-    tensors = load_file(directory / "state.safetensors")
-    if card["base"] is not None:
-        tensors = load_file(directory.parent / card["base"] / "state.safetensors") | tensors
+    card = read_verified_json(directory / "card.json")
+    tensors = _read_state(directory)
+    base = card.get("base") if isinstance(card, dict) else None
+    if base is not None:
+        tensors = _read_state(directory.parent / Path(str(base)).name) | tensors
     if f"{POOL}node_factor" not in tensors:
         raise CheckpointError(
             f"{directory} holds no pool of node prompts. Give a run of a strategy that has one, "
@@ -89,3 +93,14 @@ def read_prompts(period_directory: StrPath) -> Float[ndarray, "node width"]:
     rows = np.concatenate([tensors[f"{POOL}settled"], tensors[f"{POOL}node_factor"]])
     basis = tensors.get(f"{POOL}basis")
     return rows if basis is None else rows @ basis
+
+
+def _read_state(directory: Path) -> dict[str, ndarray]:
+    """The tensors of a period, after a look that they are those that were written."""
+    path = directory / "state.safetensors"
+    verify(path)
+    check_tensors(path)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {doctor(path)}") from error

@@ -15,7 +15,7 @@ def write_comparison(compared: Compared, path: StrPath, *, metric: str = "MAE") 
     """
     by_period, by_horizon, significance, cost = tables(compared, metric)
     first, count = compared.runs[0], len(compared.periods)
-    source = f" Data: {first.source}" if first.source else ""
+    source = f" Data: {first.source.rstrip('.')}." if first.source else ""
     about = f"{count} period{'' if count == 1 else 's'}, protocol {first.protocol}.{source}"
     sections = [
         Section(

@@ -77,7 +77,7 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
 
 
 def naive_verdicts(compared: Compared, metric: str) -> list[str]:
-    """One plain sentence for each run beside the best naive forecast of each period."""
+    """One plain sentence for each run compared with the best naive forecast of each period."""
     sentences = []
     best = [best_naive(period, metric) for period in compared.runs[0].periods]
     for name, run in zip(compared.names, compared.runs, strict=True):
@@ -92,9 +92,9 @@ def naive_verdicts(compared: Compared, metric: str) -> list[str]:
         lower, error = sum(a < b for a, b in pairs), math.fsum(a for a, _ in pairs) / len(pairs)
         naive = math.fsum(b for _, b in pairs) / len(pairs)
         sentences.append(
-            f"{name} beside the best naive forecast: mean {metric} {format_error(error)} against "
-            f"{format_error(naive)} ({change(error, naive)}), lower in {lower} of {len(pairs)} "
-            f"{'period' if len(pairs) == 1 else 'periods'}."
+            f"{name} compared with the best naive forecast: mean {metric} {format_error(error)} "
+            f"against {format_error(naive)} ({change(error, naive)}), lower in {lower} of "
+            f"{len(pairs)} {'period' if len(pairs) == 1 else 'periods'}."
         )
     return sentences
 

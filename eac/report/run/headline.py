@@ -32,11 +32,14 @@ class Card:
 
 
 def what(view: RunView) -> str:
-    """What is forecast, in words: the stream, the sensors of the latest period and how far."""
+    """What is forecast, in words: what is measured, by how many sensors, and how far ahead.
+
+    Where nobody said what is measured, the name of the stream stands in its place.
+    """
     ahead = duration(view.latest, view.run.mean().horizon)
     count = view.last.num_nodes
     sensors = "1 sensor" if count == 1 else f"{count:,} sensors"
-    return f"{view.run.stream}, {sensors}, {ahead} ahead"
+    return f"{view.run.target or view.run.stream}, {sensors}, {ahead} ahead"
 
 
 def about(run: RunRecord) -> str:
@@ -44,6 +47,7 @@ def about(run: RunRecord) -> str:
     last, count = run.periods[-1], len(run.periods)
     model = f"{model_name(run)} on {last.backbone}" if last.backbone else model_name(run)
     which = f"{run.periods[0].name} to {last.name}" if count > 1 else last.name
+    model = f"{run.stream}: {model}" if run.target else model
     told = f"{model}, {count} period{'' if count == 1 else 's'} ({which})"
     told += f", in {run.unit}." if run.unit else "."
     return f"{told} Data: {run.source}" if run.source else told

@@ -89,7 +89,7 @@ def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
         key="error-by-horizon",
         title=f"Error by horizon{', mean over periods' if several else ''}",
         alt=f"{metric} of {name} goes from {ends} at step {steps[-1]}; "
-        f"{len(marks) - 1} naive forecasts beside it.{told}",
+        f"{len(marks) - 1} naive forecasts are drawn too.{told}",
         x_label="steps ahead",
         y_label=labelled(metric, run),
         marks=tuple(marks),

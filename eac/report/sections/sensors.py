@@ -63,8 +63,8 @@ def attention_table(
         )
     notes = [
         "Listed: worse than the naive forecast that is best over all sensors; skill lost by "
-        f"{100 * LOST[0]:.0f} points or more; error {GROWN[0]:g} times what is usual beside "
-        f"earlier periods; {percent(MISSING[0], 0)} missing; a day of silence."
+        f"{100 * LOST[0]:.0f} points or more; error {GROWN[0]:g} times what "
+        f"earlier periods suggest; {percent(MISSING[0], 0)} missing; a day of silence."
     ]
     if len(ranked) > LISTED:
         notes.insert(0, f"The first {LISTED} of {len(ranked)}.")
@@ -105,6 +105,6 @@ def _told(view: RunView, ranked: list[Attention], states: list[SensorState]) -> 
         return count if ranked else f"None of the {len(states):,} sensors stands out."
     missing = (
         "This run was made by a version that kept no naive errors by sensor; sensors are judged by "
-        "their error beside earlier periods alone."
+        "their error compared with earlier periods alone."
     )
     return f"{count} {missing}" if ranked else f"No sensor stands out. {missing}"

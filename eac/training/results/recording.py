@@ -1,6 +1,5 @@
 """What a period leaves behind: its record, its state, its card."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
 from eac.metrics.horizon import HorizonErrors
+from eac.plain import logger
 from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
 from eac.rundir.checksums import write_checksums
 from eac.training.callbacks import CountEpochs
@@ -19,7 +19,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.results.run_header import made_or_nothing
 from eac.training.results.testing import by_group
 
-log = logging.getLogger("eac")
+log = logger()
 
 
 def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> tuple[str, ...]:

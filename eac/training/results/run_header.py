@@ -26,6 +26,7 @@ def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
     stream = data.stream
     return RunRecord(
         stream=stream.name,
+        target=stream.target,
         unit=stream.unit,
         source=stream.source,
         protocol=data.protocol.name,

@@ -347,10 +347,16 @@ const Draw = (() => {
       const fill = known(spec.values[i]) ? heat(scale.share(spec.values[i])) : "none";
       inside.append(svg("circle", { cx: points[i][0].toFixed(1), cy: points[i][1].toFixed(1), r: radius, class: "sensor", style: `fill:${fill}` }));
     }
+    for (const i of spec.marked) inside.append(svg("circle", { cx: points[i][0], cy: points[i][1], r: radius + 4, class: "ring" }));
+    const taken = spec.marked.map((i) => [points[i][0] - 9, points[i][1] - 9, points[i][0] + 9, points[i][1] + 9]);
     for (const i of spec.marked) {
-      inside.append(svg("circle", { cx: points[i][0], cy: points[i][1], r: radius + 4, class: "ring" }));
-      const far = points[i][0] > width - 90;
-      inside.append(text(points[i][0] + (far ? -12 : 12), points[i][1] + 4, short(spec.names[i]), { class: "halo", "text-anchor": far ? "end" : "start" }));
+      const [x, y] = points[i], name = short(spec.names[i]), wide = 7.5 * name.length;
+      const places = [[12, 4, "start"], [-12, 4, "end"], [10, -12, "start"], [10, 20, "start"], [-10, -12, "end"], [-10, 20, "end"], [12, 34, "start"], [12, -26, "start"]];
+      const box = ([dx, dy, anchor]) => [x + dx - (anchor === "end" ? wide : 0), y + dy - 11, x + dx + (anchor === "end" ? 0 : wide), y + dy + 3];
+      const free = ([a, b, c, d]) => a > 0 && c < width && taken.every(([e, f, g, h]) => c < e || a > g || d < f || b > h);
+      const place = places.find((one) => free(box(one))) || places[0];
+      taken.push(box(place));
+      inside.append(text(x + place[0], y + place[1], name, { class: "halo", "text-anchor": place[2] }));
     }
     if (Number.isFinite(scale.low)) colourBar(plot, scale, spec.value_label, 14, height - 32, Math.min(340, width - 28));
     pointer(host, plot, { x: 0, y: 0, width, height: frame.height + 28 }, (x, y, tipX, tipY) => {

@@ -1,0 +1,41 @@
+"""Files of tensors, looked at before memory is taken for what they claim to hold."""
+
+from pathlib import Path
+
+from eac.errors import CheckpointError
+from eac.records.jsonfile import doctor
+
+LARGEST = 1 << 33
+"""Bytes of the largest file of tensors that is read; 100,000 sensors need some 100 MB."""
+LARGEST_HEADER = 1 << 24
+"""Bytes of the largest list of names and shapes at its beginning."""
+_FIRST = 8
+"""Bytes that hold the size of the list."""
+
+
+def check_tensors(path: Path) -> None:
+    """Refuses a safetensors file that is too large, or whose list of tensors cannot be true.
+
+    That the shapes fit the size of the file is checked by the library that reads it.
+
+    Raises:
+        CheckpointError: If it is missing, too large, or shorter than it says.
+    """
+    try:
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing or not a file. {doctor(path)}")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header = int.from_bytes(file.read(_FIRST), "little")
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}. {doctor(path)}") from error
+    if size > LARGEST:
+        raise CheckpointError(
+            f"{path} has {size} bytes, more than the {LARGEST} that such a file can have. "
+            f"{doctor(path)}"
+        )
+    if header > min(LARGEST_HEADER, size - _FIRST):
+        raise CheckpointError(
+            f"{path} is damaged: its list of tensors claims {header} bytes, and "
+            f"{min(LARGEST_HEADER, max(0, size - _FIRST))} are possible. {doctor(path)}"
+        )
