@@ -227,8 +227,7 @@ class StreamRunner:
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        told = log_start(data, change, counts)
-        watch = CountEpochs()
+        told, watch = log_start(data, change, counts), CountEpochs()
         roll = self._intervals.begin(data, data.null_value)
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
