@@ -116,7 +116,7 @@ class Server:
         self._process = subprocess.Popen(
             command, env=os.environ | {"EAC_ADMIN_TOKEN": TOKEN}, stdout=subprocess.DEVNULL
         )
-        for _ in range(600):
+        for _ in range(3000):
             try:
                 if asyncio.run(ask(self.port, "GET", "/readyz"))[0] == 200:
                     return self
@@ -245,7 +245,7 @@ async def _under_load(server: Server, series: np.ndarray, arguments: argparse.Na
 def _killed(place: Path, kills: int) -> None:
     """Observes until the server is killed, again and again, and looks for what it acknowledged."""
     lost, acknowledged = 0, 0
-    begin, before = START + (2 * 24 * 35 + 24 * 30) * HOUR, set[str]()
+    begin, before = START + (2 * 24 * 35 + 24 * 10) * HOUR, set[str]()
     for turn in range(kills + 1):
         with Server(place) as server:
             _, kept = asyncio.run(ask(server.port, "GET", "/readings?sensor=s0000&last=48"))

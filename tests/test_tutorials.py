@@ -1,14 +1,19 @@
 """Pages on what is done with a run: their commands, as they stand there, and their Python."""
 
+import gc
 import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from eac.artifacts.saved_data import done_periods
 from eac.cli.main import main
+from eac.records.record import read_run
+from tests.export.test_export import outside
 from tests.test_docs import REPOSITORY, blocks, copy, one_epoch  # noqa: F401
 from tests.training.test_predictor import build, long, trained
 
@@ -75,6 +80,79 @@ def test_the_page_on_artifacts_runs(run, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_page_on_programs_runs(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert run_commands("artifacts.md", "eac export", RUN=run) == 1
+    lines = "".join(blocks(DOCS / "artifacts.md", "")).splitlines()
+    (line,) = [line for line in lines if line.startswith("eac export")]
+    found = outside(*(str(run) if word == "RUN" else word for word in shlex.split(line)[1:]))
+    assert found.returncode == 0, found.stderr
     run_page("artifacts.md")
     assert capsys.readouterr().out.endswith("(4, 12)\n")
+
+
+@pytest.fixture
+def counts(tmp_path, monkeypatch) -> pd.DataFrame:
+    """Six weeks of readings in counts.parquet, where the test runs; sensor x gets stuck."""
+    hours, generator = np.arange(6 * 168), np.random.default_rng(1)
+    wave = 100 + 40 * np.sin(2 * np.pi * hours / 24)
+    values = wave[:, None] + generator.normal(0, 5, (len(hours), 4))
+    values[900:930, 2] = 77.0
+    stamps = pd.date_range("2024-01-21", periods=len(hours), freq="h", name="ds")
+    wide = pd.DataFrame(values, stamps, pd.Index(list("ecxa"), name="unique_id"))
+    frame = wide.unstack().rename("y").reset_index()
+    frame.to_parquet(tmp_path / "counts.parquet", index=False)
+    monkeypatch.chdir(tmp_path)
+    return frame
+
+
+def test_the_page_on_monitoring_runs(run, counts, capsys):
+    assert run_commands("monitoring.md", "eac monitor", RUN=run) == 1
+    events = pd.read_csv("events.csv")
+    assert events[events["unique_id"] == "x"]["kind"].tolist() == ["stuck"]
+    capsys.readouterr()
+    run_page("monitoring.md")
+    assert "unit change 3 ask" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_commands_of_the_page_on_serving_run(run, counts, monkeypatch):
+    for needed in ("fastapi", "httpx2", "prometheus_client", "uvicorn"):
+        pytest.importorskip(needed, reason="needs eac[serve]")
+    from fastapi.testclient import TestClient
+
+    answers = []
+
+    def answer(app: object, **options: object) -> None:
+        with TestClient(app) as client:
+            answers.append((client.get("/forecast?sensors=e&level=80,95").status_code, options))
+
+    monkeypatch.setattr("uvicorn.run", answer)
+    mine = Path(shutil.copytree(run, "run"))
+    assert run_commands("serving.md", "eac serve", RUN=mine) == len(answers) == 1
+    gc.unfreeze()
+    assert answers[0][0] == 200
+    assert (answers[0][1]["host"], answers[0][1]["port"]) == ("127.0.0.1", 8000)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_backtests_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stream, run_dir = str(REPOSITORY / "datasets" / "sample"), tmp_path / "run"
+    quick = ["--trainer.max_epochs", "1", "--run.dir", str(run_dir)]
+    assert main(["run", "-c", "eac", "--stream", stream, *quick]) == 0
+    assert run_commands("backtest.md", "eac backtest", RUN=run_dir) == 2
+    table = pd.read_parquet("backtest.parquet")
+    assert ((table["issued"] - table["cutoff"]) == pd.Timedelta("2h")).all()
+    for period in read_run(run_dir).periods:
+        mine = table[(table["period"] == period.name) & table["y"].notna()]
+        by_step = (mine["y"] - mine["y_hat"]).abs().groupby(mine["step"]).mean()
+        assert by_step.mean() == pytest.approx(period.errors.point["MAE"]["mean"], rel=1e-4)
+        inside = (mine["y"] >= mine["y_hat-lo-95"]) & (mine["y"] <= mine["y_hat-hi-95"])
+        assert period.intervals is not None
+        assert 100 * inside.mean() == pytest.approx(period.intervals.coverage["95"], abs=1e-3)
+    assert set(pd.read_parquet("asked.parquet")["model"]) <= set(table["period"])
+
+
+@pytest.mark.slow
+def test_the_command_of_the_page_on_intervals_runs(copy, capsys):  # noqa: F811
+    run_page("intervals.md")
+    assert run_commands("intervals.md", "eac predict") == 1
+    assert "y_hat-hi-95" in pd.read_parquet("forecasts.parquet").columns

@@ -11,13 +11,16 @@ import torch
 
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import done_periods
+from eac.backtest.refits import asked_for
 from eac.calibration.base import Calibrator, Network
 from eac.calibration.clock import clock_step
 from eac.calibration.store import START_FILE, load_calibrator
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
+from eac.monitoring.policy import Policy
 from eac.training.forecaster import Forecaster
 from eac.training.results.report_data import forecasting_batches, undisturbed
+from eac.training.strangers import welcome
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Walk:
         data: Settings of the data, on the stream of the run.
         delay: Time from a reading to its arrival; whole steps.
         levels: Percents of intervals; none leaves them out.
+        policy: Refit only when a monitor with this policy asks for it; None: in every period. A
+            model that is kept meets new sensors as ``eac predict`` does.
     """
 
     run_dir: Path
@@ -41,6 +46,7 @@ class Walk:
     data: PeriodData
     delay: timedelta = timedelta(0)
     levels: Sequence[int] = ()
+    policy: Policy | None = None
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """One tidy table for each finished period, by the model that this period left.
@@ -49,17 +55,26 @@ class Walk:
             RunError: If the run has no intervals and levels are asked for.
             ConfigError: If the delay is no whole number of steps.
         """
-        directories = done_periods(self.run_dir)
-        for index, directory in enumerate(directories):
+        directories, used = done_periods(self.run_dir), 0
+        for index in range(len(directories)):
             data = self.data.for_period(index).prepared(self.model.backbone.needs)
-            load_state(directory).restore(self.model)
+            if self.policy is None or asked_for(self.data, used, index, self.policy).events:
+                used = index
+            load_state(directories[used]).restore(self.model)
+            seen = self._seen(used)
+            unseen = [node for node in data.period.node_ids if node not in seen]
+            welcome(self.model, self.data.for_period(used).period.node_ids, unseen)
             self.model.select_nodes(data.period.node_ids)
             before = None
             if self.levels:
                 before = self._calibrator(directories, index)
                 train = data.period.series[data.split.train.start : data.split.train.stop]
                 before.begin(Network.of(data.period.node_ids, train, data.null_value))
-            yield self._period(data, before)
+            yield self._period(data, before).assign(model=self.data.for_period(used).period.name)
+
+    def _seen(self, used: int) -> set[str]:
+        """Every sensor of the periods up to one."""
+        return {n for i in range(used + 1) for n in self.data.for_period(i).period.node_ids}
 
     def _calibrator(self, directories: Sequence[Path], index: int) -> Calibrator:
         """What was learned before the test part of a period."""

@@ -6,7 +6,7 @@ from eac.errors import ConfigError
 SHELLS = ("bash", "zsh")
 READING_FLAGS = (
     "--id-col --time-col --target-col --frequency --date-format --dayfirst --time-zone --hours "
-    "--steps-per-day --missing-values --max-empty --max-nodes --memory-gib"
+    "--steps-per-day --missing-values --decimal --sheet --max-empty --max-nodes --memory-gib"
 )
 DATA_FLAGS = "--json --window --horizon --expect --nearest --to"
 
@@ -23,9 +23,10 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": f"--run --input --output --edges --level --period --trust {READING_FLAGS}",
-    "backtest": "--output --delay --level",
-    "monitor": "--input --output --reference --alarms --policy",
-    "serve": "--host --port --input --state --history --follow --threads --max-body --rate",
+    "backtest": "--output --delay --level --refit --policy",
+    "monitor": "--input --forecasts --output --reference --alarms --policy",
+    "serve": "--host --port --input --state --history --follow --policy --alarms --no-monitor "
+    "--trust --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --reference --brief --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from eac.monitoring.detectors import Ewma, PageHinkley, threshold
+from eac.monitoring.detectors import CLIP, Ewma, PageHinkley, threshold
 from eac.monitoring.policy import Action, Kind, Policy
 from eac.monitoring.reference import Reference
 
@@ -37,6 +37,7 @@ class Alarm:
         node: Position of the sensor; None concerns the network.
         detail: One sentence.
         action: What the policy says.
+        since: First step whose reading is not to be trusted; None: that of the event.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Alarm:
     node: int | None
     detail: str
     action: Action
+    since: int | None = None
 
 
 class Monitor:
@@ -99,13 +101,15 @@ class Monitor:
         known = np.isfinite(y)
         residual = (y - usual) / spread
         common = float(np.median(residual[known])) if known.any() else 0.0
-        residual = residual - common
+        stuck = self._stuck(y)
+        repeated = self._same > reference.longest_run  # perhaps stuck: what it reads says nothing
+        residual = np.where(repeated, np.nan, residual - common)
         found: dict[Kind, tuple[Bool[ndarray, " node"], str]] = {
             "unit change": (
-                self._unit(y, usual, spread),
+                self._unit(np.where(repeated, np.nan, y), usual, spread),
                 "readings are another multiple of what is usual",
             ),
-            "stuck": (self._stuck(y), "one and the same reading for longer than ever before"),
+            "stuck": (stuck, "one and the same reading for longer than ever before"),
             "silent": (self._silent(known), "no reading for longer than ever before"),
             "spiking": (self._spiking(step, residual), "several readings far off in one day"),
         }
@@ -123,6 +127,15 @@ class Monitor:
             alarms += [] if drift is None else [drift]
         return alarms
 
+    def usual(self, step: int, y: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
+        """True where a reading is within ``CLIP`` spreads of what is usual, less what all share."""
+        reference = self._reference
+        spread = reference.spread[step % reference.steps_per_day]
+        residual = (y - reference.usual[step % self._week]) / spread
+        known = np.isfinite(residual)
+        common = float(np.median(residual[known])) if known.any() else 0.0
+        return known & (np.abs(np.nan_to_num(residual - common)) < CLIP)
+
     def new_ids(self, step: int, node_ids: Sequence[str]) -> list[Alarm]:
         """Events of sensors that were never seen before."""
         action = self._policy.action("new id")
@@ -133,8 +146,25 @@ class Monitor:
         key = (kind, -1 if node is None else node)
         if step < self._silenced.get(key, step):
             return None
+        if node is not None and kind == "spiking" and self._explained(step, node):
+            return None
         self._silenced[key] = step + self._week
-        return Alarm(kind, step, node, detail, self._policy.action(kind))
+        since = None if node is None else step - self._began(kind, node)
+        return Alarm(kind, step, node, detail, self._policy.action(kind), since)
+
+    def _explained(self, step: int, node: int) -> bool:
+        """True where an event of the last week says why readings of a sensor are far off."""
+        kinds: tuple[Kind, ...] = ("unit change", "level shift", "stuck")
+        return any(step < self._silenced.get((kind, node), step) for kind in kinds)
+
+    def _began(self, kind: Kind, node: int) -> int:
+        """Steps before an event from which on readings of the sensor are not to be trusted."""
+        before = {
+            "stuck": int(self.stuck_after[node]) - 1,  # the first of equal readings was true
+            "spiking": len(self._spikes) - 1,
+            "unit change": UNIT_STEPS - 1,
+        }
+        return before.get(kind, 0)
 
     def _shifted(self, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
         mean, page = self._limits

@@ -1,29 +1,32 @@
 """The routes of ``eac serve``."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from eac import __version__
-from eac.errors import EACError
+from eac.server import views
 from eac.server.engine import Engine
 from eac.server.forecast import NetworkForecast
+from eac.server.http.admin import add_admin
 from eac.server.http.limits import Limits
 from eac.server.http.meters import Meters
 from eac.server.http.problems import ProblemError, answer_problems
 from eac.server.http.requests import observation_schema, read_observation
 
 PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
-POLICY = "default-src 'self'; style-src 'self'; script-src 'self'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+    "frame-ancestors 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     _add_health(app, engine, meters)
     _add_page(app)
     if chosen.token:
-        _add_admin(app, engine, chosen.token)
+        add_admin(app, engine, chosen.token)
     return app
 
 
@@ -107,12 +110,12 @@ def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
     @app.get("/readings")
     async def readings(sensor: str, last: Annotated[int, Query(ge=1, le=10_000)] = 168) -> Any:
         """The last readings of one sensor."""
-        return engine.readings_of(sensor, last) or _no_sensor([sensor])
+        return views.readings_of(engine, sensor, last) or _no_sensor([sensor])
 
     @app.get("/sensors")
     async def sensors() -> list[dict[str, Any]]:
         """Every sensor: whether it is forecast, its last reading, where it is."""
-        return engine.sensors()
+        return views.sensors(engine)
 
 
 def _add_forecasts(app: FastAPI, engine: Engine) -> None:
@@ -133,6 +136,12 @@ def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     async def events(after: int = 0) -> list[dict[str, Any]]:
         """What there is to know of the network, in order; ``after`` leaves out older ones."""
         return [asdict(event) for event in engine.events.after(after)]
+
+    @app.get("/requests")
+    async def requests() -> list[dict[str, Any]]:
+        """What the policy asks somebody to do: tune prompts, refresh everything, look."""
+        watcher = engine.watcher
+        return [] if watcher is None else [asdict(one) for one in watcher.requests.open()]
 
 
 def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:
@@ -170,42 +179,6 @@ def _add_page(app: FastAPI) -> None:
             include_in_schema=False,
             name=name or "page",
         )
-
-
-def _add_admin(app: FastAPI, engine: Engine, token: str) -> None:
-    def allowed(authorization: Annotated[str, Header()] = "") -> None:
-        given = authorization.removeprefix("Bearer ").encode()
-        if not secrets.compare_digest(given, token.encode()):
-            raise ProblemError(401, "give the token of the server: Authorization: Bearer TOKEN")
-
-    @app.get("/admin/artifacts", dependencies=[Depends(allowed)])
-    async def artifacts() -> dict[str, Any]:
-        """Artifacts of the run, oldest first, and the one in use."""
-        return {
-            "active": engine.generation.name.artifact,
-            "artifacts": await asyncio.to_thread(engine.artifacts),
-        }
-
-    @app.post("/admin/artifacts/{artifact}:activate", dependencies=[Depends(allowed)])
-    async def activate(artifact: str) -> dict[str, Any]:
-        """Puts an artifact in the place of the one in use."""
-        try:
-            made = await asyncio.to_thread(engine.activate, artifact)
-        except EACError as error:
-            raise ProblemError(404, str(error)) from error
-        return vars(made.name)
-
-    @app.post("/admin/artifacts:rollback", dependencies=[Depends(allowed)])
-    @app.post("/admin/artifacts/{artifact}:rollback", dependencies=[Depends(allowed)])
-    async def rollback(artifact: str | None = None) -> dict[str, Any]:
-        """Goes back to the generation before, from this artifact where one is named."""
-        active = engine.generation.name.artifact
-        if artifact is not None and not active.startswith(artifact):
-            raise ProblemError(409, f"artifact {artifact} is not in use; {active} is.")
-        made = await asyncio.to_thread(engine.rollback)
-        if made is None:
-            raise ProblemError(409, "there is no generation before this one.")
-        return vars(made.name)
 
 
 def _current(engine: Engine) -> NetworkForecast:

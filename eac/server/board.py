@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ class Board:
         step: Time between two steps.
         length: Steps kept.
         node_ids: Sensors to begin with.
+        zone: Whose clock counts the steps; time stamps then have an offset.
 
     Example:
         >>> board = Board(timedelta(hours=1), 3, ["a"])
@@ -50,8 +51,15 @@ class Board:
         (2, 8, [[1.0, nan], [nan, 2.0]])
     """
 
-    def __init__(self, step: timedelta, length: int, node_ids: Iterable[str] = ()):
+    def __init__(
+        self,
+        step: timedelta,
+        length: int,
+        node_ids: Iterable[str] = (),
+        zone: tzinfo | None = None,
+    ):
         self.step = step
+        self.zone = zone
         self.length = length
         self.node_ids = list(node_ids)
         self.now: int | None = None
@@ -63,7 +71,8 @@ class Board:
         """The step of a time stamp.
 
         Raises:
-            StreamError: If it is no time stamp of the grid, or has a time zone.
+            StreamError: If it is no time stamp of the grid, or has a time zone where the board has
+                none, or the other way round.
         """
         try:
             when = datetime.fromisoformat(ds)
@@ -71,17 +80,26 @@ class Board:
             raise StreamError(
                 f"ds {ds!r} is no time stamp. Give ISO 8601, such as 2024-01-31T13:00:00."
             ) from None
-        if when.tzinfo is not None:
+        if self.zone is None and when.tzinfo is not None:
             raise StreamError(f"ds {ds!r} has a time zone. Give the local time of the run's data.")
+        if self.zone is not None and when.tzinfo is None:
+            raise StreamError(
+                f"ds {ds!r} has no time zone, but the run is in {self.zone}. Give it with its "
+                f"offset, such as {when.replace(tzinfo=self.zone).isoformat()}."
+            )
+        when = when.astimezone(self.zone).replace(tzinfo=None) if self.zone is not None else when
         step = moment_step(when, self.step)
-        if self.time_of(step) != when:
+        if self._wall(step) != when:
             raise StreamError(
                 f"ds {ds!r} is between two steps of {self.step}. Give {self.time_of(step)}."
             )
         return step
 
     def time_of(self, step: int) -> datetime:
-        """The time stamp of a step."""
+        """The time stamp of a step, in the zone of the board."""
+        return self._wall(step).replace(tzinfo=self.zone)
+
+    def _wall(self, step: int) -> datetime:
         return MONDAY + step * self.step
 
     def check(self, step: int) -> None:

@@ -4,23 +4,25 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from eac.artifacts.kept import use
 from eac.errors import EACError
 from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
-from eac.server.generation import Generation, artifact_ids, load_generation
+from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
 from eac.server.issuing import issue, network_forecast, recent
 from eac.server.log import ObservationLog
 from eac.server.places import positions
 from eac.server.readings import Readings
+from eac.server.requested import Requests
+from eac.server.watching import Watching, watcher_of
 from eac.serving.predictor import Predictor
 
 log = logger()
@@ -39,10 +41,18 @@ class Engine:
         run_dir: The run to serve.
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
+        watching: How readings are watched; None: they are not.
         trust: Modules with classes of your own that the run may name.
     """
 
-    def __init__(self, run_dir: Path, state_dir: Path, history: int, trust: Sequence[str] = ()):
+    def __init__(
+        self,
+        run_dir: Path,
+        state_dir: Path,
+        history: int,
+        watching: Watching | None = None,
+        trust: Sequence[str] = (),
+    ):
         self.run_dir = run_dir
         self._trust = tuple(trust)
         self.current: NetworkForecast | None = None
@@ -53,21 +63,23 @@ class Engine:
         self._history = history
         self._number = 0
         self._loaded: dict[str, Predictor] = {}
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._swap = threading.Lock()
         first = self._load(None)
         data = first.predictor.data
-        self.board = Board(data.step, max(history, data.window), data.current_ids)
+        self.board = Board(data.step, max(history, data.window), data.current_ids, zone_of(data))
         self._log = ObservationLog(state_dir, self.board)
         self.observed = self._log.replay()
         self._generations = [first]
-        self._positions = positions(run_dir)
+        self.positions = positions(run_dir)
+        requests = Requests(state_dir, run_dir)
+        self.watcher = watcher_of(data.clock, self.events, requests, watching)
         self._queue: queue.Queue[tuple[Readings, Future[Placed]] | None] = queue.Queue()
-        self._stale = threading.Event()
+        self._stale, self._looked = threading.Event(), threading.Event()
         self._stopped = False
         self._threads = [
             threading.Thread(target=work, daemon=True, name=f"eac-{work.__name__}")
-            for work in (self._write, self._forecast)
+            for work in (self._write, self._forecast, *([self._watch] if self.watcher else []))
         ]
 
     @property
@@ -75,9 +87,15 @@ class Engine:
         """The generation in use."""
         return self._generations[-1]
 
+    def prepare(self) -> None:
+        """Makes the first forecast, and the reference of the monitor, if the log allows it."""
+        if self.refresh(self.generation) and self.watcher is not None:
+            self.watcher.look(self.board, self.lock)
+
     def start(self) -> None:
-        """Makes the first forecast, if the log allows one, and starts the threads."""
-        self.refresh(self.generation)
+        """Makes what ``prepare`` does, where nobody did, and starts the threads."""
+        if self.current is None:
+            self.prepare()
         for thread in self._threads:
             thread.start()
 
@@ -88,6 +106,7 @@ class Engine:
         self._stopped = True
         self._queue.put(None)
         self._stale.set()
+        self._looked.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -125,7 +144,7 @@ class Engine:
             again = Generation(self._named(before), before.predictor, before.calibrator)
             kept = self._generations[:-2]
             self._take(again)
-            with self._lock:
+            with self.lock:
                 self._generations = [*kept, again]
             return again
 
@@ -133,7 +152,7 @@ class Engine:
         self, kind: str, detail: str, unique_id: str | None = None, action: str = "mark"
     ) -> None:
         """Adds an event."""
-        with self._lock:
+        with self.lock:
             now = self.board.now
             ds = None if now is None else self.board.time_of(now).isoformat()
         self.events.add(kind, detail, ds=ds, unique_id=unique_id, action=action)
@@ -146,43 +165,13 @@ class Engine:
         self.current = made
         return True
 
-    def sensors(self) -> list[dict[str, Any]]:
-        """Every sensor of the board: whether it is forecast, and its last reading."""
-        current = self.current
-        notes = {} if current is None else dict(zip(current.node_ids, current.notes, strict=True))
-        with self._lock:
-            last = self.board.last_steps()
-            return [
-                {
-                    "unique_id": node,
-                    "forecast": node in notes,
-                    "note": notes.get(node, ""),
-                    "last": None if step is None else self.board.time_of(step).isoformat(),
-                    "silent_steps": None if step is None else (self.board.now or 0) - step,
-                    "position": self._positions.get(node),
-                }
-                for node, step in zip(self.board.node_ids, last, strict=True)
-            ]
+    def pin(self) -> None:
+        """Lets ``eac predict``, and this server after a restart, use the artifact in use here."""
+        use(self.run_dir, artifact_ids(self.run_dir)[self.generation.name.artifact])
 
-    def readings_of(self, unique_id: str, last: int) -> dict[str, Any] | None:
-        """The last readings of a sensor; None for one that was never seen."""
-        with self._lock:
-            now = self.board.now
-            if unique_id not in self.board.node_ids or now is None:
-                return None
-            count = min(last, self.board.length)
-            column = self.board.node_ids.index(unique_id)
-            values = self.board.series(count)[:, column].tolist()
-        return {
-            "unique_id": unique_id,
-            "ds": [self.board.time_of(now - count + 1 + i).isoformat() for i in range(count)],
-            "y": [None if math.isnan(y) else y for y in values],
-        }
-
-    def artifacts(self) -> list[dict[str, str]]:
-        """Ids and folders of what the run has left, oldest first."""
-        found = artifact_ids(self.run_dir)
-        return [{"id": key, "folder": folder.name} for key, folder in found.items()]
+    def renew(self) -> None:
+        """Forecasts again soon, from the same readings."""
+        self._stale.set()
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
@@ -201,7 +190,7 @@ class Engine:
 
     def _take(self, generation: Generation) -> Generation:
         made = self._made(generation)
-        with self._lock:
+        with self.lock:
             self._generations = [*self._generations, generation][-KEPT_GENERATIONS:]
             if made is not None:
                 self.current = made
@@ -211,15 +200,19 @@ class Engine:
 
     def _made(self, generation: Generation) -> NetworkForecast | None:
         """A forecast of the newest step, and what the intervals need to learn from it."""
-        with self._lock:
-            seen = recent(self.board, generation.predictor)
+        with self.lock:
+            seen = recent(self.board, generation.predictor, self._masked)
         if seen is None:
             return None
         y_hat = generation.predictor.forecast_grid(seen.series, seen.node_ids, seen.clock)
         self.forwards += 1
-        with self._lock:
+        with self.lock:
             bounds = issue(generation.calibrator, seen, y_hat)
-        return network_forecast(generation, seen, y_hat, bounds)
+        marked = None if self.watcher is None else self.watcher.marked
+        made = network_forecast(generation, seen, y_hat, bounds, marked)
+        if self.watcher is not None:
+            self.watcher.issued(seen.now, made)
+        return made
 
     def _write(self) -> None:
         """Writes what was observed to the log, several requests with one synchronisation."""
@@ -233,7 +226,7 @@ class Engine:
                 for readings, done in batches:
                     done.set_result(self._place(readings))
                 if self._log.grown:
-                    with self._lock:
+                    with self.lock:
                         self._log.compact()
             except (OSError, EACError, ValueError) as error:
                 self.error = f"observations cannot be kept: {error}"
@@ -247,17 +240,43 @@ class Engine:
                 return
 
     def _place(self, readings: Readings, *, announce: bool = True) -> Placed:
-        with self._lock:
+        masked = self._masked
+        with self.lock:
             placed = self.board.put(readings)
             self.observed += placed.accepted
             calibrator = self.generation.calibrator
             for step in sorted(placed.known):
                 if calibrator is not None and calibrator.node_ids:
                     row = self.board.laid_out(placed.known[step][None], calibrator.node_ids)[0]
+                    hidden = [masked.get(node, step + 1) <= step for node in calibrator.node_ids]
+                    row[hidden] = math.nan
                     calibrator.observe(step, torch.from_numpy(row))
-            for node in placed.new_ids if announce else ():
-                self.note("new id", f"sensor {node} was never seen before", node, "ask")
+        if placed.new_ids and announce:
+            self._announce(placed.new_ids)
         return placed
+
+    def _announce(self, fresh: list[str]) -> None:
+        action = "ask" if self.watcher is None else self.watcher.new_ids(fresh)
+        for node in fresh:
+            self.note("new id", f"sensor {node} was never seen before", node, action)
+
+    @property
+    def _masked(self) -> Mapping[str, int]:
+        return {} if self.watcher is None else self.watcher.masked
+
+    def _watch(self) -> None:
+        """Looks for events after each forecast, apart from it; masks make another one."""
+        while self.watcher is not None:
+            self._looked.wait()
+            self._looked.clear()
+            if self._stopped:
+                return
+            try:
+                if self.watcher.look(self.board, self.lock):
+                    self._stale.set()
+            except (OSError, EACError) as error:
+                self.error = f"events cannot be kept: {error}"
+                log.exception("events cannot be kept")
 
     def _forecast(self) -> None:
         """Forecasts whenever there is something new; what comes meanwhile is one further time."""
@@ -275,6 +294,7 @@ class Engine:
                     self.error = str(error)
                     log.exception("no forecast")
             self.seconds = time.perf_counter() - started
+            self._looked.set()
 
     seconds = 0.0
     """Wall time of the last forecast."""

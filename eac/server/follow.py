@@ -1,11 +1,12 @@
-"""Takes up each artifact that a running ``eac run --watch`` leaves."""
+"""Takes up each artifact that a running ``eac run --watch`` leaves, and ``eac artifacts use``."""
 
 import threading
 
+from eac.artifacts.artifact import read_artifact
+from eac.artifacts.kept import current_folder
 from eac.errors import EACError
 from eac.plain import logger
 from eac.server.engine import Engine
-from eac.server.generation import artifact_ids
 
 log = logger()
 
@@ -21,7 +22,7 @@ class Follower:
     def __init__(self, engine: Engine, every: float = 5.0):
         self._engine = engine
         self._every = every
-        self._seen = set(artifact_ids(engine.run_dir))
+        self._seen = engine.generation.name.artifact
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True, name="eac-follow")
 
@@ -35,12 +36,12 @@ class Follower:
         self._thread.join()
 
     def look(self) -> None:
-        """Activates the newest artifact where it was not there at the last look."""
-        found = artifact_ids(self._engine.run_dir)
-        fresh = [key for key in found if key not in self._seen]
-        if fresh:
-            self._engine.activate(fresh[-1])
-            self._seen.update(fresh)
+        """Activates the artifact in use of the run where it is another than at the last look."""
+        current = read_artifact(current_folder(self._engine.run_dir)).id
+        if current != self._seen:
+            if current != self._engine.generation.name.artifact:
+                self._engine.activate(current)
+            self._seen = current
 
     def _follow(self) -> None:
         while not self._stop.wait(self._every):

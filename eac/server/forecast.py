@@ -43,6 +43,7 @@ class NetworkForecast:
         levels: Percents of the bounds; none where the run made no intervals.
         low: ``[node, horizon, level]``.
         high: ``[node, horizon, level]``.
+        row: Of each sensor.
     """
 
     generation: GenerationName
@@ -55,14 +56,14 @@ class NetworkForecast:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     _parts: dict[tuple[int, tuple[int, ...]], bytes] = field(default_factory=dict)
-    _row: dict[str, int] = field(default_factory=dict)
+    row: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
-        self._row.update({node: i for i, node in enumerate(self.node_ids)})
+        self.row.update({node: i for i, node in enumerate(self.node_ids)})
 
     def unknown(self, sensors: Sequence[str]) -> list[str]:
         """Those of the sensors that have no forecast here."""
-        return [sensor for sensor in sensors if sensor not in self._row]
+        return [sensor for sensor in sensors if sensor not in self.row]
 
     def body(self, sensors: Sequence[str] | None, levels: Sequence[int]) -> bytes:
         """The answer to a request as JSON; the part of a sensor is made once.
@@ -74,7 +75,7 @@ class NetworkForecast:
             if level not in self.levels:
                 known = ", ".join(map(str, self.levels)) or "none"
                 raise ConfigError(f"level {level} is not followed. Ask for one of: {known}.")
-        rows = range(len(self.node_ids)) if sensors is None else [self._row[s] for s in sensors]
+        rows = range(len(self.node_ids)) if sensors is None else [self.row[s] for s in sensors]
         asked = tuple(levels)
         parts = b",".join(
             [self._parts.get((row, asked)) or self._rendered(row, asked) for row in rows]

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from eac.artifacts.artifact import read_artifact
-from eac.artifacts.saved_data import done_periods
+from eac.artifacts.kept import current_folder, kept_folders
+from eac.artifacts.saved_data import SavedData
 from eac.calibration.base import Calibrator
+from eac.data.parsing.stamps import find_zone
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
 from eac.serving.predictor import Predictor, load_run
@@ -33,7 +36,7 @@ class Generation:
 
 def artifact_ids(run_dir: Path) -> dict[str, Path]:
     """Folders of the artifacts of a run by id, in order of time."""
-    return {read_artifact(directory).id: directory for directory in done_periods(run_dir)}
+    return {read_artifact(directory).id: directory for directory in kept_folders(run_dir)}
 
 
 def load_generation(
@@ -48,7 +51,7 @@ def load_generation(
 
     Args:
         run_dir: The run.
-        artifact: Id, or the beginning of one; None is the newest.
+        artifact: Id, or the beginning of one; None is the one in use; see ``eac artifacts``.
         number: Of the activation.
         loaded: Predictors by artifact; one that is there is not loaded again.
 
@@ -56,20 +59,18 @@ def load_generation(
         RunError: If there is no such artifact.
     """
     known = artifact_ids(run_dir)
-    if not known:
-        raise RunError(f"{run_dir} holds no finished period. Wait for the first one.")
-    found = [i for i in known if artifact is None or i.startswith(artifact)]
-    if not found or (artifact is not None and len(found) > 1):
+    wanted = read_artifact(current_folder(run_dir)).id if artifact is None else artifact
+    found = [i for i in known if i.startswith(wanted)]
+    if len(found) != 1:
         raise RunError(
             f"there is no one artifact {artifact!r} in {run_dir}. Give one of: {', '.join(known)}."
         )
-    chosen = found[-1]
+    chosen = found[0]
     predictor = loaded.get(chosen)
     if predictor is None:
-        position = list(known).index(chosen)
-        predictor = _checked(run_dir, load_run(run_dir, period=position, trust=trust))
+        predictor = _checked(run_dir, load_run(run_dir, period=chosen, trust=trust))
     calibrator = predictor.calibrator
-    name = GenerationName(number, chosen, known[chosen].name.split("-", 2)[-1])
+    name = GenerationName(number, chosen, read_artifact(known[chosen]).period)
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))
 
 
@@ -81,9 +82,16 @@ def _checked(run_dir: Path, predictor: Predictor) -> Predictor:
             "Forecast with: eac predict"
         )
     rules = predictor.data.clock
-    if rules is not None and (rules.counted or rules.zone or rules.hours or rules.months):
+    if rules is not None and (rules.counted or rules.hours or rules.months):
         raise RunError(
-            f"{run_dir} has steps that are counted, of months, of open hours or in a time zone; "
-            "eac serve takes time stamps at equal distances. Forecast with: eac predict"
+            f"{run_dir} has steps that are counted, of months or of open hours; eac serve takes "
+            "time stamps at equal distances. Forecast with: eac predict"
         )
     return predictor
+
+
+def zone_of(data: SavedData) -> tzinfo | None:
+    """Whose clock the steps of a run follow; None where its time stamps name no zone."""
+    if data.clock is None or data.clock.zone is None:
+        return None
+    return find_zone(data.clock.zone, "the run")

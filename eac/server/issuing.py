@@ -1,5 +1,6 @@
 """From the recent readings of a board to a forecast of the whole network, with its bounds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,12 +39,20 @@ class Recent:
     @property
     def clock(self) -> Calendar:
         """The clock of ``series``."""
-        first = self.issued - (len(self.series) - 1) * self.step
+        first = self.issued.replace(tzinfo=None) - (len(self.series) - 1) * self.step
         return Calendar.from_timestamps(first, self.step)
 
 
-def recent(board: Board, predictor: Predictor) -> Recent | None:
-    """What a model is to forecast from; None where the board holds less than a window."""
+def recent(
+    board: Board, predictor: Predictor, masked: Mapping[str, int] | None = None
+) -> Recent | None:
+    """What a model is to forecast from; None where the board holds less than a window.
+
+    Args:
+        board: The readings.
+        predictor: The model.
+        masked: First step, by sensor, whose readings are left out.
+    """
     window, steps = predictor.data.window, board.filled()
     if board.now is None or steps < window:
         return None
@@ -58,6 +67,10 @@ def recent(board: Board, predictor: Predictor) -> Recent | None:
     ]
     ids = (*current, *others)
     laid = torch.from_numpy(board.laid_out(series, ids))
+    column = {node: i for i, node in enumerate(ids)}
+    for node, since in (masked or {}).items():
+        if node in column:
+            laid[max(0, since - board.now + steps - 1) :, column[node]] = torch.nan
     return Recent(board.now, board.time_of(board.now), board.step, ids, laid)
 
 
@@ -79,13 +92,16 @@ def network_forecast(
     seen: Recent,
     y_hat: Float[Tensor, "node horizon"],
     bounds: Bounds | None,
+    marked: Mapping[str, str] | None = None,
 ) -> NetworkForecast:
-    """The forecast as requests are answered from it."""
+    """The forecast as requests are answered from it; notes say why sensors are marked."""
     calibrator, known = generation.calibrator, set(generation.predictor.data.node_ids)
     levels = () if calibrator is None else calibrator.levels
     empty = np.empty((*y_hat.shape, 0), dtype=np.float32)
     low, high = (empty, empty) if bounds is None else (bound.numpy() for bound in bounds)
-    notes = tuple("" if node in known else "cold start" for node in seen.node_ids)
+    cold = {node: "cold start" for node in seen.node_ids if node not in known}
+    said = [(cold.get(node), (marked or {}).get(node)) for node in seen.node_ids]
+    notes = tuple("; ".join(filter(None, parts)) for parts in said)
     return NetworkForecast(
         generation.name,
         seen.issued,

@@ -8,6 +8,7 @@ from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import clock_step
 from eac.data.readers.layout import read_long
 from eac.errors import ConfigError, RunError, StreamError
+from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import Alarm, Monitor
 from eac.monitoring.policy import Policy
 from eac.monitoring.reference import Reference
@@ -62,6 +63,53 @@ def find_events(
         found += [(step, alarm) for alarm in monitor.observe(first + step, series[step])]
     rows = [_row(alarm, clock.time_of(step) or step, period.node_ids) for step, alarm in found]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def find_forecast_events(
+    run_dir: Path, backtest: Path, *, alarms: float, policy: Policy
+) -> pd.DataFrame:
+    """Looks at matured forecasts: which sensors leave their intervals too often, and when.
+
+    Args:
+        run_dir: Says how long a day is.
+        backtest: What ``eac backtest --level 90`` wrote.
+        alarms: False alarms of the network in a week.
+        policy: What is done about events.
+
+    Returns:
+        As ``find_events`` does.
+
+    Raises:
+        StreamError: If the table is not one of a backtest with intervals of 90 %.
+    """
+    table = pd.read_csv(backtest) if backtest.suffix == ".csv" else pd.read_parquet(backtest)
+    wanted = ("unique_id", "ds", "step", "y", f"y_hat-lo-{LEVEL}", f"y_hat-hi-{LEVEL}")
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise StreamError(
+            f"{backtest} has no column {absent[0]!r}. Write it with: eac backtest {run_dir} "
+            f"--level {LEVEL} --output {backtest}"
+        )
+    first = table[table["step"] == 1]
+    wide = first.pivot_table(index="ds", columns="unique_id", values=list(wanted[3:]), dropna=False)
+    data = load_data(done_periods(run_dir))
+    slots = round(86400 / data.step.total_seconds())
+    nodes = wide["y"].columns
+    monitor = ForecastMonitor(len(nodes), slots, alarms, policy)
+    columns = [wide[name].to_numpy(dtype=float) for name in wanted[3:]]
+    rows = [
+        _row(alarm, when, tuple(map(str, nodes)))
+        for step, when in enumerate(wide.index)
+        for alarm in monitor.observe(step, *(values[step] for values in columns))
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def in_order(*events: pd.DataFrame) -> pd.DataFrame:
+    """Several tables of events as one, in order of time."""
+    some = [table for table in events if len(table)]
+    whole = pd.concat(some) if some else events[0]
+    return whole.sort_values("ds", kind="stable").reset_index(drop=True)
 
 
 def _row(alarm: Alarm, when: object, node_ids: tuple[str, ...]) -> tuple[object, ...]:

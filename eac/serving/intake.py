@@ -21,6 +21,8 @@ from eac.errors import StreamError
 INPUT = "input"
 LONG_AGO = timedelta(days=31)
 """A forecast so long after what a run was trained on says so."""
+REGULAR = 0.5
+"""Share of the gaps between time stamps that are alike where readings have a step of their own."""
 EDGE_COLUMNS = ("source", "target", "weight")
 
 
@@ -100,12 +102,14 @@ def _check_zone(found: tzinfo | None, data: SavedData) -> None:
 
 
 def _check_step(wall: pd.DatetimeIndex, step: timedelta, months: int) -> None:
-    """Refuses readings that come more rarely than the run reads them."""
+    """Refuses readings that come more rarely, or regularly more often, than the run reads them."""
     moments = wall.unique().sort_values()
     if len(moments) < 2 or months:
         return
-    found = columns.most_frequent(np.diff(moments.to_numpy()), INPUT)
-    if found > step:
+    gaps = np.diff(moments.to_numpy())
+    found = columns.most_frequent(gaps, INPUT)
+    often = found < step and step % found == timedelta(0)
+    if found > step or (often and np.mean(gaps == found.to_numpy()) > REGULAR):
         raise StreamError(
             f"{INPUT}: readings come every {in_words(found)}, but the run was trained on one every "
             f"{in_words(step)}. Give readings of that step."

@@ -26,11 +26,12 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
 from eac.errors import RunError
+from eac.nn.twin import twin
 from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.training.strangers import pointed_at
+from eac.training.strangers import welcome
 from eac.typing import NodeSeries, StrPath
 
 log = logging.getLogger("eac")
@@ -52,6 +53,7 @@ class Predictor:
     def __init__(
         self, forecaster: Forecaster, data: SavedData, calibrator: Calibrator | None = None
     ):
+        forecaster.forget_training()
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
@@ -137,7 +139,10 @@ class Predictor:
 
         Sensors that the run has never seen get the mean of the prompts learned.
         """
-        return pointed_at(self.forecaster, self.data.node_ids, recent.node_ids)
+        model = twin(self.forecaster)
+        welcome(model, self.data.node_ids, recent.unseen)
+        model.select_nodes(recent.node_ids)
+        return model
 
     def _notes(self, recent: Recent) -> list[str]:
         """What to know of each forecast; empty where there is nothing."""

@@ -1,5 +1,6 @@
 """Callbacks that make a period repeatable and resumable."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ class CountEpochs(Callback):
         now = time.perf_counter()
         self.seconds, self._begin = self.seconds + now - self._begin, now
         value = float(trainer.callback_metrics["val/MAE"])
+        value = math.inf if math.isnan(value) else value  # no number is no good forecast
         if self.best_value is None or value < self.best_value:
             self.best_epoch, self.best_value = trainer.current_epoch, value
         self.epochs = trainer.current_epoch + 1

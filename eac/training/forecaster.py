@@ -167,6 +167,11 @@ class Forecaster(LightningModule):
         """The data module of the period at hand."""
         return _period_data(getattr(self.trainer, "datamodule", None))
 
+    def forget_training(self) -> None:
+        """Lets go of the trainer and the data of the last training, which a copy would copy."""
+        self.trainer = None
+        self._counted = self._loss_sum = None
+
     def configure_optimizers(self) -> Any:
         """The optimizer over what requires a gradient now."""
         share = share_of_rate(self.trainer.callbacks, self.period_data.index)  # pyright: ignore[reportAttributeAccessIssue]

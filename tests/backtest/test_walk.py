@@ -1,6 +1,6 @@
 """A backtest on one clock; without delay it is the test of the run."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
+from eac.backtest.refits import asked_for
 from eac.backtest.walk import Walk
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
 from eac.errors import ConfigError, RunError
+from eac.monitoring.policy import Policy
 from eac.records.record import read_run
 from tests.training.test_predictor import build, trained
 
@@ -59,3 +66,27 @@ def test_without_what_intervals_began_with_errors_can_still_be_had(run, monkeypa
     with pytest.raises(RunError, match="Leave --level out"):
         walked(run, levels=(80,))
     assert len(walked(run))
+
+
+def test_a_monitor_says_when_a_model_is_refitted(run):
+    quiet = Policy.of({"new id": "mark", "network drift": "mark", "level shift": "mark"})
+    kept = walked(run, levels=(80,), policy=quiet)
+    assert set(kept["model"]) == {read_run(run).periods[0].name}
+    assert kept["y_hat"].notna().all()  # new sensors too
+    asked = walked(run, levels=(80,), policy=Policy())  # sensors join in every period
+    assert asked["model"].equals(asked["period"])
+    np.testing.assert_array_equal(asked["y_hat"], walked(run, levels=(80,))["y_hat"])
+
+
+def test_events_of_readings_ask_for_a_refit():
+    generator = np.random.default_rng(0)
+    hours = np.arange(4 * 168)[:, None]
+    values = 100 + 40 * np.sin(2 * np.pi * hours / 24) + generator.normal(0, 5, (len(hours), 12))
+    values[500:, 3] += 60
+    start, graph = datetime(2024, 1, 1), Graph.empty(12)
+    calendar = Calendar.from_timestamps(start, HOUR)
+    series = torch.from_numpy(values).float()
+    period = Period("a", series, tuple("abcdefghijkl"), graph, calendar)
+    data = PeriodData(MemoryStream([period], name="one"))
+    assert asked_for(data, 0, 0, Policy()).kind == "level shift"
+    assert asked_for(data, 0, 0, Policy.of({"level shift": "mark"})).events == 0

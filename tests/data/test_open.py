@@ -1,5 +1,6 @@
 """Which layout a path is in, and that no layout loses anything on the way to another."""
 
+import os
 from functools import partial
 from tempfile import TemporaryDirectory
 
@@ -15,7 +16,9 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.stream import MemoryStream
 from eac.data.manage.convert import convert
+from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
+from eac.data.readers.frame_files import read_frame
 from eac.data.readers.npz import NpzStream
 from eac.data.readers.open import open_stream
 from eac.data.readers.table import TableStream
@@ -157,3 +160,12 @@ def test_a_period_name_that_leaves_the_folder_is_refused(npz_folder, tmp_path):
 
     with pytest.raises(StreamError, match="cannot be the name of a file"):
         convert(stream, tmp_path / "out", "npz")
+
+
+def test_what_is_no_ordinary_file_is_refused_without_waiting_for_it(tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(StreamError, match="is no ordinary file"):
+        open_stream(pipe)
+    with pytest.raises(StreamError, match="is no ordinary file"):
+        read_frame(pipe, Form(), "input")

@@ -18,8 +18,8 @@ from tests.faults.test_generated_streams import BYTES, SECONDS, damaged, edges, 
 
 FOUND: tuple[int, ...] = ()
 FEW, MANY, SHARES = 15, 1000, 4
-NODES = ("a", "c", "e", "x", "new", "007", "", " c", "c ")
-STEPS = ("h", "h", "h", "h", "2h", "30min", "7h", "1500ms", "D")
+NODES = ("a", "c", "e", "x", "new", "007", " c", "c ", "-", "é")
+STEPS = (*["h"] * 12, "2h", "30min", "7h", "1500ms", "D")
 
 
 def recent(random: np.random.Generator) -> pd.DataFrame:
@@ -41,14 +41,16 @@ def recent(random: np.random.Generator) -> pd.DataFrame:
 def make(seed: int, folder: Path) -> list[str]:
     """Arguments of ``eac predict`` besides the run."""
     random = np.random.default_rng(seed)
-    path = written(spoilt(recent(random), random), folder, random)
+    frame = recent(random)
+    frame = spoilt(frame, random) if random.random() < 0.5 else frame
+    path = written(frame, folder, random)
     if random.random() < 0.15:
         path = damaged(path, random)
-    output = "out.csv" if random.random() < 0.8 else str(random.choice(["out.parquet", "out.txt"]))
+    output = str(random.choice(["out.csv"] * 9 + ["out.parquet"] * 2 + ["out.txt"]))
     given = ["--input", str(path), "--output", str(folder / output)]
     if random.random() < 0.3:
         given += ["--level", str(random.choice(["80", "95", "5", "99", "0", "100", "-3", "x"]))]
-    if random.random() < 0.15:
+    if random.random() < 0.08:
         (folder / "edges.csv").write_text(edges(random))
         given += ["--edges", str(folder / "edges.csv")]
     if random.random() < 0.1:

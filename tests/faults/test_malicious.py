@@ -283,7 +283,7 @@ def array_claims_too_much(folder):
 def packed_zeros(folder):
     with gzip.open(folder / "s.csv.gz", "wb", 9) as file:
         file.write(b"unique_id,ds,y\n")
-        for _ in range(400):
+        for _ in range(150):
             file.write(bytes(1 << 20))
     return folder / "s.csv.gz"
 
@@ -291,7 +291,7 @@ def packed_zeros(folder):
 def packed_rows(folder):
     with gzip.open(folder / "s.csv.gz", "wb", 9) as file:
         file.write(b"unique_id,ds,y\n")
-        for _ in range(60):
+        for _ in range(30):
             file.write(b"a,2024-01-01,1\n" * 100_000)
     return folder / "s.csv.gz"
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from eac.data.core.calendar import Calendar
+from eac.data.core.windows import Split
 from eac.data.manage.convert import convert
+from eac.data.manage.suspicious import before_training
 from eac.data.parsing.form import Form
 from eac.data.readers.frame import FrameStream
 from eac.data.readers.open import open_stream
@@ -45,6 +47,17 @@ def test_conversion_keeps_hours_months_and_zones(tmp_path, layout):
 
         assert after.calendar.facts() == stream[0].calendar.facts()
         torch.testing.assert_close(after.series, stream[0].series, equal_nan=True)
+
+
+def test_a_clock_that_a_mapped_series_cannot_keep_is_refused(tmp_path):
+    days = pd.date_range("2024-03-20", periods=24 * 24, freq="h")
+    for stamps, words in (
+        (days[(days.hour >= 6) & (days.hour < 20)], "steps only from 06:00 to 20:00"),
+        (pd.date_range("2020-01-01", periods=30, freq="MS"), "steps of months"),
+    ):
+        with pytest.raises(StreamError, match=f"{words}.* Convert to table"):
+            convert(FrameStream(readings(stamps)), tmp_path / "out", "npy")
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_day_ago_is_only_offered_where_a_day_is_whole_steps():
@@ -135,3 +148,19 @@ def test_a_training_part_without_readings_is_scaled_by_the_rest_before_the_test(
     wanted = frame[(frame["ds"] >= stamps[360]) & (frame["ds"] < stamps[480])]["y"].mean()
 
     assert float(scaler.mean.mean()) == pytest.approx(wanted, rel=0.1)
+
+
+def test_what_is_no_reading_or_loses_its_digits_is_said_before_training():
+    frame = readings(pd.date_range("2024-01-01", periods=600, freq="h"), 4).astype({"y": float})
+    node = frame["unique_id"]
+    frame.loc[frame.index[:600:50], "y"] = -9999.0
+    frame.loc[node == "s1", "y"] += 1e9
+    frame.loc[node == "s2", "y"] = 7.0
+    period = FrameStream(frame)[0]
+    said = before_training(period, Split.by_fraction(period.num_steps, (0.6, 0.2)))
+
+    assert said[0].startswith("1 node with 12 readings of -9999, which often stands for a missing")
+    assert said[1] == "1 node with one constant reading: s2"
+    assert said[2].startswith("1 node whose readings differ by less than single precision can tell")
+    assert said[2].endswith(": s1")
+    assert len(said) == 3

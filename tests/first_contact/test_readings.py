@@ -434,3 +434,10 @@ def test_steps_that_no_clock_change_keeps_follow_a_fixed_offset(tmp_path, check)
 
     assert (status, "steps of 6 h keep no place" in text) == (0, True)
     assert open_stream(path)[0].calendar.steps_per_day == 4
+
+
+@pytest.mark.parametrize("hours", ["25:00-26:00", "05:70-22:00", "05:00-05:00", "5-22", "night"])
+def test_hours_that_no_clock_shows_are_refused(tmp_path, check, hours):
+    path = save(readings(HOURS[:200]), tmp_path / "x.csv")
+
+    assert f"hours is '{hours}'. Give auto, all, or a span" in check(path, "--hours", hours)[1]

@@ -1,7 +1,10 @@
 """The routes of the server, in one process."""
 
 import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,18 @@ pytest.importorskip("prometheus_client", reason="needs eac[serve]")
 
 from fastapi.testclient import TestClient
 
+from eac.artifacts.artifact import read_artifact
+from eac.artifacts.kept import current_folder
+from eac.cli.main import main
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
+from eac.data.core.stream import MemoryStream
 from eac.server.app import Settings, create_app
 from eac.server.follow import Follower
 from eac.server.start import open_engine
+from eac.server.watching import Watching
 from eac.serving.predictor import load_run
-from tests.training.test_predictor import long, trained
+from tests.training.test_predictor import HOUR, long, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TOKEN = {"Authorization": "Bearer right"}
@@ -48,7 +58,7 @@ def readings(tmp_path) -> Path:
 
 @pytest.fixture
 def client(run, readings, tmp_path):
-    engine = open_engine(run, state_dir=tmp_path / "state", table=readings)
+    engine = open_engine(run, state_dir=tmp_path / "state", table=readings, watching=Watching())
     settings = Settings(token="right", max_body=20_000, max_rows=50, rate=0)
     with TestClient(create_app(engine, settings), raise_server_exceptions=False) as client:
         client.engine = engine
@@ -198,15 +208,69 @@ def test_artifacts_are_activated_and_rolled_back_and_numbers_are_never_used_twic
     assert client.post("/admin/artifacts/none:activate", headers=TOKEN).status_code == 404
 
 
-def test_a_new_artifact_of_the_run_is_followed(client, monkeypatch):
-    number = client.engine.generation.name.number
-    Follower(client.engine).look()
-    assert client.engine.generation.name.number == number
-    with monkeypatch.context() as earlier:
-        earlier.setattr("eac.server.follow.artifact_ids", lambda run_dir: {})
-        follower = Follower(client.engine)
+def test_the_artifact_in_use_of_the_run_is_followed(client, run):
+    follower, number = Follower(client.engine), client.engine.generation.name.number
     follower.look()
-    assert client.engine.generation.name.number > number
+    assert client.engine.generation.name.number == number
+    ids = [a["id"] for a in client.get("/admin/artifacts", headers=TOKEN).json()["artifacts"]]
+    assert main(["artifacts", "rollback", str(run)]) == 0
+    follower.look()
+    assert client.engine.generation.name.artifact == ids[1]
+    assert main(["artifacts", "use", str(run), "newest"]) == 0
+    follower.look()
+    assert client.get("/forecast").json()["generation"]["artifact"] == ids[2]
+
+
+def test_what_is_activated_is_what_predict_uses(client, run):
+    ids = [a["id"] for a in client.get("/admin/artifacts", headers=TOKEN).json()["artifacts"]]
+    client.post(f"/admin/artifacts/{ids[0]}:activate", headers=TOKEN)
+    assert read_artifact(current_folder(run)).id == ids[0]
+    client.post(f"/admin/artifacts/{ids[2]}:activate", headers=TOKEN)
+    assert not (run / "CURRENT").exists()
+
+
+def test_readings_of_a_masked_sensor_are_not_used(client, run):
+    engine = client.engine
+    assert engine.watcher is not None
+    before = {f["unique_id"]: f for f in client.get("/forecast").json()["forecasts"]}
+    engine.watcher._watched.masked["e"] = engine.board.now - 5
+    engine.watcher._watched.marked["e"] = "stuck"
+    engine.refresh(engine.generation)
+    frame = long(build()[1], 2, 120)
+    gone = (frame["unique_id"] == "e") & (frame["ds"] > frame["ds"].max() - pd.Timedelta("6h"))
+    expected = load_run(run).predict(frame[~gone])
+    for given in client.get("/forecast").json()["forecasts"]:
+        mine = expected[expected["unique_id"] == given["unique_id"]]["y_hat"]
+        np.testing.assert_allclose(given["y_hat"], mine, rtol=1e-3)
+        assert (given["note"] == "stuck") == (given["unique_id"] == "e")
+    shown = {s["unique_id"]: (s["event"], s["masked"]) for s in client.get("/sensors").json()}
+    assert shown["e"] == ("stuck", True)
+    assert client.post("/admin/sensors/e:unmask", headers=TOKEN).status_code == 200
+    assert client.post("/admin/sensors/e:unmask", headers=TOKEN).status_code == 404
+    now = before["e"]["y_hat"]
+    wait_for(
+        client, lambda: client.get("/forecast?sensors=e").json()["forecasts"][0]["y_hat"] == now
+    )
+
+
+def test_requests_are_open_until_somebody_says_they_are_done(client):
+    engine = client.engine
+    engine.watcher.requests.add("ask", "unit change", "odd", ds=None, unique_id="e")
+    (asked,) = client.get("/requests").json()
+    assert (asked["action"], asked["unique_id"]) == ("ask", "e")
+    assert client.post("/admin/requests/1:done", headers=TOKEN).status_code == 200
+    assert client.post("/admin/requests/1:done", headers=TOKEN).status_code == 404
+    assert client.get("/requests").json() == []
+
+
+def test_a_thousand_new_sensors_are_one_request(client, run):
+    ds = rows(run, 120)[0]["ds"]
+    for first in range(0, 200, 50):
+        given = [{"unique_id": f"n{first + i}", "ds": ds, "y": 1.0} for i in range(50)]
+        assert client.post("/observe", json={"readings": given}).status_code == 200
+    (asked,) = client.get("/requests").json()
+    assert asked["detail"] == "50 sensors were never seen before, such as n0"
+    assert len(client.get("/events").json()) == 200
 
 
 def test_a_new_sensor_is_an_event_and_is_forecast_once_it_has_a_window(client, run):
@@ -258,3 +322,28 @@ def test_bounds_learn_while_the_server_runs(client, run):
         given = client.get("/forecast?level=90").json()["forecasts"][0]
         width.append(given["y_hat-hi-90"][0] - given["y_hat-lo-90"][0])
     assert width[-1] > 2 * width[0]
+
+
+def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
+    zone, start = ZoneInfo("Europe/Oslo"), datetime(2024, 1, 1)
+    model, data = build()
+    periods = [
+        replace(p, calendar=Calendar.from_timestamps(start.replace(tzinfo=zone), HOUR))
+        for p in list(data.stream)[:1]
+    ]
+    trained(tmp_path / "run", model, PeriodData(MemoryStream(periods, name="zoned"), seed=7))
+    engine = open_engine(tmp_path / "run")
+    with TestClient(create_app(engine)) as client:
+        given = [
+            {"unique_id": "a", "ds": f"2024-07-0{1 + hour // 24}T{hour % 24:02}:00:00Z", "y": 50.0}
+            for hour in range(26)
+        ]
+        assert client.post("/observe", json={"readings": given}).status_code == 200
+        wait_for(client, lambda: client.get("/readyz").status_code == 200)
+        answer = client.get("/forecast?sensors=a").json()
+        assert answer["issued"] == "2024-07-02T03:00:00+02:00"
+        assert answer["forecasts"][0]["ds"][0] == "2024-07-02T04:00:00+02:00"
+        naive = {"readings": [given[0] | {"ds": "2024-07-02T05:00:00"}]}
+        assert "has no time zone" in client.post("/observe", json=naive).json()["detail"]
+        problem = client.get("/events").json()
+        assert problem == []

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -94,3 +95,14 @@ def test_a_reading_far_ahead_does_not_push_everything_off():
     board.check(7)
     with pytest.raises(StreamError, match="3 steps after the last reading"):
         board.check(8)
+
+
+def test_steps_follow_the_clock_of_a_zone_through_its_changes():
+    zone = ZoneInfo("Europe/Oslo")
+    board = Board(HOUR, 100, zone=zone)
+    before, after = board.step_of("2024-03-31T01:00:00+01:00"), board.step_of("2024-03-31T01:00Z")
+    assert after - before == 2  # 03:00 on the wall; 02:00 was left out
+    assert board.step_of("2024-07-01T10:00:00Z") == Board(HOUR, 3).step_of("2024-07-01T12:00:00")
+    assert board.time_of(after).isoformat() == "2024-03-31T03:00:00+02:00"
+    with pytest.raises(StreamError, match=r"no time zone.*such as 2024-01-01T10:00:00\+01:00"):
+        board.step_of("2024-01-01T10:00:00")

@@ -24,7 +24,7 @@ def make(run_dir, strategy, rate, **settings):
     torch.manual_seed(3)
     optimizer = partial(torch.optim.SGD if rate > 1e9 else torch.optim.AdamW, lr=rate)
     model = Forecaster(STGNN(hidden=4), strategy, optimizer=optimizer)
-    data = PeriodData(tiny_stream(("abcd", "abcde")), seed=3, batch_size=16, **settings)
+    data = PeriodData(tiny_stream(("abcd", "abcde")), seed=3, **{"batch_size": 16, **settings})
     trainer = DefaultTrainer(max_epochs=2)
     return StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer)
 
@@ -57,6 +57,12 @@ def test_a_loss_that_stays_a_number_names_batch_node_and_rate_too(tmp_path):
     with pytest.raises(DivergedError, match=said):
         make(tmp_path, OnlineAll(), 100.0).run()
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_validation_that_is_no_number_is_a_divergence(tmp_path):
+    one_batch = make(tmp_path, OnlineAll(), 1e30, batch_size=10_000)  # whose loss is a number
+    with pytest.raises(DivergedError, match=r"best validation error is inf, .* of 1e\+30"):
+        one_batch.run()
 
 
 def test_a_later_period_that_diverges_keeps_those_before_and_the_advice_works(tmp_path):

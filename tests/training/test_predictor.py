@@ -83,6 +83,13 @@ def recent() -> pd.DataFrame:
     return long(build()[1], 2, 150)
 
 
+def test_a_model_that_was_just_trained_can_forecast(tmp_path, recent):
+    model, data = build()
+    trained(tmp_path, model, data)
+    y_hat = load_run(tmp_path, model).predict(recent)["y_hat"]
+    assert y_hat.equals(load_run(tmp_path, build()[0]).predict(recent)["y_hat"])
+
+
 def of(forecasts: pd.DataFrame, node: str) -> pd.DataFrame:
     return forecasts[forecasts["unique_id"] == node].set_index("ds")
 

@@ -165,7 +165,9 @@ def make_parser() -> argparse.ArgumentParser:
     written.add_argument("--output", required=True, metavar="FOLDER", help="does not exist yet")
     taken = verb("import", "takes an exported one into a run of the same base")
     taken.add_argument("source", metavar="FOLDER", help="what export wrote")
-    taken.add_argument("--trust", nargs="+", default=[], metavar="MODULE", help="classes to load")
+    taken.add_argument(
+        "--trust", action="append", default=[], metavar="MODULE", help="classes to load"
+    )
     chosen = verb("use", "forecasts with this one from now on")
     chosen.add_argument("artifact", metavar="ID", help="or newest: follow the run")
     verb("rollback", "forecasts with the one before the one in use")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from eac.cli.command_parsers import command_parser
 from eac.errors import ConfigError, RunError
+from eac.plain import one_line
 
 EXAMPLE = """\
 example:
@@ -28,9 +29,12 @@ def main(argv: Sequence[str]) -> int:
     from eac.backtest.walk import Walk
     from eac.cli.stream_cli import StreamCLI
     from eac.files import write_frame
+    from eac.monitoring.policy import Policy
 
     cli = StreamCLI(["-c", str(run_dir / "config.yaml"), "--run.dir", str(run_dir)], run=False)
-    walk = Walk(run_dir, cli.model, cli.datamodule, _delay(arguments.delay), arguments.level)
+    policy = Policy.parse(arguments.policy) if arguments.refit == "monitor" else None
+    delay = _delay(arguments.delay)
+    walk = Walk(run_dir, cli.model, cli.datamodule, delay, arguments.level, policy)
     frames = list(walk.frames())
     if not frames:
         raise RunError(f"{run_dir} has no finished period yet.")
@@ -38,6 +42,9 @@ def main(argv: Sequence[str]) -> int:
     write_frame(output, whole, index=False)
     error = (whole["y"] - whole["y_hat"]).abs().groupby(whole["period"], sort=False).mean()
     print(f"wrote {output}: {len(whole)} forecasts, MAE {error.mean():.3f} (mean over periods)")
+    if policy is not None:
+        used = whole["model"].drop_duplicates().tolist()
+        print(one_line(f"models that the monitor asked for: {', '.join(used)}"))
     return 0
 
 
@@ -60,5 +67,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("run_dir", metavar="RUN", help="directory of a run; its stream is read again")
     add("--output", required=True, metavar="FILE", help="receives the table: .parquet or .csv")
     add("--delay", default="0", help="time from a reading to its arrival, such as 2h (default: 0)")
+    add(
+        "--refit",
+        choices=["period", "monitor"],
+        default="period",
+        help="which models are used: of every period (default), or when a monitor asks for one",
+    )
+    add("--policy", nargs="*", default=[], metavar="KIND=ACTION", help="of that monitor")
     add("--level", type=int, nargs="+", default=(), metavar="PERCENT", help="add intervals")
     return parser

@@ -53,5 +53,5 @@ def make_parser() -> argparse.ArgumentParser:
     add("--format", required=True, choices=["torch", "onnx"], help="torch.export, or ONNX")
     add("--output", required=True, metavar="FOLDER", help="does not exist yet")
     add("--period", help="period or artifact to export (default: the one in use)")
-    add("--trust", nargs="+", default=[], metavar="MODULE", help="your own classes to load")
+    add("--trust", action="append", default=[], metavar="MODULE", help="your own classes to load")
     return parser

@@ -23,9 +23,9 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.files import write_frame
     from eac.monitoring.policy import Policy
-    from eac.serving.events import find_events
+    from eac.serving.events import find_events, find_forecast_events, in_order
 
-    policy = Policy.of(dict(_pair(text) for text in arguments.policy))
+    policy = Policy.parse(arguments.policy)
     events = find_events(
         Path(arguments.run_dir),
         Path(arguments.input),
@@ -33,18 +33,17 @@ def main(argv: Sequence[str]) -> int:
         alarms=arguments.alarms,
         policy=policy,
     )
+    if arguments.forecasts is not None:
+        backtest = Path(arguments.forecasts)
+        more = find_forecast_events(
+            Path(arguments.run_dir), backtest, alarms=arguments.alarms, policy=policy
+        )
+        events = in_order(events, more)
     write_frame(output, events, index=False)
     counts = events["kind"].value_counts()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
     print(f"wrote {output}: {len(events)} events ({said})")
     return 0
-
-
-def _pair(text: str) -> tuple[str, str]:
-    kind, _, action = text.partition("=")
-    if not action:
-        raise ConfigError(f"--policy {text!r}: give KIND=ACTION, such as stuck=ask.")
-    return kind, action
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -58,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run: its sensors and its step")
     add("--input", required=True, metavar="FILE", help="readings: .csv or .parquet")
+    add("--forecasts", metavar="FILE", help="what eac backtest --level 90 wrote: do they hold?")
     add("--output", required=True, metavar="FILE", help="receives events: .csv or .parquet")
     add("--reference", type=int, default=4, metavar="WEEKS", help="first weeks (default: 4)")
     add(

@@ -13,6 +13,7 @@ from eac.cli.reading_flags import with_own_stream
 from eac.cli.resumed import checked
 from eac.cli.run_arguments import expand
 from eac.cli.stream_cli import StreamCLI
+from eac.plain import plain
 from eac.records.folders import done_folders
 from eac.rundir.interruption import Interrupted, interruptible
 from eac.rundir.lock import only_writer
@@ -22,13 +23,23 @@ from eac.training.runner import StreamRunner
 from eac.training.watch import watch
 
 
+class _Plain(logging.Formatter):
+    """Writes out what a terminal would obey in the names of a stream."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, harmless."""
+        return plain(super().format(record))
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the stream that the arguments describe.
 
     Returns:
         0 when every period asked for is done, 143 after SIGTERM and 130 after Ctrl-C.
     """
-    logging.basicConfig(format="%(message)s", handlers=[_ToStandardError()])
+    handler = _ToStandardError()
+    handler.setFormatter(_Plain("%(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("eac").setLevel(logging.INFO if is_first() else logging.WARNING)
     with interruptible():
         cli = StreamCLI(expand(checked(with_own_stream(argv))), run=False)

@@ -31,9 +31,11 @@ def main(argv: Sequence[str]) -> int:
     import torch
     import uvicorn
 
+    from eac.monitoring.policy import Policy
     from eac.server.app import Settings, create_app
     from eac.server.follow import Follower
     from eac.server.start import open_engine
+    from eac.server.watching import Watching
 
     torch.set_num_threads(max(1, arguments.threads))
     engine = open_engine(
@@ -41,6 +43,9 @@ def main(argv: Sequence[str]) -> int:
         state_dir=None if arguments.state is None else Path(arguments.state),
         days=arguments.history,
         table=None if arguments.input is None else Path(arguments.input),
+        watching=None
+        if arguments.no_monitor
+        else Watching(Policy.parse(arguments.policy), arguments.alarms),
         trust=arguments.trust,
     )
     settings = Settings(
@@ -50,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     follower = Follower(engine) if arguments.follow else None
     if follower is not None:
         follower.start()
-    engine.refresh(engine.generation)
+    engine.prepare()
     gc.collect()
     gc.freeze()  # a walk through all that was loaded would hold every request for half a second
     print(f"serving {arguments.run_dir} on http://{arguments.host}:{arguments.port}", flush=True)
@@ -90,6 +95,11 @@ def make_parser() -> argparse.ArgumentParser:
     add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
     add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
+    add(
+        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
+    )
+    add("--alarms", type=float, default=0.125, metavar="N", help="false alarms in a week (0.125)")
+    add("--no-monitor", action="store_true", help="do not look for events in readings")
     add(
         "--trust",
         action="append",

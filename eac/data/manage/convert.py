@@ -104,7 +104,13 @@ def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
         path = place / files.MAPPED_SERIES
         period = stream.load_mapped(index, path) if isinstance(stream, TableStream) else None
         if period is None or not period.mapped:
-            period = with_closed(period or stream.load(index))
+            period = period or stream.load(index)
+            if period.calendar.hours is not None:
+                raise StreamError(
+                    f"period {name!r} has steps only from {period.calendar.hours.in_words()}, "
+                    "which a mapped series does not know. Convert to table, or read all slots "
+                    "with --hours all."
+                )
             parts = (part.numpy() for _, part in pieces(period.series))
             write_series(path, period.num_steps, period.num_nodes, parts)
         clocks.append(period.calendar)

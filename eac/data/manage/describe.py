@@ -12,7 +12,7 @@ from eac.data.core.period import NodeChange, Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream, node_changes
 from eac.data.core.windows import Split, window_starts
-from eac.data.manage.suspicious import clock_notes, named, suspicious_values
+from eac.data.manage.suspicious import CONSTANT, clock_notes, named, suspicious_values
 from eac.typing import NodeSeries, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -232,7 +232,7 @@ def _overlap(before: Period | None, period: Period) -> tuple[str, ...]:
 
 def _suspicious(period: Period, found: Survey) -> Iterator[str]:
     yield from named(period, found.silent, "without any reading")
-    yield from named(period, found.constant, "with one constant reading")
+    yield from named(period, found.constant, CONSTANT)
     if period.calendar.cycles[1] != "week":
         return
     gaps, week = found.gap.masked_fill(found.silent, 0), period.calendar.steps_per_week

@@ -10,6 +10,7 @@ from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
 from eac.data.core.pieces import count_readings, pieces
 from eac.data.core.windows import Split
+from eac.data.manage.extremes import coarse, extremes
 from eac.data.parsing.hours import said_of
 
 FILL_VALUES = (
@@ -17,6 +18,11 @@ FILL_VALUES = (
     *(65535.0, 32767.0, -32768.0, -32767.0, 1e20, -1e20, 9.969209968386869e36, -3.4e38),
 )
 """Values that files hold in place of missing readings; the last but one is NetCDF's."""
+CONSTANT = "with one constant reading"
+COARSE = (
+    "whose readings differ by less than single precision can tell of numbers of their size "
+    "(subtract a constant)"
+)
 STUCK_SHARE = 0.3
 FEW_NEGATIVE = 0.05
 JUMP = 5.0
@@ -52,6 +58,7 @@ def suspicious_values(
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    yield from named(period, coarse(low, high), COARSE)
     yield from _rarely_read(period)
     yield from unread_slots(period)
 
@@ -71,6 +78,10 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
         training & ~silent,
         "without a reading in the training part, scaled by what is known",
     )
+    low, high = extremes(period)
+    said += _fill_values(period, torch.cat([low, high]))
+    said += named(period, low == high, CONSTANT)
+    said += named(period, coarse(low, high), COARSE)
     return tuple(said)
 
 

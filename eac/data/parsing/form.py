@@ -14,7 +14,8 @@ from eac.errors import StreamError
 
 GIB = 1 << 30
 AUTO, ALL = "auto", "all"
-_HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+_HOURS = re.compile(r"(\d{1,2}):([0-5]\d)\s*-\s*(\d{1,2}):([0-5]\d)")
+_DAY = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Form:
     max_nodes: int = 100_000
 
     def __post_init__(self):
-        if self.hours not in (AUTO, ALL) and _HOURS.fullmatch(self.hours) is None:
+        if self.hours not in (AUTO, ALL) and not _is_span(self.span):
             raise StreamError(
                 f"hours is {self.hours!r}. Give auto, all, or a span such as 05:00-22:00."
             )
@@ -150,6 +151,11 @@ COLUMN_KEYS = ("id_col", "time_col", "target_col")
 _TEXT = (*COLUMN_KEYS, "date_format", "time_zone", "frequency", "hours", "decimal", "sheet")
 _WHOLE = ("steps_per_day", "days_per_week", "max_nodes")
 _NUMBER = ("max_empty", "memory_gib")
+
+
+def _is_span(span: tuple[int, int] | None) -> bool:
+    """True for two different times of a day, the second of which may be midnight."""
+    return span is not None and span[0] != span[1] and span[0] < _DAY and span[1] <= _DAY
 
 
 def in_gib(size: float) -> str:

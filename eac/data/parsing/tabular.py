@@ -161,6 +161,8 @@ def _require(path: Path, what: str) -> None:
         raise StreamError(f"{what}: {path} is a folder, not a table. Give the file, or rename it.")
     if path.is_symlink() and not path.exists():
         raise StreamError(f"{what}: {path} points to {path.readlink()}, which is not there.")
+    if path.exists() and not path.is_file():
+        raise StreamError(f"{what}: {path} is no ordinary file. Write what it gives to a file.")
     require_file(path, what)
 
 

@@ -89,6 +89,8 @@ def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
     """Writes what ``read_stamps`` reads."""
     if calendar.start is None or calendar.step is None:
         raise StreamError(f"{what} has no time stamps, which a mapped series needs. Keep npz.")
+    if calendar.months:
+        raise StreamError(f"{what} has steps of months. Convert to table.")
     frequency = frequency_text(calendar.step, calendar.months)
     start = str(calendar.start.replace(tzinfo=None))
     text = yaml.safe_dump({"start": start, "frequency": frequency})

@@ -54,6 +54,8 @@ def _open(path: Path, form: Form | None) -> GraphStream:
     if not path.exists():
         broken = f" It points to {path.readlink()}." if path.is_symlink() else ""
         raise StreamError(f"{path} does not exist.{broken} {LAYOUTS}")
+    if not path.is_file() and not path.is_dir():
+        raise StreamError(f"{path} is no ordinary file. Write what it gives to a file. {LAYOUTS}")
     if (path / SERIES_FOLDER).is_dir():
         return NpzStream(path, form)
     if _holds_periods(path):

@@ -28,7 +28,8 @@ function list() {
     const row = document.createElement("li");
     row.id = "sensor-" + i;
     row.role = "option";
-    row.textContent = sensor.unique_id + (sensor.silent_steps > 0 ? " (silent for " + sensor.silent_steps + ")" : "");
+    const said = [sensor.silent_steps > 0 && "silent for " + sensor.silent_steps, sensor.event, sensor.masked && "masked"].filter(Boolean);
+    row.textContent = sensor.unique_id + (said.length ? " (" + said.join(", ") + ")" : "");
     row.setAttribute("aria-selected", sensor.unique_id === chosen);
     if (sensor.unique_id === chosen) byId("sensors").setAttribute("aria-activedescendant", row.id);
     row.addEventListener("click", () => choose(sensor.unique_id));
@@ -46,7 +47,7 @@ function map() {
   const dots = placed.map((s) => {
     const x = 12 + 376 * (s.position[0] - left) / (right - left || 1);
     const y = 288 - 276 * (s.position[1] - low) / (high - low || 1);
-    const kind = "dot" + (s.silent_steps > 0 ? " silent" : "") + (s.unique_id === chosen ? " chosen" : "");
+    const kind = "dot" + (s.silent_steps > 0 || s.event ? " silent" : "") + (s.unique_id === chosen ? " chosen" : "");
     const dot = element("circle", { cx: x, cy: y, r: s.unique_id === chosen ? 7 : 4, class: kind });
     dot.append(element("title", {}, s.unique_id));
     dot.addEventListener("click", () => choose(s.unique_id));
@@ -68,7 +69,7 @@ async function fan() {
   if (!chosen) return;
   const name = encodeURIComponent(chosen);
   const wide = await get("forecast?sensors=" + name + "&level=80,95").catch(() => get("forecast?sensors=" + name));
-  const key = JSON.stringify([chosen, wide.issued, wide.generation.number]);
+  const key = JSON.stringify([chosen, wide.issued, wide.generation.number, wide.forecasts[0].note]);
   if (key === drawn) return;
   const past = await get("readings?sensor=" + name + "&last=" + BEFORE);
   const f = wide.forecasts[0], ahead = f.y_hat.length, total = past.y.length + ahead;
@@ -108,6 +109,13 @@ async function look() {
       byId("events").prepend(row);
       lastEvent = event.number;
     }
+    const asked = (await get("requests")).map((request) => {
+      const row = document.createElement("li");
+      row.textContent = [request.ds, request.action, request.unique_id, request.detail, request.advice].filter(Boolean).join(" · ");
+      return row;
+    });
+    byId("requests").replaceChildren(...asked);
+    byId("asked").toggleAttribute("hidden", !asked.length);
   } catch (error) {
     fail(error);
   }

@@ -29,7 +29,7 @@ from eac.records.newcomers import AFTER, BEFORE, SPANS, BySpan, Newcomers
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Booster, Boosters, boosted
 from eac.training.results.report_data import undisturbed
-from eac.training.strangers import point_at
+from eac.training.strangers import welcome
 from eac.typing import NodeIndex
 
 NODE_WINDOWS = 1 << 19
@@ -186,12 +186,15 @@ def _before_training(model: Forecaster, previous: PeriodData, arrival: Arrival) 
     The scale is fitted anew whenever twice as many steps are known, with what is known then.
     """
     data, errors, needs = arrival.data, arrival.errors(), model.backbone.needs
+    before = previous.period.node_ids
+    known_before = set(before)
     with undisturbed(model):
-        point_at(model, previous.period.node_ids, data.period.node_ids)
+        welcome(model, before, [node for node in data.period.node_ids if node not in known_before])
+        model.select_nodes(data.period.node_ids)
         for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
             tensors = _as_known(previous.prepared(needs), arrival, known, int(starts[-1]), needs)
             _count(errors, model, tensors.to(model.device), starts, arrival)
-    model.select_nodes(previous.period.node_ids)
+    model.select_nodes(before)
     return errors.by_span()
 
 

@@ -42,6 +42,14 @@ def test_too_short_an_input(predict, hours, words):
     assert not Path("f.csv").exists()
 
 
+@pytest.mark.parametrize("step", ["15min", "2h"])
+def test_readings_of_another_step(predict, step):
+    stamps = pd.date_range("2024-01-01", periods=400, freq=step)
+    said = predict(pd.DataFrame({"unique_id": "a", "ds": stamps, "y": 1.0}))
+    shown = {"15min": "15 min", "2h": "2 h"}[step]
+    assert f"readings come every {shown}, but the run was trained on one every 1 h" in said.sentence
+
+
 def test_forecasts_long_after_the_training_say_so(predict):
     frame = counts()
     late = predict(frame.assign(ds=frame["ds"] + pd.Timedelta(days=243)))
