@@ -1,4 +1,4 @@
-"""Temporary names that say who uses them, so that those of a dead process can be removed."""
+"""Temporary names that say who uses them, and files that end with their process."""
 
 import itertools
 import os
@@ -6,9 +6,15 @@ import platform
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+from numpy import ndarray
+
+from eac.errors import WriteError
 
 ABANDONED = 24 * 3600.0
 """Seconds after which a temporary file of another machine counts as left by a dead process."""
@@ -30,6 +36,36 @@ def temporary_name(target: Path) -> Path:
     """
     end = target.name.encode()[-60:].decode(errors="ignore")
     return target.with_name(f".tmp-{_HOST}-{os.getpid()}-{_TOKEN}-{next(_COUNT)}-{end}")
+
+
+def working_array(shape: tuple[int, ...]) -> ndarray:
+    """Numbers of float32 in a nameless file, which is gone with the array or the process.
+
+    Raises:
+        WriteError: If the folder for temporary files has no room for it.
+
+    Example:
+        >>> working_array((2, 3)).shape
+        (2, 3)
+    """
+    size = max(1, 4 * int(np.prod(shape)))
+    with tempfile.TemporaryFile() as file:
+        try:
+            reserve(file.fileno(), size)
+        except OSError as error:
+            raise WriteError(
+                f"{tempfile.gettempdir()} has no room for {size / 2**30:.1f} GiB of working files "
+                f"({error.strerror}). Set TMPDIR to a folder on a larger disk."
+            ) from error
+        return np.memmap(file, np.float32, "r+", shape=shape)
+
+
+def reserve(file: int, size: int) -> None:
+    """Makes a file this long, where the system can with all its room on the disk."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.truncate(file, size)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,10 +1,11 @@
 """Small changes of the code, one at a time, and whether a test notices each.
 
-    python scripts/mutants.py --count 60 --seed 1 --out docs/mutants.md
+    python scripts/mutants.py --count 60 --seed 1
 
 Each change is made in a copy of the repository, and the tests that import the changed module are
 run on it until the first failure. A change that no test notices is listed as survived; look at it:
-it asks for a test, or it changes nothing that matters. Given again, the command goes on.
+it asks for a test, or it changes nothing that matters; docs/mutants.md says which. Given again, the
+command goes on.
 """
 
 import argparse
@@ -90,7 +91,7 @@ def main() -> int:
     )
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "mutants.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants.md")
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "mutants.json")
     parser.add_argument("--minutes", type=float, default=60, help="stop after, and go on next time")
     arguments = parser.parse_args()
@@ -318,6 +319,7 @@ def _report(fates: list[tuple[Mutant, str]], arguments: argparse.Namespace) -> i
         place, _, change = _said(mutant).partition("  ")
         before, _, after = change.replace("|", "\\|").partition("  ->  ")
         lines.append(f"| {fate} | `{place}` | `{before}` | `{after}` |")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
     print(f"{killed} of {len(fates)} killed ({share:.0%}); wrote {arguments.out}")
     return 0 if share >= 0.85 else 1

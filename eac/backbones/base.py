@@ -11,6 +11,9 @@ from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.described import Described
 
+PART_BYTES = 1 << 21
+"""Of the widest layer, for the windows and nodes that are forecast at once."""
+
 
 class Backbone(Described, nn.Module, ABC):
     """A spatio-temporal network in two halves, between which a strategy may change the features.
@@ -57,6 +60,18 @@ class Backbone(Described, nn.Module, ABC):
 
         Several forecasts of each step stand in a leading axis, which scalers and losses keep.
         """
+
+    @property
+    def widest(self) -> int:
+        """Width of the widest layer: the larger side of every linear map, or of the features."""
+        linear = (part for part in self.modules() if isinstance(part, nn.Linear))
+        sides = (max(part.in_features, part.out_features) for part in linear)
+        return max([self.hidden, *sides])
+
+    @property
+    def at_once(self) -> int:
+        """Windows x nodes that are forecast at once, where a batch may be cut."""
+        return max(1, PART_BYTES // (4 * self.widest))
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The readout: what may be trained again while the rest stays frozen.

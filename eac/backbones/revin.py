@@ -85,7 +85,7 @@ class RevIN(Backbone):
             )
         level = Level.of(batch.inputs, self.least)
         inputs = self._normalised(batch.inputs, batch.graph)
-        self.backbone.start_from(replace(batch, inputs=inputs, scaler=level.after(batch.scaler)))
+        self.backbone.start_from(replace(batch, gathered=inputs, scaler=level.after(batch.scaler)))
 
     def choose_by_validation(self, measure: Callable[[], float]) -> None:
         """Lets the backbone choose."""

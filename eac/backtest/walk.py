@@ -19,7 +19,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
 from eac.training.forecaster import Forecaster
-from eac.training.results.report_data import forecasting_batches, undisturbed
+from eac.training.results.again import forecasting_batches, undisturbed
 from eac.training.strangers import welcome
 
 

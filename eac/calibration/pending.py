@@ -32,11 +32,13 @@ class Pending:
         self._length = self._ahead + late
         self._first = self._length.cumsum(0) - self._length
         total = int(self._length.sum())
-        self._kept = torch.full((total, num_nodes), torch.nan)
+        self._nodes, self._kept = num_nodes, torch.empty(0, num_nodes)  # until one is put
         self._issued = torch.full((total,), -1, dtype=torch.long)
 
     def put(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
         """Keeps a forecast."""
+        if not len(self._kept):
+            self._kept = torch.full((len(self._issued), self._nodes), torch.nan)
         slots = self._first + issued % self._length
         self._kept[slots] = y_hat.T.to(self._kept)
         self._issued[slots] = issued
@@ -46,6 +48,8 @@ class Pending:
         wanted = target - self._ahead
         slots = self._first + wanted % self._length
         found = self._issued[slots] == wanted
+        if not len(self._kept):
+            return torch.full((len(slots), self._nodes), torch.nan), torch.full_like(wanted, -1)
         kept = self._kept[slots]
         if not found.all():
             kept = torch.where(found[:, None], kept, torch.nan)

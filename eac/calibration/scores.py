@@ -11,6 +11,7 @@ from eac.records.intervals import AgeGroup, ByLevel, Course, Intervals
 
 MONTH_DAYS = 30
 NEAR_POINTS = 5.0
+NODES_AT_ONCE = 2048
 
 
 class IntervalScores:
@@ -53,6 +54,22 @@ class IntervalScores:
         high: Float[Tensor, "node horizon level"],
     ) -> None:
         """Adds the forecast of one step; ``y`` is NaN where there is no reading."""
+        if self._forecasts % self._steps_per_day == 0:
+            self._days.append((torch.zeros_like(self._step[:, 0]), torch.zeros_like(self._crps)))
+        for first in range(0, len(y), NODES_AT_ONCE):
+            some = slice(first, first + NODES_AT_ONCE)
+            self._add(some, y[some], y_hat[some], low[some], high[some])
+        self._forecasts += 1
+
+    def _add(
+        self,
+        nodes: slice,
+        y: Float[Tensor, "node horizon"],
+        y_hat: Float[Tensor, "node horizon"],
+        low: Float[Tensor, "node horizon level"],
+        high: Float[Tensor, "node horizon level"],
+    ) -> None:
+        """Adds the forecast of some nodes, few enough to stay in the cache."""
         known = y.isfinite() & y_hat.isfinite()
         count = known.double()
         y = torch.where(known, y, 0.0)[..., None]
@@ -62,20 +79,17 @@ class IntervalScores:
         missed = torch.where(known[..., None], below + above, 0.0)
         winkler = width + 2 / self._alpha * missed
         hits = inside.double()
-        self._node += torch.stack([hits.sum(1), width.sum(1), winkler.sum(1)])
-        self._node_count += count.sum(1)
+        self._node[:, nodes] += torch.stack([hits.sum(1), width.sum(1), winkler.sum(1)])
+        self._node_count[nodes] += count.sum(1)
         self._step += torch.stack([hits.sum(0), width.sum(0)])
         self._step_count += count.sum(0)
         if self._forecasts < MONTH_DAYS * self._steps_per_day:
-            self._month += hits.sum(1)
-            self._month_count += count.sum(1)
-        if self._forecasts % self._steps_per_day == 0:
-            self._days.append((torch.zeros_like(self._step[:, 0]), torch.zeros_like(self._crps)))
+            self._month[nodes] += hits.sum(1)
+            self._month_count[nodes] += count.sum(1)
         sums, counted = self._days[-1]
         sums += torch.stack([hits.sum((0, 1)), width.double().sum((0, 1))])
         counted += count.sum()
         self._crps += self._crps_of(y[..., 0], y_hat, low, high, known)
-        self._forecasts += 1
 
     def by_level(self, what: str, nodes: Bool[Tensor, " node"] | None = None) -> ByLevel:
         """Percent of ``coverage``, ``width`` or ``winkler`` score of some of the nodes."""

@@ -97,6 +97,12 @@ class StreamCLI(LightningCLI):
         parser.link_arguments("metrics.null_value", "data.null_value")
         parser.link_arguments("data.window", "model.backbone.init_args.window")
         parser.link_arguments("data.horizon", "model.backbone.init_args.horizon")
+        for action in parser._actions:
+            linked = getattr(action, "target", None) or ("", None)
+            for one in (action, linked[1]):
+                if getattr(one, "dest", "") in ("stream", "data.stream"):
+                    # the file of a stream is a table; jsonargparse would read it as settings first
+                    vars(one)["_enable_path"] = False
         if not self._one_period:
             _add_run_arguments(parser)
             _add_period_arguments(parser)

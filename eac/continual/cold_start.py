@@ -8,10 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.described import Described
 from eac.errors import ConfigError
 from eac.typing import NodeIndex
+
+PAIRS_AT_ONCE = 1 << 22
+"""Pairs of a new and a known node that are compared at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,12 +153,15 @@ class AlikeStart(ColdStart):
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """Weighted means of the rows of the nodes most alike."""
         readings = first_week(arrival.view)
-        likeness = correlation(readings[:, arrival.new], readings[:, arrival.old], self.min_shared)
-        count = min(self.count, len(arrival.old))
-        weight, chosen = likeness.nan_to_num(0.0).clamp_min(0).topk(count, dim=1)
-        total = weight.sum(1, keepdim=True)
-        mean = (weight[:, :, None] * arrival.learned[chosen]).sum(1) / total.clamp_min(1e-12)
-        return FirstRows(torch.where(total > 0, mean, _mean_row(arrival)))
+        old, count = readings[:, arrival.old], min(self.count, len(arrival.old))
+        rows = []
+        for new in arrival.new.split(max(1, PAIRS_AT_ONCE // len(arrival.old))):
+            likeness = correlation(readings[:, new], old, self.min_shared)
+            weight, chosen = likeness.nan_to_num(0.0).clamp_min(0).topk(count, dim=1)
+            total = weight.sum(1, keepdim=True)
+            mean = (weight[:, :, None] * arrival.learned[chosen]).sum(1) / total.clamp_min(1e-12)
+            rows.append(torch.where(total > 0, mean, _mean_row(arrival)))
+        return FirstRows(torch.cat(rows))
 
 
 class MeasuredStart(ColdStart):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch
-from eac.data.batches.spread import Spread
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.spread import Drawn, Spread
+from eac.data.batches.view import PeriodView
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
 
@@ -98,7 +98,7 @@ def batches(
     starts: Int[Tensor, " window"],
     *,
     size: int = CHUNK,
-    some: Spread | None = None,
+    some: Spread | Drawn | None = None,
 ) -> Iterator[Batch]:
     """The windows at ``starts`` in order of time, on the device of the backbone.
 

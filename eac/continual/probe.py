@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
 from eac.data.batches.batch import Batch
-from eac.data.batches.spread import spread
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.spread import Drawn, spread
+from eac.data.batches.view import PeriodView
 from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE
@@ -24,8 +24,8 @@ State = dict[str, Tensor]
 Judged = Callable[[Tensor, Tensor], Tensor]
 AS_THEY_ARE: Judged = MSE().judged
 
-MEASURED_AT_ONCE = 1 << 16
-"""Windows x nodes in a batch of a measurement on some of the nodes."""
+WINDOWS_DRAWN = 32
+"""Windows of a probe's batch whose nodes are drawn."""
 
 
 def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -57,6 +57,8 @@ class TrainingSettings:
         judged: Makes of forecasts and targets those forecasts whose MAE a validation counts.
         by_node: A window may hold some of the nodes alone; what would be measured on too many is
             then measured on some.
+        node_windows: Windows x nodes of a batch, where a window may hold some of the nodes; a probe
+            of a network with more nodes draws as many.
 
     Example:
         >>> TrainingSettings(batch_size=32).null_value is None
@@ -69,6 +71,7 @@ class TrainingSettings:
     null_value: float | None = None
     judged: Judged = AS_THEY_ARE
     by_node: bool = False
+    node_windows: int | None = None
 
 
 class Trial(nn.Module, ABC):
@@ -124,13 +127,15 @@ def probe(
     """
     starts, size = training_starts(view), training.batch_size
     steps = budget.num_steps(len(starts), size)
+    some = _drawn(view, training, seed)
+    size = size if some is None else WINDOWS_DRAWN
     order = _shuffled(starts, steps * size, seed)
     optimizer = training.optimizer([p for p in trial.parameters() if p.requires_grad])
     mean, first = state_of(trial), steps // 2
     with torch.random.fork_rng():
         torch.manual_seed(seed % 2**63)
         trial.train()
-        for step, batch in enumerate(batches(view, trial.backbone, order, size=size)):
+        for step, batch in enumerate(batches(view, trial.backbone, order, size=size, some=some)):
             _step(trial, batch, training, optimizer)
             if step >= first:
                 mean = between(mean, state_of(trial), 1 / (step - first + 1))
@@ -156,12 +161,12 @@ def mean_error(
     tensors, settings = view.tensors, training or TrainingSettings()
     by_node, judged = settings.by_node, settings.judged
     some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
-    size = CHUNK if some is None else max(1, MEASURED_AT_ONCE // some.per_window)
+    size = CHUNK if some is None else some.at_once
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
     with evaluating(trial):
         for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
-            errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.inputs.nodes)
+            errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.nodes)
     return float(errors.mae(nodes))
 
 
@@ -233,6 +238,15 @@ def _step(trial: Trial, batch: Batch, training: TrainingSettings, optimizer: Opt
     penalty = trial.penalty()
     (loss if penalty is None else loss + penalty).backward()
     optimizer.step()
+
+
+def _drawn(view: PeriodView, training: TrainingSettings, seed: int) -> Drawn | None:
+    """What draws the nodes of each window; None where one of all holds no more than a batch."""
+    count, most = view.period.num_nodes, training.node_windows
+    if most is None or count <= most:
+        return None
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    return Drawn(count, max(1, most // WINDOWS_DRAWN), generator)
 
 
 def _shuffled(starts: Int[Tensor, " window"], count: int, seed: int) -> Int[Tensor, " drawn"]:

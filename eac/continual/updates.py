@@ -9,10 +9,14 @@ from torch import Tensor, nn
 
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.probe import TrainingSettings, Trial
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.spread import spread
+from eac.data.batches.view import PeriodView
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import Energy, LowRankUpdate, updates
 from eac.records.update import UpdateRecord
+
+GRADIENT_WINDOWS = 1 << 13
+"""Windows x nodes of a gradient at most, as much as a few steps of training."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,71 @@ class Compression:
             )
 
 
+@dataclass(frozen=True)
+class Expansion:
+    """How many numbers an update may have, and which linear maps get them.
+
+    Ranks are given out one by one, to the map whose gradient's next squared singular value is
+    largest for the numbers that a rank costs it: the first-order gain of a step along it. They
+    stop where they hold ``energy`` of all gradients, so that a period with little to learn has a
+    small update, or where the numbers are used up.
+
+    Attributes:
+        share: Of all parameters of the model, that a later period trains at most: prompts,
+            biases and scales first, ranks with what is left.
+        energy: Share of the sums of squares of all gradients to hold.
+        largest: Rank of a map at most.
+
+    Example:
+        >>> steep = {"a": torch.diag(torch.arange(8.0)), "b": 0.1 * torch.eye(8)}
+        >>> Expansion(energy=0.75).ranks(steep, numbers=100)  # a rank of either costs 16
+        {'a': 3, 'b': 0}
+        >>> Expansion(energy=1.0).ranks(steep, numbers=40)  # too few for a third
+        {'a': 2, 'b': 0}
+    """
+
+    share: float = 0.12
+    energy: float = 0.99
+    largest: int = 32
+
+    def __post_init__(self):
+        if not (0 < self.share <= 1 and 0 < self.energy <= 1 and self.largest >= 1):
+            raise ConfigError(
+                f"Expansion(share={self.share}, energy={self.energy}, largest={self.largest}): "
+                "give shares above 0 and at most 1, and a largest rank of at least 1."
+            )
+
+    def numbers(self, trial: Trial) -> int:
+        """What pairs may take, of a model that has begun the period."""
+        pairs = sum(
+            p.numel() for part, _ in updates(trial.backbone).values() for p in part.parameters()
+        )
+        whole = sum(p.numel() for p in trial.parameters()) - pairs
+        others = [p for p in trial.backbone.parameters() if p.ndim < 2]
+        others += [p for name, p in trial.named_parameters() if not name.startswith("backbone.")]
+        return int(self.share * whole) - sum(
+            p.numel() for p in others if p.requires_grad or p.ndim < 2
+        )
+
+    def ranks(self, gradients: Mapping[str, Tensor], numbers: int) -> dict[str, int]:
+        """The rank of each map, by the gradient of its matrix and the numbers all may take."""
+        found, offers = dict.fromkeys(gradients, 0), []
+        for name, gradient in gradients.items():
+            (rows, columns), cost = gradient.shape, sum(gradient.shape)
+            fitting = min(self.largest, (rows * columns - 1) // cost)
+            squares = torch.linalg.svdvals(gradient.double()).square()[:fitting].tolist()
+            offers += [(square / cost, square, cost, name) for square in squares]
+        wanted = self.energy * sum(float(g.double().square().sum()) for g in gradients.values())
+        for _, square, cost, name in sorted(offers, reverse=True):
+            if wanted > 0 and cost <= numbers:
+                found[name] += 1
+                numbers, wanted = numbers - cost, wanted - square
+        return found
+
+
 def begin_updates(
     backbone: nn.Module,
-    rank: int,
+    rank: int | Mapping[str, int],
     compression: Compression,
     *,
     seed: int,
@@ -64,7 +130,7 @@ def begin_updates(
 
     Args:
         backbone: With updates given.
-        rank: Of the new pair; 0 trains none.
+        rank: Of each new pair, or by the name of the matrix; 0 trains none.
         compression: How the old ones are kept.
         seed: Of the first values, where no directions are given.
         directions: Gradient of each matrix by name, whose main directions the update begins with.
@@ -84,8 +150,9 @@ def begin_updates(
     generator, energy = torch.Generator().manual_seed(seed % 2**63), Energy()
     named = updates(backbone)
     pairs = [*named.values()]
+    ranks = rank if isinstance(rank, Mapping) else dict.fromkeys(named, rank)
     for name, (update, weight) in named.items():
-        update.whole = rank > 0 and not update.fits(rank)
+        update.whole = ranks[name] > 0 and not update.fits(ranks[name])
         if update.whole:
             update.merge(weight)
             update.whole = protect is None
@@ -93,7 +160,7 @@ def begin_updates(
         share, most = compression.energy, compression.max_rank
         energy = energy + update.compress(weight, energy=share, max_rank=most)
         update.hold(0.0 if protect is None else protect)
-        rows = _first_rows(update, rank, generator)
+        rows = _first_rows(update, ranks[name], generator)
         if directions is not None and name in directions:
             rows = _main_rows(update.free(directions[name]), rows)
         update.renew(rows * compression.scale)
@@ -147,7 +214,7 @@ def open_updates(backbone: nn.Module) -> None:
 
 
 def gradients(
-    trial: Trial, view: PeriodView, training: TrainingSettings, *, windows: int = 256
+    trial: Trial, view: PeriodView, training: TrainingSettings, *, windows: int = 128
 ) -> dict[str, Float[Tensor, "row column"]]:
     """Gradient of the training loss by each matrix that can be updated, by its name.
 
@@ -155,7 +222,8 @@ def gradients(
         trial: The model, ready for the period; it stays as it is.
         view: The period.
         training: The loss.
-        windows: Training windows, evenly spread, of all nodes.
+        windows: Training windows, evenly spread; of all nodes, or where a window may hold some,
+            of as many as keep windows x nodes at ``GRADIENT_WINDOWS``.
     """
     names = list(updates(trial.backbone))
     each = list(_gradients_of_batches(trial, view, training, windows))
@@ -163,7 +231,7 @@ def gradients(
 
 
 def remember_inputs(
-    trial: Trial, view: PeriodView, training: TrainingSettings, *, memory: int, windows: int = 256
+    trial: Trial, view: PeriodView, training: TrainingSettings, *, memory: int, windows: int = 128
 ) -> None:
     """Adds to what each update knows of the directions that inputs had, in bounded memory.
 
@@ -172,7 +240,8 @@ def remember_inputs(
         view: The period.
         training: The loss.
         memory: Directions remembered for each matrix.
-        windows: Training windows, evenly spread, of all nodes.
+        windows: Training windows, evenly spread; of all nodes, or where a window may hold some,
+            of as many as keep windows x nodes at ``GRADIENT_WINDOWS``.
     """
     for parts in _gradients_of_batches(trial, view, training, windows):
         found = updates(trial.backbone).values()
@@ -188,7 +257,9 @@ def _gradients_of_batches(
     asked = [weight.requires_grad for weight in weights]
     starts = training_starts(view)
     starts = starts[:: -(-len(starts) // windows)]
-    for batch in batches(view, trial.backbone, starts):
+    by_node, nodes = training.by_node, view.period.num_nodes
+    some = spread(starts, nodes, most=GRADIENT_WINDOWS) if by_node else None
+    for batch in batches(view, trial.backbone, starts, some=some):
         for weight in weights:
             weight.requires_grad_(True)
         with evaluating(trial), torch.enable_grad():

@@ -15,6 +15,7 @@ class UpdateRecord:
         kept_parameters: Numbers of the pairs that earlier periods left.
         energy_kept: Share of the sum of squares of all earlier updates that compression kept;
             1 where there was nothing to compress.
+        rung: What a ladder chose to train, such as ``prompts alone``; empty without a ladder.
 
     Example:
         >>> UpdateRecord(4, 12, 5000, 9000, energy_kept=0.75).energy_lost
@@ -26,6 +27,7 @@ class UpdateRecord:
     parameters: int
     kept_parameters: int
     energy_kept: float
+    rung: str = ""
 
     @property
     def energy_lost(self) -> float:

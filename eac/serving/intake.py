@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from eac.artifacts.saved_data import SavedData
 from eac.data.core.calendar import Calendar, in_words
+from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.parsing import columns
 from eac.data.parsing.form import ALL, Form
@@ -16,6 +19,7 @@ from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import only_open
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.readers.frame import FrameStream
+from eac.data.readers.rows import lay_rows
 from eac.errors import StreamError
 
 INPUT = "input"
@@ -37,6 +41,8 @@ def read_input(
     """
     rules, form = data.clock, form or Form()
     step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
+    if _is_wide(frame):
+        return _read_wide(frame, data, form)
     numbers = pd.api.types.is_numeric_dtype(frame["ds"].dtype) if "ds" in frame else True
     if not numbers and len(frame):
         found = parse_stamps(pd.Index(frame["ds"], name="ds"), INPUT, form)
@@ -53,6 +59,30 @@ def read_input(
     no_edges = pd.DataFrame({name: [] for name in EDGE_COLUMNS})
     stream = FrameStream(frame, no_edges, covariates=covariates, name=INPUT, form=form)
     return only_open(stream[0], None if rules is None else rules.hours)
+
+
+def _is_wide(frame: pd.DataFrame) -> bool:
+    """True where each column is a sensor, and the time stamps are the index."""
+    named = {"unique_id", "ds", "y"} & {name for name in frame.columns if isinstance(name, str)}
+    return isinstance(frame.index, pd.DatetimeIndex) and not named
+
+
+def _read_wide(frame: pd.DataFrame, data: SavedData, form: Form) -> Period:
+    """The readings of a frame of one column for each sensor."""
+    rules, ids = data.clock, tuple(map(str, frame.columns))
+    step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
+    index = pd.Index(frame.index, name="ds")
+    found = parse_stamps(index, INPUT, form)
+    _check_zone(found.zone, data)
+    _check_step(found.wall, step, months)
+    zone = form.time_zone if rules is None or rules.zone is None else rules.zone
+    form = replace(form, frequency=frequency_text(step, months), hours=ALL, time_zone=zone)
+    stamps = parse_stamps(index, INPUT, form)
+    rows = lay_rows(stamps, form, Path(INPUT), INPUT)
+    values = columns.without(columns.readings(frame, INPUT), form.missing_values)
+    series = rows.lay(torch.from_numpy(values), form, INPUT)
+    period = Period(INPUT, series, ids, Graph.empty(len(ids)), rows.calendar)
+    return only_open(period, None if rules is None else rules.hours)
 
 
 def late(period: Period, data: SavedData) -> str:

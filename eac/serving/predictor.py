@@ -76,7 +76,8 @@ class Predictor:
         Args:
             frame: Readings ``unique_id, ds, y``, with one time step, that of the run; missing ones
                 are NaN or left out. At least one window; the last weeks where the backbone looks
-                at them.
+                at them. Or one column for each sensor and a ``DatetimeIndex``, which is read much
+                faster where there are many.
             edges: ``source, target, weight`` among all sensors; None takes those of the run's last
                 period, in which a sensor that it has never seen has none.
             levels: Percents of readings that intervals are to hold, such as 80 and 95.
@@ -118,7 +119,9 @@ class Predictor:
     def forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
         """Forecasts of readings that are laid out already, and of the edges among their sensors."""
         model = self.pointed_at(recent)
-        batch = recent_tensors(recent, self.data, graph, model.backbone.needs).batch(FIRST)
+        needs = model.backbone.needs
+        tensors = recent_tensors(recent, self.data, graph, needs)
+        batch = tensors.in_parts(FIRST) if needs.apart else tensors.batch(FIRST)
         model.strategy.begin_forecasts()
         return model.strategy.adapt_forecast(model(batch), batch)[0]
 
@@ -204,7 +207,7 @@ def load_run(
 def _silences(recent: Recent, window: int) -> list[str]:
     """Since when each sensor that is asked for is silent; empty where the window has a reading."""
     present = ~recent.series[:, recent.rows(recent.asked)].isnan()
-    steps = torch.arange(1, len(present) + 1)[:, None]
+    steps = torch.arange(1, len(present) + 1, dtype=torch.int32)[:, None]
     since = len(present) - (present * steps).amax(0)
     return [_silence(recent, int(count), window) for count in since]
 

@@ -99,7 +99,8 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
     asked = tuple(node for node in period.node_ids if node not in skipped)
     current = set(data.current_ids)
     node_ids = data.current_ids + tuple(node for node in asked if node not in current)
-    absent = {node: "not in the input" for node in data.current_ids if node not in period.node_ids}
+    given_ids = set(period.node_ids)
+    absent = {node: "not in the input" for node in data.current_ids if node not in given_ids}
     known = set(data.node_ids)
     return Recent(
         series=_laid_out(period.series, period.node_ids, node_ids),

@@ -13,7 +13,7 @@ from eac.backbones.base import Backbone
 from eac.continual.probe import TrainingSettings
 from eac.continual.updates import open_updates
 from eac.data.batches.batch import Batch, Inputs
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.described import Described
@@ -174,6 +174,11 @@ class Strategy(Described, nn.Module, ABC):
         """
         del batch
         return y_hat
+
+    @property
+    def forecasts_apart(self) -> bool:
+        """True where a test's forecast of a node does not depend on the others in its batch."""
+        return type(self).adapt_forecast is Strategy.adapt_forecast
 
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from eac.backbones.base import Backbone
 from eac.continual.updates import (
     Compression,
+    Expansion,
     merge_updates,
     remember_inputs,
 )
@@ -27,7 +28,8 @@ class Compressed(Wrapper):
 
     Args:
         strategy: One that freezes the backbone after the first period, such as EAC.
-        rank: Of the update of a period.
+        rank: Of the update of a period; or an ``Expansion``, by which the gradients of the period
+            and a stated share of all numbers decide on the rank of each linear map.
         compression: How earlier updates are kept.
         protect: Share of the energy of the inputs of earlier periods, in whose directions the
             update does nothing; biases and scales then stay as they are. Null leaves all free.
@@ -45,13 +47,13 @@ class Compressed(Wrapper):
         self,
         strategy: Strategy,
         *,
-        rank: int = 4,
+        rank: int | Expansion = 4,
         compression: Compression | None = None,
         protect: float | None = None,
         memory: int = 64,
     ):
         super().__init__(strategy)
-        if rank < 1:
+        if isinstance(rank, int) and rank < 1:
             raise ConfigError(f"Compressed(rank={rank}): give a rank of at least 1.")
         if memory < 1 or (protect is not None and not 0 < protect <= 1):
             raise ConfigError(

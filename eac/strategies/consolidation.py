@@ -11,7 +11,7 @@ from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.fisher import EWC, diagonal_fisher
 from eac.continual.probe import Trial
 from eac.data.batches.batch import Batch
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.metrics.losses import MSE
 from eac.strategies.base import PeriodContext, Strategy
 from eac.strategies.forecast import Pair

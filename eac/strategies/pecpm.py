@@ -12,7 +12,7 @@ from eac.continual.features import last_week_starts, mean_day
 from eac.continual.fisher import EWC
 from eac.continual.selection import highest, joined_rows, lowest, shared_rows, union, without
 from eac.data.batches.batch import Inputs
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import consolidate

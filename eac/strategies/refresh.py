@@ -114,8 +114,9 @@ class Refresh(Wrapper):
         """As the other strategy does; keeps the state before training for the way back."""
         super().begin_period(context, backbone)
         rung = EVERYTHING if self._choice is None else self._choice.rung
-        self.record_update(self._begin_update(rung, context, Pair(self.strategy, backbone)))
+        begun = self._begin_update(rung, context, Pair(self.strategy, backbone))
         if self._choice is not None:
+            self.record_update(begun)
             self._before = state_of(Pair(self.strategy, backbone))
             self.note(self._choice.reason)
 

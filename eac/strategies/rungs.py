@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from eac.continual.updates import Compression, begin_updates, gradients, merge_updates
+from eac.continual.updates import (
+    Compression,
+    Expansion,
+    begin_updates,
+    gradients,
+    merge_updates,
+)
 from eac.records.update import UpdateRecord
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.strategies.forecast import Pair
@@ -46,20 +52,18 @@ class Rung:
             rate=compression.rate if self.kind == "update" else 1.0,
         )
 
-    def begin(
-        self, pair: Pair, context: PeriodContext, compression: Compression
-    ) -> UpdateRecord | None:
+    def begin(self, pair: Pair, context: PeriodContext, compression: Compression) -> UpdateRecord:
         """Starts the update of a backbone that was given updates; everything is a new base."""
         if self.kind == "full":
             merge_updates(pair.backbone)
-            return None
-        return start_update(pair, context, self.rank, compression)
+            return UpdateRecord(0, 0, 0, 0, energy_kept=1.0, rung=self.name)
+        return replace(start_update(pair, context, self.rank, compression), rung=self.name)
 
 
 def start_update(
     pair: Pair,
     context: PeriodContext,
-    rank: int,
+    rank: int | Expansion,
     compression: Compression,
     *,
     protect: float | None = None,
@@ -69,16 +73,18 @@ def start_update(
     Args:
         pair: The model; its backbone was given updates.
         context: The period.
-        rank: Of the update; 0 for none.
+        rank: Of the update, 0 for none; or how the gradients decide on it.
         compression: How earlier updates are kept, and how the new one starts.
         protect: As of ``begin_updates``.
     """
-    steep = None
-    if rank and compression.gradient:
+    steep, grows = {}, isinstance(rank, Expansion)
+    if grows or (rank and compression.gradient):
         pair.strategy.select_nodes(context.current.period.node_ids)
         steep = gradients(pair, context.current, context.training)
+    ranks = rank.ranks(steep, rank.numbers(pair)) if isinstance(rank, Expansion) else rank
+    directions = steep if compression.gradient else None
     return begin_updates(
-        pair.backbone, rank, compression, seed=context.seed, directions=steep, protect=protect
+        pair.backbone, ranks, compression, seed=context.seed, directions=directions, protect=protect
     )
 
 

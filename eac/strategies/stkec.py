@@ -13,7 +13,7 @@ from eac.continual.influence import influence
 from eac.continual.probe import Trial
 from eac.continual.selection import highest, joined_rows, random_scores, union, without
 from eac.data.batches.batch import Inputs
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import consolidate

@@ -18,7 +18,7 @@ from eac.continual.selection import (
     union,
     without,
 )
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.strategies.consolidation import Consolidated
 

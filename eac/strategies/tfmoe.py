@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from eac.backbones.base import Backbone
 from eac.continual.selection import highest, joined_rows, without
 from eac.data.batches.batch import Inputs
-from eac.data.batches.tensors import PeriodView
+from eac.data.batches.view import PeriodView
 from eac.nn.experts import GraphLearningPredictor, WindowVAE, gate, mixture_loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 

@@ -70,6 +70,12 @@ class Wrapper(Strategy, ABC):
         """As the other strategy does."""
         return self.strategy.adapt_forecast(y_hat, batch)
 
+    @property
+    def forecasts_apart(self) -> bool:
+        """As of the other strategy, where this one does not change forecasts itself."""
+        own = type(self).adapt_forecast is not Wrapper.adapt_forecast
+        return not own and self.strategy.forecasts_apart
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does."""
         self.strategy.end_period(context, backbone)

@@ -2,6 +2,7 @@
 
 import torch
 from jaxtyping import Float
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
@@ -36,8 +37,14 @@ class Counted:
             _count(batch, y_hat, own)
             self._of_batches.append(own.mae())
             self.errors.merge(own)
-        if (nodes := batch.inputs.nodes) is not None and nodes.dim() > 1:
+        if (nodes := batch.nodes) is not None and nodes.dim() > 1:
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
+
+    def add_other_processes(self, trainer: Trainer) -> None:
+        """Adds what the other processes of a training have counted."""
+        if trainer.world_size > 1:
+            own = self.errors.state().to(trainer.strategy.root_device)
+            self.errors.load_state(trainer.strategy.reduce(own, reduce_op="sum"))
 
     def mean(self) -> Float[Tensor, ""]:
         """MAE over all steps."""
@@ -55,7 +62,7 @@ class Counted:
 
 
 def _count(batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors) -> None:
-    y, mask, nodes = batch.y, batch.mask, batch.inputs.nodes
+    y, mask, nodes = batch.y, batch.mask, batch.nodes
     if batch.loss_nodes is not None:
         y_hat, y, mask = (t[:, batch.loss_nodes] for t in (y_hat, y, mask))
         nodes = batch.loss_nodes if nodes is None else nodes[batch.loss_nodes]

@@ -94,7 +94,7 @@ def _worst(model: LightningModule, batch: Batch | None) -> int | None:
         counted = torch.zeros(gap.shape[1], dtype=torch.bool, device=gap.device)
         gap = torch.where(counted.index_fill(0, batch.loss_nodes, True), gap, 0.0)
     window, column = divmod(int(gap.argmax()), gap.shape[1])
-    nodes = batch.inputs.nodes
+    nodes = batch.nodes
     if nodes is None:
         return column
     return int(nodes[column] if nodes.ndim == 1 else nodes[window, column])

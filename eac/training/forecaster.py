@@ -94,7 +94,11 @@ class Forecaster(LightningModule):
 
     def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in raw units, every output of the loss."""
-        return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
+        parts = [
+            part.scaler.inverse(self.scaled_forecast(part.inputs, part.graph))
+            for part in batch.parts(self.backbone.at_once)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph
@@ -119,8 +123,9 @@ class Forecaster(LightningModule):
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
-        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window is not None
-        return TrainingSettings(loss, self._optimizer, data.windows_of_all, null, judged, some)
+        null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
+        size, drawn = data.windows_of_all, some and some * data.batch_size
+        return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -223,7 +228,7 @@ class Forecaster(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the MAE over all steps, which early stopping watches, and its own error."""
-        self._add_other_processes()
+        self._now_counted.add_other_processes(self.trainer)
         counted, some = self._now_counted, self.period_data.val_spread
         self.log("val/MAE", counted.mean(), prog_bar=True, sync_dist=True)
         if (error := counted.standard_error(some)) is not None:
@@ -243,7 +248,7 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
-        self._add_other_processes()
+        self._now_counted.add_other_processes(self.trainer)
         self.log("test/MAE", self.errors.mae(), sync_dist=True)
 
     def on_predict_epoch_start(self) -> None:
@@ -265,11 +270,6 @@ class Forecaster(LightningModule):
         if self._counted is None:
             raise RuntimeError("no errors were counted yet; validate or test first.")
         return self._counted
-
-    def _add_other_processes(self) -> None:
-        if self.trainer.world_size > 1:
-            own = self.errors.state().to(self.device)
-            self.errors.load_state(self.trainer.strategy.reduce(own, reduce_op="sum"))
 
     def parameter_counts(self) -> tuple[int, int]:
         """Trainable and total number of parameters."""

@@ -1,10 +1,21 @@
 """What the loop over periods carries from one to the next."""
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lightning.pytorch import LightningModule
+
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.needs import Needs
+from eac.data.batches.view import PeriodView
 from eac.data.core.period import NodeChange
+
+
+def let_go(model: LightningModule) -> None:
+    """Drops the Trainer of a period that is done, and with it the series that it holds."""
+    model.trainer = None
+    gc.collect()
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +40,11 @@ class Memory:
     node_ids: tuple[str, ...] = ()
     seen: frozenset[str] = frozenset()
 
+    def view(self, needs: Needs) -> PeriodView | None:
+        """The last period as a backbone takes it, made ready only if it is looked at."""
+        last = self.previous
+        return last and PeriodView(last.period, lambda: last.prepared(needs).full, last.split)
+
     def change(self, data: PeriodData) -> NodeChange:
         """How the nodes of a period relate to those so far."""
         return NodeChange.between(data.period.node_ids, self.node_ids, set(self.seen))
@@ -37,4 +53,4 @@ class Memory:
         """The memory once that period is done, of which these nodes were learned on."""
         there = set(data.period.node_ids)
         node_ids = tuple(node for node in trained if node in there)
-        return Memory(data, node_ids, self.seen.union(trained))
+        return Memory(data.at_rest(), node_ids, self.seen.union(trained))

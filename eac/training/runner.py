@@ -31,7 +31,7 @@ from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
-from eac.training.memory import Memory
+from eac.training.memory import Memory, let_go
 from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
@@ -177,6 +177,7 @@ class StreamRunner:
             clock.begin()
             before = state_digest(directory)
             self._run_period(data, directory)
+            let_go(self.forecaster)
             trained = data.period.node_ids
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
@@ -259,10 +260,9 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
-        seed, previous = period_seed(data.seed, data.index), self._memory.previous
+        seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
-        view = None if previous is None else previous.prepared(self.forecaster.backbone.needs).view
-        training = self.forecaster.training_settings(data)
+        view, training = self._memory.view(model.backbone.needs), model.training_settings(data)
         return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
@@ -282,7 +282,7 @@ class StreamRunner:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if plan.train_update or not plan.freeze_backbone:
+        if not plan.freeze_backbone:
             model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:

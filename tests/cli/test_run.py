@@ -199,3 +199,10 @@ def test_kill_9_and_resume_gives_the_same_numbers(repository, tmp_path, stream_p
     assert start(tmp_path / "cut").wait() == 0
     whole = json.loads((tmp_path / "whole" / "run.json").read_text())
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["mean"] == whole["mean"]
+
+
+def test_a_stream_is_never_read_as_settings(run, tmp_path, capsys):
+    table = tmp_path / "table.csv"
+    table.write_text("class_path: eac.data.simulator.synthetic.SyntheticStream\n")
+    assert run(tmp_path / "run", "--stream", str(table)) != 0
+    assert str(table) in capsys.readouterr().err

@@ -68,7 +68,7 @@ def test_nothing_after_the_training_part_is_read(view_of, period_of):
 
 def test_features_do_not_depend_on_whether_the_graph_was_applied_before(view_of, period_of):
     view, backbone = view_of(period_of(["a", "b", "c"])), STGNN(window=3, horizon=2)
-    applied = replace(view, tensors=view.tensors.with_neighbours(backbone.needs.neighbours))
+    applied = replace(view, ready=view.tensors.with_neighbours(backbone.needs.neighbours))
     first, second = (last_week_features(v, backbone)[0] for v in (view, applied))
     assert torch.equal(first, second)
 

@@ -1,15 +1,19 @@
 """Short trainings: what they measure, and what they leave alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
+from eac.continual import probe as probes
 from eac.continual.features import first_week_starts
 from eac.continual.probe import (
     Budget,
     TrainingSettings,
     between,
+    masked_mse,
     mean_error,
     probe,
     put_state,
@@ -49,6 +53,29 @@ def test_the_error_is_the_mean_absolute_one_in_raw_units(pair, context):
     row = torch.tensor([2])
     some = float(difference[:, 2][batch.mask[:, 2]].mean())
     assert mean_error(pair, context.current, starts, nodes=row) == pytest.approx(some, rel=1e-5)
+
+
+def test_a_probe_of_a_large_network_draws_nodes_for_each_window(context, monkeypatch):
+    torch.manual_seed(3)
+    model = Forecaster(SeasonalMLP(hidden=8, lags=("1d",)), EAC(rank=2, seed=1))
+    data = PeriodData(tiny_stream(missing=True), nodes_per_window=1).prepared(model.backbone.needs)
+    begin(model, replace(context, current=data.view))
+    shapes, nodes = [], []
+
+    def loss(y_hat, batch):
+        shapes.append(tuple(batch.y.shape))
+        nodes.append(batch.nodes.tolist())
+        return masked_mse(y_hat, batch)
+
+    monkeypatch.setattr(probes, "WINDOWS_DRAWN", 2)
+    settings = TrainingSettings(loss, batch_size=1, by_node=True, node_windows=2)
+    pair = Pair(model.strategy, model.backbone)
+    probe(pair, data.view, settings, Budget(steps=5), seed=5)
+    assert shapes == [(2, 1, 12)] * 5
+    drawn = list(nodes)
+    probe(pair, data.view, settings, Budget(steps=5), seed=5)
+    assert nodes[5:] == drawn
+    assert len({node for batch in drawn for row in batch for node in row}) > 1
 
 
 def test_a_probe_repeats_itself_and_leaves_the_generator_alone(pair, context):

@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from eac.continual.updates import Compression, begin_updates, merge_updates, open_updates
+from eac.continual.updates import (
+    Compression,
+    Expansion,
+    begin_updates,
+    merge_updates,
+    open_updates,
+)
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates, updates
 
@@ -83,6 +89,23 @@ def test_merging_leaves_no_rank():
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="max_rank=0"):
         Compression(max_rank=0)
+    with pytest.raises(ConfigError, match=r"share=1.5"):
+        Expansion(share=1.5)
+
+
+def test_ranks_go_where_a_number_gains_most_until_the_energy_is_held():
+    wide = torch.zeros(10, 30)  # a rank costs 40
+    wide[range(3), range(3)] = torch.tensor([8.0, 6.0, 1.0])  # 64, 36, 1
+    narrow = torch.diag(torch.tensor([5.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]))  # 25, 16; costs 16
+    steep = {"wide": wide, "narrow": narrow}  # gains by number: 1.6, 0.9, 0.03 and 1.6, 1.0
+    assert Expansion(energy=0.7).ranks(steep, numbers=200) == {"wide": 1, "narrow": 2}
+    assert Expansion(energy=0.99).ranks(steep, numbers=200) == {"wide": 2, "narrow": 2}
+    assert Expansion(energy=0.99).ranks(steep, numbers=72) == {"wide": 1, "narrow": 2}
+    assert Expansion(energy=0.99, largest=1).ranks(steep, numbers=200) == {"wide": 1, "narrow": 1}
+
+
+def test_a_period_without_a_gradient_has_no_update():
+    assert Expansion().ranks({"a": torch.zeros(8, 8)}, numbers=100) == {"a": 0}
 
 
 def test_an_update_does_nothing_in_directions_that_are_held():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eac.artifacts.checkpoint import SavedState, load_state, load_tensors, write_state
 from eac.backbones.stgnn import STGNN
-from eac.continual.updates import Compression, merge_updates
+from eac.continual.updates import Compression, Expansion, merge_updates
 from eac.data.batches.datamodule import PeriodData
 from eac.nn.low_rank_update import updates
 from eac.records.record import read_run
@@ -83,6 +83,36 @@ def test_a_saved_state_with_updates_gives_the_same_bits_to_a_fresh_model(make_ba
     SavedState.of(trained).restore(fresh)
     fresh.select_nodes(periods()[2].current.period.node_ids)
     assert torch.equal(forecast(fresh, periods()[2]), forecast(trained, periods()[2]))
+
+
+@pytest.mark.parametrize("make_backbone", MAKERS.values(), ids=MAKERS)
+def test_going_back_to_an_earlier_period_gives_its_bits_for_the_sensors_it_had(make_backbone):
+    for strategy in freezing():
+        model = Forecaster(make_backbone(), Compressed(default_strategy(strategy), rank=1))
+        first, second, third, fourth = periods()
+        for context in (first, second):
+            begin(model, context)
+            shake(model)
+        then, state = forecast(model, second), SavedState.of(model)
+        for context in (third, fourth):
+            begin(model, context)
+            shake(model)
+        state.restore(model)
+        model.select_nodes(second.current.period.node_ids)
+        assert torch.equal(forecast(model, second), then), strategy
+
+
+@pytest.mark.parametrize("make_backbone", MAKERS.values(), ids=MAKERS)
+def test_an_expansion_trains_no_more_than_its_share(make_backbone):
+    everything = Forecaster(make_backbone(), EAC(rank=2, freeze_backbone=False))
+    model = Forecaster(make_backbone(), Compressed(EAC(rank=2), rank=Expansion(share=0.5)))
+    for context in periods()[:2]:
+        begin(everything, context)
+        begin(model, context)
+    tuned, whole = model.parameter_counts()[0], everything.parameter_counts()[0]
+    vectors = sum(p.numel() for p in everything.backbone.parameters() if p.ndim < 2)
+    own = sum(p.numel() for p in everything.strategy.parameters())
+    assert vectors + own < tuned <= max(0.5 * whole, vectors + own)
 
 
 @pytest.mark.parametrize("make_backbone", MAKERS.values(), ids=MAKERS)

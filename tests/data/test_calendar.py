@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -72,3 +73,20 @@ def test_an_impossible_clock_is_refused(wrong):
 def test_a_step_that_is_not_positive_is_refused():
     with pytest.raises(StreamError, match="positive frequency"):
         Calendar.from_timestamps(pd.Timestamp("2024-01-01"), pd.Timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("start", "months", "expected"),
+    [
+        ("2024-01-15 06:00", 1, ["2024-01-15 06:00", "2024-02-15 06:00", "2024-03-15 06:00"]),
+        ("2024-01-31 06:00", 1, ["2024-01-31 06:00", "2024-02-29 06:00", "2024-03-31 06:00"]),
+        ("2024-01-30", 1, ["2024-01-30", "2024-02-29", "2024-03-30"]),
+        ("2023-11-30", 3, ["2023-11-30", "2024-02-29", "2024-05-31"]),
+        ("2024-02-29", 12, ["2024-02-29", "2025-02-28", "2026-02-28"]),
+    ],
+)
+def test_steps_of_months_keep_the_day_or_the_last_of_the_month(start, months, expected):
+    calendar = Calendar.from_timestamps(datetime.fromisoformat(start), timedelta(), months=months)
+    wanted = np.array(expected, dtype="datetime64[us]")
+    np.testing.assert_array_equal(calendar.wall_times(range(3)), wanted)
+    assert [calendar.position_of(when.item()) for when in wanted] == [0, 1, 2]

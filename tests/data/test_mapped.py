@@ -21,6 +21,7 @@ from eac.metrics import baselines
 from eac.metrics.baselines import naive_errors
 
 NODES, STEPS = ("north", "south", "east"), 24 * 16
+BY_NODE = {"nodes_per_window": 1, "carry": 0.9, "rehearsal": 0.3}
 INPUTS = ("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history")
 
 
@@ -59,6 +60,13 @@ def test_a_converted_stream_holds_the_same_periods(in_memory, mapped):
         assert not one.mapped
         assert torch.equal(one.series.nan_to_num(-1), other.series.nan_to_num(-1))
         assert one.fingerprint() == other.fingerprint()
+
+
+def test_a_series_is_written_to_a_file_and_mapped_from_there_while_it_is_read(in_memory, tmp_path):
+    period = in_memory.load_mapped(0, tmp_path / "series.npy")
+    assert period.mapped
+    assert np.load(tmp_path / "series.npy", mmap_mode="r").shape == (STEPS, len(NODES))
+    assert torch.equal(period.series.nan_to_num(-1), in_memory[0].series.nan_to_num(-1))
 
 
 def test_what_a_walk_finds_is_the_same(in_memory, mapped):
@@ -112,10 +120,57 @@ def test_means_taken_along_time_are_those_of_columns(in_memory, monkeypatch):
     torch.testing.assert_close(baselines.node_means(series), expected)
 
 
-@pytest.mark.parametrize("setting", [{"carry": 0.5}, {"rehearsal": 0.2}, {"nodes_per_window": 1}])
-def test_what_needs_the_whole_series_in_memory_is_refused(mapped, setting):
-    with pytest.raises(ConfigError, match=f"data.{next(iter(setting))} needs the whole series"):
-        _ = PeriodData(mapped, **setting).full
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("beside", [True, False], ids=["second file", "working file"])
+def test_windows_of_some_nodes_are_those_of_the_series_in_memory(in_memory, mapped, index, beside):
+    if not beside:
+        for file in mapped.path.glob("*/series_by_node.npy"):
+            file.unlink()
+    needs, batches = SeasonalMLP(lags=("1d", "1w")).needs, []
+    for stream in (in_memory, mapped):
+        data = PeriodData(stream, period=index, scaling=PerNode(), **BY_NODE).prepared(needs)
+        tensors = data.ready.tested.tensors
+        for starts in (torch.tensor([-150, 0, 38, 220]), torch.tensor([200, 210, 250, 330])):
+            for nodes in (torch.tensor([[1], [0], [1], [1]]), torch.tensor([1, 0]), None):
+                some = starts[1:] if index == 0 else starts
+                chosen = nodes if nodes is None or nodes.dim() == 1 else nodes[-len(some) :]
+                batches.append(tensors.batch(some, None, chosen))
+    half = len(batches) // 2
+    for one, other in zip(batches[:half], batches[half:], strict=True):
+        for name in INPUTS:
+            expected, found = getattr(one.inputs, name), getattr(other.inputs, name)
+            assert (expected is None and found is None) or torch.equal(expected, found)
+        assert torch.equal(one.y, other.y)
+        assert torch.equal(one.mask, other.mask)
+
+
+def test_a_series_is_held_in_files_alone(mapped):
+    needs = SeasonalMLP(lags=("1d", "1w")).needs
+    tensors = PeriodData(mapped, period=1, **BY_NODE).prepared(needs).ready.tested.tensors
+    for held in (tensors.readings.raw, tensors.readings.filled, tensors.neighbour_x):
+        assert isinstance(held, MappedSeries)
+
+
+def test_gaps_are_not_filled_along_time_where_steps_are_read(mapped):
+    with pytest.raises(ConfigError, match=r"Set data\.nodes_per_window"):
+        _ = PeriodData(mapped, carry=0.5).full
+
+
+def test_a_second_file_of_other_readings_is_refused(mapped):
+    file = mapped.path / "1" / "series_by_node.npy"
+    np.save(file, np.load(file) + 1)
+    with pytest.raises(StreamError, match="Remove it"):
+        mapped.load(0)
+    file.unlink()
+    assert mapped.load(0).by_node is None
+
+
+def test_a_second_file_that_is_older_is_not_read(mapped):
+    file, first = (mapped.path / "1" / name for name in ("series_by_node.npy", "series.npy"))
+    assert mapped.load(0).by_node is not None
+    np.save(first, np.load(first) + 1)
+    assert mapped.load(0).by_node is None
+    assert file.is_file()
 
 
 def test_a_file_of_other_numbers_is_refused(mapped):

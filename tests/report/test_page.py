@@ -184,7 +184,7 @@ def test_updates_and_intervals_are_shown_where_a_run_has_them(tmp_path):
     )
     for index, lost in enumerate((1.0, 0.85)):
         folder = run / f"period-{index:02d}-{index}"
-        update = UpdateRecord(8, 4, 100, 50, lost)
+        update = UpdateRecord(8, 4, 100, 50, lost, rung="everything" if index else "")
         write_period(folder, replace(read_period(folder), intervals=made, update=update))
     view = read_view(run, "MAE")
     found = {section.key: section for section in sections_of(view)}
@@ -196,6 +196,8 @@ def test_updates_and_intervals_are_shown_where_a_run_has_them(tmp_path):
     energy = found["updates"].slots[0].charts[0].marks[0]
     assert energy.y == pytest.approx((0.0, 15.0))
     assert energy.marked == (1,)
+    trained = [row[1].text for row in found["updates"].folded[0].rows]
+    assert trained == ["prompts and update", "everything"]
     write_page(run, tmp_path / "page.html")
 
 

@@ -191,6 +191,9 @@ def test_the_ladder_takes_the_cheapest_rung_within_the_margin(errors, chosen, mo
     begin(model, second)
     assert next(probes, None) is None
     assert model.strategy.take_notes()[0].startswith(chosen)
+    recorded = model.strategy.take_update()
+    assert recorded is not None
+    assert recorded.rung == chosen
     trains = {name for name, p in model.backbone.named_parameters() if p.requires_grad}
     assert any(name.endswith(".0.up") for name in trains) == (chosen != "prompts alone")
     wide = {name for name in trains if "gcn2.weight_neigh" in name and "original" in name}

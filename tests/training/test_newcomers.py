@@ -15,7 +15,8 @@ from eac.records.record import read_run
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
 from eac.training.peers import boosters_of
-from eac.training.results.newcomers import Arrival, SpanErrors, joining
+from eac.training.results.arrivals import Arrival, SpanErrors
+from eac.training.results.newcomers import joining
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 from tests.streams import tiny_period

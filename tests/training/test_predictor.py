@@ -126,6 +126,23 @@ def test_the_order_of_rows_and_of_sensors_changes_no_forecast(predictor, recent)
     pd.testing.assert_series_equal(first, second, rtol=1e-5)
 
 
+def test_one_column_for_each_sensor_gets_the_same_forecasts(predictor, recent):
+    stranger = of(recent, "a").reset_index().assign(unique_id="new")
+    given = pd.concat([recent, stranger])
+    wide = given.pivot_table(index="ds", columns="unique_id", values="y", dropna=False)
+    first, second = (
+        predictor.predict(frame).sort_values(["unique_id", "ds"]).reset_index(drop=True)
+        for frame in (given, wide[["x", "new", "a", "c", "e"]])
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=1e-6, check_dtype=False)
+
+
+def test_a_wide_frame_of_another_step_is_refused(predictor, recent):
+    wide = recent.pivot_table(index="ds", columns="unique_id", values="y", dropna=False)
+    with pytest.raises(StreamError, match="step"):
+        predictor.predict(wide.iloc[::2])
+
+
 def test_a_sensor_never_seen_starts_cold_on_its_own_scale(predictor, recent):
     stranger = of(recent, "a").reset_index().assign(unique_id="new")
     stranger["y"] = stranger["y"] * 100

@@ -18,7 +18,7 @@ from eac.records.record import SensorErrors, read_period
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
 from eac.training.peers import baseline_errors
-from eac.training.results import report_data
+from eac.training.results import again, report_data
 from eac.training.results.report_data import collect_details
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -105,7 +105,7 @@ def test_facts_of_a_large_network_are_those_of_the_sensors_that_lose_most(run, m
 
 def test_a_large_network_is_sampled_over_the_whole_range_of_errors(run, monkeypatch):
     monkeypatch.setattr(report_data, "MAP_NODES", 5)
-    monkeypatch.setattr(report_data, "NODE_WINDOWS", 40)
+    monkeypatch.setattr(again, "NODE_WINDOWS", 40)
     names = "abcdefghijklmnopqrst"
     period = tiny_period("p0", names)
     where = torch.rand(len(names), 2)

@@ -15,6 +15,7 @@ from eac.data.core.stream import GraphStream, MemoryStream
 from eac.errors import RunError
 from eac.records.record import RunRecord
 from eac.strategies.base import Strategy
+from eac.strategies.compressed import Compressed
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.pretrain import Pretrain
@@ -92,9 +93,16 @@ class Settling(STGNN):
         self.measured.append(measure())
 
 
-@pytest.mark.parametrize(("freeze", "times"), [(True, 1), (False, 4)])
-def test_a_backbone_chooses_by_validation_where_it_was_trained(tmp_path, freeze, times):
-    forecaster = Forecaster(Settling(), EAC(rank=2, freeze_backbone=freeze))
+@pytest.mark.parametrize(
+    ("make_strategy", "times"),
+    [
+        (lambda: EAC(rank=2), 1),
+        (lambda: Compressed(EAC(rank=2), rank=1), 1),  # the network below the update stays
+        (lambda: EAC(rank=2, freeze_backbone=False), 4),
+    ],
+)
+def test_a_backbone_chooses_by_validation_where_it_was_trained(tmp_path, make_strategy, times):
+    forecaster = Forecaster(Settling(), make_strategy())
     data, trainer = PeriodData(tiny_stream(), batch_size=16), DefaultTrainer(max_epochs=1)
     record = StreamRunner(forecaster, data, run_dir=tmp_path, make_trainer=trainer).run()
     found = [period.val_metric for period in record.periods]

@@ -1,7 +1,8 @@
 """What one batch holds: the inputs of a backbone, and the targets of the loss."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -9,6 +10,9 @@ from torch import Tensor
 from eac.data.core.graph import Graph
 from eac.data.series.clock import Clock
 from eac.data.series.scaling import Scaler
+
+WHOLE = 1 << 16
+"""Windows x nodes of a batch that is not cut into parts, as of 64 windows of 1,024 nodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,7 @@ class Batch:
     """Windows with their targets, and the graph and scaling they live on.
 
     Attributes:
-        inputs: Inputs of the backbone.
+        gathered: Inputs of the backbone, or what gathers them when they are asked for.
         y: Raw targets, 0 where missing.
         mask: True where a target was observed.
         graph: Graph among the nodes of the batch.
@@ -76,6 +80,8 @@ class Batch:
         starts: Step of the period at which each window begins.
         loss_nodes: Positions of the nodes that the loss counts; None means all.
         complete: True when every target is known to be observed, and the mask can be skipped.
+        some: Gathers the same windows of some of the nodes; None where all must be forecast at
+            once.
 
     Example:
         >>> import torch
@@ -86,7 +92,7 @@ class Batch:
         (torch.Size([2, 3, 6]), False)
     """
 
-    inputs: Inputs
+    gathered: Inputs | Callable[[], Inputs]
     y: Float[Tensor, "batch node horizon"]
     mask: Bool[Tensor, "batch node horizon"]
     graph: Graph
@@ -94,3 +100,27 @@ class Batch:
     starts: Int[Tensor, " batch"]
     loss_nodes: Int[Tensor, " chosen"] | None = None
     complete: bool = False
+    some: "Callable[[slice], Batch] | None" = None
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Inputs of the backbone."""
+        return self.gathered if isinstance(self.gathered, Inputs) else self.gathered()
+
+    @property
+    def nodes(self) -> Int[Tensor, "*batch node"] | None:
+        """Row in the period of each node, as ``Inputs`` has them; all where they may be cut."""
+        return None if self.some is not None else self.inputs.nodes
+
+    def parts(self, most: int) -> "Iterator[Batch]":
+        """Some nodes at a time, ``most`` windows x nodes in each; itself where it is small.
+
+        A batch of up to ``WHOLE`` windows x nodes stays whole, whatever ``most`` is.
+        """
+        windows, count = self.y.shape[:2]
+        if self.some is None or windows * count <= WHOLE:
+            yield self
+            return
+        size = max(1, most // windows)
+        for first in range(0, count, size):
+            yield self.some(slice(first, first + size))

@@ -17,7 +17,8 @@ from eac.data.batches.ready import Learner, Maker, Ready
 from eac.data.batches.sampler import Loader, StartBatches, in_time, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.starts import Starts
-from eac.data.batches.tensors import PeriodTensors, PeriodView
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.batches.view import PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split, check_counts, check_fractions, check_shares
@@ -62,8 +63,7 @@ class PeriodData(LightningDataModule):
         holidays: Country whose public holidays count as the last day of a week, such as ``NO`` or
             ``DE-BY``; null: none. For streams with time stamps; needs ``eac[holidays]``.
         scaling: Of inputs and targets, fitted on the training part; null: as the protocol says.
-        null_value: Readings equal to this are left out of what ``scaling`` is fitted to; null: as
-            the protocol says.
+        null_value: Readings equal to this do not count for ``scaling``; null: as the protocol says.
         protocol: How inputs are scaled and errors counted.
         seed: Of the order of training windows, which ``draws`` gives.
 
@@ -118,7 +118,8 @@ class PeriodData(LightningDataModule):
         self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
-        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays)
+        some = nodes_per_window is not None
+        self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, some)
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
@@ -201,6 +202,10 @@ class PeriodData(LightningDataModule):
         """The period as strategies see it."""
         return PeriodView(self.period, self.full, self.split)
 
+    def at_rest(self) -> "PeriodData":
+        """The same, holding the period alone until it is made ready again."""
+        return self._with(None, {})
+
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
         return self._starts.of(part)
@@ -223,7 +228,8 @@ class PeriodData(LightningDataModule):
         """Validation windows, in order of time unless the protocol says otherwise."""
         starts, some = self._starts.shown(self._val_starts), self.val_spread
         size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
-        return self._in_time(starts, size, None if some is None else some.per_window)
+        size, each = (size, None) if some is None else (some.at_once, some.per_window)
+        return self._in_time(starts, size, each)
 
     @property
     def val_spread(self) -> Spread | None:
@@ -252,6 +258,8 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             some = self.val_spread
+            if some is None and self.ready.in_parts:
+                return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
         days = draw_disguises(tensors, self.disguise, len(batch))
         return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
@@ -262,15 +270,14 @@ class PeriodData(LightningDataModule):
         share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
         return max(1, round(self.batch_size * share))
 
-    def _with(self, ready: Ready | None) -> "PeriodData":
+    def _with(self, ready: Ready | None, made: dict[Needs, Ready] | None = None) -> "PeriodData":
         other = copy.copy(self)
-        other._ready = ready
+        other._ready, other._made = ready, self._made if made is None else made
         return other
 
     def _made_for(self, needs: Needs) -> Ready:
         if needs not in self._made:
-            made = self._maker.made(self.stream, self.index, self.period, needs)
-            self._made[needs] = made
+            self._made[needs] = self._maker.made(self.stream, self.index, self.period, needs)
         return self._made[needs]
 
     @property

@@ -72,3 +72,11 @@ class Needs:
     hops: int | None = None
     neighbours: Neighbours | None = None
     extras: tuple[Extra, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """True where a node can be forecast without the others in its batch.
+
+        What its neighbours read then comes from their whole series, or does not matter.
+        """
+        return self.hops == 0 or (self.hops == 1 and self.neighbours is not None)

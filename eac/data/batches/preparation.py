@@ -10,23 +10,21 @@ from torch import Tensor
 
 from eac.data.batches.needs import Needs
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import keep_blocks
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
-from eac.data.core.pieces import count_readings, is_complete
+from eac.data.core.pieces import count_readings, is_complete, pieces
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.parsing.files import MAPPED_SERIES
 from eac.data.series.ahead import COVARIATES, Ahead
 from eac.data.series.history import covariates_before, lag_steps, readings_before
-from eac.data.series.mapped import MappedSeries
-from eac.data.series.readings import PartScaling, Readings
+from eac.data.series.mapped import MappedSeries, turned
+from eac.data.series.readings import TWICE, PartScaling, Readings
 from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
 from eac.protocols.protocol import STRICT, Protocol
 from eac.typing import NodeSeries
-
-KEPT_BYTES = 31 << 20
-"""Just below the size from which on glibc always hands blocks back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +39,8 @@ class Layout:
         null_value: Readings equal to this are not what ``scaling`` is fitted to.
         carry: Share of a scaled reading that a gap keeps with each step; 0 fills with the mean.
         holidays: Country whose holidays are marked, if any.
+        by_node: Windows hold some of the nodes: a series of over ``TWICE`` readings is laid out
+            for them alone.
 
     Example:
         >>> Layout(window=12, horizon=6, carry=0.9).holidays is None
@@ -54,6 +54,7 @@ class Layout:
     null_value: float | None = None
     carry: float = 0.0
     holidays: str | None = None
+    by_node: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +89,17 @@ class Before:
     covariates: Float[Tensor, "time column channel"] | None = None
 
 
-def check_mapped(period: Period, **whole: object) -> None:
-    """Refuses settings that would hold a series in memory that is mapped because it may not fit.
+def check_mapped(period: Period, layout: Layout) -> None:
+    """Refuses gaps that are filled along time in a series that is read step by step.
 
-    Args:
-        period: The period.
-        **whole: Settings that need the whole series; falsy where they are off.
+    Raises:
+        ConfigError: If the period is mapped and ``layout`` would fill its gaps.
     """
-    asked = [name for name, value in whole.items() if value]
-    if period.mapped and asked:
+    if period.mapped and layout.carry and not layout.by_node:
         raise ConfigError(
-            f"data.{asked[0]} needs the whole series in memory, but period {period.name!r} is "
-            f"mapped from {MAPPED_SERIES}. Leave it out, or give the period as series.parquet."
+            f"data.carry fills gaps along time, but period {period.name!r} is mapped from "
+            f"{MAPPED_SERIES} and read step by step. Set data.nodes_per_window, leave carry out, "
+            "or give the period as series.parquet."
         )
 
 
@@ -165,11 +165,12 @@ def prepare(
         layout: Windows, and what fills gaps.
         needs: What the backbone asks for.
     """
-    _keep_blocks()
+    keep_blocks()
     earlier = None if before is None else before.readings
     lead = 0 if earlier is None else len(earlier)
     complete = is_complete(period.series) and (earlier is None or is_complete(earlier))
-    readings = Readings(_joined(period, earlier), scales.inputs.later(lead), complete=complete)
+    joined = _joined(period, earlier, by_node=layout.by_node)
+    readings = Readings(joined, scales.inputs.later(lead), complete=complete)
     steps = range(-lead, period.num_steps)
     tensors = PeriodTensors(
         readings=readings if complete else readings.carrying(layout.carry),
@@ -225,10 +226,26 @@ def part_scaler(series: NodeSeries, layout: Layout) -> Scaler:
     return fit_scaler(series, per_node=layout.protocol.scale_per_node, step_weight=weight)
 
 
-def _joined(period: Period, before: NodeSeries | None) -> Float[Tensor, "step node"] | MappedSeries:
+def _joined(
+    period: Period, before: NodeSeries | None, *, by_node: bool
+) -> Float[Tensor, "step node"] | MappedSeries:
     if period.mapped:
-        return MappedSeries(period.series, before)
-    return period.series if before is None else torch.cat([before, period.series])
+        laid = _by_node(period) if by_node else None
+        return MappedSeries(period.series, before, by_node=laid)
+    parts = [period.series] if before is None else [before, period.series]
+    steps, nodes = sum(map(len, parts)), period.num_nodes
+    if not by_node or steps * nodes <= TWICE:
+        return parts[0] if before is None else torch.cat(parts)
+    joined, first = period.series.new_empty(nodes, steps).T, 0
+    for part in parts:
+        for some, values in pieces(part):
+            joined[first + some.start : first + some.stop] = values
+        first += len(part)
+    return joined
+
+
+def _by_node(period: Period) -> NodeSeries:
+    return turned(period.series) if period.by_node is None else period.by_node
 
 
 def _ahead(
@@ -259,12 +276,3 @@ def _windows_per_step(num_steps: int, window: int, horizon: int) -> Float[Tensor
     step = torch.arange(num_steps)
     first, last = (step - window + 1).clamp_min(0), step.clamp_max(num_windows - 1)
     return (last - first + 1).clamp_min(0).float()
-
-
-def _keep_blocks() -> None:
-    """Has blocks of up to ``KEPT_BYTES`` used again instead of handed back and cleared anew.
-
-    The C library of Linux learns from the largest block it was ever given back, here one that is
-    never touched and costs no memory. Steps then take hardly any page faults.
-    """
-    torch.empty(KEPT_BYTES, dtype=torch.uint8)

@@ -18,6 +18,7 @@ from eac.data.batches.preparation import (
     steps_of_history,
 )
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
@@ -72,6 +73,11 @@ class Ready:
         placed = Placed(full.by_node() if by_node else full)
         return Ready(full, placed, placed, scales, needs, by_node)
 
+    @property
+    def in_parts(self) -> bool:
+        """True where some nodes of a window may be forecast without the others."""
+        return self.by_node and self.needs.apart
+
     def restricted(self, nodes: NodeIndex | None, loss_nodes: NodeIndex | None) -> "Ready":
         """The same, trained and validated on ``nodes`` alone, with a loss over ``loss_nodes``."""
         if nodes is None and loss_nodes is None:
@@ -102,7 +108,7 @@ class Maker:
     def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
         """The period at ``index`` of a stream, with what a backbone needs."""
         layout, by_node = self.layout, self.nodes_per_window
-        check_mapped(period, carry=layout.carry, rehearsal=self.rehearsal, nodes_per_window=by_node)
+        check_mapped(period, layout)
         lead = steps_of_history(needs, period, layout.horizon)
         if self.rehearsal:
             most = REHEARSED_READINGS // period.num_nodes
@@ -110,8 +116,12 @@ class Maker:
         known = covariate_scale(stream, needs.covariates, self.fractions)
         split = Split.by_fraction(period.num_steps, self.fractions)
         scales = fit_scales(period, split, layout, known)
+        hand_back()
         before = before_period(stream, index, lead, needs.covariates)
+        hand_back()
         tensors = prepare(period, before, scales, layout, needs)
+        del before
+        hand_back()
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
 

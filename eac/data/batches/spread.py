@@ -10,6 +10,8 @@ from eac.typing import NodeIndex
 
 NODE_WINDOWS = 1 << 19
 """Windows x nodes of a measurement, at most, as of 512 windows of 1,024 nodes each."""
+AT_ONCE = 1 << 14
+"""Windows x nodes in a batch of a measurement on some of the nodes."""
 GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, less whole numbers, fill the unit interval as evenly as any (Weyl, 1916)."""
 
@@ -43,9 +45,34 @@ class Spread:
         return self.nodes[place.long().clamp_max(len(self.nodes) - 1)].to(starts.device)
 
     @property
+    def at_once(self) -> int:
+        """Windows of a batch, so that what is computed of it stays in the cache."""
+        return max(1, AT_ONCE // self.per_window)
+
+    @property
     def share(self) -> float:
         """Share of the nodes that a window takes."""
         return self.per_window / len(self.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Some nodes of each window, drawn anew at each call.
+
+    Attributes:
+        num_nodes: Nodes to draw from.
+        per_window: How many each window takes.
+        generator: What draws them.
+    """
+
+    num_nodes: int
+    per_window: int
+    generator: torch.Generator
+
+    def at(self, starts: Int[Tensor, " batch"]) -> Int[Tensor, "batch chosen"]:
+        """Positions of the nodes of each window that begins at ``starts``."""
+        shape = len(starts), self.per_window
+        return torch.randint(self.num_nodes, shape, generator=self.generator)
 
 
 def spread(

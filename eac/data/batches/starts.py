@@ -36,7 +36,7 @@ class Starts:
         starts = window_starts(steps, self.window, self.horizon, period=self.period, part=part)
         return starts if self.protocol.keep_last_window or len(starts) == 1 else starts[:-1]
 
-    def trained(self, *, with_validation: bool = False) -> Int[Tensor, " window"]:
+    def trained(self, *, with_validation: bool) -> Int[Tensor, " window"]:
         """The windows of training, perhaps up to the end of the validation part."""
         starts = self.of("train")
         if with_validation:

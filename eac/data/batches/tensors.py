@@ -11,11 +11,11 @@ from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Neighbours
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
-from eac.data.core.period import Period
-from eac.data.core.windows import Split, by_node, gather
+from eac.data.core.windows import by_node, is_by_node
 from eac.data.series.ahead import Ahead
 from eac.data.series.clock import Clock
 from eac.data.series.history import Lag
+from eac.data.series.mapped import MappedSeries, read
 from eac.data.series.readings import Readings
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
@@ -41,7 +41,8 @@ class PeriodTensors:
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
         neighbour_x: The graph applied to the scaled readings, when the backbone can use it; with a
-            mapped series, how it is applied to each batch.
+            mapped series how it is applied to each batch, or in a file where windows may hold
+            some of the nodes.
         ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
@@ -55,7 +56,7 @@ class PeriodTensors:
     calendar: Calendar
     lead: int = 0
     lags: tuple[Lag, ...] = ()
-    neighbour_x: NodeSeries | Neighbours | None = None
+    neighbour_x: NodeSeries | MappedSeries | Neighbours | None = None
     ahead: Ahead = field(default_factory=Ahead)
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
@@ -103,7 +104,7 @@ class PeriodTensors:
             extras=self.ahead.known(at, span, self.num_nodes, nodes),
         )
         return Batch(
-            inputs=inputs,
+            inputs,
             y=y,
             mask=mask,
             graph=self.graph if nodes is None else Graph.empty(nodes.shape[-1]),
@@ -111,6 +112,27 @@ class PeriodTensors:
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.readings.complete,
+        )
+
+    def in_parts(self, starts: Int[Tensor, " batch"]) -> Batch:
+        """As ``batch``, of all nodes, whose inputs are gathered when they are asked for.
+
+        For backbones that forecast a node without the others; where some nodes only are held or
+        counted, as ``batch``.
+        """
+        if self.nodes is not None or self.loss_nodes is not None:
+            return self.batch(starts)
+        y, mask = self.readings.targets(starts + self.lead + self.window, self.horizon)
+        every = torch.arange(self.num_nodes, device=self.device)
+        return Batch(
+            lambda: self.batch(starts).inputs,
+            y=y,
+            mask=mask,
+            graph=self.graph,
+            scaler=self.scaler,
+            starts=starts,
+            complete=self.readings.complete,
+            some=lambda nodes: self.batch(starts, nodes=every[nodes]),
         )
 
     def windows(
@@ -184,9 +206,10 @@ class PeriodTensors:
         nodes: BatchNodes | None,
     ) -> Float[Tensor, "batch chosen span"] | None:
         """The graph applied to ``x``, which was read from the steps ``at`` on."""
-        if self.neighbour_x is None or isinstance(self.neighbour_x, Tensor):
-            near = self.neighbour_x
-            return None if near is None else gather(near, at, x.shape[-1], nodes)
+        if self.neighbour_x is None:
+            return None
+        if isinstance(self.neighbour_x, Tensor | MappedSeries):
+            return read(self.neighbour_x, at, x.shape[-1], nodes)
         if nodes is not None:
             return None
         near = self.neighbour_x(x.transpose(1, 2).flatten(0, 1), self.graph)
@@ -248,16 +271,19 @@ class PeriodTensors:
 
         None leaves it to the backbone to apply the graph.
 
-        The result would be as large as the series, so a mapped one gets it batch by batch.
+        The result is as large as the series: a mapped one gets it batch by batch, or in a file.
         """
         if apply is None:
             return replace(self, neighbour_x=None)
-        if self.readings.mapped:
+        raw = self.readings.raw
+        if isinstance(raw, MappedSeries) and raw.by_node is None:
             return replace(self, neighbour_x=apply)
         return replace(self, neighbour_x=self.readings.through(apply, self.graph))
 
     def by_node(self) -> "PeriodTensors":
-        """The same tensors, laid out for windows of single nodes."""
+        """The same tensors, laid out for windows of single nodes; itself where they are."""
+        if isinstance(self.readings.raw, Tensor) and is_by_node(self.readings.raw):
+            return self
         near = self.neighbour_x
         near = by_node(near) if isinstance(near, Tensor) else near
         return replace(self, readings=self.readings.by_node(), neighbour_x=near)
@@ -272,18 +298,3 @@ class PeriodTensors:
             if isinstance(value, Tensor | Graph | Scaler | Readings | Ahead)
         }
         return replace(self, **moved)
-
-
-@dataclass(frozen=True, eq=False)
-class PeriodView:
-    """One period as a strategy may see it.
-
-    Attributes:
-        period: Ids, graph and raw series.
-        tensors: The same, made ready for batches, all nodes.
-        split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
-    """
-
-    period: Period
-    tensors: PeriodTensors
-    split: Split

@@ -31,6 +31,8 @@ class Period:
         covariates: What is known beforehand of each step, if anything.
         mapped: True when ``series`` is a file mapped into memory, perhaps larger than that; it is
             then read in pieces and never copied whole.
+        by_node: Of a mapped series, the same readings from a second file, in which those of each
+            node lie side by side; None where there is none.
         notes: What the reader did with the files that a person should know, a sentence each.
 
     Raises:
@@ -54,6 +56,7 @@ class Period:
     coordinates: Float[Tensor, "node 2"] | None = None
     covariates: Covariates | None = None
     mapped: bool = False
+    by_node: NodeSeries | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):

@@ -10,18 +10,20 @@ from eac.typing import NodeSeries
 
 ELEMENTS = 1 << 17
 """Readings in a piece of steps."""
+LEAST_STEPS = 16
+"""Steps of a piece at least, which of a series laid out by node are one line of the cache."""
 PASSES = 64
 """Pieces of columns at most; each piece touches every step."""
 
 
-def step_pieces(num_steps: int, num_nodes: int) -> Iterator[range]:
-    """Ranges of steps, in order of time.
+def step_pieces(num_steps: int, num_nodes: int, elements: int | None = None) -> Iterator[range]:
+    """Ranges of steps, in order of time, of about ``elements`` readings; None: ``ELEMENTS``.
 
     Example:
-        >>> [len(steps) for steps in step_pieces(num_steps=10, num_nodes=ELEMENTS // 4)]
-        [4, 4, 2]
+        >>> [len(steps) for steps in step_pieces(num_steps=80, num_nodes=ELEMENTS // 32)]
+        [32, 32, 16]
     """
-    size = max(1, ELEMENTS // max(1, num_nodes))
+    size = max(LEAST_STEPS, (elements or ELEMENTS) // max(1, num_nodes))
     for first in range(0, num_steps, size):
         yield range(first, min(first + size, num_steps))
 

@@ -83,21 +83,26 @@ def gather(
     """
     if nodes is not None:
         return series.unfold(0, length, 1)[starts[:, None], nodes]
-    if not torch.compiler.is_compiling() and series.stride(0) == 1 < series.shape[1]:
+    if not torch.compiler.is_compiling() and is_by_node(series):
         return series.unfold(0, length, 1)[starts]
     steps = starts[:, None] + torch.arange(length, device=starts.device)
     rows = series.index_select(0, steps.flatten())
     return rows.view(len(starts), length, series.shape[1]).transpose(1, 2)
 
 
+def is_by_node(series: Shaped[Tensor, "time node"]) -> bool:
+    """True where the steps of each of several nodes lie side by side in memory."""
+    return series.stride(0) == 1 < series.shape[1]
+
+
 def by_node(series: Shaped[Tensor, "time node"]) -> Shaped[Tensor, "time node"]:
-    """The same series with the steps of each node side by side in memory.
+    """The same series with the steps of each node side by side in memory; itself where they are.
 
     Example:
         >>> by_node(torch.arange(6.0).reshape(3, 2)).stride()
         (1, 3)
     """
-    return series.T.contiguous().T
+    return series if is_by_node(series) else series.T.contiguous().T
 
 
 def check_counts(**counts: int | None) -> None:

@@ -19,7 +19,7 @@ from eac.data.parsing.form import AUTO, Form
 from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import with_closed
 from eac.data.readers.covariate_table import covariate_table
-from eac.data.readers.npy import write_clock, write_series
+from eac.data.readers.npy import open_series, write_by_node, write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
@@ -113,6 +113,7 @@ def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
                 )
             parts = (part.numpy() for _, part in pieces(period.series))
             write_series(path, period.num_steps, period.num_nodes, parts)
+        write_by_node(place / files.BY_NODE_SERIES, open_series(path, f"period {name!r}"))
         clocks.append(period.calendar)
         write_clock(place, period.calendar, f"period {name!r}")
         _write_beside(period, place)

@@ -12,7 +12,8 @@ from eac.data.core.period import NodeChange, Period
 from eac.data.core.pieces import pieces
 from eac.data.core.stream import GraphStream, node_changes
 from eac.data.core.windows import Split, window_starts
-from eac.data.manage.suspicious import CONSTANT, clock_notes, named, suspicious_values
+from eac.data.manage.clocks import clock_notes, named
+from eac.data.manage.suspicious import CONSTANT, suspicious_values
 from eac.typing import NodeSeries, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")

@@ -166,7 +166,8 @@ def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
         array([[ 1.,  3.],
                [ 2., nan]], dtype=float32)
     """
-    text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    dtypes = zip(frame.columns, frame.dtypes, strict=True)
+    text = [column for column, dtype in dtypes if not pd.api.types.is_numeric_dtype(dtype)]
     if text:
         clean = {column: numeric_column(frame[column], what, column) for column in text}
         frame = frame.assign(**clean)

@@ -16,6 +16,8 @@ MOST_BYTES = 1 << 20
 TABLE_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".txt", ".xlsx")
 FREE_NOTES = ("note", "notes", "comment", "description", "license", "url", "x-")
 MAPPED_SERIES = "series.npy"
+BY_NODE_SERIES = "series_by_node.npy"
+"""The same readings, those of each node side by side; only there to be read faster."""
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -55,7 +55,7 @@ def read_table(
     try:
         if kind == ".parquet":
             _check_parquet(path, what, form)
-            return cast(pd.DataFrame, pd.read_parquet(path))
+            return _checked_text(cast(pd.DataFrame, pd.read_parquet(path)))
         if kind == ".xlsx":
             return read_excel(path, what, form, csv_options)
         _check_text(path, what, form, EDGE_BYTES if csv_options.get("dtype") is str else TEXT_BYTES)
@@ -140,6 +140,14 @@ def column_names(path: Path, form: Form | None = None) -> list[str]:
         raise
     except _UNREADABLE as error:
         raise StreamError(f"{path} cannot be read: {_short(error)}") from error
+
+
+def _checked_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, after a look that its text is text: that of a damaged file need not be."""
+    for values in (frame.index.array, *(frame.iloc[:, i].array for i in range(frame.shape[1]))):
+        if isinstance(values.dtype, pd.StringDtype) and hasattr(values, "__arrow_array__"):
+            values.__arrow_array__().validate(full=True)
+    return frame
 
 
 def require_columns(

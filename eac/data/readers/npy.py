@@ -1,5 +1,6 @@
 """Series in ``.npy`` files, which need not fit into memory, and how they get there."""
 
+import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,19 +13,24 @@ import yaml
 from numpy import ndarray
 
 from eac.data.core.calendar import Calendar, in_words
-from eac.data.core.pieces import ELEMENTS
+from eac.data.core.pieces import ELEMENTS, step_pieces
 from eac.data.parsing import columns, files
 from eac.data.parsing.form import Form
 from eac.data.parsing.frequency import frequency_text, parse_frequency
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 from eac.files import write_text, writing
+from eac.temporary import reserve
 from eac.typing import NodeSeries
 
 CLOCK_FILE = "clock.yaml"
 CLOCK_ADVICE = "Give there, for instance, start: 2024-01-01 00:00 and frequency: 5min."
 MAPPED = "a mapped series"
 PAGE = 1 << 12
+TURNED_AT_ONCE = 1 << 23
+"""Readings held while a series is laid out node after node (32 MiB)."""
+CELLS = 1000
+"""Readings by which two files of one series are compared."""
 
 
 def open_series(path: Path, what: str) -> NodeSeries:
@@ -54,6 +60,50 @@ def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[nda
         np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
             file.write(np.ascontiguousarray(part, dtype="<f4").data)
+
+
+def write_by_node(path: Path, series: NodeSeries) -> None:
+    """Writes a series node after node, reading a few steps at a time."""
+    steps, nodes = series.shape
+    header = io.BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": (nodes, steps)}
+    np.lib.format.write_array_header_1_0(header, described)
+    begin = header.tell()
+    with writing(path) as temporary, temporary.open("r+b") as file:
+        file.write(header.getvalue())
+        file.flush()
+        reserve(file.fileno(), begin + 4 * steps * nodes)
+        laid = np.memmap(file, np.float32, "r+", offset=begin, shape=(nodes, steps))
+        for some in step_pieces(steps, nodes, TURNED_AT_ONCE):
+            laid[:, some.start : some.stop] = series[some.start : some.stop].numpy().T
+        laid.flush()
+
+
+def open_by_node(folder: Path, series: NodeSeries, what: str) -> NodeSeries | None:
+    """The mapped series of a folder from its second file; None where that is missing or older.
+
+    Raises:
+        StreamError: If the file holds other readings.
+    """
+    path, first = folder / files.BY_NODE_SERIES, folder / files.MAPPED_SERIES
+    if not path.is_file() or path.stat().st_mtime_ns < first.stat().st_mtime_ns:
+        return None
+    turned = open_series(path, what).T
+    if turned.shape != series.shape or not _alike(turned, series):
+        raise StreamError(
+            f"{what}: {path} does not hold the readings of {files.MAPPED_SERIES}. Remove it; it is "
+            "only there to be read faster."
+        )
+    return turned
+
+
+def _alike(one: NodeSeries, other: NodeSeries) -> bool:
+    """Whether readings here and there are the same."""
+    steps, nodes = one.shape
+    generator = torch.Generator().manual_seed(0)
+    step = torch.randint(steps, (CELLS,), generator=generator)
+    node = torch.randint(nodes, (CELLS,), generator=generator)
+    return torch.equal(one[step, node].nan_to_num(-1.0), other[step, node].nan_to_num(-1.0))
 
 
 def parquet_parts(path: Path, node_ids: Sequence[str], what: str) -> Iterator[ndarray]:

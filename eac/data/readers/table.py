@@ -21,6 +21,7 @@ from eac.data.parsing.hours import hours_of, only_open
 from eac.data.parsing.stamps import Stamps
 from eac.data.readers.covariate_table import read_covariates
 from eac.data.readers.npy import (
+    open_by_node,
     open_series,
     parquet_clock,
     parquet_parts,
@@ -160,6 +161,7 @@ class TableStream(GraphStream):
             coordinates=columns.coordinates(nodes, node_ids, what),
             covariates=covariates,
             mapped=mapped and laid is series,
+            by_node=open_by_node(folder, series, what) if mapped and laid is series else None,
             notes=(*stamps.notes, *rows.notes),
         )
         return period, rows.holes

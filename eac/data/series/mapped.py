@@ -6,8 +6,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import gather
+from eac.temporary import working_array
 from eac.typing import NodeIndex, NodeSeries
+
+WRITTEN_AT_ONCE = 1 << 22
+"""Readings of some steps that are written to a working file at once (16 MiB)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +23,8 @@ class MappedSeries:
         file: The mapped series.
         before: Readings of the same columns before its first step.
         columns: Columns of ``file``; None means all.
+        by_node: The same as ``file``, laid out by node, from which some columns are read; in a
+            file laid out by step each of their readings would be a page of its own.
 
     Example:
         >>> series = MappedSeries(torch.arange(12.0).view(6, 2))
@@ -28,6 +35,7 @@ class MappedSeries:
     file: NodeSeries
     before: Float[Tensor, "lead chosen"] | None = None
     columns: NodeIndex | None = None
+    by_node: NodeSeries | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,11 +53,13 @@ class MappedSeries:
         """As ``eac.data.core.windows.gather``, on the device of ``at``."""
         starts, device = at.cpu(), at.device
         nodes = None if nodes is None else nodes.cpu()
-        if self.before is None:
-            return gather(self.file, starts, length, self._columns(nodes)).to(device)
-        lead = len(self.before)
+        columns = self._columns(nodes)
+        file = self.file if columns is None or self.by_node is None else self.by_node
+        lead = 0 if self.before is None else len(self.before)
+        if self.before is None or bool((starts >= lead).all()):
+            return gather(file, starts - lead, length, columns).to(device)
         steps = starts[:, None] + torch.arange(length)
-        later = _pick(self.file, (steps - lead).clamp_min(0), self._columns(nodes))
+        later = _pick(file, (steps - lead).clamp_min(0), columns)
         earlier = _pick(self.before, steps.clamp_max(lead - 1), nodes)
         return torch.where((steps < lead)[:, None], earlier, later).to(device)
 
@@ -64,6 +74,31 @@ class MappedSeries:
         if self.columns is None:
             return nodes
         return self.columns if nodes is None else self.columns[nodes]
+
+
+def working_series(num_steps: int, num_nodes: int) -> NodeSeries:
+    """Room for a series in a working file, laid out by node."""
+    return torch.from_numpy(working_array((num_nodes, num_steps))).T
+
+
+def turned(series: NodeSeries) -> NodeSeries:
+    """The same in a working file, laid out by node."""
+    room = working_series(*series.shape)
+    for steps in step_pieces(*series.shape, elements=WRITTEN_AT_ONCE):
+        room[steps.start : steps.stop] = series[steps.start : steps.stop]
+    return room
+
+
+def read(
+    series: NodeSeries | MappedSeries,
+    at: Int[Tensor, " batch"],
+    length: int,
+    nodes: Int[Tensor, "*batch chosen"] | None = None,
+) -> Float[Tensor, "batch chosen {length}"]:
+    """``gather`` from memory or from a file, on the device of ``at``."""
+    if isinstance(series, MappedSeries):
+        return series.gather(at, length, nodes)
+    return gather(series, at, length, nodes)
 
 
 def _pick(

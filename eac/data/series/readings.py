@@ -9,10 +9,15 @@ from torch import Tensor, nn
 
 from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
-from eac.data.core.windows import by_node, gather
-from eac.data.series.mapped import MappedSeries
+from eac.data.core.windows import by_node, is_by_node
+from eac.data.series.mapped import WRITTEN_AT_ONCE, MappedSeries, read, working_series
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
+
+TWICE = 1 << 24
+"""Readings of a series that may be held in two layouts, by step and by node (64 MiB)."""
+CARRIED_AT_ONCE = 1 << 20
+"""Readings whose gaps are filled at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,8 @@ class Readings:
     Attributes:
         raw: Raw readings, in memory or mapped.
         scaling: Of the inputs.
-        filled: The scaled series with its gaps filled, where these are not filled with 0.
+        filled: The scaled series with its gaps filled, where these are not filled with 0; of a
+            mapped series in a file too.
         complete: True when no reading is missing.
 
     Example:
@@ -95,7 +101,7 @@ class Readings:
 
     raw: NodeSeries | MappedSeries
     scaling: PartScaling
-    filled: NodeSeries | None = None
+    filled: NodeSeries | MappedSeries | None = None
     complete: bool = False
 
     @property
@@ -118,7 +124,7 @@ class Readings:
         values = self._gather(at, length, nodes)
         present = self._present(values)
         if self.filled is not None:
-            return gather(self.filled, at, length, nodes), present
+            return read(self.filled, at, length, nodes), present
         steps = at[:, None] + torch.arange(length, device=at.device)
         return self._zero(self.scaling.apply_(values, steps, nodes)), present
 
@@ -143,40 +149,56 @@ class Readings:
 
     def through(
         self, apply: Callable[[NodeSeries, Graph], NodeSeries | None], graph: Graph
-    ) -> NodeSeries | None:
+    ) -> NodeSeries | MappedSeries | None:
         """What ``apply`` makes of the scaled series, step by step; None where it makes nothing."""
         out = None
-        for steps in step_pieces(*self.raw.shape):
+        elements = WRITTEN_AT_ONCE if self.mapped else None
+        for steps in step_pieces(*self.raw.shape, elements=elements):
             part = apply(self.scaled(steps), graph)
             if part is None:
                 return None
-            out = part.new_empty(self.raw.shape) if out is None else out
+            out = self._like(part) if out is None else out
             out[steps.start : steps.stop] = part
-        return out
+        return None if out is None else self._kept(out)
+
+    def _like(self, part: Float[Tensor, "some chosen"]) -> NodeSeries:
+        """Room for a series of the same shape, laid out in the same way."""
+        steps, nodes = self.raw.shape
+        if self.mapped:
+            return working_series(steps, nodes)
+        by_node = isinstance(self.raw, Tensor) and is_by_node(self.raw) and steps * nodes > TWICE
+        return part.new_empty(nodes, steps).T if by_node else part.new_empty(steps, nodes)
+
+    def _kept(self, series: NodeSeries) -> NodeSeries | MappedSeries:
+        return MappedSeries(series) if self.mapped else series
 
     def carrying(self, share: float) -> "Readings":
         """The same with gaps filled by the last reading (see ``carried``); 0 fills them with 0."""
         if not share:
             return self
-        everything = range(self.raw.shape[0])
-        return replace(
-            self, filled=carried(self.scaled(everything), self.observed(everything), share)
-        )
+        steps, filled = range(self.raw.shape[0]), None
+        for nodes in torch.arange(self.num_nodes).split(max(1, CARRIED_AT_ONCE // len(steps))):
+            some = self.subset(nodes)
+            part = carried(some.scaled(steps), some.observed(steps), share)
+            filled = self._like(part) if filled is None else filled
+            filled[:, int(nodes[0]) : int(nodes[-1]) + 1] = part
+        return self if filled is None else replace(self, filled=self._kept(filled))
 
     def by_node(self) -> "Readings":
         """The same, laid out for windows of single nodes."""
         raw = self.raw if isinstance(self.raw, MappedSeries) else by_node(self.raw)
-        return replace(self, raw=raw, filled=None if self.filled is None else by_node(self.filled))
+        filled = by_node(self.filled) if isinstance(self.filled, Tensor) else self.filled
+        return replace(self, raw=raw, filled=filled)
 
     def subset(self, nodes: NodeIndex) -> "Readings":
         """The readings of some of the nodes."""
-        filled = None if self.filled is None else self.filled[:, nodes]
-        raw = self.raw.subset(nodes) if isinstance(self.raw, MappedSeries) else self.raw[:, nodes]
+        filled = None if self.filled is None else _columns(self.filled, nodes)
+        raw = _columns(self.raw, nodes)
         return replace(self, raw=raw, scaling=self.scaling.subset(nodes), filled=filled)
 
     def to(self, device: torch.device) -> "Readings":
         """The same on another device; a mapped series stays where it is."""
-        filled = None if self.filled is None else self.filled.to(device)
+        filled = self.filled.to(device) if isinstance(self.filled, Tensor) else self.filled
         raw = self.raw if isinstance(self.raw, MappedSeries) else self.raw.to(device)
         return replace(self, raw=raw, scaling=self.scaling.to(device), filled=filled)
 
@@ -187,9 +209,7 @@ class Readings:
         nodes: Int[Tensor, "*batch chosen"] | None = None,
     ) -> Float[Tensor, "batch chosen {length}"]:
         """Raw readings, a new tensor."""
-        if isinstance(self.raw, MappedSeries):
-            return self.raw.gather(at, length, nodes)
-        return gather(self.raw, at, length, nodes)
+        return read(self.raw, at, length, nodes)
 
     def _at(self, steps: range) -> Int[Tensor, " one"]:
         return torch.tensor([steps.start], device=self.scaling.mean.device)
@@ -205,6 +225,12 @@ class Readings:
         self, values: Float[Tensor, "batch chosen span"]
     ) -> Float[Tensor, "batch chosen span"]:
         return values if self.complete else values.nan_to_num_(0.0)
+
+
+def _columns(
+    series: NodeSeries | MappedSeries, nodes: NodeIndex
+) -> Float[Tensor, "time chosen"] | MappedSeries:
+    return series.subset(nodes) if isinstance(series, MappedSeries) else series[:, nodes]
 
 
 def carried(x: NodeSeries, observed: SeriesMask, share: float) -> NodeSeries:

@@ -61,10 +61,11 @@ def _ranks(having: list[tuple[PeriodRecord, UpdateRecord]]) -> SeriesChart:
 
 
 def _table(having: list[tuple[PeriodRecord, UpdateRecord]]) -> MarkedTable:
-    header = ("period", "rank", "kept rank", "numbers trained", "numbers kept", "energy kept")
+    header = ("period", "trained", "rank", "kept rank", "numbers trained", "kept", "energy kept")
     rows = tuple(
         (
             Entry(period.name),
+            Entry(update.rung or "prompts and update"),
             Entry(str(update.rank)),
             Entry(str(update.kept_rank)),
             Entry(f"{update.parameters:,}"),

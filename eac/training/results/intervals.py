@@ -20,7 +20,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.records.intervals import Fan, Intervals
 from eac.training.forecaster import Forecaster
-from eac.training.results.report_data import forecasting_batches, undisturbed
+from eac.training.results.again import forecasting_batches, undisturbed
 
 VALIDATION = "validation residuals, before the refit"
 NODE_WINDOWS = 8_000_000
@@ -93,6 +93,7 @@ class IntervalRun:
                 save_calibrator(directory, self._start, START_FILE)
                 self._start = None
             self._source = f"matured residuals up to the test of period {data.period.name}"
+        self._roll = None
 
     def restore(self, data: PeriodData, directory: Path) -> None:
         """Takes up what a done period kept, if anything."""

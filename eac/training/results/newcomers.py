@@ -1,10 +1,10 @@
 """How well new sensors are forecast just after they joined, before and after training on them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from eac.continual.features import evaluating
@@ -14,6 +14,7 @@ from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Scales,
     before_period,
+    covariate_scale,
     fit_scales,
     prepare,
     steps_of_history,
@@ -25,105 +26,14 @@ from eac.data.series.readings import PartScaling
 from eac.data.series.scaling import Global, Scaler
 from eac.metrics.baselines import last_observed, same_slot
 from eac.metrics.horizon import HorizonErrors
-from eac.records.newcomers import AFTER, BEFORE, SPANS, BySpan, Newcomers
+from eac.records.newcomers import AFTER, BEFORE, BySpan, Newcomers
 from eac.training.forecaster import Forecaster
 from eac.training.peers import Booster, Boosters, boosted
-from eac.training.results.report_data import undisturbed
+from eac.training.results.again import undisturbed
+from eac.training.results.arrivals import Arrival, SpanErrors
 from eac.training.strangers import welcome
-from eac.typing import NodeIndex
 
-NODE_WINDOWS = 1 << 19
-"""Windows x sensors that are forecast at most; windows after the first day are thinned out."""
 AT_ONCE = 1 << 14
-
-
-@dataclass(frozen=True, eq=False)
-class Arrival:
-    """Sensors that join in a period, and the windows that are forecast for them.
-
-    Attributes:
-        data: The period.
-        rows: Positions of the new sensors.
-        first: Step of the first reading of each.
-        starts: First steps of the windows.
-    """
-
-    data: PeriodData
-    rows: NodeIndex
-    first: Int[Tensor, " new"]
-    starts: Int[Tensor, " window"]
-
-    @staticmethod
-    def of(data: PeriodData, change: NodeChange) -> "Arrival | None":
-        """None where no new sensor is read before the test part, or days have no name."""
-        new = set(change.new)
-        rows = [i for i, node in enumerate(data.period.node_ids) if node in new]
-        if not rows or data.period.calendar.cycles[0] != "day" or data.period.mapped:
-            return None
-        read = ~data.period.series[: data.split.test.start, rows].isnan()
-        kept = torch.tensor(rows)[read.any(0)]
-        if not len(kept):
-            return None
-        first = read[:, read.any(0)].int().argmax(0)
-        day = data.period.calendar.steps_per_day
-        last = min(int(first.max()) + max(SPANS.values()) * day, data.split.test.start)
-        begin, end = int(first.min()), last - data.window - data.horizon + 1
-        if end <= begin:
-            return None
-        starts = torch.arange(begin, end)
-        held = len(kept) if data.nodes_per_window else data.period.num_nodes
-        thin = max(1, -(-len(starts) * held // NODE_WINDOWS))
-        chosen = (starts - begin < day) | (starts % thin == 0)
-        return Arrival(data, kept, first, starts[chosen])
-
-    @property
-    def some(self) -> NodeIndex | None:
-        """What a batch gathers: the new sensors, where windows may hold some of the nodes."""
-        return self.rows if self.data.nodes_per_window else None
-
-    def errors(self) -> "SpanErrors":
-        """An empty count."""
-        return SpanErrors(self)
-
-
-class SpanErrors:
-    """Counts errors of new sensors by how long after their first reading a forecast is made.
-
-    Args:
-        arrival: The sensors.
-    """
-
-    def __init__(self, arrival: Arrival):
-        data, self._arrival = arrival.data, arrival
-        day = data.period.calendar.steps_per_day
-        self._ends = [days * day for days in SPANS.values()]
-        nodes = len(arrival.rows)
-        self._sums = [HorizonErrors(nodes, data.horizon, data.null_value) for _ in SPANS]
-
-    def update(
-        self, starts: Int[Tensor, " batch"], y_hat: Float[Tensor, "batch new horizon"]
-    ) -> None:
-        """Adds forecasts of the new sensors; one that is NaN is not counted."""
-        arrival, data = self._arrival, self._arrival.data
-        first_target = starts + data.window
-        y = gather(data.period.series[:, arrival.rows], first_target, data.horizon)
-        whole = starts[:, None] >= arrival.first
-        age = first_target[:, None] - arrival.first
-        known = ~y.isnan() & ~y_hat.isnan() & whole[..., None]
-        begin = 0
-        for end, sums in zip(self._ends, self._sums, strict=True):
-            inside = (begin < age) & (age <= end) if begin else age <= end
-            begin = end
-            sums.update(y_hat.nan_to_num(0.0), y.nan_to_num(0.0), known & inside[..., None])
-
-    def by_span(self) -> BySpan:
-        """MAE of the first day, the first week with it, and the first month with both."""
-        total = HorizonErrors(len(self._arrival.rows), self._arrival.data.horizon)
-        found: BySpan = {}
-        for name, sums in zip(SPANS, self._sums, strict=True):
-            total.merge(sums)
-            found[name] = total.summary().point["MAE"]["mean"]
-        return found
 
 
 class Joining:
@@ -176,7 +86,8 @@ def joining(
     """
     if previous is None or (data.layout.scaling is None and data.protocol.scale_by_part):
         return None
-    arrival = Arrival.of(data, change)
+    alone = data.ready.in_parts and model.strategy.forecasts_apart
+    arrival = Arrival.of(data, change, alone=alone)
     return None if arrival is None else Joining(arrival, model, previous, boosters)
 
 
@@ -187,12 +98,12 @@ def _before_training(model: Forecaster, previous: PeriodData, arrival: Arrival) 
     """
     data, errors, needs = arrival.data, arrival.errors(), model.backbone.needs
     before = previous.period.node_ids
-    known_before = set(before)
+    known_before, left = set(before), _left_by(previous, needs)
     with undisturbed(model):
         welcome(model, before, [node for node in data.period.node_ids if node not in known_before])
         model.select_nodes(data.period.node_ids)
         for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
-            tensors = _as_known(previous.prepared(needs), arrival, known, int(starts[-1]), needs)
+            tensors = _as_known(left, before, arrival, known, int(starts[-1]), needs)
             _count(errors, model, tensors.to(model.device), starts, arrival)
     model.select_nodes(before)
     return errors.by_span()
@@ -210,8 +121,14 @@ def _doubling(
         known *= 2
 
 
+def _left_by(previous: PeriodData, needs: Needs) -> Scales:
+    """The scales of a period, without making it ready once more."""
+    known = covariate_scale(previous.stream, needs.covariates, previous.fractions)
+    return fit_scales(previous.period, previous.split, previous.layout, known)
+
+
 def _as_known(
-    previous: PeriodData, arrival: Arrival, known: int, last: int, needs: Needs
+    left: Scales, before: Sequence[str], arrival: Arrival, known: int, last: int, needs: Needs
 ) -> PeriodTensors:
     """The period up to the targets of the window at ``last``, scaled by what is known by then."""
     data, period = arrival.data, arrival.data.period
@@ -220,16 +137,18 @@ def _as_known(
     given = None if given is None else replace(given, values=given.values[:stop])
     cut = replace(period, series=period.series[:stop], covariates=given)
     lead = steps_of_history(needs, period, data.horizon)
-    before = before_period(data.stream, data.index, lead, needs.covariates)
-    return prepare(cut, before, _scales(previous, data, cut, known), data.layout, needs)
+    earlier = before_period(data.stream, data.index, lead, needs.covariates)
+    return prepare(cut, earlier, _scales(left, before, data, cut, known), data.layout, needs)
 
 
-def _scales(previous: PeriodData, data: PeriodData, cut: Period, known: int) -> Scales:
+def _scales(
+    left: Scales, before: Sequence[str], data: PeriodData, cut: Period, known: int
+) -> Scales:
     """The scales that the period before left; of other sensors by their readings so far."""
-    left, count = previous.ready.scales, cut.num_nodes
+    count = cut.num_nodes
     split = Split(range(known), range(known, known), range(known, cut.num_steps))
     fitted = fit_scales(cut, split, data.layout, left.covariates)
-    then, now = shared_rows(previous.period.node_ids, cut.node_ids)
+    then, now = shared_rows(before, cut.node_ids)
     one_for_all = left.inputs.mean.shape[1] == 1 or isinstance(data.layout.scaling, Global)
 
     def joined(own: Scaler, saved: Scaler) -> Scaler:

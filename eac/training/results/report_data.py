@@ -1,16 +1,12 @@
 """What the page of a run needs of a period and the records lack; bounded for any network."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.artifacts.checkpoint import SavedState
-from eac.continual.features import evaluating
-from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange, Period
 from eac.data.manage.describe import Survey, summarize, survey
@@ -29,6 +25,7 @@ from eac.records.details import (
 )
 from eac.records.record import PeriodRecord
 from eac.training.forecaster import Forecaster
+from eac.training.results.again import forecast_again
 
 MAP_NODES = 2000
 MAP_EDGES = 6000
@@ -36,11 +33,7 @@ FACT_NODES = 5000
 """Facts of at most this many sensors, those that err most beside the naive forecast."""
 SENSORS = 4
 """Traces of this many of the worst and of this many of the best sensors."""
-ORIGINS = 288
 LEADS = 24
-NODE_WINDOWS = 8_000_000
-"""Windows x nodes that are forecast once more; a large network gets shorter traces."""
-NODE_WINDOWS_AT_ONCE = 1 << 13
 DIGITS = 5
 
 
@@ -65,7 +58,7 @@ def collect_details(
     ranked = _ranked(record)
     count = min(SENSORS, math.ceil(len(ranked) / 2))
     worst, best = ranked.flip(0)[:count], ranked[: len(ranked) - count][:SENSORS]
-    forecasts, dispersion = _forecast(model, data, torch.cat([worst, best]))
+    forecasts, features = forecast_again(model, data, torch.cat([worst, best]))
     pools = [module for module in model.modules() if isinstance(module, PromptPool)]
     spectrum = tuple(_rounded(pools[0].spectrum())) if pools and pools[0].node_ids else None
     found = survey(data.period.series)
@@ -75,7 +68,7 @@ def collect_details(
         map=_map(data.period, ranked),
         traces=_traces(data, forecasts, worst, best),
         spectrum=None if spectrum is None else tuple(v or 0.0 for v in spectrum),
-        dispersion=dispersion,
+        dispersion=_dispersion(features),
         steps_per_day=data.period.calendar.steps_per_day,
         sensors=_facts(data.period, record, naive or {}, found),
     )
@@ -87,57 +80,6 @@ def _ranked(record: PeriodRecord) -> Int[Tensor, " measured"]:
     node_mae = torch.tensor([math.nan if error is None else error for error in errors])
     measured = node_mae.isfinite().nonzero().flatten()
     return measured[node_mae[measured].argsort(stable=True)]
-
-
-def _forecast(
-    model: Forecaster, data: PeriodData, rows: Int[Tensor, " chosen"]
-) -> tuple[Float[Tensor, "origin chosen horizon"], Dispersion]:
-    """Forecasts of some sensors at the last origins of the test, and all sensors' features.
-
-    Windows come in order of time from the first that the bound allows, since a strategy may learn
-    from them; only the last ones are kept.
-    """
-    starts, num_nodes = data.starts("test"), data.period.num_nodes
-    starts = starts[-max(1, NODE_WINDOWS // num_nodes) :]
-    kept = _num_origins(data, len(starts))
-    forecasts, total = [], torch.zeros(num_nodes, model.backbone.hidden, dtype=torch.float64)
-    with undisturbed(model):
-        for batch in forecasting_batches(model, data, starts):
-            inputs = model.strategy.adapt_input(batch.inputs)
-            features = model.backbone.encode(inputs, batch.graph)
-            features = model.strategy.adapt_features(features, inputs)
-            scaled = model.backbone.decode(features, inputs)
-            y_hat = model.loss.point(batch.scaler.inverse(scaled))
-            y_hat = model.strategy.adapt_forecast(y_hat, batch)
-            forecasts = [*forecasts, y_hat[:, rows].cpu()][-kept:]
-            total += features.double().sum(0).cpu()
-    return torch.cat(forecasts)[-kept:], _dispersion(total / len(starts))
-
-
-def _num_origins(data: PeriodData, available: int) -> int:
-    return min(data.period.calendar.steps_per_week, ORIGINS, available)
-
-
-def forecasting_batches(
-    model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"]
-) -> Iterator[Batch]:
-    """Windows in order of time, a bounded number at once, on the device of the model."""
-    tensors = data.ready.tested.on(model.device)
-    if tensors.neighbour_x is None:
-        tensors = tensors.with_neighbours(model.backbone.needs.neighbours)
-    size = max(1, NODE_WINDOWS_AT_ONCE // data.period.num_nodes)
-    for chunk in starts.split(size):
-        yield tensors.batch(chunk.to(model.device))
-
-
-@contextmanager
-def undisturbed(model: Forecaster) -> Iterator[None]:
-    """Puts back everything that forecasting may change: state, modes and randomness."""
-    state = SavedState.of(model)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(model):
-        model.strategy.begin_forecasts()
-        yield
-    state.restore(model)
 
 
 def _dispersion(features: Float[Tensor, "node hidden"]) -> Dispersion:
