@@ -14,7 +14,7 @@ from eac.artifacts.saved_data import done_periods
 from eac.backtest.refits import asked_for
 from eac.calibration.base import Calibrator, Network
 from eac.calibration.clock import clock_step
-from eac.calibration.store import START_FILE, load_calibrator
+from eac.calibration.store import START_FILE, learned_by, load_calibrator
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
@@ -79,7 +79,7 @@ class Walk:
     def _calibrator(self, directories: Sequence[Path], index: int) -> Calibrator:
         """What was learned before the test part of a period."""
         found = (
-            load_calibrator(directories[index - 1])
+            learned_by(directories[:index])
             if index
             else load_calibrator(directories[0], START_FILE)
         )

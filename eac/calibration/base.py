@@ -156,11 +156,18 @@ class Calibrator(Described, ABC):
 
     @abstractmethod
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything learned: tensors, and plain values such as the ids of the nodes."""
+        """What was learned of the current sensors: tensors, and plain values such as their ids."""
 
     @abstractmethod
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Takes up what ``state`` gave; ``begin`` points at sensors."""
+
+    @abstractmethod
+    def remember(self, earlier: "Calibrator") -> None:
+        """Takes over what an earlier state of a run knew of sensors that are unknown to this one.
+
+        ``state`` gives the current sensors alone; those that are gone are in earlier states.
+        """
 
     def for_sensors(self, node_ids: Sequence[str], series: NodeSeries) -> "Calibrator":
         """This calibrator where it is pointed at these sensors; otherwise a copy that is.
@@ -189,6 +196,7 @@ class Calibrator(Described, ABC):
         """A copy, not pointed at any sensors, for readings that come as much as ``late`` late."""
         other = type(self)(**{**self.made_with, "late": late})
         other.load(*self.state())
+        other.remember(self)
         return other
 
     def copy(self) -> "Calibrator":

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.calibration.base import Network
+from eac.data.core.archive import Archive
 
 ALIKE = 8
 """Sensors from which a new one borrows."""
@@ -16,13 +17,13 @@ FIRST_ERROR = 0.3
 
 
 class NodeMemory:
-    """Arrays by sensor; those of the current network come first, in its order.
+    """Arrays by sensor of the current network, in its order; those of others are in an archive.
 
     Args:
         sizes: Shape of each array without its last axis, by name.
 
     Attributes:
-        node_ids: Every sensor ever seen.
+        node_ids: Sensors of the current network.
         arrays: ``error`` (log of the mean absolute residual), ``level``, ``spread``, ``count`` of
             steps learned from, ``age`` in networks, ``positive``, and those of ``sizes``.
 
@@ -37,33 +38,64 @@ class NodeMemory:
         self._sizes: dict[str, tuple[int, ...]] = {**own, **sizes}
         self.node_ids: tuple[str, ...] = ()
         self.arrays = {name: torch.zeros(*size, 0) for name, size in self._sizes.items()}
+        self._archive = Archive()
 
     def __getitem__(self, name: str) -> Float[Tensor, "*shape node"]:
         return self.arrays[name]
 
     def known(self) -> Network:
         """Every sensor ever seen, and what its readings are like."""
-        positive = self["positive"] > 0
-        return Network(self.node_ids, self["level"], self["spread"], positive)
+        gone = list(self._archive)
+        rows, said = self._archive.rows(gone), ("level", "spread", "positive")
+        both = [torch.cat([self[name], rows[name]]) if gone else self[name] for name in said]
+        return Network((*self.node_ids, *gone), both[0], both[1], both[2] > 0)
 
     def begin(self, network: Network) -> None:
-        """Brings the sensors of a network to the front; new ones borrow from alike ones."""
+        """Points at the sensors of a network; new ones borrow from alike ones."""
+        self._recall([node for node in network.node_ids if node in self._archive])
         row = {node: i for i, node in enumerate(self.node_ids)}
         fresh = [i for i, node in enumerate(network.node_ids) if node not in row]
         if fresh:
             self._grow(network, torch.tensor(fresh))
-        wanted, all_ids = set(network.node_ids), self.node_ids
-        row = {node: i for i, node in enumerate(all_ids)}
-        rest = [node for node in all_ids if node not in wanted]
-        order = torch.tensor([row[node] for node in (*network.node_ids, *rest)], dtype=torch.long)
+        self._retire(set(network.node_ids))
+        row = {node: i for i, node in enumerate(self.node_ids)}
+        order = torch.tensor([row[node] for node in network.node_ids], dtype=torch.long)
         if not torch.equal(order, torch.arange(len(order))):
             self.arrays = {name: array[..., order] for name, array in self.arrays.items()}
-        self.node_ids = (*network.node_ids, *rest)
-        current = len(network.node_ids)
-        self["level"][:current] = _magnitude(network)
-        self["spread"][:current] = network.spread
-        self["positive"][:current] = network.positive.float()
-        self["age"][:current] += 1
+        self.node_ids = network.node_ids
+        self["level"][:] = _magnitude(network)
+        self["spread"][:] = network.spread
+        self["positive"][:] = network.positive.float()
+        self["age"].add_(1)
+
+    def remember(self, earlier: "NodeMemory") -> None:
+        """Archives what an earlier memory knew of sensors that are not known here."""
+        self._keep(earlier, {*self.node_ids, *self._archive})
+        gone = [n for n in earlier._archive if n not in {*self.node_ids, *self._archive}]
+        self._archive.put(gone, earlier._archive.rows(gone))
+
+    def _keep(self, memory: "NodeMemory", without: set[str]) -> None:
+        """Archives the sensors of a memory without some."""
+        rows = [i for i, node in enumerate(memory.node_ids) if node not in without]
+        values = {name: array[..., rows].movedim(-1, 0) for name, array in memory.arrays.items()}
+        self._archive.put([memory.node_ids[i] for i in rows], values)
+
+    def _retire(self, present: set[str]) -> None:
+        """Moves the sensors that are not present into the archive."""
+        self._keep(self, present)
+        rows = [i for i, node in enumerate(self.node_ids) if node in present]
+        if len(rows) < len(self.node_ids):
+            self.arrays = {name: array[..., rows] for name, array in self.arrays.items()}
+            self.node_ids = tuple(self.node_ids[i] for i in rows)
+
+    def _recall(self, node_ids: list[str]) -> None:
+        if node_ids:
+            back = self._archive.take(node_ids)
+            self.arrays = {
+                name: torch.cat([array, back[name].movedim(0, -1)], dim=-1)
+                for name, array in self.arrays.items()
+            }
+            self.node_ids = (*self.node_ids, *node_ids)
 
     def _grow(self, network: Network, rows: Int[Tensor, " fresh"]) -> None:
         count = len(rows)

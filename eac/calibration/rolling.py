@@ -178,7 +178,7 @@ class RollingQuantiles(Calibrator):
         self._last = target if self._last is None else max(self._last, target)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything learned; forecasts whose readings are not known are left out."""
+        """What was learned; forecasts whose readings are not known are left out."""
         tensors = {f"node.{name}": array for name, array in self._memory.arrays.items()}
         tensors |= {f"spread.{name}": value for name, value in self._model.tensors().items()}
         values = {
@@ -211,6 +211,11 @@ class RollingQuantiles(Calibrator):
         self._model.load({name: tensors[f"spread.{name}"] for name in self._model.tensors()})
         self._shared = tensors["shared"].clone()
         self._learned, self._last = values["learned"], values["last"]
+
+    def remember(self, earlier: Calibrator) -> None:
+        """Takes over what an earlier state knew of sensors that are unknown to this one."""
+        if isinstance(earlier, RollingQuantiles):
+            self._memory.remember(earlier._memory)
 
     def _learn(
         self,

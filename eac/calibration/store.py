@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,16 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
             "intervals."
         ) from error
     return calibrator
+
+
+def learned_by(directories: Sequence[Path]) -> Calibrator | None:
+    """The calibrator of the last of these periods, which knows the sensors of the others too."""
+    found = load_calibrator(directories[-1])
+    for directory in reversed(directories[:-1]):
+        earlier = None if found is None else load_calibrator(directory)
+        if found is not None and earlier is not None:
+            found.remember(earlier)
+    return found
 
 
 def _made(said: dict[str, Any], path: Path) -> Calibrator:

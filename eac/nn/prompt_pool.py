@@ -1,6 +1,6 @@
 """The prompt pool: one vector per node, expanded for new nodes, compressed by its rank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eac.data.core.archive import Archive
 from eac.errors import CheckpointError, ConfigError
 from eac.nn.guard import Guard
 
@@ -23,7 +24,8 @@ class PromptPool(nn.Module):
     rank there is no ``V`` and ``P = U``. A node's first row depends on the seed and its id alone,
     so the order in which nodes are listed changes nothing (the published protocol places its own).
     Rows moved aside by ``freeze_rows`` (stored
-    in ``settled``) are never tuned again.
+    in ``settled``) are never tuned again. Rows of nodes that are gone may be put into an archive
+    (``retire``), from which they come back as they were (``recall``).
 
     Args:
         width: Values in one prompt.
@@ -48,6 +50,7 @@ class PromptPool(nn.Module):
         self.width = width
         self._seed = torch.initial_seed() if seed is None else seed
         self._row_of: dict[str, int] = {}
+        self._archive = Archive()
         self._guard: Guard | None = None
         columns = width if rank is None else rank
         self.settled = nn.Parameter(torch.empty(0, columns), requires_grad=False)
@@ -74,6 +77,52 @@ class PromptPool(nn.Module):
             joined = torch.cat([self.node_factor.detach(), fresh.to(self.node_factor)])
             self.node_factor = nn.Parameter(joined, self.node_factor.requires_grad)
         return len(unknown)
+
+    @property
+    def archived(self) -> list[str]:
+        """Ids of the nodes whose rows are in the archive."""
+        return [node for node in self._archive if node not in self._row_of]
+
+    def retire(self, present: Sequence[str]) -> None:
+        """Puts the rows of all nodes but these into the archive."""
+        there = set(present)
+        gone = [node for node in self._row_of if node not in there]
+        if not gone:
+            return
+        self._archive.put(gone, {"factor": self.factors(gone).cpu()})
+        rows = self.rows([node for node in self._row_of if node in there])
+        rows, old = rows.to(self.node_factor.device), len(self.settled)
+        settled = self.settled.detach()[rows[rows < old]]
+        tuned = self.node_factor.detach()[rows[rows >= old] - old]
+        self.settled = nn.Parameter(settled, requires_grad=False)
+        self.node_factor = nn.Parameter(tuned, self.node_factor.requires_grad)
+        kept = [node for node in self._row_of if node in there]
+        self._row_of = {node: row for row, node in enumerate(kept)}
+
+    def recall(self, node_ids: Sequence[str]) -> None:
+        """Brings back the rows of those nodes that are in the archive, behind the others."""
+        absent = (node for node in dict.fromkeys(node_ids) if node not in self._row_of)
+        back = [node for node in absent if node in self._archive]
+        if not back:
+            return
+        # they stay in the archive, for whoever puts back a state without them
+        factor = self._archive.rows(back)["factor"].to(self.node_factor)
+        first = len(self._row_of)
+        self._row_of.update({node: first + i for i, node in enumerate(back)})
+        joined = torch.cat([self.node_factor.detach(), factor])
+        self.node_factor = nn.Parameter(joined, self.node_factor.requires_grad)
+
+    def remember(self, state: Mapping[str, Any], node_ids: Sequence[str]) -> None:
+        """Archives what the state of an earlier period knew of nodes that are not known here.
+
+        Args:
+            state: ``settled`` and ``node_factor`` of a pool.
+            node_ids: Ids of their rows.
+        """
+        row = {node: i for i, node in enumerate(node_ids)}
+        absent = [n for n in node_ids if n not in self._row_of and n not in self._archive]
+        factor = torch.cat([state["settled"], state["node_factor"]])
+        self._archive.put(absent, {"factor": factor[[row[node] for node in absent]]})
 
     @torch.no_grad()
     def factors(self, node_ids: Sequence[str]) -> Float[Tensor, "node column"]:
@@ -181,6 +230,8 @@ class PromptPool(nn.Module):
             )
         self._row_of = {node: row for row, node in enumerate(ids)}
         self._seed = state["seed"]
+        if not ids:  # as it was built
+            self._archive.clear()
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         """Takes the saved sizes first: a pool is as large as what it loads."""

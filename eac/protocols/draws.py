@@ -56,12 +56,17 @@ class Draws(ABC):
     Args:
         seed: Of the run.
 
+    Attributes:
+        count_rows: What is drawn depends on how many rows there are, so that none may be put aside.
+
     Example:
         >>> draws = OwnDraws(42)
         >>> seed_of = draws.order_seeds(0)
         >>> seed_of(0) != seed_of(1)
         True
     """
+
+    count_rows: bool = False
 
     def __init__(self, seed: int):
         self.seed = seed

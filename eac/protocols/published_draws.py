@@ -50,6 +50,8 @@ class PublishedDraws(Draws):
         True
     """
 
+    count_rows = True
+
     def __init__(self, seed: int, position: int = 0):
         super().__init__(seed)
         self._generator = torch.Generator().manual_seed(seed)

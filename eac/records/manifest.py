@@ -27,8 +27,8 @@ from eac.records.jsonfile import (
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_FORMAT = "eac.manifest"
-PASSING = (".ckpt", ".sha256", ".partial", ".tmp")
-"""Endings of files that are gone when a period is done."""
+PASSING = (".ckpt", ".sha256", ".partial", ".tmp", ".passing")
+"""Endings of files that are gone when a period, or the one after it, is done."""
 
 
 @dataclass(frozen=True)

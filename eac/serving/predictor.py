@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.artifacts.artifact import read_artifact
-from eac.artifacts.checkpoint import load_state
+from eac.artifacts.gone import recall_all, restore
 from eac.artifacts.kept import (
     CURRENT_FILE,
     chain_of,
@@ -21,7 +21,7 @@ from eac.artifacts.kept import (
 from eac.artifacts.saved_data import SavedData, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
-from eac.calibration.store import load_calibrator
+from eac.calibration.store import learned_by
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
@@ -199,9 +199,10 @@ def load_run(
     model = forecaster or rebuild(
         run_dir, artifact, window=data.window, horizon=data.horizon, trust=trust
     )
-    load_state(directories[-1]).restore(model)
+    restore(model, directories)
+    recall_all(model)
     model.select_nodes(data.current_ids)
-    return Predictor(model, data, load_calibrator(directories[-1]))
+    return Predictor(model, data, learned_by(directories))
 
 
 def _silences(recent: Recent, window: int) -> list[str]:

@@ -69,6 +69,8 @@ class EAC(Strategy):
         self.protect = protect
         # A plain attribute: averaging of weights would average the numbers of a buffer too.
         self.rows = torch.empty(0, dtype=torch.long)
+        self._selected: tuple[str, ...] = ()
+        self.register_load_state_dict_post_hook(_find_rows_again)
 
     def attach(self, backbone: Backbone) -> None:
         """An empty pool of prompts as wide as the backbone takes them."""
@@ -85,9 +87,12 @@ class EAC(Strategy):
         )
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
-        """Expands the pool by the nodes it does not know."""
-        later, known = context.index > 0, self.pool.node_ids
+        """Expands the pool by the nodes it does not know; rows of those that are gone rest."""
         self.pool.fence(None)
+        if self.protect is None and not context.draws.count_rows:
+            self.pool.retire(context.current.period.node_ids)
+        self.pool.recall(context.current.period.node_ids)
+        later, known = context.index > 0, self.pool.node_ids
         if later and self.tune == "new":
             self.pool.freeze_rows()
         if self.seed is None and not known:
@@ -154,6 +159,8 @@ class EAC(Strategy):
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the pool."""
+        self.pool.recall(node_ids)
+        self._selected = tuple(node_ids)
         self.rows = self.pool.rows(node_ids)
 
     def adapt_input(self, inputs: Inputs) -> Inputs:
@@ -161,3 +168,9 @@ class EAC(Strategy):
         self.rows = self.rows.to(inputs.x.device)
         rows = self.rows if inputs.nodes is None else self.rows[inputs.nodes]
         return inputs.with_prompt(self.pool(rows))
+
+
+def _find_rows_again(strategy: EAC, keys: object) -> None:
+    """A state may hold other rows, such as one of a version that kept those of nodes gone."""
+    del keys
+    strategy.rows = strategy.pool.rows(strategy._selected)

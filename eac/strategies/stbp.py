@@ -71,6 +71,8 @@ class STBP(Strategy):
         del backbone
         later = context.index > 0
         self.block.requires_grad_(not later)
+        self.bank.retire(context.current.period.node_ids)
+        self.bank.recall(context.current.period.node_ids)
         if later and self.tune == "new":
             self.bank.freeze_rows()
         if self.seed is None and not self.bank.node_ids:
@@ -79,6 +81,7 @@ class STBP(Strategy):
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Finds the rows of these nodes in the bank."""
+        self.bank.recall(node_ids)
         self.rows = self.bank.rows(node_ids)
 
     def adapt_features(

@@ -33,10 +33,12 @@ class Counted:
         if self._of_batches is None:
             _count(batch, y_hat, self.errors)
         else:
-            own = self._none_yet()
-            _count(batch, y_hat, own)
-            self._of_batches.append(own.mae())
-            self.errors.merge(own)
+            size = self._data.batch_size
+            for first in range(0, len(y_hat), size):  # several may be looked at in one go
+                some, own = slice(first, first + size), self._none_yet()
+                _count(batch.targets_of(some), y_hat[some], own)
+                self._of_batches.append(own.mae())
+                self.errors.merge(own)
         if (nodes := batch.nodes) is not None and nodes.dim() > 1:
             self._sampled.append(node_errors(y_hat, batch.y, batch.mask))
 

@@ -9,11 +9,14 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, base_of, load_state
+from eac.artifacts.checkpoint import SavedState, base_of
+from eac.artifacts.gone import restore
+from eac.artifacts.past import load_past, remove_past
 from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
+from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
 from eac.plain import logger
@@ -105,6 +108,7 @@ class StreamRunner:
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         self._boosters = boosters_of(peers, data.null_value)
         self._memory, self._intervals = Memory(), IntervalRun()
+        self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
         self._next, self._names = 0, list[str]()
         self._partial, self._accept_changes, self._redo = partial, accept_changes, redo
@@ -172,6 +176,8 @@ class StreamRunner:
             trained = self._restore(data, directory)
             if is_first():
                 remove_checkpoints(directory)  # where a kill left them
+                if self._is_done(data.index + 1):
+                    remove_past(directory)
             clock.skip()
         else:
             clock.begin()
@@ -194,10 +200,12 @@ class StreamRunner:
         self._check(data)
         record = read_period(directory)
         if not self._is_done(data.index + 1):
-            load_state(directory).restore(self.forecaster)
+            done = [self._directory(index) for index in range(data.index + 1)]
+            restore(self.forecaster, done)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
-            self._intervals.restore(data, directory)
+            self._intervals.restore(data, done)
+            self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, data: PeriodData) -> None:
@@ -221,7 +229,8 @@ class StreamRunner:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
-        data, previous = data.prepared(model.backbone.needs), self._memory.previous
+        previous = self._memory.previous
+        data = data.prepared(model.backbone.needs).remembering(self._past)
         joined = joining(model, previous, data, change, self._boosters)
         context, clock = self._context(data, change), time.perf_counter()
         plan = self._begin(context)
@@ -248,14 +257,16 @@ class StreamRunner:
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
-        before_it = None if previous is None else previous.period
+        self._past = data.past_after()
         if is_first():
+            before_it = None if previous is None else previous.period
             details = collect_details(model, data, record, change, before_it, naive)
             write_details(directory, details)
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             base = None if parent is None else base_of(parent)
-            save_period(directory, model, data, record, base=base, parent=parent)
+            kept = {"base": base, "parent": parent, "past": self._past}
+            save_period(directory, model, data, record, **kept)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:

@@ -97,3 +97,60 @@ def test_ids_that_do_not_fit_the_rows_are_refused():
 def test_a_rank_outside_the_width_is_refused(rank):
     with pytest.raises(ConfigError, match=f"rank={rank}"):
         PromptPool(4, rank)
+
+
+def test_a_retired_row_comes_back_bit_for_bit_and_trains_again():
+    pool = PromptPool(width=6, rank=3, seed=0)
+    pool.grow("abcd")
+    before = pool.factors("abcd")
+    pool.retire("bd")
+    assert pool.node_ids == ["b", "d"]
+    assert sorted(pool.archived) == ["a", "c"]
+    assert torch.equal(pool.factors("bd"), before[[1, 3]])
+    assert pool.rows("a").tolist() == [-1]
+
+    pool.recall("dca")
+    assert pool.node_ids == ["b", "d", "c", "a"]
+    assert torch.equal(pool.factors("abcd"), before)
+    assert pool.node_factor.requires_grad
+    assert pool.grow("ae") == 1
+
+
+def test_rows_that_were_frozen_retire_too():
+    pool = PromptPool(width=6, rank=3, seed=0)
+    pool.grow("ab")
+    pool.freeze_rows()
+    pool.grow("cd")
+    before = pool.factors("abcd")
+    pool.retire("bc")
+
+    assert pool.settled.shape[0] == 1
+    assert pool.node_factor.shape[0] == 1
+    pool.recall("ad")
+    assert torch.equal(pool.factors("abcd"), before)
+
+
+def test_a_pool_remembers_what_an_earlier_state_knew_and_it_does_not():
+    early, late = PromptPool(width=6, rank=3, seed=0), PromptPool(width=6, rank=3, seed=1)
+    early.grow("ab")
+    late.grow("bc")
+    late.remember(early.state_dict(), early.node_ids)
+
+    assert late.archived == ["a"]
+    late.recall("a")
+    assert torch.equal(late.factors("a"), early.factors("a"))
+    assert not torch.equal(late.factors("b"), early.factors("b"))
+
+
+def test_rows_brought_back_for_a_test_are_there_again_once_the_state_is_put_back():
+    pool = PromptPool(width=6, rank=3, seed=0)
+    pool.grow("abc")
+    before = pool.factors("c")
+    pool.retire("ab")
+    state = pool.state_dict()
+    pool.recall("c")
+    pool.load_state_dict(state)
+
+    assert pool.archived == ["c"]
+    pool.recall("c")
+    assert torch.equal(pool.factors("c"), before)

@@ -56,9 +56,10 @@ def test_a_returning_node_finds_its_row():
         begin(model, context)
         bank = strategy_of(model).bank
         now = dict(zip(bank.node_ids, bank.prompts(), strict=True))
-        assert all(torch.equal(now[node], row) for node, row in rows.items())
+        assert all(torch.equal(now[node], rows[node]) for node in now if node in rows)
+        assert set(now) == set(context.current.period.node_ids)
         shake(model)
-        rows = dict(zip(bank.node_ids, bank.prompts(), strict=True))
+        rows |= dict(zip(bank.node_ids, bank.prompts(), strict=True))
     assert set(rows) == set("abcdex")
 
 

@@ -124,3 +124,7 @@ class Batch:
         size = max(1, most // windows)
         for first in range(0, count, size):
             yield self.some(slice(first, first + size))
+
+    def targets_of(self, windows: slice) -> "Batch":
+        """The same with the targets of some of its windows alone."""
+        return replace(self, y=self.y[windows], mask=self.mask[windows])

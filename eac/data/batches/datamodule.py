@@ -10,11 +10,12 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
-from eac.data.batches.drawing import draw_disguises, draw_nodes
+from eac.data.batches.drawing import training_batch
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Layout, check_needs
 from eac.data.batches.ready import Learner, Maker, Ready
-from eac.data.batches.sampler import Loader, StartBatches, in_time, loader
+from eac.data.batches.reservoir import Rehearsal, Reservoir
+from eac.data.batches.sampler import Loader, StartBatches, batches_at_once, in_time, loader
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.starts import Starts
 from eac.data.batches.tensors import PeriodTensors
@@ -25,7 +26,7 @@ from eac.data.core.windows import Split, check_counts, check_fractions, check_sh
 from eac.data.readers.open import open_stream
 from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
-from eac.protocols.draws import Draws, OwnDraws
+from eac.protocols.draws import Draws, OwnDraws, period_seed
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath
 
@@ -51,8 +52,9 @@ class PeriodData(LightningDataModule):
             With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
-        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had, as
-            far back as ``REHEARSED_READINGS`` reach; needs periods on one clock.
+        rehearsal: Share of the training windows drawn from earlier periods, for nodes they had:
+            with ``nodes_per_window`` from a ``Reservoir``; else as far back as
+            ``REHEARSED_READINGS`` reach, which needs periods on one clock.
         disguise: Share of the training windows whose weekly history and day of the week are those
             of another weekday, as on a holiday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
@@ -123,6 +125,8 @@ class PeriodData(LightningDataModule):
         self.seed = seed
         self.draws: Draws = OwnDraws(seed)
         self._refitting = False
+        self._past: Reservoir | None = None
+        self._rehearsal: Rehearsal | None = None
         self._ready: Ready | None = None
         self._made: dict[Needs, Ready] = {}
         self._maker = Maker(self.layout, self.fractions, rehearsal, nodes_per_window)
@@ -131,7 +135,9 @@ class PeriodData(LightningDataModule):
         """The same settings on another period of the same stream."""
         other = self._with(None)
         other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
-        other.__dict__.pop("period", None)
+        other._past = other._rehearsal = None
+        for known in ("period", "index"):
+            other.__dict__.pop(known, None)
         return other
 
     def prepared(self, needs: Needs) -> "PeriodData":
@@ -156,8 +162,27 @@ class PeriodData(LightningDataModule):
             draws: Gives the order of the training windows.
         """
         other = self._with(self.ready.restricted(nodes, loss_nodes))
-        other.draws = draws
+        other.draws, other._rehearsal = draws, None
         return other
+
+    def remembering(self, past: Reservoir | None) -> "PeriodData":
+        """The same with what is known of the earlier periods; None reads them when it is needed."""
+        other = self._with(self._ready)
+        other._past, other._rehearsal = past, None
+        return other
+
+    @property
+    def past(self) -> Reservoir:
+        """What is kept of the periods before, from which rehearsal draws."""
+        if self._past is None:
+            needs = self.ready.needs
+            self._past = self._maker.past(self.stream, self.index, needs, self.seed)
+        return self._past
+
+    def past_after(self) -> Reservoir:
+        """What is kept once this period is over."""
+        seed = period_seed(self.seed, self.index)
+        return self._maker.with_period(self.past, self.ready, self.period, seed)
 
     def setup(self, stage: str) -> None:
         """Lets the model have the period as it needs it; one that a runner prepared stays so."""
@@ -177,7 +202,7 @@ class PeriodData(LightningDataModule):
         other._refitting = True
         return other
 
-    @property
+    @cached_property
     def index(self) -> int:
         """Position of the period in the stream."""
         return self.stream.index_of(self.period_key)
@@ -213,7 +238,8 @@ class PeriodData(LightningDataModule):
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
         own = self._starts.trained(with_validation=self._refitting)
-        older = self._starts.before(self.full)
+        past = self._rehearsed
+        older = self._starts.before(self.full) if past is None else past.starts
         batches = StartBatches(
             len(own),
             self.batch_size,
@@ -227,7 +253,10 @@ class PeriodData(LightningDataModule):
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
         starts, some = self._starts.shown(self._val_starts), self.val_spread
-        size = self.batch_size if self.protocol.validate_by_batch else self.eval_batch_size
+        size, nodes = self.eval_batch_size, self.period.num_nodes
+        if self.protocol.validate_by_batch:
+            alone = self.trainer is None or self.trainer.world_size == 1
+            size = self.batch_size * (batches_at_once(self.batch_size * nodes) if alone else 1)
         size, each = (size, None) if some is None else (some.at_once, some.per_window)
         return self._in_time(starts, size, each)
 
@@ -261,8 +290,8 @@ class PeriodData(LightningDataModule):
             if some is None and self.ready.in_parts:
                 return tensors.in_parts(batch)
             return tensors.batch(batch, nodes=None if some is None else some.at(batch))
-        days = draw_disguises(tensors, self.disguise, len(batch))
-        return tensors.batch(batch, days, draw_nodes(tensors, self.nodes_per_window, len(batch)))
+        drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
+        return training_batch(tensors, batch, past=self._rehearsed, **drawn)
 
     @property
     def windows_of_all(self) -> int:
@@ -287,6 +316,15 @@ class PeriodData(LightningDataModule):
     @property
     def _val_starts(self) -> Int[Tensor, " window"]:
         return self._starts.validated(self.val_windows)
+
+    @property
+    def _rehearsed(self) -> Rehearsal | None:
+        """The windows of earlier periods that a training draws from; None where there are none."""
+        if self._rehearsal is None and self._maker.samples:
+            trained, ids = self.ready.trained.tensors, self.period.node_ids
+            past = Reservoir() if trained.loss_nodes is not None else self.past
+            self._rehearsal = Rehearsal.of(past, ids, trained.nodes)
+        return self._rehearsal or None
 
     @property
     def _fitting(self) -> bool:

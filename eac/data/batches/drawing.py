@@ -4,7 +4,34 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from eac.data.batches.batch import Batch
+from eac.data.batches.reservoir import Rehearsal
 from eac.data.batches.tensors import PeriodTensors
+
+
+def training_batch(
+    tensors: PeriodTensors,
+    starts: Int[Tensor, " batch"],
+    *,
+    disguise: float,
+    nodes_per_window: int | None,
+    past: Rehearsal | None,
+) -> Batch:
+    """Windows of the period, each of nodes drawn for it, and behind them those of earlier ones.
+
+    Args:
+        tensors: The period.
+        starts: First steps of the windows; negative numbers stand for windows of ``past``.
+        disguise: Share of the windows of the period that are moved in the week.
+        nodes_per_window: Nodes of a window; None takes all.
+        past: What is rehearsed, if anything.
+    """
+    own = starts if past is None else starts[starts >= 0]
+    days = draw_disguises(tensors, disguise, len(own))
+    if past is None or nodes_per_window is None:
+        return tensors.batch(own, days, draw_nodes(tensors, nodes_per_window, len(own)))
+    nodes = torch.randint(tensors.num_nodes, (len(own), nodes_per_window)).to(tensors.device)
+    return past.added(tensors.batch(own, days, nodes), starts[starts < 0])
 
 
 def draw_nodes(

@@ -17,12 +17,14 @@ from eac.data.batches.preparation import (
     prepare,
     steps_of_history,
 )
+from eac.data.batches.reservoir import Reservoir
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
+from eac.protocols.draws import epoch_seed, period_seed
 from eac.typing import NodeIndex
 
 
@@ -105,12 +107,18 @@ class Maker:
     nodes_per_window: int | None
     spans: dict[int, Span] = field(default_factory=dict)
 
+    @property
+    def samples(self) -> bool:
+        """Whether rehearsal draws from a sample of earlier windows, not from their readings."""
+        return self.rehearsal > 0 and self.nodes_per_window is not None
+
     def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
         """The period at ``index`` of a stream, with what a backbone needs."""
         layout, by_node = self.layout, self.nodes_per_window
+        joined = self.rehearsal and not self.samples
         check_mapped(period, layout)
         lead = steps_of_history(needs, period, layout.horizon)
-        if self.rehearsal:
+        if joined:
             most = REHEARSED_READINGS // period.num_nodes
             lead += steps_before(stream, index, most=most, known=self.spans)
         known = covariate_scale(stream, needs.covariates, self.fractions)
@@ -123,6 +131,31 @@ class Maker:
         del before
         hand_back()
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
+
+    def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:
+        """What is kept of the periods before the one at ``index``, each of which is read."""
+        past = Reservoir()
+        for earlier in range(index if self.samples else 0):
+            period = stream.load(earlier)
+            ready = self.made(stream, earlier, period, needs)
+            past = self.with_period(past, ready, period, period_seed(seed, earlier))
+        return past
+
+    def with_period(self, past: Reservoir, ready: Ready, period: Period, seed: int) -> Reservoir:
+        """What is kept once a period is over; nothing where nothing is rehearsed from it.
+
+        Args:
+            past: What was kept of the periods before it.
+            ready: The period, made ready.
+            period: The period.
+            seed: Of the period.
+        """
+        per_window, span = self.nodes_per_window, self.layout.window + self.layout.horizon
+        if not self.samples or per_window is None:
+            return past
+        starts = torch.arange(max(0, period.num_steps - span + 1))
+        drawn = {"per_window": per_window, "seed": epoch_seed(seed, -1)}
+        return past.offered(ready.tested.tensors, period.node_ids, starts, **drawn)
 
 
 @runtime_checkable

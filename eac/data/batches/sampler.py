@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 Loader = DataLoader[Int[Tensor, " batch"]]
 """Of start steps, batch by batch."""
+JOINED_NODE_WINDOWS = 1 << 16
+"""Windows x nodes up to which batches of a validation are joined; larger ones gain nothing."""
 EVAL_READINGS = 1 << 23
 """Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
 
@@ -114,6 +116,16 @@ class BatchesOf(Dataset[Tensor]):
 
     def __getitem__(self, batch: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         return self.starts[batch]
+
+
+def batches_at_once(node_windows: int) -> int:
+    """How many batches of so many windows x nodes a validation may look at in one go.
+
+    Example:
+        >>> batches_at_once(64 * 95), batches_at_once(64 * 715)
+        (10, 1)
+    """
+    return max(1, JOINED_NODE_WINDOWS // node_windows)
 
 
 def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatches:

@@ -1,7 +1,7 @@
 """Intervals of a run: the calibrator that goes through its test parts, one after the other."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from eac.calibration.base import Calibrator, Network
 from eac.calibration.clock import clock_step
 from eac.calibration.rolling import RollingQuantiles
 from eac.calibration.scores import IntervalScores
-from eac.calibration.store import START_FILE, load_calibrator, save_calibrator
+from eac.calibration.store import START_FILE, learned_by, save_calibrator
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
@@ -95,9 +95,9 @@ class IntervalRun:
             self._source = f"matured residuals up to the test of period {data.period.name}"
         self._roll = None
 
-    def restore(self, data: PeriodData, directory: Path) -> None:
-        """Takes up what a done period kept, if anything."""
-        self.calibrator = load_calibrator(directory)
+    def restore(self, data: PeriodData, directories: Sequence[Path]) -> None:
+        """Takes up what the done periods up to this one kept, if anything."""
+        self.calibrator = learned_by(directories)
         if self.calibrator is not None:
             self._source = f"matured residuals up to the test of period {data.period.name}"
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.past import remove_past, save_past
 from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saving import save_artifact
 from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
 from eac.metrics.horizon import HorizonErrors
@@ -85,6 +87,7 @@ def save_period(
     *,
     base: Path | None,
     parent: Path | None,
+    past: Reservoir | None = None,
 ) -> None:
     """Writes state and card, then the record that says the period is done.
 
@@ -95,6 +98,7 @@ def save_period(
         record: Written last.
         base: Folder of the base, whose state is saved whole; None for the first period.
         parent: Folder of the period that this one began from, if any.
+        past: What is kept to rehearse this period and those before it, if anything.
     """
     write_checksums(directory, data.period)
     save_artifact(
@@ -109,5 +113,8 @@ def save_period(
             "metrics": record.errors.to_json(),
         },
     )
+    save_past(directory, past)
     write_period(directory, record)
     remove_checkpoints(directory)
+    if parent is not None:
+        remove_past(parent)

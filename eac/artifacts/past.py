@@ -1,0 +1,32 @@
+"""What a run keeps of earlier periods to rehearse them: beside its last period alone."""
+
+from pathlib import Path
+
+from eac.artifacts.resume_points import AtomicCheckpointIO, is_whole, load_checkpoint
+from eac.data.batches.reservoir import Reservoir
+
+PAST_FILE = "past.passing"
+"""No part of the artifact: a run that lacks it reads the earlier periods again."""
+_FIELDS = ("node_ids", "nodes", "rows", "seen")
+
+
+def save_past(directory: Path, past: Reservoir | None) -> None:
+    """Writes what is kept after a period, whole and with its digest; no file where it is empty."""
+    if past:
+        content = {name: getattr(past, name) for name in _FIELDS}
+        content["node_ids"] = list(past.node_ids)
+        AtomicCheckpointIO().save_checkpoint(content, directory / PAST_FILE)
+
+
+def load_past(directory: Path) -> Reservoir | None:
+    """What was kept after a period; None where that is not there, or damaged."""
+    path = directory / PAST_FILE
+    if not is_whole(path):
+        return None
+    kept = load_checkpoint(path)
+    return Reservoir(tuple(kept["node_ids"]), kept["nodes"], kept["rows"], kept["seen"])
+
+
+def remove_past(directory: Path) -> None:
+    """Removes what was kept after a period, once a later one is done."""
+    AtomicCheckpointIO().remove_checkpoint(directory / PAST_FILE)
