@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eac.data.core.period import Period
 from eac.errors import RunError
+from eac.plain import logger
 from eac.records.record import PeriodRecord, read_period, write_period
 from eac.rundir.checksums import ChangedSensor, changed_sensors, rewrite_checksums
 from eac.rundir.opening import go_on
@@ -49,6 +50,13 @@ class ChangedPeriod:
         rewrite_checksums(self.directory, self.period)
         write_period(self.directory, record)
         return record
+
+
+def accept(directory: Path, period: Period) -> None:
+    """Goes on with a done period whose data changed, and says so."""
+    for changed in changed_periods([(directory, period)]):
+        logger().warning("%s; going on from what was learned", changed)
+        changed.accept()
 
 
 def changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[ChangedPeriod]:

@@ -9,10 +9,10 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, base_of
+from eac.artifacts.checkpoint import SavedState
 from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past, remove_past
-from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
+from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -24,7 +24,7 @@ from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
-from eac.rundir.changes import changed_periods, refusal
+from eac.rundir.changes import accept, changed_periods, refusal
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
@@ -37,7 +37,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.memory import Memory, let_go
 from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
-from eac.training.refit import refit
+from eac.training.refit import fit, refit
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
 from eac.training.results.recording import log_start, period_record, save_period
@@ -218,9 +218,7 @@ class StreamRunner:
             done = ((self._directory(d.index), d.period) for d in later if self._is_done(d.index))
             raise refusal(changed_periods(done), self.run_dir)
         if is_first():
-            for changed in changed_periods([(directory, data.period)]):
-                log.warning("%s; going on from what was learned", changed)
-                changed.accept()
+            accept(directory, data.period)
 
     def _is_done(self, index: int) -> bool:
         return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
@@ -243,7 +241,7 @@ class StreamRunner:
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
-            self._fit(trainer, data, directory)
+            fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
@@ -264,9 +262,7 @@ class StreamRunner:
             write_details(directory, details)
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
-            base = None if parent is None else base_of(parent)
-            kept = {"base": base, "parent": parent, "past": self._past}
-            save_period(directory, model, data, record, **kept)
+            save_period(directory, model, data, record, parent=parent, past=self._past)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -299,13 +295,6 @@ class StreamRunner:
         if not data.refit_epochs:
             return 0.0
         return refit(model, data, directory / "refit", self._make_trainer, context.seed)
-
-    def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
-        """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory, data.period)
-        trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
-        best = load_checkpoint(directory / "best.ckpt")
-        self.forecaster.load_state_dict(best["state_dict"])
 
     def _directory(self, index: int) -> Path:
         return period_folder(self.run_dir, index, self._names[index])
