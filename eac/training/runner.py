@@ -10,7 +10,7 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, base_of
-from eac.artifacts.gone import restore
+from eac.artifacts.gone import fitting, restore
 from eac.artifacts.past import load_past, remove_past
 from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
@@ -302,7 +302,7 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory, data.period)
+        last = fitting(self.forecaster, resume_point(directory, data.period))
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
         best = load_checkpoint(directory / "best.ckpt")
         self.forecaster.load_state_dict(best["state_dict"])
