@@ -24,11 +24,11 @@ from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
-from eac.rundir.changes import changed_periods, refusal
+from eac.rundir.changes import check_unchanged
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
-from eac.rundir.redo import forget_after, state_digest
+from eac.rundir.redo import forget_after, position_of, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
@@ -63,8 +63,7 @@ class StreamRunner:
         make_trainer: Makes the Trainer of each period.
         config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
             was given in Python.
-        test_past: Also test on all earlier periods after each one, and on each one before training
-            on it: what transfer and forgetting are computed from.
+        test_past: Also test on all earlier periods, and on each before training: for transfer.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
         partial: ``train`` also trains a last period whose calendar period is not over yet.
         accept_changes: Go on where data of done periods changed, from what was learned before.
@@ -151,6 +150,8 @@ class StreamRunner:
         """Readies the run directory, and returns the names of the periods that are asked for."""
         self._names = names = list(self.data.stream.period_names)
         redo, self._redo = self._redo, None
+        if redo is not None:  # before anything is forgotten: may the periods before it stay?
+            self._check(range(position_of(redo, names)))
         if is_first():
             open_run(
                 self.run_dir,
@@ -166,7 +167,7 @@ class StreamRunner:
         if is_first():
             note_asked(self.run_dir, asked)
         if self._next:  # periods of before are checked as they are restored; the last one here
-            self._check(self.data.for_period(self._next - 1))
+            self._check(range(self._next - 1, self._next))
         return asked
 
     def _advance(self, data: PeriodData, clock: Clock) -> None:
@@ -197,7 +198,8 @@ class StreamRunner:
 
     def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
         """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
-        self._check(data)
+        if read_period(directory).fingerprint != data.period.fingerprint():
+            self._check(range(data.index, len(self._names)))
         record = read_period(directory)
         if not self._is_done(data.index + 1):
             done = [self._directory(index) for index in range(data.index + 1)]
@@ -208,19 +210,11 @@ class StreamRunner:
             self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
-    def _check(self, data: PeriodData) -> None:
-        """Names all periods that changed, or goes on in spite of it where that was said."""
-        directory = self._directory(data.index)
-        if read_period(directory).fingerprint == data.period.fingerprint():
-            return
-        if not self._accept_changes:
-            later = (self.data.for_period(i) for i in range(data.index, len(self._names)))
-            done = ((self._directory(d.index), d.period) for d in later if self._is_done(d.index))
-            raise refusal(changed_periods(done), self.run_dir)
-        if is_first():
-            for changed in changed_periods([(directory, data.period)]):
-                log.warning("%s; going on from what was learned", changed)
-                changed.accept()
+    def _check(self, positions: range) -> None:
+        """Compares done periods with the stream as it is now."""
+        done = (self.data.for_period(index) for index in positions if self._is_done(index))
+        pairs = ((self._directory(data.index), data.period) for data in done)
+        check_unchanged(pairs, self.run_dir, accept=self._accept_changes, write=is_first())
 
     def _is_done(self, index: int) -> bool:
         return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
@@ -237,8 +231,7 @@ class StreamRunner:
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         told = log_start(data, change, counts)
-        watch = CountEpochs()
-        roll = self._intervals.begin(data, data.null_value)
+        watch, roll = CountEpochs(), self._intervals.begin(data, data.null_value)
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
@@ -264,8 +257,7 @@ class StreamRunner:
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             base = None if parent is None else base_of(parent)
-            kept = {"base": base, "parent": parent, "past": self._past}
-            save_period(directory, model, data, record, **kept)
+            save_period(directory, model, data, record, base=base, parent=parent, past=self._past)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -295,16 +287,14 @@ class StreamRunner:
         if not plan.freeze_backbone:
             model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
-        if not data.refit_epochs:
-            return 0.0
-        return refit(model, data, directory / "refit", self._make_trainer, context.seed)
+        again = (model, data, directory / "refit", self._make_trainer, context.seed)
+        return refit(*again) if data.refit_epochs else 0.0
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
         last = resume_point(directory, data.period)
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
-        best = load_checkpoint(directory / "best.ckpt")
-        self.forecaster.load_state_dict(best["state_dict"])
+        self.forecaster.load_state_dict(load_checkpoint(directory / "best.ckpt")["state_dict"])
 
     def _directory(self, index: int) -> Path:
         return period_folder(self.run_dir, index, self._names[index])
