@@ -18,9 +18,9 @@ from eac.calibration.store import START_FILE, learned_by, load_calibrator
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
-from eac.serving.predictor import welcome
 from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
+from eac.training.strangers import welcome
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from eac.benchmark.grid import Cell, CellResult, read_result
 from eac.files import write_frame
 from eac.records.horizon_table import Groups, HorizonTable
+from eac.records.newcomers import AFTER, BEFORE, NEW_IN_FIRST, BySpan
 from eac.records.record import PeriodRecord, RunRecord, read_run
 
 RESULTS_FILE = "results.parquet"
@@ -33,7 +34,8 @@ def collect(cells: Sequence[Cell]) -> pd.DataFrame:
     Columns: ``strategy backbone stream seed`` say which cell; ``period`` was tested, ``after``
     was the last to be trained on (equal to ``period`` in an ordinary test, "(untrained)" before
     any); ``group kind metric horizon value``; and the cost of training the period named by
-    ``after``, and of the whole cell. A naive forecast has no seed and no cost.
+    ``after``, and of the whole cell. A naive forecast has no seed and no cost. The groups "new in
+    first day", "week" and "month" are of new sensors, forecast before any training on them.
     """
     rows: list[tuple[Any, ...]] = []
     streams: set[str] = set()
@@ -74,6 +76,9 @@ def _run_rows(cell: Cell, result: CellResult, run: RunRecord) -> Iterator[tuple[
         for name, groups in period.before.items():
             after = previous if name == "previous" else UNTRAINED
             yield from _rows((*which, period.name, after), groups, (*[None] * 4, *whole))
+        if period.newcomers is not None:
+            where = (*which, period.name, previous)
+            yield from _first_rows(where, period.newcomers.first[BEFORE], (*[None] * 4, *whole))
         previous = period.name
 
 
@@ -82,6 +87,20 @@ def _naive_rows(stream: str, run: RunRecord) -> Iterator[tuple[Any, ...]]:
         for name, table in period.baselines.items():
             where = (f"naive: {name}", "", stream, None, period.name, period.name)
             yield from _rows(where, {"all": table}, (None,) * len(COST))
+        joined = {} if period.newcomers is None else period.newcomers.first
+        for name, errors in joined.items():
+            if name not in (BEFORE, AFTER):
+                where = (f"naive: {name}", "", stream, None, period.name, period.name)
+                yield from _first_rows(where, errors, (None,) * len(COST))
+
+
+def _first_rows(
+    where: tuple[Any, ...], errors: BySpan, cost: Iterable[Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Errors of new sensors before any training on them, one span a row."""
+    for span, value in errors.items():
+        what = ("point", "MAE", "mean", float("nan") if value is None else value)
+        yield (*where, f"{NEW_IN_FIRST} {span}", *what, *cost)
 
 
 def _cost(period: PeriodRecord) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from eac.records.horizon_table import (
 from eac.records.intervals import ByLevel, Intervals, mean_by_level
 from eac.records.jsonfile import StrPath, convert, doctor, format_header
 from eac.records.manifest import read_verified_json, seal, write_noted
+from eac.records.newcomers import Newcomers
 from eac.records.update import UpdateRecord
 
 PERIOD_FORMAT = "eac.period"
@@ -75,6 +76,7 @@ class PeriodRecord:
             group, nodes being kept, new or returned as they were then; empty unless asked for.
         intervals: How well intervals held their level; None where none were made.
         update: The low-rank update of the backbone, where there was one.
+        newcomers: How well new sensors were forecast soon after they joined; None without any.
 
     Example:
         >>> table = HorizonTable({"MAE": {"mean": 2.0}}, {"MAE": {"avg": 2.0}})
@@ -106,6 +108,7 @@ class PeriodRecord:
     past: dict[str, Groups] = field(default_factory=dict)
     intervals: Intervals | None = None
     update: UpdateRecord | None = None
+    newcomers: Newcomers | None = None
 
     def __post_init__(self):
         if "all" not in self.groups:
@@ -133,6 +136,10 @@ class PeriodRecord:
         if self.sensors is not None:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
+        if self.newcomers is None:
+            del content["newcomers"]
+        else:
+            content["newcomers"] = self.newcomers.to_json()
         if self.intervals is None:
             del content["intervals"]
         else:

@@ -26,12 +26,12 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
 from eac.errors import RunError
-from eac.nn.prompt_pool import PromptPool
 from eac.nn.twin import twin
 from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
+from eac.training.strangers import welcome
 from eac.typing import NodeSeries, StrPath
 
 log = logging.getLogger("eac")
@@ -156,16 +156,6 @@ class Predictor:
             origin = COLD_START if node in unseen else "" if node in current else "returned"
             notes.append("; ".join(part for part in (origin, silence, recent.late) if part))
         return notes
-
-
-def welcome(model: Forecaster, known: Sequence[str], unseen: Sequence[str]) -> None:
-    """Gives sensors that a model has never seen the mean of the prompts of those it knows."""
-    for pool in model.strategy.modules():
-        if not isinstance(pool, PromptPool) or not set(known) <= {*pool.node_ids}:
-            continue
-        mean = pool.factors(known).mean(0)
-        if pool.grow(unseen):
-            pool.place(unseen, mean.expand(len(unseen), -1))
 
 
 def load_run(

@@ -1,7 +1,7 @@
 """What a model is measured against in the same run: naive forecasts, and a gradient booster."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from eac.errors import ConfigError
 from eac.metrics.baselines import naive_errors, same_slot
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.smoothed import has_smoothed, smoothed_errors
-from eac.typing import NodeSeries
+from eac.typing import NodeIndex, NodeSeries
 
 Peer: TypeAlias = Literal["lightgbm"]
 
@@ -29,18 +29,66 @@ CHUNK = 512
 """Windows whose features are gathered at once."""
 
 
-def check_peers(peers: Sequence[Peer]) -> None:
-    """Raises ``ConfigError`` at once where a peer's library is missing.
+@runtime_checkable
+class Booster(Protocol):
+    """A gradient-boosted model of one step of the horizon."""
+
+    def predict(self, data: Float[ndarray, "row feature"]) -> Float[ndarray, " row"]:
+        """One forecast for each row."""
+        ...
+
+
+class Boosters:
+    """Gradient-boosted models, one for each step of the horizon, of the last period asked for.
+
+    Args:
+        null_value: Targets equal to this are left out of training.
+        trees: Boosting rounds.
+    """
+
+    def __init__(self, null_value: float | None, trees: int = TREES):
+        self._null_value, self._trees = null_value, trees
+        self._fitted: tuple[int, Sequence[Booster]] | None = None
+
+    def of(self, data: PeriodData) -> Sequence[Booster]:
+        """Models fitted on everything before the test part of a period; kept for the next call.
+
+        The features are the last 12 readings, the readings of the forecast slot a day and a week
+        before it, its slot of the day and day of the week, and the node; the loss is absolute.
+        """
+        if self._fitted is None or self._fitted[0] != data.index:
+            self._fitted = data.index, [self._fit(data, step) for step in range(data.horizon)]
+        return self._fitted[1]
+
+    def _fit(self, data: PeriodData, step: int) -> Booster:
+        known = torch.arange(int(data.starts("train")[0]), int(data.starts("val")[-1]) + 1)
+        rows, target = _training_rows(data, known, step, self._null_value)
+        dataset = _lightgbm().Dataset(rows, target, categorical_feature=[rows.shape[1] - 1])
+        return _lightgbm().train(_settings(data.seed), dataset, self._trees)
+
+
+def boosters_of(peers: Sequence[Peer], null_value: float | None) -> Boosters | None:
+    """What fits the peers asked for; None without any.
+
+    Args:
+        peers: By name.
+        null_value: Targets equal to this are left out of training.
+
+    Raises:
+        ConfigError: If a peer's library is missing.
 
     Example:
-        >>> check_peers(())
+        >>> boosters_of((), None) is None
+        True
     """
-    if "lightgbm" in peers:
-        _lightgbm()
+    if "lightgbm" not in peers:
+        return None
+    _lightgbm()
+    return Boosters(null_value)
 
 
 def baseline_errors(
-    data: PeriodData, null_value: float | None, peers: Sequence[Peer] = ()
+    data: PeriodData, null_value: float | None, boosters: Boosters | None = None
 ) -> dict[str, HorizonErrors]:
     """Errors of the naive forecasts, and of the peers asked for, on the period's test windows.
 
@@ -55,40 +103,56 @@ def baseline_errors(
     errors = naive_errors(*where)
     if has_smoothed(period.calendar):
         errors["smoothed"] = smoothed_errors(*where)
-    if "lightgbm" in peers:
-        errors["lightgbm"] = lightgbm_errors(data, null_value)
+    if boosters is not None:
+        errors["lightgbm"] = lightgbm_errors(data, null_value, boosters.of(data))
     return errors
 
 
 def lightgbm_errors(
-    data: PeriodData, null_value: float | None, *, trees: int = TREES
+    data: PeriodData, null_value: float | None, models: Sequence[Booster]
 ) -> HorizonErrors:
-    """Errors of one gradient-boosted model per horizon, fitted anew on all before the test part.
-
-    The features are the last 12 readings, the readings of the forecast slot a day and a week
-    before it, its slot of the day and day of the week, and the node; the loss is absolute.
+    """Errors of models that ``Boosters`` fitted on the period, on its test windows.
 
     Args:
         data: The period.
-        null_value: Targets equal to this are left out of training and errors.
-        trees: Boosting rounds.
+        null_value: Targets equal to this are left out.
+        models: One for each step of the horizon.
     """
-    library, series = _lightgbm(), data.period.series
-    test = data.starts("test")
-    known_by_then = torch.arange(int(data.starts("train")[0]), int(data.starts("val")[-1]) + 1)
-    forecasts = torch.empty(len(test), series.shape[1], data.horizon)
-    for step in range(data.horizon):
-        rows, target = _training_rows(data, known_by_then, step, null_value)
-        known = library.Dataset(rows, target, categorical_feature=[rows.shape[1] - 1])
-        model = library.train(_settings(data.seed), known, trees)
-        for chunk, at in zip(test.split(CHUNK), torch.arange(len(test)).split(CHUNK), strict=True):
-            told = features(series, data.period.calendar, chunk + data.window, step)
-            forecast = model.predict(told.reshape(-1, told.shape[-1]))
-            forecasts[at, :, step] = torch.from_numpy(forecast).float().reshape(told.shape[:2])
+    series = data.period.series
     errors = HorizonErrors(series.shape[1], data.horizon, null_value)
-    y = gather(series, test + data.window, data.horizon)
-    errors.update(forecasts, y.nan_to_num(0.0), ~y.isnan())
+    for chunk in data.starts("test").split(CHUNK):
+        y = gather(series, chunk + data.window, data.horizon)
+        y_hat = boosted(models, data, chunk, torch.arange(series.shape[1]))
+        errors.update(y_hat, y.nan_to_num(0.0), ~y.isnan())
     return errors
+
+
+def boosted(
+    models: Sequence[Booster],
+    data: PeriodData,
+    starts: Int[Tensor, " batch"],
+    nodes: NodeIndex,
+    *,
+    known: bool = True,
+) -> Float[Tensor, "batch chosen horizon"]:
+    """Forecasts of some nodes; those that the models do not know are told them as unknown.
+
+    Args:
+        models: One for each step of the horizon.
+        data: The period.
+        starts: First steps of the windows.
+        nodes: Rows of the period.
+        known: False where the models have never seen these nodes.
+    """
+    forecasts = torch.empty(len(starts), len(nodes), len(models))
+    for step, model in enumerate(models):
+        told = features(data.period.series, data.period.calendar, starts + data.window, step)
+        told = told[:, nodes.numpy()]
+        if not known:
+            told[..., -1] = np.nan
+        y_hat = model.predict(told.reshape(-1, told.shape[-1]))
+        forecasts[..., step] = torch.from_numpy(y_hat).float().reshape(told.shape[:2])
+    return forecasts
 
 
 def features(

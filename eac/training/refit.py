@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from eac.artifacts.gone import fitting
 from eac.artifacts.resume_points import resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
@@ -47,7 +48,7 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, resume = CountEpochs(), resume_point(directory, data.period)
+    clock, resume = CountEpochs(), fitting(model, resume_point(directory, data.period))
     again = _Again(data.refit_epochs)
     own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
     trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))

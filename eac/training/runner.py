@@ -10,7 +10,7 @@ from typing import Literal
 from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState, base_of
-from eac.artifacts.gone import restore
+from eac.artifacts.gone import fitting, restore
 from eac.artifacts.past import load_past, remove_past
 from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
 from eac.artifacts.saved_data import load_draws
@@ -35,10 +35,11 @@ from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
 from eac.training.memory import Memory, let_go
-from eac.training.peers import Peer, baseline_errors, check_peers
+from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.results.intervals import IntervalRun
+from eac.training.results.newcomers import joining
 from eac.training.results.recording import log_start, period_record, save_period
 from eac.training.results.report_data import collect_details
 from eac.training.results.run_header import describe, header
@@ -56,13 +57,11 @@ class StreamRunner:
     restored, an interrupted one is continued, and periods that appeared since are trained.
 
     Args:
-        forecaster: The model, as built; its first weights are those of period 0, unless the
-            protocol draws them.
+        forecaster: The model; its weights begin period 0, unless the protocol draws them.
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
         run_dir: Where everything is written, by one process at a time.
         make_trainer: Makes the Trainer of each period.
-        config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
-            was given in Python.
+        config: Text kept as ``config.yaml``; None describes what was given in Python.
         test_past: Also test on all earlier periods, and on each before training: for transfer.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
         partial: ``train`` also trains a last period whose calendar period is not over yet.
@@ -104,8 +103,7 @@ class StreamRunner:
         self._config = describe(forecaster, data, self._make_trainer) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
-        check_peers(peers)
-        self._peers = peers
+        self._boosters = boosters_of(peers, data.null_value)
         self._memory, self._intervals = Memory(), IntervalRun()
         self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
@@ -223,9 +221,10 @@ class StreamRunner:
         make_folder(directory)
         model, change, tester = self.forecaster, self._memory.change(data), self._tester
         before = {} if tester is None else tester.before(data, change, directory)
+        previous = self._memory.previous
         data = data.prepared(model.backbone.needs).remembering(self._past)
-        context = self._context(data, change)
-        clock = time.perf_counter()
+        joined = joining(model, previous, data, change, self._boosters)
+        context, clock = self._context(data, change), time.perf_counter()
         plan = self._begin(context)
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
@@ -241,15 +240,16 @@ class StreamRunner:
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        naive = baseline_errors(data, model.errors.null_value, self._peers)
+        naive = baseline_errors(data, model.errors.null_value, self._boosters)
         record = period_record(model, data, change, counts, watch, naive)
         intervals = self._intervals.summary(change)
-        record = replace(record, intervals=intervals, notes=(*record.notes, *told))
+        newcomers = None if joined is None else joined.record(model, naive)
+        notes = (*record.notes, *told)
+        record = replace(record, intervals=intervals, newcomers=newcomers, notes=notes)
         if tester is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         self._past = data.past_after()
-        previous = self._memory.previous
         if is_first():
             before_it = None if previous is None else previous.period
             details = collect_details(model, data, record, change, before_it, naive)
@@ -292,7 +292,7 @@ class StreamRunner:
 
     def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
         """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = resume_point(directory, data.period)
+        last = fitting(self.forecaster, resume_point(directory, data.period))
         trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
         self.forecaster.load_state_dict(load_checkpoint(directory / "best.ckpt")["state_dict"])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from eac.data.batches import spread as spreads
-from eac.data.batches.spread import node_errors, spread, standard_error
+from eac.data.batches.spread import GOLDEN, node_errors, spread, standard_error
 
 
 def test_few_windows_and_nodes_are_all_measured():
@@ -56,6 +56,10 @@ def test_the_standard_error_is_what_repeated_samples_scatter_by():
     assert float(torch.stack(means).std()) == pytest.approx(
         float(torch.stack(said).mean()), rel=0.1
     )
+
+
+def test_the_share_by_which_windows_move_on_is_the_golden_one():
+    assert pytest.approx(1.0) == GOLDEN * (1 + GOLDEN)
 
 
 def test_a_node_is_measured_on_what_was_observed_of_it():

@@ -98,6 +98,18 @@ def test_a_chosen_row_is_what_the_others_are_tested_against(frame):
         error_table(frame, replace(VIEW, reference="Steadfast"))
 
 
+def test_new_sensors_in_their_first_week_are_a_column_of_its_own(frame):
+    assert "new, week 1" not in error_table(frame, VIEW).header
+    group = {"group": "new in first week"}
+    rows = [_row("Steady", seed, "p1", "p0", 20.0 + 2 * seed, **group) for seed in (0, 1)]
+    rows.append(_row("naive: week", None, "p1", "p1", 30.0, **group))
+    table = error_table(pd.concat([frame, pd.DataFrame(rows)]), VIEW)
+    column = table.header.index("new, week 1")
+
+    found = {row[0].text: row[column].text for row in table.rows}
+    assert found == {"Steady": "21.00 ± 1.41", "Drifting": "-", "same slot a week ago": "30.00"}
+
+
 def test_a_missing_seed_is_said_under_the_table(frame):
     partial = frame[~((frame.strategy == "Steady") & (frame.seed == 1).fillna(False))]
     assert any("Steady on Net: 1 of 2 seeds" in n for n in error_table(partial, VIEW).notes)

@@ -11,9 +11,11 @@ import pytest
 from eac.errors import CheckpointError, RunError
 from eac.records.details import SensorMap, SensorTrace, read_details, write_details
 from eac.records.intervals import Fan, Intervals
-from eac.records.record import read_period, write_period
+from eac.records.newcomers import Newcomers
+from eac.records.record import read_period, read_run, write_period
 from eac.records.update import UpdateRecord
 from eac.report.common import page_parts
+from eac.report.common.summary import report_json
 from eac.report.run.page import read_all_details, read_view, run_figures, sections_of, write_page
 from tests.report.runs import write_example
 
@@ -197,3 +199,34 @@ def test_updates_and_intervals_are_shown_where_a_run_has_them(tmp_path):
     trained = [row[1].text for row in found["updates"].folded[0].rows]
     assert trained == ["prompts and update", "everything"]
     write_page(run, tmp_path / "page.html")
+
+
+def test_new_sensors_are_shown_beside_what_is_simpler(tmp_path):
+    run = write_example(tmp_path / "run")
+    first = {
+        "before": {"day": 4.0, "week": 3.0, "month": None},
+        "after": {"day": 1.0, "week": 1.0, "month": 1.0},
+        "last": {"day": 5.0, "week": 6.0, "month": 7.0},
+    }
+    made = Newcomers(2, first, {"after": 2.0, "last": 9.0})
+    folder = run / "period-01-1"
+    write_period(folder, replace(read_period(folder), newcomers=made))
+
+    assert read_period(folder).newcomers == made
+    found = {section.key: section for section in sections_of(read_view(run, "MAE"))}
+    table = found["newcomers"].tables[0]
+    assert table.title.endswith("of 2 new sensors, period 1")
+    cells = {row[0].text: [(entry.text, entry.mark) for entry in row[1:]] for row in table.rows}
+    assert [text for text, _ in cells["EAC, before training"]] == ["4.00", "3.00", "-", "-"]
+    assert cells["EAC, before training"][0][1] == "best"
+    assert cells["EAC, after training"] == [
+        ("1.00", ""),  # trained on these readings
+        ("1.00", ""),
+        ("1.00", ""),
+        ("2.00", "best"),
+    ]
+    assert [text for text, _ in cells["last value"]] == ["5.00", "6.00", "7.00", "9.00"]
+    write_page(run, tmp_path / "page.html")
+    told = report_json(read_run(run))
+    assert told["periods"][1]["newcomers"]["first"]["before"]["week"] == 3.0
+    assert "newcomers" not in told["periods"][0]

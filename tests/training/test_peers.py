@@ -10,7 +10,13 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.errors import ConfigError
-from eac.training.peers import baseline_errors, check_peers, features, lightgbm_errors
+from eac.training.peers import (
+    Boosters,
+    baseline_errors,
+    boosters_of,
+    features,
+    lightgbm_errors,
+)
 from tests.streams import tiny_period, tiny_stream
 
 
@@ -46,7 +52,7 @@ def test_a_missing_library_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
 
     with pytest.raises(ConfigError, match=r"eac\[peers\]"):
-        check_peers(["lightgbm"])
+        boosters_of(["lightgbm"], None)
 
 
 @pytest.mark.parametrize("trees", [1, 30])
@@ -58,9 +64,9 @@ def test_of_two_constants_each_tree_closes_a_tenth_of_what_is_left(trees):
 
     # it begins at the median, one of the two; the other is 10 off, and the rate is 0.1
     expected = (0.0 + 10.0 * 0.9**trees) / 2
-    assert float(lightgbm_errors(data, None, trees=trees).mae()) == pytest.approx(
-        expected, rel=1e-3
-    )
+    assert float(
+        lightgbm_errors(data, None, Boosters(None, trees).of(data)).mae()
+    ) == pytest.approx(expected, rel=1e-3)
 
 
 def test_it_learns_waves_better_than_their_mean():
@@ -69,7 +75,7 @@ def test_it_learns_waves_better_than_their_mean():
     series = data.period.series
     spread = (series - series.mean(0)).abs().mean()
 
-    assert lightgbm_errors(data, None, trees=30).mae() < 0.25 * spread
+    assert lightgbm_errors(data, None, Boosters(None, 30).of(data)).mae() < 0.25 * spread
 
 
 def test_every_run_measures_the_smoothed_residual_beside_the_naive_forecasts():

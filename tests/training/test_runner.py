@@ -18,6 +18,7 @@ from eac.strategies.base import Strategy
 from eac.strategies.compressed import Compressed
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
+from eac.strategies.online_new import OnlineNew
 from eac.strategies.pretrain import Pretrain
 from eac.strategies.retrain import Retrain
 from eac.training.forecaster import Forecaster
@@ -234,6 +235,22 @@ def test_retrain_starts_every_period_from_the_same_first_weights(tmp_path):
     assert len(seen) == 2
     for state in seen:
         assert all(torch.equal(first[name], state[name]) for name in first)
+
+
+def test_a_training_sees_the_nodes_of_its_plan_and_a_test_sees_all(tmp_path):
+    seen = {}
+
+    class Look(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            seen[trainer.datamodule.index, "train"] = batch.inputs.x.shape[1]
+
+        def on_test_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+            seen[trainer.datamodule.index, "test"] = batch.inputs.x.shape[1]
+
+    stream = tiny_stream(("abcdefghi", "abcdefghij"))
+    make_runner(tmp_path, stream, OnlineNew(), extra=(Look(),)).run()
+    # node j hears i and a, they hear h and b: the two hops of the backbone
+    assert seen == {(0, "train"): 9, (0, "test"): 9, (1, "train"): 5, (1, "test"): 10}
 
 
 def test_tuning_new_prompts_only_leaves_old_prompts_bitwise_unchanged(tmp_path):

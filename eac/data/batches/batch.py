@@ -127,4 +127,5 @@ class Batch:
 
     def targets_of(self, windows: slice) -> "Batch":
         """The same with the targets of some of its windows alone."""
-        return replace(self, y=self.y[windows], mask=self.mask[windows])
+        starts = self.starts[windows]
+        return replace(self, y=self.y[windows], mask=self.mask[windows], starts=starts)

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from eac.errors import ConfigError
+from eac.records.newcomers import NEW_IN_FIRST
 from eac.report.benchmark.published_numbers import published_text
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
 from eac.report.common.summary import BASELINES
 
 NAIVE = "naive: "
+NEW_SENSORS = "new, week 1"
 MODEL = ["strategy", "backbone"]
 
 
@@ -79,7 +81,7 @@ def error_table(
     means = [[_mean(row.by_seed, column) for row in rows] for column in columns]
     marked = [marks(values) for values in means]
     best = _reference(rows, view)
-    theirs = _published(rows, view, published)
+    theirs, joined = _published(rows, view, published), _new_sensors(frame, rows, view)
     entries = []
     for index, row in enumerate(rows):
         errors = [
@@ -87,16 +89,28 @@ def error_table(
             for position, column in enumerate(columns)
         ]
         extra = [Entry(theirs[index])] if any(theirs) else []
+        extra += [Entry(joined[index] or "-")] if any(joined) else []
         p_value = [Entry(_p_text(row, best))] if HAS_SCIPY else []
         costs = [Entry(text) for text in row.costs]
         entries.append((Entry(row.label), Entry(row.backbone), *errors, *extra, *p_value, *costs))
     heads = [_head(c, view.kind) for c in view.steps]
     header = ("strategy", "backbone", *heads, _head(view.summary, view.kind))
     header += ("published",) if any(theirs) else ()
+    header += (NEW_SENSORS,) if any(joined) else ()
     header += ("p",) if HAS_SCIPY else ()
     header += ("tuned first", "tuned later", "fit seconds", "peak MiB")
-    spare = ("peak MiB", "tuned first", "published", "fit seconds", "tuned later", *heads)
-    return MarkedTable(_title(view), header, tuple(entries), _notes(rows, best, view), spare)
+    spare = (
+        "peak MiB",
+        "tuned first",
+        "published",
+        NEW_SENSORS,
+        "fit seconds",
+        "tuned later",
+        *heads,
+    )
+    return MarkedTable(
+        _title(view), header, tuple(entries), _notes(rows, best, view, any(joined)), spare
+    )
 
 
 def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
@@ -217,6 +231,17 @@ def _published(rows: list[Row], view: TableView, published: pd.DataFrame | None)
     ]
 
 
+def _new_sensors(frame: pd.DataFrame, rows: list[Row], view: TableView) -> list[str]:
+    """MAE of new sensors in their first week, before any training on them; '' where unknown."""
+    mine = frame[(frame.stream == view.stream) & (frame.group == f"{NEW_IN_FIRST} week")]
+    found = []
+    for row in rows:
+        own = mine[(mine.strategy == row.strategy) & (mine.backbone == row.backbone)]
+        by_seed = own.assign(seed=own.seed.fillna(-1)).groupby("seed").value.mean()
+        found.append(spread(by_seed.tolist()) if len(by_seed) else "")
+    return found
+
+
 def _head(column: str, kind: str) -> str:
     return column if not column.isdigit() else f"@{column}" if kind == "point" else f"≤{column}"
 
@@ -226,12 +251,17 @@ def _title(view: TableView) -> str:
     return f"{view.stream}: {view.metric} {how}"
 
 
-def _notes(rows: list[Row], best: Row, view: TableView) -> tuple[str, ...]:
+def _notes(rows: list[Row], best: Row, view: TableView, joined: bool) -> tuple[str, ...]:
     notes = [
         "Mean over periods, then mean ± deviation over seeds; best in bold, second underlined.",
         "Tuned: parameters trained in the first period, and on average in later ones. Fit seconds: "
         "training of all periods. Peak: memory of the process, libraries included.",
     ]
+    if joined:
+        notes.append(
+            f"{NEW_SENSORS}: MAE of new sensors in their first week, over all steps, by the model "
+            "of the period before."
+        )
     if HAS_SCIPY:
         named = f"{best.label} on {best.backbone}" if best.backbone else best.label
         named += "" if view.reference else ", the best trained model,"

@@ -160,9 +160,11 @@ def _period_json(period: PeriodRecord, horizon: int) -> dict[str, Any]:
         "epochs": period.epochs,
         **groups["all"],
         "groups": groups,
-        **_intervals_json(period),
+        **_parts_json(period),
     }
 
 
-def _intervals_json(period: PeriodRecord) -> dict[str, Any]:
-    return {} if period.intervals is None else {"intervals": period.intervals.to_json()}
+def _parts_json(period: PeriodRecord) -> dict[str, Any]:
+    """What some periods have and others lack."""
+    parts = {"intervals": period.intervals, "newcomers": period.newcomers}
+    return {name: part.to_json() for name, part in parts.items() if part is not None}

@@ -1,0 +1,22 @@
+"""Sensors that a model has never seen."""
+
+from collections.abc import Sequence
+
+from eac.nn.prompt_pool import PromptPool
+from eac.training.forecaster import Forecaster
+
+
+def welcome(model: Forecaster, known: Sequence[str], unseen: Sequence[str]) -> None:
+    """Gives sensors that a model has never seen the mean of the prompts of those it knows.
+
+    Args:
+        model: Grows by the rows of unknown sensors.
+        known: Sensors that it was trained on.
+        unseen: Sensors to be forecast that are not among them.
+    """
+    for pool in model.strategy.modules():
+        if not isinstance(pool, PromptPool) or not set(known) <= {*pool.node_ids}:
+            continue
+        mean = pool.factors(known).mean(0)
+        if pool.grow(unseen):
+            pool.place(unseen, mean.expand(len(unseen), -1))
