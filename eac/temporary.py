@@ -9,12 +9,14 @@ import shutil
 import tempfile
 import time
 from functools import cache
+from math import prod
 from pathlib import Path
-
-import numpy as np
-from numpy import ndarray
+from typing import TYPE_CHECKING
 
 from eac.errors import WriteError
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 ABANDONED = 24 * 3600.0
 """Seconds after which a temporary file of another machine counts as left by a dead process."""
@@ -38,7 +40,7 @@ def temporary_name(target: Path) -> Path:
     return target.with_name(f".tmp-{_HOST}-{os.getpid()}-{_TOKEN}-{next(_COUNT)}-{end}")
 
 
-def working_array(shape: tuple[int, ...]) -> ndarray:
+def working_array(shape: tuple[int, ...]) -> "ndarray":
     """Numbers of float32 in a nameless file, which is gone with the array or the process.
 
     Raises:
@@ -48,7 +50,9 @@ def working_array(shape: tuple[int, ...]) -> ndarray:
         >>> working_array((2, 3)).shape
         (2, 3)
     """
-    size = max(1, 4 * int(np.prod(shape)))
+    import numpy as np  # which reading a record does not need
+
+    size = max(1, 4 * prod(shape))
     with tempfile.TemporaryFile() as file:
         try:
             reserve(file.fileno(), size)

@@ -6,11 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from eac.artifacts.checkpoint import load_card, load_state
-from eac.artifacts.resume_points import load_checkpoint
 from eac.nn.prompt_pool import PromptPool
-from eac.plain import logger
-
-log = logger()
 
 
 def restore(model: nn.Module, directories: Sequence[Path]) -> None:
@@ -36,22 +32,6 @@ def remember_gone(model: nn.Module, directories: Sequence[Path]) -> None:
         for name, pool in pools.items():
             own = {key: tensors[f"{name}.{key}"] for key in ("settled", "node_factor")}
             pool.remember(own, ids[name])
-
-
-def fitting(model: nn.Module, last: Path | None) -> Path | None:
-    """A checkpoint whose prompts are those of the nodes of this period; None to begin anew.
-
-    Versions before kept the rows of nodes that are gone in it.
-    """
-    if last is None:
-        return None
-    state = load_checkpoint(last)["state_dict"]
-    for name, pool in model.named_modules():
-        kept = state.get(f"{name}._extra_state")
-        if isinstance(pool, PromptPool) and kept and kept["node_ids"] != pool.node_ids:
-            log.warning("%s was begun by an older eac; this training begins anew", last.parent)
-            return None
-    return last
 
 
 def recall_all(model: nn.Module) -> None:

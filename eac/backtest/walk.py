@@ -15,12 +15,12 @@ from eac.backtest.refits import asked_for
 from eac.calibration.base import Calibrator, Network
 from eac.calibration.clock import clock_step
 from eac.calibration.store import START_FILE, learned_by, load_calibrator
+from eac.continual.strangers import welcome
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
 from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
-from eac.training.strangers import welcome
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ class AlikeStart(ColdStart):
         readings = first_week(arrival.view)
         old, count = readings[:, arrival.old], min(self.count, len(arrival.old))
         rows = []
-        for new in arrival.new.split(max(1, PAIRS_AT_ONCE // len(arrival.old))):
+        for new in arrival.new.split(max(1, PAIRS_AT_ONCE // max(1, len(arrival.old)))):
             likeness = correlation(readings[:, new], old, self.min_shared)
             weight, chosen = likeness.nan_to_num(0.0).clamp_min(0).topk(count, dim=1)
             total = weight.sum(1, keepdim=True)

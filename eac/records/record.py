@@ -137,11 +137,11 @@ class PeriodRecord:
             mae = [finite_or_none(value) for value in self.sensors.mae]
             content["sensors"] = {"node_ids": list(self.sensors.node_ids), "mae": mae}
         if self.newcomers is None:
-            del content["newcomers"]
+            content.pop("newcomers", None)
         else:
             content["newcomers"] = self.newcomers.to_json()
         if self.intervals is None:
-            del content["intervals"]
+            content.pop("intervals", None)
         else:
             content["intervals"] = self.intervals.to_json()
         return format_header(PERIOD_FORMAT) | content | self.errors.to_json()

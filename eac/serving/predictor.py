@@ -22,6 +22,7 @@ from eac.artifacts.saved_data import SavedData, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
 from eac.calibration.store import learned_by
+from eac.continual.strangers import welcome
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
@@ -31,7 +32,6 @@ from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
 from eac.training.forecaster import Forecaster
-from eac.training.strangers import welcome
 from eac.typing import NodeSeries, StrPath
 
 log = logging.getLogger("eac")

@@ -89,8 +89,7 @@ class EAC(Strategy):
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Expands the pool by the nodes it does not know; rows of those that are gone rest."""
         self.pool.fence(None)
-        if self.protect is None and not context.draws.count_rows:
-            self.pool.retire(context.current.period.node_ids)
+        self._retire(context)
         self.pool.recall(context.current.period.node_ids)
         later, known = context.index > 0, self.pool.node_ids
         if later and self.tune == "new":
@@ -104,10 +103,21 @@ class EAC(Strategy):
             self._place_new(context, backbone, set(known))
             self._fence(context, len(known))
 
+    def end_training(self, context: PeriodContext, backbone: Backbone) -> None:
+        """Lets go of rows that a checkpoint of before there was an archive brought back."""
+        del backbone
+        self._retire(context)
+        self.select_nodes(context.current.period.node_ids)
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Keeps what was learned inside the fence, and takes the fence away."""
         del context, backbone
         self.pool.fence(None)
+
+    def _retire(self, context: PeriodContext) -> None:
+        """Rows of nodes that are gone rest, where nothing depends on the number of rows."""
+        if self.protect is None and not context.draws.count_rows:
+            self.pool.retire(context.current.period.node_ids)
 
     def _place_new(self, context: PeriodContext, backbone: Backbone, known: set[str]) -> None:
         """Gives the nodes that joined their first rows."""

@@ -23,7 +23,8 @@ class Counted:
     """
 
     def __init__(self, data: PeriodData, *, by_batch: bool = False):
-        self._data = data
+        self._batch_size, self._num_nodes = data.batch_size, data.period.num_nodes
+        self._horizon, self._null_value = data.horizon, data.null_value
         self.errors = self._none_yet()
         self._of_batches: list[Tensor] | None = [] if by_batch else None
         self._sampled: list[Tensor] = []
@@ -33,7 +34,7 @@ class Counted:
         if self._of_batches is None:
             _count(batch, y_hat, self.errors)
         else:
-            size = self._data.batch_size
+            size = self._batch_size
             for first in range(0, len(y_hat), size):  # several may be looked at in one go
                 some, own = slice(first, first + size), self._none_yet()
                 _count(batch.targets_of(some), y_hat[some], own)
@@ -59,8 +60,7 @@ class Counted:
         return standard_error(torch.cat(self._sampled), some.share)
 
     def _none_yet(self) -> HorizonErrors:
-        data = self._data
-        return HorizonErrors(data.period.num_nodes, data.horizon, null_value=data.null_value)
+        return HorizonErrors(self._num_nodes, self._horizon, null_value=self._null_value)
 
 
 def _count(batch: Batch, y_hat: Float[Tensor, "batch node horizon"], errors: HorizonErrors) -> None:

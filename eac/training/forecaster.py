@@ -124,7 +124,8 @@ class Forecaster(LightningModule):
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
         null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
-        size, drawn = data.windows_of_all, some and some * data.batch_size
+        share = min(1.0, (some or data.period.num_nodes) / data.period.num_nodes)
+        size, drawn = max(1, round(data.batch_size * share)), some and some * data.batch_size
         return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:

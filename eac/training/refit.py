@@ -1,9 +1,10 @@
-"""A short second training, on the training and the validation part together."""
+"""The training of a period, and a short second one on its training and validation part together."""
 
 from pathlib import Path
 
-from eac.artifacts.gone import fitting
-from eac.artifacts.resume_points import resume_point
+from lightning.pytorch import Trainer
+
+from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.data.batches.datamodule import PeriodData
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import StopWhereDiverged
@@ -30,6 +31,20 @@ class _Again(Pace):
         return RATE
 
 
+def fit(model: Forecaster, trainer: Trainer, data: PeriodData, directory: Path) -> None:
+    """Trains, from an interruption on if there was one, and keeps the best weights.
+
+    Args:
+        model: Readied for the period.
+        trainer: Made for the period.
+        data: The period.
+        directory: Holds ``last.ckpt`` of a training that was interrupted, and ``best.ckpt``.
+    """
+    trainer.fit(model, datamodule=data, ckpt_path=resume_point(directory, data.period))
+    best = load_checkpoint(directory / "best.ckpt")
+    model.load_state_dict(best["state_dict"])
+
+
 def refit(
     model: Forecaster, data: PeriodData, directory: Path, make_trainer: TrainerFactory, seed: int
 ) -> float:
@@ -48,7 +63,7 @@ def refit(
     Returns:
         Seconds of training.
     """
-    clock, resume = CountEpochs(), fitting(model, resume_point(directory, data.period))
+    clock, resume = CountEpochs(), resume_point(directory, data.period)
     again = _Again(data.refit_epochs)
     own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
     trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))

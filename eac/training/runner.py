@@ -9,10 +9,10 @@ from typing import Literal
 
 from lightning.pytorch import Trainer, seed_everything
 
-from eac.artifacts.checkpoint import SavedState, base_of
-from eac.artifacts.gone import fitting, restore
+from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past, remove_past
-from eac.artifacts.resume_points import load_checkpoint, remove_checkpoints, resume_point
+from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
@@ -37,7 +37,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.memory import Memory, let_go
 from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
-from eac.training.refit import refit
+from eac.training.refit import fit, refit
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
 from eac.training.results.recording import log_start, period_record, save_period
@@ -235,7 +235,7 @@ class StreamRunner:
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
         if plan.train:
-            self._fit(trainer, data, directory)
+            fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context, plan)
         self._draws.end_period(watch.epochs)

@@ -77,7 +77,7 @@ def test_an_old_run_that_was_killed_goes_on_to_the_same_errors(name, old_run, mo
     assert main(["doctor", str(run)]) == 0
 
 
-def test_an_old_run_that_was_killed_in_its_refit_goes_on_to_like_errors(old_run, monkeypatch):
+def test_an_old_run_that_was_killed_in_its_refit_goes_on_to_the_same_errors(old_run, monkeypatch):
     """The second training of its second period, on both parts together, had begun."""
     run = old_run("unfinished-refit")
     monkeypatch.chdir(OLD_RUNS)
@@ -85,9 +85,9 @@ def test_an_old_run_that_was_killed_in_its_refit_goes_on_to_like_errors(old_run,
     assert resume_point(refit) == refit / "last.ckpt"
     assert main(["run", "--resume", str(run)]) == 0
     done = [period.errors.point["MAE"]["mean"] for period in read_run(run).periods]
-    assert done[0] == pytest.approx(MAE["unfinished-refit"][0], rel=1e-3)
-    # rehearsal drew from all readings of before, and now draws from a sample of windows
-    assert done == pytest.approx(MAE["unfinished-refit"], rel=0.03)
+    # the third period rehearses from the reservoir, which draws other windows than before
+    assert done[:2] == pytest.approx(MAE["unfinished-refit"][:2], rel=1e-3)
+    assert done[2] == pytest.approx(MAE["unfinished-refit"][2], rel=1e-2)
     assert not (refit / "last.ckpt").exists()
     assert main(["doctor", str(run)]) == 0
 

@@ -145,6 +145,6 @@ def test_a_run_without_intervals_forecasts_without_them(tmp_path):
 
 def test_a_damaged_calibration_is_named(run, tmp_path):
     (tmp_path / CALIBRATION_FILE).write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match=r"calibration\.safetensors cannot be read"):
+    with pytest.raises(CheckpointError, match=r"calibration\.safetensors is damaged"):
         load_calibrator(tmp_path)
     assert load_calibrator(run) is None

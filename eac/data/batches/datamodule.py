@@ -3,7 +3,6 @@
 import copy
 from functools import cached_property
 
-import torch
 from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
@@ -11,12 +10,13 @@ from torch import Tensor
 
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import training_batch
+from eac.data.batches.loaders import BatchSizes, Loaders
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Layout, check_needs
 from eac.data.batches.ready import Learner, Maker, Ready
 from eac.data.batches.reservoir import Rehearsal, Reservoir
-from eac.data.batches.sampler import Loader, StartBatches, batches_at_once, in_time, loader
-from eac.data.batches.spread import Spread, spread
+from eac.data.batches.sampler import Loader
+from eac.data.batches.spread import Spread
 from eac.data.batches.starts import Starts
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.batches.view import PeriodView
@@ -70,10 +70,9 @@ class PeriodData(LightningDataModule):
         seed: Of the order of training windows, which ``draws`` gives.
 
     Example:
-        >>> from eac.data.batches.needs import Needs
         >>> from eac.data.simulator.synthetic import SyntheticStream
         >>> stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=300)
-        >>> data = PeriodData(stream, window=12, horizon=6).for_period(1).prepared(Needs())
+        >>> data = PeriodData(stream, window=12, horizon=6).for_period(1)
         >>> data.period.name, len(data.starts("test"))
         ('1', 43)
     """
@@ -237,44 +236,23 @@ class PeriodData(LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
-        own = self._starts.trained(with_validation=self._refitting)
-        past = self._rehearsed
+        past, refitting = self._rehearsed, self._refitting
         older = self._starts.before(self.full) if past is None else past.starts
-        batches = StartBatches(
-            len(own),
-            self.batch_size,
-            seed_of=self.draws.order_seeds(self.index),
-            num_older=len(older),
-            older_share=self.rehearsal,
-            num_batches=self.steps_per_epoch,
-        )
-        return loader(torch.cat([own, older]), batches, self.trainer, fill=True)
+        seeds = self.draws.order_seeds(self.index)
+        return self._loaders.training(older, seeds, with_validation=refitting)
 
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
-        starts, some = self._starts.shown(self._val_starts), self.val_spread
-        size, nodes = self.eval_batch_size, self.period.num_nodes
-        if self.protocol.validate_by_batch:
-            alone = self.trainer is None or self.trainer.world_size == 1
-            size = self.batch_size * (batches_at_once(self.batch_size * nodes) if alone else 1)
-        size, each = (size, None) if some is None else (some.at_once, some.per_window)
-        return self._in_time(starts, size, each)
+        return self._loaders.validation(self.val_spread)
 
     @property
     def val_spread(self) -> Spread | None:
-        """The nodes that each window of a validation during training takes; None: all of them.
-
-        A validation is complete as published, where the loss counts some of the nodes, and where a
-        window must hold them all.
-        """
-        trained, whole = self.ready.trained.tensors, self.protocol.validate_by_batch
-        if whole or self.nodes_per_window is None or trained.loss_nodes is not None:
-            return None
-        return spread(self._val_starts, trained.num_nodes) if self._fitting else None
+        """The nodes that each window of a validation during training takes; None: all of them."""
+        return self.ready.spread(self._loaders.val_starts, self.protocol) if self._fitting else None
 
     def test_dataloader(self) -> Loader:
         """Test windows in order of time."""
-        return self._in_time(self.starts("test"), self.eval_batch_size)
+        return self._loaders.in_time(self.starts("test"), self.eval_batch_size)
 
     def predict_dataloader(self) -> Loader:
         """The test windows again."""
@@ -286,18 +264,9 @@ class PeriodData(LightningDataModule):
         trainer, fitting = self.trainer, self._fitting
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
-            some = self.val_spread
-            if some is None and self.ready.in_parts:
-                return tensors.in_parts(batch)
-            return tensors.batch(batch, nodes=None if some is None else some.at(batch))
+            return self.ready.measured(tensors, batch, self.val_spread)
         drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
         return training_batch(tensors, batch, past=self._rehearsed, **drawn)
-
-    @property
-    def windows_of_all(self) -> int:
-        """Windows of all nodes that hold as much as a training batch."""
-        share = min(1.0, (self.nodes_per_window or self.period.num_nodes) / self.period.num_nodes)
-        return max(1, round(self.batch_size * share))
 
     def _with(self, ready: Ready | None, made: dict[Needs, Ready] | None = None) -> "PeriodData":
         other = copy.copy(self)
@@ -314,24 +283,18 @@ class PeriodData(LightningDataModule):
         return Starts(self.split, self.window, self.horizon, self.protocol, self.period.name)
 
     @property
-    def _val_starts(self) -> Int[Tensor, " window"]:
-        return self._starts.validated(self.val_windows)
+    def _loaders(self) -> Loaders:
+        training = self.batch_size, self.steps_per_epoch, self.rehearsal
+        sizes = BatchSizes(*training, self.eval_batch_size, self.val_windows)
+        return Loaders(self._starts, self.period.num_nodes, sizes, self.trainer)
 
     @property
     def _rehearsed(self) -> Rehearsal | None:
         """The windows of earlier periods that a training draws from; None where there are none."""
         if self._rehearsal is None and self._maker.samples:
-            trained, ids = self.ready.trained.tensors, self.period.node_ids
-            past = Reservoir() if trained.loss_nodes is not None else self.past
-            self._rehearsal = Rehearsal.of(past, ids, trained.nodes)
+            self._rehearsal = self.ready.rehearsal(lambda: self.past, self.period.node_ids)
         return self._rehearsal or None
 
     @property
     def _fitting(self) -> bool:
         return self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-
-    def _in_time(
-        self, starts: Int[Tensor, " window"], most: int, per_window: int | None = None
-    ) -> Loader:
-        steps, nodes = max(self.window, self.horizon), per_window or self.period.num_nodes
-        return loader(starts, in_time(len(starts), most, nodes * steps), self.trainer, fill=False)

@@ -1,11 +1,15 @@
 """A period made ready for a Trainer, built once."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Int
 from lightning.pytorch import LightningDataModule
+from torch import Tensor
 
+from eac.data.batches.batch import Batch
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
@@ -17,7 +21,8 @@ from eac.data.batches.preparation import (
     prepare,
     steps_of_history,
 )
-from eac.data.batches.reservoir import Reservoir
+from eac.data.batches.reservoir import Rehearsal, Reservoir
+from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
@@ -25,6 +30,7 @@ from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
 from eac.protocols.draws import epoch_seed, period_seed
+from eac.protocols.protocol import Protocol as Rules
 from eac.typing import NodeIndex
 
 
@@ -87,6 +93,36 @@ class Ready:
         nodes = torch.arange(self.full.num_nodes) if nodes is None else nodes
         some = self.full.subset(nodes, loss_nodes).with_neighbours(self.needs.neighbours)
         return replace(self, trained=Placed(some.by_node() if self.by_node else some))
+
+    def spread(self, starts: Int[Tensor, " window"], protocol: Rules) -> Spread | None:
+        """The nodes that each window of a validation during training takes; None: all of them.
+
+        A validation is complete as published, where the loss counts some of the nodes, and where a
+        window must hold them all.
+        """
+        trained = self.trained.tensors
+        if protocol.validate_by_batch or not self.by_node or trained.loss_nodes is not None:
+            return None
+        return spread(starts, trained.num_nodes)
+
+    def measured(
+        self, tensors: PeriodTensors, starts: Int[Tensor, " batch"], some: Spread | None
+    ) -> Batch:
+        """A batch of validation or test: of some nodes of each window, of all, or in parts."""
+        if some is None and self.in_parts:
+            return tensors.in_parts(starts)
+        return tensors.batch(starts, nodes=None if some is None else some.at(starts))
+
+    def rehearsal(self, past: Callable[[], Reservoir], node_ids: Sequence[str]) -> Rehearsal:
+        """The windows of earlier periods that a training draws from.
+
+        Args:
+            past: Gives what is kept of them; not asked where the loss counts some of the nodes.
+            node_ids: Of the period.
+        """
+        trained = self.trained.tensors
+        kept = Reservoir() if trained.loss_nodes is not None else past()
+        return Rehearsal.of(kept, node_ids, trained.nodes)
 
 
 @dataclass(frozen=True, eq=False)

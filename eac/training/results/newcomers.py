@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eac.continual.features import evaluating
 from eac.continual.selection import shared_rows
+from eac.continual.strangers import welcome
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
@@ -31,7 +32,6 @@ from eac.training.forecaster import Forecaster
 from eac.training.peers import Booster, Boosters, boosted
 from eac.training.results.again import undisturbed
 from eac.training.results.arrivals import Arrival, SpanErrors
-from eac.training.strangers import welcome
 
 AT_ONCE = 1 << 14
 

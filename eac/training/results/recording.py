@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.checkpoint import SavedState, base_of
 from eac.artifacts.past import remove_past, save_past
 from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saving import save_artifact
@@ -85,7 +85,6 @@ def save_period(
     data: PeriodData,
     record: PeriodRecord,
     *,
-    base: Path | None,
     parent: Path | None,
     past: Reservoir | None = None,
 ) -> None:
@@ -96,7 +95,6 @@ def save_period(
         model: Whose state is saved.
         data: The period.
         record: Written last.
-        base: Folder of the base, whose state is saved whole; None for the first period.
         parent: Folder of the period that this one began from, if any.
         past: What is kept to rehearse this period and those before it, if anything.
     """
@@ -105,7 +103,7 @@ def save_period(
         directory,
         SavedState.of(model),
         data,
-        base=base,
+        base=None if parent is None else base_of(parent),
         parent=parent,
         said={
             **(made_or_nothing(model) or {}),

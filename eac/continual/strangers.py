@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from eac.nn.prompt_pool import PromptPool
-from eac.training.forecaster import Forecaster
 
 
-def welcome(model: Forecaster, known: Sequence[str], unseen: Sequence[str]) -> None:
+def welcome(model: nn.Module, known: Sequence[str], unseen: Sequence[str]) -> None:
     """Gives sensors that a model has never seen the mean of the prompts of those it knows.
 
     Args:
@@ -14,7 +15,7 @@ def welcome(model: Forecaster, known: Sequence[str], unseen: Sequence[str]) -> N
         known: Sensors that it was trained on.
         unseen: Sensors to be forecast that are not among them.
     """
-    for pool in model.strategy.modules():
+    for pool in model.modules():
         if not isinstance(pool, PromptPool) or not set(known) <= {*pool.node_ids}:
             continue
         mean = pool.factors(known).mean(0)
