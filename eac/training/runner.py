@@ -57,12 +57,15 @@ class StreamRunner:
     restored, an interrupted one is continued, and periods that appeared since are trained.
 
     Args:
-        forecaster: The model; its weights begin period 0, unless the protocol draws them.
+        forecaster: The model, as built; its first weights are those of period 0, unless the
+            protocol draws them.
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
         run_dir: Where everything is written, by one process at a time.
         make_trainer: Makes the Trainer of each period.
-        config: Text kept as ``config.yaml``; None describes what was given in Python.
-        test_past: Also test on all earlier periods, and on each before training: for transfer.
+        config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
+            was given in Python.
+        test_past: Also test on all earlier periods after each one, and on each one before training
+            on it: what transfer and forgetting are computed from.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
         partial: ``train`` also trains a last period whose calendar period is not over yet.
         accept_changes: Go on where data of done periods changed, from what was learned before.
@@ -229,8 +232,8 @@ class StreamRunner:
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
-        told = log_start(data, change, counts)
-        watch, roll = CountEpochs(), self._intervals.begin(data, data.null_value)
+        told, watch = log_start(data, change, counts), CountEpochs()
+        roll = self._intervals.begin(data, data.null_value)
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
@@ -256,8 +259,7 @@ class StreamRunner:
             write_details(directory, details)
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
-            base = None if parent is None else base_of(parent)
-            save_period(directory, model, data, record, base=base, parent=parent, past=self._past)
+            save_period(directory, model, data, record, parent=parent, past=self._past)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
@@ -287,14 +289,9 @@ class StreamRunner:
         if not plan.freeze_backbone:
             model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
-        again = (model, data, directory / "refit", self._make_trainer, context.seed)
-        return refit(*again) if data.refit_epochs else 0.0
-
-    def _fit(self, trainer: Trainer, data: PeriodData, directory: Path) -> None:
-        """Trains, from an interruption on if there was one, and keeps the best weights."""
-        last = fitting(self.forecaster, resume_point(directory, data.period))
-        trainer.fit(self.forecaster, datamodule=data, ckpt_path=last)
-        self.forecaster.load_state_dict(load_checkpoint(directory / "best.ckpt")["state_dict"])
+        if not data.refit_epochs:
+            return 0.0
+        return refit(model, data, directory / "refit", self._make_trainer, context.seed)
 
     def _directory(self, index: int) -> Path:
         return period_folder(self.run_dir, index, self._names[index])
