@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from eac.data.core.period import Period
@@ -10,6 +11,8 @@ from eac.plain import logger
 from eac.records.record import PeriodRecord, read_period, write_period
 from eac.rundir.checksums import ChangedSensor, changed_sensors, rewrite_checksums
 from eac.rundir.opening import go_on
+
+log = logger()
 
 SHOWN = 5
 
@@ -52,13 +55,6 @@ class ChangedPeriod:
         return record
 
 
-def accept(directory: Path, period: Period) -> None:
-    """Goes on with a done period whose data changed, and says so."""
-    for changed in changed_periods([(directory, period)]):
-        logger().warning("%s; going on from what was learned", changed)
-        changed.accept()
-
-
 def changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[ChangedPeriod]:
     """Those of these done periods whose data changed, read one at a time."""
     for directory, period in done:
@@ -80,6 +76,31 @@ def refusal(changed: Iterable[ChangedPeriod], run_dir: Path) -> RunError:
         f"{go_on(run_dir, accept_changes=True)} ; train again from there with: "
         f"{go_on(run_dir, redo=first)} ; or restore the data."
     )
+
+
+def check_unchanged(
+    done: Iterable[tuple[Path, Period]], run_dir: Path, *, accept: bool, write: bool
+) -> None:
+    """Refuses done periods whose data changed, or goes on in spite of it where that was said.
+
+    Args:
+        done: Folders of periods that are done, and their data as they are now.
+        run_dir: Of the run.
+        accept: Go on from what was learned.
+        write: Note that in the records; for the one process that writes.
+
+    Raises:
+        RunError: Names all that changed, unless they are accepted.
+    """
+    changed = changed_periods(done)
+    first = next(changed, None)
+    if first is None:
+        return
+    if not accept:
+        raise refusal(chain([first], changed), run_dir)
+    for one in chain([first], changed) if write else ():
+        log.warning("%s; going on from what was learned", one)
+        one.accept()
 
 
 def count(number: int, word: str) -> str:

@@ -24,11 +24,11 @@ from eac.protocols.draws import period_seed
 from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
-from eac.rundir.changes import accept, changed_periods, refusal
+from eac.rundir.changes import check_unchanged
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
-from eac.rundir.redo import forget_after, state_digest
+from eac.rundir.redo import forget_after, position_of, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
@@ -151,6 +151,8 @@ class StreamRunner:
         """Readies the run directory, and returns the names of the periods that are asked for."""
         self._names = names = list(self.data.stream.period_names)
         redo, self._redo = self._redo, None
+        if redo is not None:  # before anything is forgotten: may the periods before it stay?
+            self._check(range(position_of(redo, names)))
         if is_first():
             open_run(
                 self.run_dir,
@@ -166,7 +168,7 @@ class StreamRunner:
         if is_first():
             note_asked(self.run_dir, asked)
         if self._next:  # periods of before are checked as they are restored; the last one here
-            self._check(self.data.for_period(self._next - 1))
+            self._check(range(self._next - 1, self._next))
         return asked
 
     def _advance(self, data: PeriodData, clock: Clock) -> None:
@@ -197,7 +199,8 @@ class StreamRunner:
 
     def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
         """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
-        self._check(data)
+        if read_period(directory).fingerprint != data.period.fingerprint():
+            self._check(range(data.index, len(self._names)))
         record = read_period(directory)
         if not self._is_done(data.index + 1):
             done = [self._directory(index) for index in range(data.index + 1)]
@@ -208,17 +211,11 @@ class StreamRunner:
             self._past = load_past(directory)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
-    def _check(self, data: PeriodData) -> None:
-        """Names all periods that changed, or goes on in spite of it where that was said."""
-        directory = self._directory(data.index)
-        if read_period(directory).fingerprint == data.period.fingerprint():
-            return
-        if not self._accept_changes:
-            later = (self.data.for_period(i) for i in range(data.index, len(self._names)))
-            done = ((self._directory(d.index), d.period) for d in later if self._is_done(d.index))
-            raise refusal(changed_periods(done), self.run_dir)
-        if is_first():
-            accept(directory, data.period)
+    def _check(self, positions: range) -> None:
+        """Compares done periods with the stream as it is now."""
+        done = (self.data.for_period(index) for index in positions if self._is_done(index))
+        pairs = ((self._directory(data.index), data.period) for data in done)
+        check_unchanged(pairs, self.run_dir, accept=self._accept_changes, write=is_first())
 
     def _is_done(self, index: int) -> bool:
         return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()

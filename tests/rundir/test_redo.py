@@ -1,6 +1,7 @@
 """``--redo``: killed at any place and resumed, it ends as one that nothing stopped."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import done_periods
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.stream import MemoryStream
 from eac.disk import watched
+from eac.errors import RunError
 from eac.records.record import read_period
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
@@ -25,10 +28,10 @@ class Killed(BaseException):
     """The end of a process, at once."""
 
 
-def train(run_dir, redo=None):
+def train(run_dir, redo=None, stream=STREAM):
     torch.manual_seed(0)
     model = Forecaster(STGNN(6, 3, hidden=4), EAC(rank=2))
-    data = PeriodData(STREAM, window=6, horizon=3, batch_size=32, seed=1)
+    data = PeriodData(stream, window=6, horizon=3, batch_size=32, seed=1)
     trainer = DefaultTrainer(max_epochs=1)
     StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer, redo=redo).run()
 
@@ -48,6 +51,15 @@ def whole(tmp_path_factory):
     with watched(lambda *operation: operations.append(operation)):
         train(again, redo="p1")
     return folder, left(again), len(operations)
+
+
+def test_a_redo_after_a_period_that_changed_is_refused_before_anything_is_lost(whole, tmp_path):
+    run = Path(shutil.copytree(whole[0], tmp_path / "run"))
+    changed = MemoryStream([replace(STREAM[0], series=STREAM[0].series + 1), STREAM[1], STREAM[2]])
+    with pytest.raises(RunError, match="period 'p0' changed"):
+        train(run, redo="p1", stream=changed)
+
+    assert [errors for _, errors in left(run)] == [errors for _, errors in left(whole[0])]
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.6, 0.95])
