@@ -73,6 +73,9 @@ class ColdStart(Described, ABC):
         ['RandomStart', 'UnknownStart', 'AlikeStart']
     """
 
+    looks_at_others: bool = True
+    """Whether the rows depend on sensors that are there already."""
+
     @property
     def name(self) -> str:
         """What a record calls it."""
@@ -85,6 +88,8 @@ class ColdStart(Described, ABC):
 
 class RandomStart(ColdStart):
     """Small random values (published)."""
+
+    looks_at_others = False
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The values drawn."""

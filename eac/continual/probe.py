@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 
 from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
+from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch
-from eac.data.batches.spread import Drawn, spread
+from eac.data.batches.spread import NODE_WINDOWS, Drawn, spread
 from eac.data.batches.view import PeriodView
 from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
@@ -59,6 +60,7 @@ class TrainingSettings:
             then measured on some.
         node_windows: Windows x nodes of a batch, where a window may hold some of the nodes; a probe
             of a network with more nodes draws as many.
+        together: What processes that divide the nodes sum up.
 
     Example:
         >>> TrainingSettings(batch_size=32).null_value is None
@@ -72,6 +74,7 @@ class TrainingSettings:
     judged: Judged = AS_THEY_ARE
     by_node: bool = False
     node_windows: int | None = None
+    together: Together = ALONE
 
 
 class Trial(nn.Module, ABC):
@@ -159,7 +162,8 @@ def mean_error(
     too, ``most`` windows x nodes of all together (see ``spread``).
     """
     tensors, settings = view.tensors, training or TrainingSettings()
-    by_node, judged = settings.by_node, settings.judged
+    by_node, judged, together = settings.by_node, settings.judged, settings.together
+    most = (NODE_WINDOWS if most is None else most) // together.processes
     some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
     size = CHUNK if some is None else some.at_once
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
@@ -167,7 +171,7 @@ def mean_error(
         for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
             errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.nodes)
-    return float(errors.mae(nodes))
+    return float(together.mae(errors.totals(nodes)))
 
 
 def validation_error(
@@ -237,6 +241,7 @@ def _step(trial: Trial, batch: Batch, training: TrainingSettings, optimizer: Opt
     loss = training.loss(trial(batch), batch)
     penalty = trial.penalty()
     (loss if penalty is None else loss + penalty).backward()
+    training.together.join_gradients(trial, batch.mask.sum())
     optimizer.step()
 
 

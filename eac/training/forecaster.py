@@ -16,6 +16,7 @@ from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
+from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -87,6 +88,7 @@ class Forecaster(LightningModule):
         self._counted: Counted | None = None
         self._loss_sum: Tensor | None = None
         self.plan_rate = 1.0
+        self.together: Together = ALONE
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units; of a loss with several outputs the one that counts."""
@@ -124,9 +126,12 @@ class Forecaster(LightningModule):
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
         null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
-        share = min(1.0, (some or data.period.num_nodes) / data.period.num_nodes)
-        size, drawn = max(1, round(data.batch_size * share)), some and some * data.batch_size
-        return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
+        together, count = self.together, self.together.total(data.period.num_nodes)
+        share = min(1.0, (some or count) / count)
+        size = max(1, round(data.batch_size * share))
+        drawn = some and some * data.batch_size // together.processes
+        made = (loss, self._optimizer, size, null, judged, bool(some), drawn)
+        return TrainingSettings(*made, together=together)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -143,7 +148,8 @@ class Forecaster(LightningModule):
         """Lets a backbone that was trained choose by some validation windows what is left."""
         view, pair = context.current, Pair(self.strategy, self.backbone)
         most, training = CHOICE_TARGETS // self.backbone.horizon, context.training
-        windows = max(CHOICE_WINDOWS if training.by_node else 1, most // view.period.num_nodes)
+        count = self.together.total(view.period.num_nodes)
+        windows = max(CHOICE_WINDOWS if training.by_node else 1, most // count)
         measure = partial(validation_error, pair, view, training, windows, most=most)
         self.backbone.choose_by_validation(measure)
 
@@ -220,7 +226,7 @@ class Forecaster(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
         by_batch = self.period_data.protocol.validate_by_batch
-        self._counted = Counted(self.period_data, by_batch=by_batch)
+        self._counted = Counted(self.period_data, by_batch=by_batch, together=self.together)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
@@ -237,7 +243,7 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""
-        self._counted = Counted(self.period_data)
+        self._counted = Counted(self.period_data, together=self.together)
         self.strategy.begin_forecasts()
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -250,7 +256,8 @@ class Forecaster(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
         self._now_counted.add_other_processes(self.trainer)
-        self.log("test/MAE", self.errors.mae(), sync_dist=True)
+        self.log("test/MAE", self._now_counted.mean(), sync_dist=True)
+        self._now_counted.gather()
 
     def on_predict_epoch_start(self) -> None:
         """Starts learning from earlier forecasts afresh."""

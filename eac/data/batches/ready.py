@@ -22,7 +22,8 @@ from eac.data.batches.preparation import (
     steps_of_history,
 )
 from eac.data.batches.reservoir import Rehearsal, Reservoir
-from eac.data.batches.spread import Spread, spread
+from eac.data.batches.share import Share
+from eac.data.batches.spread import NODE_WINDOWS, Spread, spread
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
@@ -66,6 +67,8 @@ class Ready:
         scales: How it was scaled.
         needs: What it was made ready for.
         by_node: The loaders' tensors are laid out for windows of single nodes.
+        processes: How many divide the nodes of the whole period.
+        made: False where only the scales are those of a model, and no batch can be cut.
     """
 
     full: PeriodTensors
@@ -74,6 +77,8 @@ class Ready:
     scales: Scales
     needs: Needs
     by_node: bool = False
+    processes: int = 1
+    made: bool = True
 
     @staticmethod
     def of(full: PeriodTensors, scales: Scales, needs: Needs, *, by_node: bool) -> "Ready":
@@ -98,12 +103,13 @@ class Ready:
         """The nodes that each window of a validation during training takes; None: all of them.
 
         A validation is complete as published, where the loss counts some of the nodes, and where a
-        window must hold them all.
+        window must hold them all. Several processes that divide the nodes measure as many
+        windows x nodes together as one process.
         """
         trained = self.trained.tensors
         if protocol.validate_by_batch or not self.by_node or trained.loss_nodes is not None:
             return None
-        return spread(starts, trained.num_nodes)
+        return spread(starts, trained.num_nodes, most=NODE_WINDOWS // self.processes)
 
     def measured(
         self, tensors: PeriodTensors, starts: Int[Tensor, " batch"], some: Spread | None
@@ -135,6 +141,7 @@ class Maker:
         rehearsal: Share of the training windows that earlier periods give.
         nodes_per_window: Nodes of a training window; None takes all.
         spans: What is known of the earlier periods, by position.
+        share: The sensors that are made ready, where a process holds some alone; None: all.
     """
 
     layout: Layout
@@ -142,6 +149,7 @@ class Maker:
     rehearsal: float
     nodes_per_window: int | None
     spans: dict[int, Span] = field(default_factory=dict)
+    share: Share | None = None
 
     @property
     def samples(self) -> bool:
@@ -150,6 +158,8 @@ class Maker:
 
     def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
         """The period at ``index`` of a stream, with what a backbone needs."""
+        if self.share is not None:
+            return self._made_of_share(self.share, index, needs)
         layout, by_node = self.layout, self.nodes_per_window
         joined = self.rehearsal and not self.samples
         check_mapped(period, layout)
@@ -168,12 +178,24 @@ class Maker:
         hand_back()
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
+    def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:
+        """The same with what the sensors of a share listen to, which is dropped again."""
+        made = replace(self, share=None).made(share.stream, index, share.wide, needs)
+        by_node, scales = bool(self.nodes_per_window), made.scales
+        scales = Scales(
+            scales.inputs.subset(share.places),
+            scales.targets.subset(share.places),
+            scales.covariates,
+        )
+        own = Ready.of(share.narrowed(made.full), scales, needs, by_node=by_node)
+        return replace(own, processes=share.turn[1])
+
     def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:
         """What is kept of the periods before the one at ``index``, each of which is read."""
         past = Reservoir()
         for earlier in range(index if self.samples else 0):
             period = stream.load(earlier)
-            ready = self.made(stream, earlier, period, needs)
+            ready = replace(self, share=None).made(stream, earlier, period, needs)
             past = self.with_period(past, ready, period, period_seed(seed, earlier))
         return past
 

@@ -135,7 +135,12 @@ def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatch
 
 
 def loader(
-    starts: Int[Tensor, " window"], batches: StartBatches, trainer: Trainer | None, *, fill: bool
+    starts: Int[Tensor, " window"],
+    batches: StartBatches,
+    trainer: Trainer | None,
+    *,
+    fill: bool,
+    turn: tuple[int, int] | None = None,
 ) -> Loader:
     """A loader of start steps with a generator of its own, which draws nothing from torch's.
 
@@ -144,9 +149,12 @@ def loader(
         batches: The batches of all processes together.
         trainer: Knows how many processes share out each batch among them; None: one.
         fill: As in ``SharedBatches``.
+        turn: Number of this process, and of all, where the trainer does not know them.
     """
     shared: StartBatches | SharedBatches = batches
-    if trainer is not None and trainer.world_size > 1:
-        shared = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
+    one = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+    rank, processes = turn or one
+    if processes > 1:
+        shared = SharedBatches(batches, rank, processes, fill=fill)
     generator = torch.Generator().manual_seed(0)
     return DataLoader(BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)
