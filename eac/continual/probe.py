@@ -13,7 +13,7 @@ from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
 from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch
-from eac.data.batches.spread import NODE_WINDOWS, Drawn, spread
+from eac.data.batches.spread import Drawn, spread
 from eac.data.batches.view import PeriodView
 from eac.data.core.windows import window_starts
 from eac.metrics.horizon import HorizonErrors
@@ -25,6 +25,8 @@ State = dict[str, Tensor]
 Judged = Callable[[Tensor, Tensor], Tensor]
 AS_THEY_ARE: Judged = MSE().judged
 
+COMPARED = 1 << 17
+"""Windows x nodes on which states of a model are compared, all on the same ones."""
 WINDOWS_DRAWN = 32
 """Windows of a probe's batch whose nodes are drawn."""
 
@@ -143,7 +145,7 @@ def probe(
             if step >= first:
                 mean = between(mean, state_of(trial), 1 / (step - first + 1))
     put_state(trial, mean)
-    return validation_error(trial, view, training, budget.windows)
+    return validation_error(trial, view, training, budget.windows, most=COMPARED)
 
 
 @torch.no_grad()
@@ -163,8 +165,8 @@ def mean_error(
     """
     tensors, settings = view.tensors, training or TrainingSettings()
     by_node, judged, together = settings.by_node, settings.judged, settings.together
-    most = (NODE_WINDOWS if most is None else most) // together.processes
-    some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
+    sizes = {"most": most, "processes": together.processes}
+    some = spread(starts, view.period.num_nodes, nodes, **sizes) if by_node else None
     size = CHUNK if some is None else some.at_once
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
     with evaluating(trial):

@@ -8,6 +8,7 @@ from eac.backbones.base import Backbone
 from eac.continual.drift import daily_drift
 from eac.continual.features import last_week_readings
 from eac.continual.probe import (
+    COMPARED,
     Budget,
     State,
     between,
@@ -153,7 +154,7 @@ class Refresh(Wrapper):
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)
         view, training = context.current, context.training
-        return validation_error(pair, view, training, self.budget.windows)
+        return validation_error(pair, view, training, self.budget.windows, most=COMPARED)
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
         """A choice without a probe, where the signs are clear."""

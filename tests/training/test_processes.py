@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from eac.artifacts.artifact import read_artifact
 from eac.data.batches.sampler import SharedBatches, StartBatches
+from eac.data.manage.convert import convert
+from eac.data.simulator.synthetic import SyntheticStream
 from eac.protocols.draws import epoch_seed
 from eac.records.record import read_run
 
@@ -81,6 +84,46 @@ def test_two_processes_give_the_errors_of_one_and_resume(tmp_path):
     shutil.rmtree(last)
     run(tmp_path / "two", processes=2)
     assert errors_of(tmp_path / "two") == two
+
+
+def divided(directory: Path, stream: Path, *, processes: int) -> None:
+    """Two periods of the recipe in few steps, whose processes divide the sensors."""
+    settings = ["-c", "practical", "--stream", str(stream), "--run.dir", str(directory)]
+    settings += ["--data.steps_per_epoch", "30", "--model.backbone.init_args.hidden", "32"]
+    settings += ["--trainer.max_epochs", "3", "--trainer.accelerator", "cpu"]
+    launch = [sys.executable, "-m"]
+    if processes > 1:
+        launch += ["torch.distributed.run", "--nproc-per-node", str(processes)]
+        launch += ["--master-port", str(free_port()), "-m"]
+        settings += ["--run.divide_sensors", "true"]
+    subprocess.run(
+        [*launch, "eac", "run", *settings],
+        check=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_that_divide_the_sensors_give_the_errors_of_one(tmp_path):
+    whole = SyntheticStream(num_nodes=60, num_periods=2, steps_per_period=24 * 42)
+    stream = convert(whole, tmp_path / "stream", "table")
+    divided(tmp_path / "one", stream, processes=1)
+    divided(tmp_path / "two", stream, processes=2)
+    one, two = (errors_of(tmp_path / name) for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=0.005)
+
+    for folder in sorted((tmp_path / "one").glob("period-*")):
+        cards = [read_artifact(tmp_path / name / folder.name) for name in ("one", "two")]
+        assert cards[0].node_ids == cards[1].node_ids
+        assert cards[0].fingerprint == cards[1].fingerprint
+        assert cards[0].extra.keys() == cards[1].extra.keys()
+    last = sorted((tmp_path / "two").glob("period-*"))[-1]
+    shutil.rmtree(last)
+    divided(tmp_path / "two", stream, processes=1)  # goes on with another number
+    assert errors_of(tmp_path / "two") == pytest.approx(one, rel=0.005)
 
 
 @pytest.mark.slow

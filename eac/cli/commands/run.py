@@ -98,15 +98,21 @@ def runner_of(
         redo=settings["redo"],
         after_period=after_period,
         progress=None if cli.config["trainer"]["enable_progress_bar"] is None else False,
-        holding=_divided(settings) if settings["divide_sensors"] else None,
+        holding=_divided(cli.config) if settings["divide_sensors"] else None,
     )
 
 
-def _divided(settings: Namespace) -> WholeNetwork:
+def _divided(config: Namespace) -> WholeNetwork:
     """A share of the sensors, in a run of several processes."""
+    settings, trainer = config["run"], config["trainer"]
     for key in ("test_past", "peers", "watch"):
         if settings[key]:
             raise ConfigError(f"run.{key} needs the whole network. Leave run.divide_sensors out.")
+    if trainer["accelerator"] != "cpu" or trainer["strategy"] != "auto":
+        raise ConfigError(
+            "run.divide_sensors works on the CPU, and each process trains as the only one. Give "
+            "--trainer.accelerator cpu, and leave trainer.strategy and trainer.devices out."
+        )
     return DividedNetwork(connect(settings["process_timeout"]))
 
 

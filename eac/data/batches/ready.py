@@ -23,7 +23,7 @@ from eac.data.batches.preparation import (
 )
 from eac.data.batches.reservoir import Rehearsal, Reservoir
 from eac.data.batches.share import Share
-from eac.data.batches.spread import NODE_WINDOWS, Spread, spread
+from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
@@ -109,7 +109,7 @@ class Ready:
         trained = self.trained.tensors
         if protocol.validate_by_batch or not self.by_node or trained.loss_nodes is not None:
             return None
-        return spread(starts, trained.num_nodes, most=NODE_WINDOWS // self.processes)
+        return spread(starts, trained.num_nodes, processes=self.processes)
 
     def measured(
         self, tensors: PeriodTensors, starts: Int[Tensor, " batch"], some: Spread | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.tensors import PeriodTensors
@@ -195,7 +195,7 @@ class Share:
         )
 
 
-def _picked(series: NodeSeries, places: NodeIndex) -> NodeSeries:
+def _picked(series: NodeSeries, places: NodeIndex) -> Float[Tensor, "time chosen"]:
     """Some columns: a view where they lie side by side, else laid out as the whole."""
     first, last = int(places[0]), int(places[-1])
     if last - first + 1 == len(places):
@@ -203,7 +203,7 @@ def _picked(series: NodeSeries, places: NodeIndex) -> NodeSeries:
     return series.T[places].T
 
 
-def _columns(period: Period, rows: NodeIndex) -> NodeSeries:
+def _columns(period: Period, rows: NodeIndex) -> Float[Tensor, "time chosen"]:
     """Readings of some sensors, in memory."""
     if not period.mapped or period.by_node is None:
         return period.series[:, rows]

@@ -92,7 +92,7 @@ class Division(Together):
         shared = [p.grad for p in given if id(p) not in own and p.grad is not None]
         weight = weight.float()
         flat = torch.cat([weight[None], *(grad.flatten() * weight for grad in shared)])
-        distributed.all_reduce(flat)
+        flat = self.summed(flat)
         total = flat[0].clamp_min(1)
         sizes = [grad.numel() for grad in shared]
         for grad, mean in zip(shared, (flat[1:] / total).split(sizes), strict=True):

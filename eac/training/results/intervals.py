@@ -23,8 +23,10 @@ from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
 
 VALIDATION = "validation residuals, before the refit"
-NODE_WINDOWS = 8_000_000
+NODE_WINDOWS = 1 << 21
 """Windows x nodes of validation that a first calibration looks at, the last ones."""
+LEAST_WINDOWS = 48
+"""Of them, in any network."""
 FANS = 4
 DAYS_BEFORE = 2
 """Of readings before a forecast that is drawn."""
@@ -75,7 +77,8 @@ class IntervalRun:
         if self._source or self.calibrator is None or self._roll is None:
             return
         starts = data.starts("val")
-        starts = starts[-max(1, NODE_WINDOWS // model.together.total(data.period.num_nodes)) :]
+        count = model.together.total(data.period.num_nodes)
+        starts = starts[-max(LEAST_WINDOWS, NODE_WINDOWS // count) :]
         with undisturbed(model):
             for batch in forecasting_batches(model, data, starts):
                 y_hat = model.strategy.adapt_forecast(model(batch), batch)
