@@ -62,11 +62,11 @@ def in_threads(count: int, work) -> list:
 
 def test_means_are_those_over_all_sensors():
     parts = [torch.tensor([1.0, torch.nan, 3.0]), torch.tensor([8.0])]
-    found = in_threads(
-        2, lambda d: (d.total(2 + d.rank), d.share(d.rank, 2), d.mean(parts[d.rank]))
-    )
+    found = in_threads(2, lambda d: (d.total(2 + d.rank), d.share(d.rank, 2)))
+    means = in_threads(2, lambda d: d.mean(parts[d.rank]))
 
-    assert found == [(5, 0.25, 4.0)] * 2
+    assert found == [(5, 0.25)] * 2
+    assert means == [4.0] * 2
     assert ALONE.mean(parts[0]) == 2.0
 
 
@@ -129,6 +129,7 @@ def test_rows_come_to_the_first_process_in_order_whatever_their_type(division):
 
 
 def runner(directory, stream, holding: WholeNetwork | None = None) -> StreamRunner:
+    torch.manual_seed(0)
     model = Forecaster(SeasonalMLP(hidden=8, lags=["1d"]), Refresh(EAC(rank=3), steps=2))
     data = PeriodData(stream, nodes_per_window=1, steps_per_epoch=3, batch_size=32, rehearsal=0.3)
     data.layout = replace(data.layout, scaling=PerNode())
