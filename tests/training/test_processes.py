@@ -87,10 +87,9 @@ def test_two_processes_give_the_errors_of_one_and_resume(tmp_path):
 
 
 def divided(directory: Path, stream: Path, *, processes: int) -> None:
-    """Two periods of the recipe in few steps, whose processes divide the sensors."""
+    """Two periods of the recipe on a narrower network, whose processes divide the sensors."""
     settings = ["-c", "practical", "--stream", str(stream), "--run.dir", str(directory)]
-    settings += ["--data.steps_per_epoch", "30", "--model.backbone.init_args.hidden", "32"]
-    settings += ["--trainer.max_epochs", "3", "--trainer.accelerator", "cpu"]
+    settings += ["--model.backbone.init_args.hidden", "32", "--trainer.accelerator", "cpu"]
     launch = [sys.executable, "-m"]
     if processes > 1:
         launch += ["torch.distributed.run", "--nproc-per-node", str(processes)]
