@@ -8,7 +8,6 @@ from eac.backbones.base import Backbone
 from eac.continual.drift import daily_drift
 from eac.continual.features import last_week_readings
 from eac.continual.probe import (
-    COMPARED,
     Budget,
     State,
     between,
@@ -154,7 +153,7 @@ class Refresh(Wrapper):
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)
         view, training = context.current, context.training
-        return validation_error(pair, view, training, self.budget.windows, most=COMPARED)
+        return validation_error(pair, view, training, self.budget.windows)
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
         """A choice without a probe, where the signs are clear."""
@@ -162,7 +161,7 @@ class Refresh(Wrapper):
         if new >= self.upheaval:
             return _Choice(EVERYTHING, f"everything: {new:.0%} of the nodes are new")
         if self.calm > 0 and not new:
-            drift = drift_score(context)
+            drift = _drift_score(context)
             if drift <= self.calm:
                 return _Choice(PROMPTS, f"prompts alone: no new node, drift {drift:.3f}")
         return None
@@ -224,7 +223,7 @@ class _Choice:
     probed: dict[Rung, State] = field(default_factory=dict)
 
 
-def drift_score(context: PeriodContext) -> float:
+def _drift_score(context: PeriodContext) -> float:
     """Mean over the nodes of both periods of how far their readings moved; 0 without any."""
     if context.previous is None:
         return 0.0
@@ -245,5 +244,5 @@ def _reason(rung: Rung, errors: dict[Rung, float], context: PeriodContext) -> st
     new, returned = (_share(ids, context) for ids in (context.change.new, context.change.returned))
     return (
         f"{rung.name}: validation MAE of the probes {probes}; "
-        f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {drift_score(context):.3f}"
+        f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {_drift_score(context):.3f}"
     )

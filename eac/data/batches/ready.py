@@ -40,6 +40,13 @@ class Placed:
 
     Args:
         tensors: Wherever they are.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> Placed(data.prepared(Needs()).view.tensors).on(torch.device("cpu")).num_nodes
+        3
     """
 
     def __init__(self, tensors: PeriodTensors):
@@ -69,6 +76,14 @@ class Ready:
         by_node: The loaders' tensors are laid out for windows of single nodes.
         processes: How many divide the nodes of the whole period.
         made: False where only the scales are those of a model, and no batch can be cut.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> ready = data.prepared(Needs(lags=("1d",))).ready
+        >>> ready.needs.lags, ready.restricted(torch.tensor([0, 2]), None).trained.tensors.num_nodes
+        (('1d',), 2)
     """
 
     full: PeriodTensors
@@ -142,6 +157,10 @@ class Maker:
         nodes_per_window: Nodes of a training window; None takes all.
         spans: What is known of the earlier periods, by position.
         share: The sensors that are made ready, where a process holds some alone; None: all.
+
+    Example:
+        >>> Maker(Layout(12, 6), fractions=(0.6, 0.2), rehearsal=0.0, nodes_per_window=None).samples
+        False
     """
 
     layout: Layout

@@ -46,6 +46,13 @@ class IntervalRun:
         calibrator: Made already; None makes a ``RollingQuantiles``.
         every: Makes of targets and forecasts of a batch those of all sensors, where processes
             divide them.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> network = Network.of(data.period.node_ids, data.period.series)
+        >>> isinstance(IntervalRun().begin(data, network), Callback)
+        True
     """
 
     def __init__(self, calibrator: Calibrator | None = None, every: Every | None = None):

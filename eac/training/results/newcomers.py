@@ -84,6 +84,14 @@ def joining(
 
     Also None under a protocol that scales each part by itself, and where processes divide the
     sensors.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> change = NodeChange.between(data.period.node_ids, (), set())
+        >>> joining(Forecaster(STGNN(), EAC()), None, data, change) is None  # the first period
+        True
     """
     by_part = data.layout.scaling is None and data.protocol.scale_by_part
     if previous is None or by_part or data.share is not None:
