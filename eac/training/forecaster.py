@@ -1,6 +1,7 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
-from eac.continual.features import first_windows
+from eac.continual.features import FIRST_READINGS, first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
 from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch, Inputs
@@ -143,7 +144,9 @@ class Forecaster(LightningModule):
         self.strategy.begin_period(context, self.backbone)
         self.select_nodes(context.current.period.node_ids)
         if fresh:
-            self.backbone.start_from(first_windows(context.current, self.backbone))
+            readings = FIRST_READINGS // self.together.processes
+            batch = first_windows(context.current, self.backbone, readings=readings)
+            self.backbone.start_from(replace(batch, summed=self.together.summed))
         plan.open(self.backbone)
         self.plan_rate = plan.rate
 
