@@ -1,5 +1,7 @@
 """How processes that divide the sensors of a network among them come to one result."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,24 +10,37 @@ from eac.metrics.horizon import HorizonErrors
 from eac.nn.prompt_pool import PromptPool
 
 
-class Together:
-    """One process alone, which holds every sensor; several processes override what sums up.
+class Together(ABC):
+    """What processes tell each other that may divide the sensors.
 
     Attributes:
         rank: Number of this process, from 0.
         processes: How many there are.
 
     Example:
-        >>> Together().total(3), Together().share(1, 4)
+        >>> ALONE.total(3), ALONE.share(1, 4)
         (3, 0.25)
     """
 
     rank: int = 0
     processes: int = 1
 
+    @abstractmethod
     def summed(self, values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The sum over processes of what each gives."""
-        return values
+
+    @abstractmethod
+    def every_sensor(self, errors: HorizonErrors) -> HorizonErrors:
+        """In the first process errors of all sensors, in order; in others those it was given."""
+
+    @abstractmethod
+    def join_gradients(self, model: nn.Module, weight: Tensor) -> None:
+        """Gives every process the gradient of the mean over all batches, by their weights.
+
+        Args:
+            model: With gradients; ``own_parameters`` belong to this process alone.
+            weight: Targets that the loss of this process counted.
+        """
 
     def total(self, count: int) -> int:
         """The sum over processes of a number of things."""
@@ -55,17 +70,25 @@ class Together:
             return error
         return self.summed(error.square()).sqrt() / self.processes
 
+
+class Alone(Together):
+    """One process, which holds every sensor.
+
+    Example:
+        >>> Alone().mean(torch.tensor([1.0, torch.nan, 3.0]))
+        2.0
+    """
+
+    def summed(self, values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """The values themselves."""
+        return values
+
     def every_sensor(self, errors: HorizonErrors) -> HorizonErrors:
-        """In the first process errors of all sensors, in order; in others those it was given."""
+        """The errors themselves."""
         return errors
 
     def join_gradients(self, model: nn.Module, weight: Tensor) -> None:
-        """Gives every process the gradient of the mean over all batches, by their weights.
-
-        Args:
-            model: With gradients; ``own_parameters`` belong to this process alone.
-            weight: Targets that the loss of this process counted.
-        """
+        """Leaves the gradients as they are."""
 
 
 def own_parameters(model: nn.Module) -> tuple[nn.Parameter, ...]:
@@ -80,5 +103,5 @@ def own_parameters(model: nn.Module) -> tuple[nn.Parameter, ...]:
     return tuple(p for pool in pools for p in (pool.settled, pool.node_factor))
 
 
-ALONE = Together()
+ALONE = Alone()
 """One process."""

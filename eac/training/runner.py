@@ -32,7 +32,7 @@ from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
-from eac.training.holding.network import WholeNetwork
+from eac.training.holding.network import Holding, WholeNetwork
 from eac.training.memory import Memory, all_ids, let_go
 from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
@@ -97,7 +97,7 @@ class StreamRunner:
         redo: str | None = None,
         after_period: Callable[[Path], None] | None = None,
         progress: bool | None = None,
-        holding: WholeNetwork | None = None,
+        holding: Holding | None = None,
     ):
         self.forecaster, self.data = forecaster, data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)

@@ -25,7 +25,7 @@ from eac.strategies.refresh import Refresh
 from eac.training.forecaster import Forecaster
 from eac.training.holding.divided import DividedNetwork
 from eac.training.holding.division import Division, connect
-from eac.training.holding.network import WholeNetwork
+from eac.training.holding.network import Holding
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 
@@ -128,7 +128,7 @@ def test_rows_come_to_the_first_process_in_order_whatever_their_type(division):
     assert torch.equal(division.every_sensor(errors).state(), errors.state())
 
 
-def runner(directory, stream, holding: WholeNetwork | None = None) -> StreamRunner:
+def runner(directory, stream, holding: Holding | None = None) -> StreamRunner:
     torch.manual_seed(0)
     model = Forecaster(SeasonalMLP(hidden=8, lags=["1d"]), Refresh(EAC(rank=3), steps=2))
     data = PeriodData(stream, nodes_per_window=1, steps_per_epoch=3, batch_size=32, rehearsal=0.3)
@@ -174,9 +174,7 @@ def test_what_needs_sensors_of_other_processes_is_refused(
     stream = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300)
     given = {"nodes_per_window": 1, "steps_per_epoch": 3} | changed
     with pytest.raises(ConfigError, match=said):
-        DividedNetwork(division).begin_run(
-            Forecaster(backbone, strategy), PeriodData(stream, **given)
-        )
+        DividedNetwork(division).check(Forecaster(backbone, strategy), PeriodData(stream, **given))
 
 
 def test_one_process_alone_has_nothing_to_divide(monkeypatch):

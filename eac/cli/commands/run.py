@@ -21,7 +21,7 @@ from eac.rundir.lock import only_writer
 from eac.rundir.opening import go_on, is_complete
 from eac.training.holding.divided import DividedNetwork
 from eac.training.holding.division import connect
-from eac.training.holding.network import WholeNetwork
+from eac.training.holding.network import Holding
 from eac.training.processes import disconnect, is_first, lost_processes_said
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
@@ -102,7 +102,7 @@ def runner_of(
     )
 
 
-def _divided(config: Namespace) -> WholeNetwork:
+def _divided(config: Namespace) -> Holding:
     """A share of the sensors, in a run of several processes."""
     settings, trainer = config["run"], config["trainer"]
     for key in ("test_past", "peers", "watch"):

@@ -26,17 +26,18 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.data.series.readings import Readings
 from eac.errors import ConfigError
+from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
 from eac.nn.prompt_pool import PromptPool
 from eac.protocols.draws import epoch_seed, period_seed
 from eac.training.forecaster import Forecaster
 from eac.training.holding.division import Division
 from eac.training.holding.joining import JoinGradients, KeepBest
-from eac.training.holding.network import Forecasts, WholeNetwork
+from eac.training.holding.network import Forecasts, Holding, described
 from eac.training.processes import is_first, wait_for_all
 
 
-class DividedNetwork(WholeNetwork):
+class DividedNetwork(Holding):
     """A process that holds, reads and trains its share of the sensors.
 
     Weights of the network are the same in all processes, prompts of a sensor in its own alone. The
@@ -52,7 +53,7 @@ class DividedNetwork(WholeNetwork):
         self.records = division.first
         self._index = 0
 
-    def begin_run(self, model: Forecaster, data: PeriodData) -> None:
+    def check(self, model: Forecaster, data: PeriodData) -> None:
         """Refuses what needs sensors of other processes.
 
         Raises:
@@ -64,7 +65,6 @@ class DividedNetwork(WholeNetwork):
                     f"run.divide_sensors: {said}. Leave divide_sensors out: every process then "
                     "holds the whole network."
                 )
-        super().begin_run(model, data)
 
     def held(self, data: PeriodData) -> PeriodData:
         """The share of this process; of the others what its sensors listen to, for a moment."""
@@ -80,7 +80,7 @@ class DividedNetwork(WholeNetwork):
     def begin(self, directory: Path) -> None:
         """Begins a period anew, for no file holds the rows of every process."""
         if is_first():
-            super().begin(directory)
+            make_folder(directory)
             remove_checkpoints(directory)
         wait_for_all()
 
@@ -112,7 +112,7 @@ class DividedNetwork(WholeNetwork):
 
     def network(self, data: PeriodData) -> Network:
         """All sensors in the first process; those of each other one there."""
-        own = super().network(data)
+        own = described(data)
         if not self.records:
             for values in (own.level, own.spread, own.positive):
                 self._division.to_first(values)
@@ -148,7 +148,7 @@ class DividedNetwork(WholeNetwork):
 
     def counts(self, model: Forecaster, *, train: bool) -> tuple[int, int]:
         """Parameters that train, and all, with the rows of every process."""
-        some, count = super().counts(model, train=train)
+        some, count = model.parameter_counts()
         rows = sum(pool.node_factor.numel() for _, pool in _pools(model))
         others = self._division.total(rows) - rows
         return (some + others if train else 0), count + others

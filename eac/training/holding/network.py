@@ -1,5 +1,6 @@
-"""A process that holds every sensor of a network."""
+"""What a process of a run holds of the network; one that holds all of it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -23,7 +24,101 @@ from eac.training.refit import fit
 Forecasts: TypeAlias = tuple[Batch, Float[Tensor, "batch node horizon"]]
 
 
-class WholeNetwork:
+class Holding(ABC):
+    """What a process of a run holds of the network, and what it does with what it does not hold.
+
+    Attributes:
+        together: What processes that divide the sensors tell each other.
+        records: Whether this process says what a period came to.
+    """
+
+    together: Together = ALONE
+    records: bool = True
+
+    def begin_run(self, model: Forecaster, data: PeriodData) -> None:
+        """Refuses what cannot be held like this, and tells the model whom it learns with."""
+        self.check(model, data)
+        model.together = self.together
+
+    @abstractmethod
+    def check(self, model: Forecaster, data: PeriodData) -> None:
+        """Refuses what cannot be held like this."""
+
+    @abstractmethod
+    def held(self, data: PeriodData) -> PeriodData:
+        """What this process holds of a period."""
+
+    @abstractmethod
+    def begin(self, directory: Path) -> None:
+        """Readies the folder of a period that was perhaps begun."""
+
+    @abstractmethod
+    def change(self, data: PeriodData, change: NodeChange) -> NodeChange:
+        """The part of a change that is about the sensors held."""
+
+    @abstractmethod
+    def same(self, model: Forecaster) -> None:
+        """Gives every process the same weights where a training begins."""
+
+    @abstractmethod
+    def outline(self, data: PeriodData) -> PeriodData:
+        """The whole period, perhaps without its readings."""
+
+    @abstractmethod
+    def network(self, data: PeriodData) -> Network:
+        """The sensors that this process calibrates, as the training part describes them."""
+
+    @abstractmethod
+    def forecasts(
+        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
+    ) -> Iterable[Forecasts]:
+        """Targets and forecasts of the sensors that this process calibrates, in order of time."""
+
+    @abstractmethod
+    def keeping(self, directory: Path) -> Sequence[Callback]:
+        """What keeps the weights of a training."""
+
+    @abstractmethod
+    def fit(self, model: Forecaster, trainer: Trainer, data: PeriodData, directory: Path) -> None:
+        """Trains, and leaves the best weights in the model."""
+
+    @abstractmethod
+    def counts(self, model: Forecaster, *, train: bool) -> tuple[int, int]:
+        """Parameters that train, and all."""
+
+    @abstractmethod
+    def errors(self, errors: dict[str, HorizonErrors]) -> dict[str, HorizonErrors]:
+        """Errors of all sensors, in a process that records."""
+
+    @abstractmethod
+    def past_after(self, data: PeriodData) -> Reservoir | None:
+        """What is kept to rehearse the period and those before it, in a process that records."""
+
+    @abstractmethod
+    def whole(self, model: Forecaster, data: PeriodData) -> PeriodData:
+        """The period with all its sensors, in a process that records; prompts in the model too."""
+
+    @abstractmethod
+    def end(
+        self, model: Forecaster, past: Reservoir | None, done: Sequence[Path]
+    ) -> Reservoir | None:
+        """Once a period is written: readies the model for the next, and gives what is kept."""
+
+
+def described(data: PeriodData) -> Network:
+    """The sensors held, as the readings of the training part describe them.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> described(data).level.shape
+        torch.Size([3])
+    """
+    readings = data.period.series[data.split.train.start : data.split.train.stop]
+    return Network.of(data.period.node_ids, readings, data.null_value)
+
+
+class WholeNetwork(Holding):
     """A process that holds every sensor, as the only one or beside others that do too.
 
     Example:
@@ -31,75 +126,68 @@ class WholeNetwork:
         (1, True)
     """
 
-    together: Together = ALONE
-    records: bool = True
-    """Whether this process says what a period came to."""
-
-    def begin_run(self, model: Forecaster, data: PeriodData) -> None:
-        """Tells the model which processes it learns with."""
-        del data
-        model.together = self.together
+    def check(self, model: Forecaster, data: PeriodData) -> None:
+        """Refuses nothing."""
 
     def held(self, data: PeriodData) -> PeriodData:
-        """What this process holds of a period."""
+        """The whole period."""
         return data
 
     def begin(self, directory: Path) -> None:
-        """Readies the folder of a period that was perhaps begun."""
+        """Makes the folder."""
         make_folder(directory)
 
     def change(self, data: PeriodData, change: NodeChange) -> NodeChange:
-        """The part of a change that is about the sensors held."""
+        """The whole change."""
         del data
         return change
 
     def same(self, model: Forecaster) -> None:
-        """Gives every process the same weights where a training begins."""
+        """Leaves the weights as they are."""
 
     def outline(self, data: PeriodData) -> PeriodData:
-        """The whole period, perhaps without its readings."""
+        """The period itself."""
         return data
 
     def network(self, data: PeriodData) -> Network:
-        """All sensors as the readings of the training part describe them."""
-        readings = data.period.series[data.split.train.start : data.split.train.stop]
-        return Network.of(data.period.node_ids, readings, data.null_value)
+        """All sensors."""
+        return described(data)
 
     def forecasts(
         self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
     ) -> Iterable[Forecasts]:
-        """Targets and forecasts of all sensors, in order of time."""
+        """Those of the batch."""
         yield batch, y_hat
 
     def keeping(self, directory: Path) -> Sequence[Callback]:
-        """What keeps the weights of a training."""
+        """Checkpoints in the folder."""
         return (PeriodCheckpoint(str(directory)),)
 
     def fit(self, model: Forecaster, trainer: Trainer, data: PeriodData, directory: Path) -> None:
-        """Trains, and leaves the best weights in the model."""
+        """Trains, from an interruption on if there was one."""
         fit(model, trainer, data, directory)
 
     def counts(self, model: Forecaster, *, train: bool) -> tuple[int, int]:
-        """Parameters that train, and all."""
+        """Those of the model."""
         some, count = model.parameter_counts()
         return (some if train else 0), count
 
     def errors(self, errors: dict[str, HorizonErrors]) -> dict[str, HorizonErrors]:
-        """Errors of all sensors."""
+        """The errors themselves."""
         return errors
 
     def past_after(self, data: PeriodData) -> Reservoir | None:
-        """What is kept to rehearse the period and those before it."""
+        """A sample of all its windows and those before."""
         return data.past_after()
 
     def whole(self, model: Forecaster, data: PeriodData) -> PeriodData:
-        """The period with all its sensors, in a model that has the prompts of all."""
+        """The period itself."""
         del model
         return data
 
     def end(
         self, model: Forecaster, past: Reservoir | None, done: Sequence[Path]
     ) -> Reservoir | None:
-        """Once a period is written: what is kept to rehearse it."""
+        """Nothing changes."""
         del model, done
         return past
