@@ -214,12 +214,6 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
         help="Seconds after which a process that waits for another one of the run gives up.",
     )
     parser.add_argument(
-        "--run.divide_sensors",
-        type=bool,
-        default=False,
-        help="Processes started by torchrun read, hold and train a share of the sensors each.",
-    )
-    parser.add_argument(
         "--run.watch",
         type=bool,
         default=False,
@@ -243,6 +237,12 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
 
 
 def _add_period_arguments(parser: LightningArgumentParser) -> None:
+    parser.add_argument(
+        "--run.divide_sensors",
+        type=bool,
+        default=False,
+        help="Processes started by torchrun read, hold and train a share of the sensors each.",
+    )
     parser.add_argument(
         "--run.partial",
         type=Literal["skip", "train"],
