@@ -1,5 +1,6 @@
 """Events in a table of readings of a run's sensors."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import Alarm, Monitor
 from eac.monitoring.policy import Policy
 from eac.monitoring.reference import Reference
+from eac.rundir.requests import Request, ask, can_be_asked, waiting
 from eac.serving.intake import read_input
 
 COLUMNS = ("kind", "ds", "unique_id", "detail", "action")
@@ -103,6 +105,23 @@ def find_forecast_events(
         for alarm in monitor.observe(step, *(values[step] for values in columns))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def ask_for(run_dir: Path, events: pd.DataFrame) -> int:
+    """Asks a run for what events ask for and a run can do; returns how many requests are new.
+
+    Args:
+        run_dir: The run; its next period takes the requests up.
+        events: As ``find_events`` gives them.
+    """
+    before = {request.id for request in waiting(run_dir)}
+    asked = set[str]()
+    for row in events.itertuples():
+        if can_be_asked(row.action):
+            node = None if pd.isna(row.unique_id) else row.unique_id
+            when = pd.Timestamp(row.ds).isoformat() if isinstance(row.ds, datetime) else str(row.ds)
+            asked.add(ask(run_dir, Request(row.action, row.kind, row.detail, when, node)))
+    return len(asked - before)
 
 
 def in_order(*events: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, position_of, state_digest
+from eac.rundir.requests import asked_of, take_up
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
@@ -233,7 +234,7 @@ class StreamRunner:
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         told, watch = log_start(data, change, counts), CountEpochs()
-        roll = self._intervals.begin(data, data.null_value)
+        roll = self._intervals.begin(data)
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
@@ -255,8 +256,7 @@ class StreamRunner:
         self._past = data.past_after()
         if is_first():
             before_it = None if previous is None else previous.period
-            details = collect_details(model, data, record, change, before_it, naive)
-            write_details(directory, details)
+            write_details(directory, collect_details(model, data, record, change, before_it, naive))
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             save_period(directory, model, data, record, parent=parent, past=self._past)
@@ -264,16 +264,19 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
+        if is_first():
+            take_up(self.run_dir, self._directory(data.index), data.period.name)
+        wait_for_all()
         seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
-        view, training = self._memory.view(model.backbone.needs), model.training_settings(data)
-        return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
+        view, how = self._memory.view(model.backbone.needs), model.training_settings(data)
+        asked, why = asked_of(self.run_dir, data.period.name)
+        model.strategy.begin_notes(why)
+        return PeriodContext(data.index, seed, data.view, view, change, how, self._draws, asked)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies the model for it."""
         model = self.forecaster
-        model.strategy.take_notes()
-        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
