@@ -227,3 +227,14 @@ def test_a_saved_calibrator_is_the_same(kind, tmp_path):
 
 def test_it_is_a_candidate(kind):
     assert kind.__name__ in candidates(12, 24)
+
+
+def test_a_gap_lets_recent_errors_fade(kind):
+    calibrator = small(kind)
+    series, forecasts = torch.full((30, 4), 50.0), torch.full((30, 4, HORIZON), 50.0)
+    series[:25] += torch.randn(25, 4, generator=torch.Generator().manual_seed(0))
+    series[25:] += 40
+    rolled(series, forecasts, 30, calibrator)
+    low, high = calibrator.bounds(30, forecasts[0])
+    later_low, later_high = calibrator.bounds(30 + 100 * DAY, forecasts[0])
+    assert ((later_high - later_low) < (high - low)).all()
