@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from eac.artifacts.kept import use
-from eac.errors import EACError
 from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.events import Events
@@ -228,7 +227,7 @@ class Engine:
                 if self._log.grown:
                     with self.lock:
                         self._log.compact()
-            except (OSError, EACError, ValueError) as error:
+            except Exception as error:  # whoever waits must hear of it, and the next is written
                 self.error = f"observations cannot be kept: {error}"
                 log.exception("observations cannot be kept")
                 for _, done in batches:
@@ -274,7 +273,7 @@ class Engine:
             try:
                 if self.watcher.look(self.board, self.lock):
                     self._stale.set()
-            except (OSError, EACError) as error:
+            except Exception as error:  # the next step is looked at all the same
                 self.error = f"events cannot be kept: {error}"
                 log.exception("events cannot be kept")
 
@@ -290,8 +289,8 @@ class Engine:
                 try:
                     self.refresh(self.generation)
                     self.error = None
-                except EACError as error:
-                    self.error = str(error)
+                except Exception as error:  # the next forecast is made all the same
+                    self.error = str(error) or type(error).__name__
                     log.exception("no forecast")
             self.seconds = time.perf_counter() - started
             self._looked.set()

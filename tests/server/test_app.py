@@ -118,6 +118,26 @@ def test_observations_make_a_new_forecast_and_repeating_them_changes_nothing(cli
     assert (again["accepted"], again["duplicate"]) == (0, 4)
 
 
+@pytest.mark.parametrize("part", ["_place", "refresh"])
+def test_a_fault_nobody_expected_is_said_and_the_next_observation_is_served(
+    client, run, monkeypatch, part
+):
+    before = client.get("/forecast").json()["issued"]
+
+    def broken(*args, **kwargs):
+        raise KeyError("not foreseen")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client.engine, part, broken)
+        status = client.post("/observe", json={"readings": rows(run, 120)}).status_code
+        assert status == (500 if part == "_place" else 200)
+        wait_for(client, lambda: client.engine.error is not None)
+        assert "not foreseen" in client.engine.error
+    assert client.post("/observe", json={"readings": rows(run, 121)}).status_code == 200
+    wait_for(client, lambda: client.get("/forecast").json()["issued"] > before)
+    wait_for(client, lambda: client.engine.error is None)
+
+
 def test_observations_survive_a_restart(client, run, tmp_path):
     client.post("/observe", json={"readings": rows(run, 120)})
     client.engine.stop()
