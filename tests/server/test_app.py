@@ -4,7 +4,6 @@ import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -400,10 +399,8 @@ def test_a_run_that_observations_alone_cannot_forecast_is_refused_at_the_start(
     run, tmp_path, monkeypatch, changed, said
 ):
     known = load_run(run)
-    data = replace(known.data, **changed)
-    monkeypatch.setattr(
-        "eac.server.generation.load_run", lambda *_, **__: SimpleNamespace(data=data)
-    )
+    known.data = replace(known.data, **changed)
+    monkeypatch.setattr("eac.server.generation.load_run", lambda *_, **__: known)
     with pytest.raises(RunError, match=f"{said}.*Forecast with: eac predict --run "):
         open_engine(run, state_dir=tmp_path / "state")
 
