@@ -37,6 +37,10 @@ class Packaged:
         kind: The folder it is in; "" for the settings that every run begins with.
         name: Of the file, without its suffix.
         path: Of the file.
+
+    Example:
+        >>> Packaged("recipes", "practical", Path("practical.yaml")).full_name
+        'recipes/practical'
     """
 
     kind: str
@@ -103,10 +107,18 @@ def find_config(text: StrPath, kinds: Sequence[str] = OF_RUNS, *, prefer: str = 
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, or the entries of a benchmark.
+    r"""The settings in a YAML file, or the entries of a benchmark.
 
     Raises:
         ConfigError: If it cannot be read, is no YAML, holds no settings, or is too large.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "own.yaml"
+        ...     _ = path.write_text("run: {seed: 7}\n")
+        ...     print(read_settings(path))
+        {'run': {'seed': 7}}
     """
     if path.suffix in TABLES:
         raise ConfigError(

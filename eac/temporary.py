@@ -65,7 +65,14 @@ def working_array(shape: tuple[int, ...]) -> "ndarray":
 
 
 def reserve(file: int, size: int) -> None:
-    """Makes a file this long, where the system can with all its room on the disk."""
+    """Makes a file this long, where the system can with all its room on the disk.
+
+    Example:
+        >>> with tempfile.TemporaryFile() as file:
+        ...     reserve(file.fileno(), 100)
+        ...     print(os.fstat(file.fileno()).st_size)
+        100
+    """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
     else:
@@ -73,7 +80,12 @@ def reserve(file: int, size: int) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes temporary files of processes that are dead, once in each folder and process."""
+    """Removes temporary files of processes that are dead, once in each folder and process.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     remove_leftovers(Path(folder))
+    """
     _sweep(folder.absolute())
 
 

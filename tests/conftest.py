@@ -1,5 +1,6 @@
 """What all tests share: the data beside the repository, and a fixed state of randomness."""
 
+import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,12 @@ def pytest_configure() -> None:
     """Ctrl-C ends what is tested, also where a shell in the background started the tests."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays, so that no later search for garbage walks through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

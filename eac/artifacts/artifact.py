@@ -46,7 +46,13 @@ class ClassSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How the data of a run were read; see ``SavedData``."""
+    """How the data of a run were read; see ``SavedData``.
+
+    Example:
+        >>> clock = {"carry": 0.0, "step_seconds": 3600.0, "days_per_week": 7}
+        >>> DataSettings(12, 6, "strict", None, **clock).horizon
+        6
+    """
 
     window: int
     horizon: int
@@ -149,6 +155,17 @@ def read_artifact(directory: Path) -> Artifact:
 
     Raises:
         CheckpointError: If the card is missing, damaged or of another version.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     made = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(read_artifact(Path(folder)).id == made.id)
+        True
     """
     path = directory / CARD_FILE
     found = convert(Artifact, read_verified_json(path), STATE_FORMAT, str(path))
@@ -167,7 +184,19 @@ def read_artifact(directory: Path) -> Artifact:
 
 
 def check_artifact(directory: Path) -> Iterator[str]:
-    """What is damaged of an artifact, one sentence each; nothing when all is well."""
+    """What is damaged of an artifact, one sentence each; nothing when all is well.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(list(check_artifact(Path(folder))))
+        []
+    """
     try:
         artifact = read_artifact(directory)
     except EACError as error:
@@ -187,7 +216,15 @@ def check_artifact(directory: Path) -> Iterator[str]:
 
 
 def content_id(artifact: Artifact) -> str:
-    """SHA-256 of what an artifact holds."""
+    """SHA-256 of what an artifact holds.
+
+    Example:
+        >>> said = {"period": "a", "node_ids": ("1",), "base": None, "base_sha256": None}
+        >>> said |= {"state_sha256": "", "same_as_base": (), "extra": {}}
+        >>> one = Artifact(**said, scaler=ScalerValues(mean=(40.0,), scale=(10.0,)))
+        >>> content_id(one) == content_id(replace(one, directory="runs/x"))
+        True
+    """
     content = {f.name: getattr(artifact, f.name) for f in fields(artifact)}
     return content_hash({name: value for name, value in content.items() if name not in _NOT_IN_ID})
 

@@ -110,6 +110,17 @@ def load_state(directory: Path) -> SavedState:
 
     Raises:
         CheckpointError: If a file is missing, damaged, of another version, or its base changed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     state = SavedState({"w": torch.ones(2)}, {})
+        ...     _ = save_artifact(Path(folder), state, data, base=None, parent=None)
+        ...     print(load_state(Path(folder)).tensors)
+        {'w': tensor([1., 1.])}
     """
     card, path = load_card(directory), directory / STATE_FILE
     if verify(path) != card["state_sha256"]:
@@ -131,6 +142,18 @@ def base_of(directory: Path) -> Path:
 
     Raises:
         CheckpointError: If the base is missing, or another one.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     first, second = Path(folder, "0"), Path(folder, "1")
+        ...     for place, base in ((first, None), (second, first)):
+        ...         _ = save_artifact(place, SavedState({}, {}), data, base=base, parent=base)
+        ...     print(base_of(second).name)
+        0
     """
     card = load_card(directory)
     if card["base"] is None:
@@ -153,7 +176,18 @@ def _find_base(directory: Path, name: str, sha256: str) -> Path:
 
 
 def load_card(directory: Path) -> dict[str, Any]:
-    """Reads and checks the card of one period."""
+    """Reads and checks the card of one period.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(load_card(Path(folder))["base"])
+        None
+    """
     path = directory / CARD_FILE
     card = read_verified_json(path)
     convert(_Card, card, STATE_FORMAT, str(path))

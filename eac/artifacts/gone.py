@@ -12,10 +12,10 @@ from eac.nn.prompt_pool import PromptPool
 def restore(model: nn.Module, directories: Sequence[Path]) -> None:
     """Puts back the state of the last of these periods, with the prompts of nodes that are gone."""
     load_state(directories[-1]).restore(model)
-    remember_gone(model, directories[:-1])
+    _remember_gone(model, directories[:-1])
 
 
-def remember_gone(model: nn.Module, directories: Sequence[Path]) -> None:
+def _remember_gone(model: nn.Module, directories: Sequence[Path]) -> None:
     """Archives the prompts that nodes had when they left.
 
     Args:
@@ -35,7 +35,16 @@ def remember_gone(model: nn.Module, directories: Sequence[Path]) -> None:
 
 
 def recall_all(model: nn.Module) -> None:
-    """Brings back every prompt, to forecast for any node that was ever there."""
+    """Brings back every prompt, to forecast for any node that was ever there.
+
+    Example:
+        >>> pool = PromptPool(width=12, rank=2)
+        >>> _ = pool.grow(["a", "b"])
+        >>> pool.retire(present=["a"])
+        >>> recall_all(pool)
+        >>> pool.node_ids
+        ['a', 'b']
+    """
     for module in model.modules():
         if isinstance(module, PromptPool):
             module.recall(module.archived)

@@ -11,7 +11,15 @@ _FIELDS = ("node_ids", "nodes", "rows", "seen")
 
 
 def save_past(directory: Path, past: Reservoir | None) -> None:
-    """Writes what is kept after a period, whole and with its digest; no file where it is empty."""
+    """Writes what is kept after a period, whole and with its digest; no file where it is empty.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     save_past(Path(folder), None)  # nothing is rehearsed
+        ...     print(load_past(Path(folder)) is None)
+        True
+    """
     if past:
         content = {name: getattr(past, name) for name in _FIELDS}
         content["node_ids"] = list(past.node_ids)
@@ -19,7 +27,17 @@ def save_past(directory: Path, past: Reservoir | None) -> None:
 
 
 def load_past(directory: Path) -> Reservoir | None:
-    """What was kept after a period; None where that is not there, or damaged."""
+    """What was kept after a period; None where that is not there, or damaged.
+
+    Example:
+        >>> import torch
+        >>> from tempfile import TemporaryDirectory
+        >>> past = Reservoir(("a",), torch.tensor([[0]]), {"y": torch.ones(1, 6)}, seen=1)
+        >>> with TemporaryDirectory() as folder:
+        ...     save_past(Path(folder), past)
+        ...     print(load_past(Path(folder)).node_ids)
+        ('a',)
+    """
     path = directory / PAST_FILE
     if not is_whole(path):
         return None
@@ -28,5 +46,9 @@ def load_past(directory: Path) -> Reservoir | None:
 
 
 def remove_past(directory: Path) -> None:
-    """Removes what was kept after a period, once a later one is done."""
+    """Removes what was kept after a period, once a later one is done.
+
+    Example:
+        >>> remove_past(Path("a period that kept nothing"))
+    """
     AtomicCheckpointIO().remove_checkpoint(directory / PAST_FILE)

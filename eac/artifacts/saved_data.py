@@ -80,7 +80,14 @@ class SavedData:
 
 
 def data_card(data: PeriodData) -> dict[str, Any]:
-    """The entries of a period's card that ``load_data`` reads."""
+    """The entries of a period's card that ``load_data`` reads.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> data_card(data)["data"]["window"]
+        12
+    """
     tensors, calendar = data.full, data.period.calendar
     card: dict[str, Any] = {
         "scaler": _scaler_card(tensors.scaler),
@@ -113,13 +120,25 @@ def load_draws(directory: Path) -> int | None:
 
 
 def save_graph(directory: Path, graph: Graph) -> str:
-    """Writes the graph of a period, and returns its SHA-256."""
+    """Writes the graph of a period, and returns its SHA-256.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     print(len(save_graph(Path(folder), Graph.empty(3))))  # SHA-256
+        64
+    """
     tensors = {"edge_index": graph.edge_index, "edge_weight": graph.edge_weight}
     return write_tensors(directory / GRAPH_FILE, tensors)
 
 
 def done_periods(run_dir: Path) -> list[Path]:
-    """Directories of the periods of a run that are done, in order."""
+    """Directories of the periods of a run that are done, in order.
+
+    Example:
+        >>> done_periods(Path("a folder without a run"))
+        []
+    """
     return [path for _, path in done_folders(run_dir)]
 
 

@@ -35,6 +35,16 @@ def save_artifact(
         said: ``backbone``, ``strategy``, ``loss`` and ``revin`` as they were made, if that can be
             said; ``metrics``, the errors in the test part; ``calibration``, the name of a file,
             which is named when it is in the folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from torch import nn
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     state = SavedState.of(nn.Linear(2, 1))
+        ...     print(save_artifact(Path(folder), state, data, base=None, parent=None).period)
+        0
     """
     said, card = said or {}, data_card(data)
     scalers = {key: card.get(key) for key in ("scaler", "input_scaler")}

@@ -22,6 +22,10 @@ class Asked:
     Attributes:
         kind: Of the first event that asks for it; None: no event does.
         events: How many do.
+
+    Example:
+        >>> Asked("level shift", events=2).events
+        2
     """
 
     kind: Kind | None
@@ -42,6 +46,12 @@ def asked_for(
         index: Position of the period to be forecast.
         policy: What events ask for.
         alarms: False alarms of the network in a week.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=200))
+        >>> asked_for(data, 0, 1, Policy()).events
+        0
     """
     kinds = list(_kinds(data, used, index, policy, alarms))
     return Asked(kinds[0] if kinds else None, len(kinds))

@@ -24,6 +24,10 @@ def check_cells(
 
     Raises:
         ConfigError: Names each cell that cannot be run, and why.
+
+    Example:
+        >>> entry = EntryPoint("eac.cli.commands.run")
+        >>> check_cells([], entry, entry)  # there is nothing to check
     """
     chosen = _chosen(cells)
     if not chosen:

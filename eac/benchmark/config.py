@@ -72,6 +72,10 @@ class TableSettings:
         kind: Errors at single steps ("point") or over the steps up to one ("cumulative").
         metrics: One table for each.
         steps: Columns; the mean over all steps is added.
+
+    Example:
+        >>> TableSettings("cumulative", metrics=("MAE",)).summary
+        'avg'
     """
 
     kind: str = "point"
@@ -221,7 +225,12 @@ def folder_name(name: str) -> str:
 
 
 def former_folder_name(name: str) -> str:
-    """The folder that earlier versions gave a name, in which two names may share one."""
+    """The folder that earlier versions gave a name, in which two names may share one.
+
+    Example:
+        >>> former_folder_name("EAC (rank 6)")
+        'eac-rank-6'
+    """
     return re.sub(r"[^\w.+=]+", "-", name).strip("-").lower()
 
 

@@ -18,7 +18,17 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class Executor(ABC):
-    """Runs cells, each in a process of its own, so that none can bring down the others."""
+    """Runs cells, each in a process of its own, so that none can bring down the others.
+
+    Example:
+        >>> class Here(Executor):
+        ...     def run(self, cells, entry):
+        ...         for cell in cells:
+        ...             run_cell(cell, entry)
+        ...             yield cell, ""
+        >>> list(Here().run([], EntryPoint("eac.cli.commands.run")))
+        []
+    """
 
     @abstractmethod
     def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
@@ -43,12 +53,16 @@ class LocalExecutor(Executor):
     Args:
         workers: Cells at a time; None means as many as there are cores.
         threads: Threads of torch in each.
+
+    Example:
+        >>> list(LocalExecutor(workers=1).run([], EntryPoint("eac.cli.commands.run")))
+        []
     """
 
     def __init__(self, workers: int | None = None, threads: int = 1):
         if workers is not None and workers < 1:
             raise ConfigError(f"workers={workers}: give at least 1.")
-        self.workers = workers or num_cores()
+        self.workers = workers or _num_cores()
         self.threads = threads
 
     def run(self, cells: Sequence[Cell], entry: EntryPoint) -> Iterator[tuple[Cell, str]]:
@@ -93,7 +107,7 @@ class RayExecutor(Executor):
         ray = _import_ray()
         count = str(self.threads)
         environment = {"env_vars": dict.fromkeys(THREAD_VARIABLES, count)}
-        cores = {} if self.address else {"num_cpus": self.workers or num_cores()}
+        cores = {} if self.address else {"num_cpus": self.workers or _num_cores()}
         ray.init(address=self.address, runtime_env=environment, log_to_driver=False, **cores)
         task = ray.remote(num_cpus=self.threads, max_calls=1, max_retries=0)(run_cell)
         waiting = {task.remote(cell, entry): cell for cell in cells}
@@ -105,14 +119,20 @@ class RayExecutor(Executor):
             ray.shutdown()
 
 
-def num_cores() -> int:
+def _num_cores() -> int:
     """Cores this process may use."""
     available = getattr(os, "sched_getaffinity", None)
     return len(available(0)) if available else os.cpu_count() or 1
 
 
 def process_context(entry: EntryPoint) -> Any:
-    """How processes are started: forked from one that has imported what cells need, if possible."""
+    """How processes are started: forked from one that has imported what cells need, if possible.
+
+    Example:
+        >>> entry = EntryPoint("eac.cli.commands.one_period")
+        >>> process_context(entry).get_start_method() in ("forkserver", "spawn")
+        True
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -122,7 +142,13 @@ def process_context(entry: EntryPoint) -> Any:
 
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """Lets processes started inside see this many threads, which libraries read when imported."""
+    """Lets processes started inside see this many threads, which libraries read when imported.
+
+    Example:
+        >>> with limited_threads(1):
+        ...     print(os.environ["OMP_NUM_THREADS"])
+        1
+    """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
     try:

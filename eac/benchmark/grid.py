@@ -37,6 +37,10 @@ class EntryPoint:
     Attributes:
         module: Where the function is.
         function: Its name.
+
+    Example:
+        >>> EntryPoint("eac.cli.commands.run").function
+        'main'
     """
 
     module: str
@@ -58,6 +62,11 @@ class Cell:
         seed: Of the run.
         directory: Where it is written.
         arguments: Of ``eac run``, without the directory.
+
+    Example:
+        >>> cell = Cell("pm10", "EAC", "", 42, Path("out/pm10/eac/42"), ("--stream", "pm10"))
+        >>> cell.name, cell.model
+        ('EAC, pm10, seed 42', 'EAC')
     """
 
     stream: str
@@ -87,6 +96,10 @@ class CellResult:
         error: What went wrong; "" when it was finished.
         seconds: Wall time of the last attempt.
         peak_memory_mib: Most memory its process held, when the system tells.
+
+    Example:
+        >>> CellResult(("--stream", "pm10"), error="", seconds=12.5, peak_memory_mib=310.0).done
+        True
     """
 
     arguments: tuple[str, ...]
@@ -105,6 +118,11 @@ def cells_of(benchmark: Benchmark, out: Path) -> list[Cell]:
 
     Raises:
         ConfigError: If a strategy asks for a backbone that the benchmark does not have.
+
+    Example:
+        >>> one = Benchmark("ours", (1, 2), (StreamChoice("pm10", Path("pm10")),), (Choice("EAC"),))
+        >>> [cell.seed for cell in cells_of(one, Path("out"))]
+        [1, 2]
     """
     cells = []
     for stream in benchmark.streams:
@@ -119,6 +137,10 @@ def read_result(cell: Cell) -> CellResult | None:
     """What became of the cell, or None while it is neither finished nor failed.
 
     A cell whose run lacks a period has failed, whatever its process said.
+
+    Example:
+        >>> read_result(Cell("pm10", "EAC", "", 42, Path("a folder without a run"), ())) is None
+        True
     """
     path = cell.directory / CELL_FILE
     if not path.is_file():
@@ -129,7 +151,12 @@ def read_result(cell: Cell) -> CellResult | None:
 
 
 def has_all_periods(cell: Cell) -> bool:
-    """Whether every period that the run of a cell was asked for is done, as its record says."""
+    """Whether every period that the run of a cell was asked for is done, as its record says.
+
+    Example:
+        >>> has_all_periods(Cell("pm10", "EAC", "", 42, Path("a folder without a run"), ()))
+        False
+    """
     try:
         return is_complete(cell.directory)
     except CheckpointError:  # a record that is damaged says nothing; the run writes it again
@@ -137,7 +164,16 @@ def has_all_periods(cell: Cell) -> bool:
 
 
 def write_result(cell: Cell, result: CellResult) -> None:
-    """Writes ``cell.json``, whose existence says that the cell has ended."""
+    """Writes ``cell.json``, whose existence says that the cell has ended.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     cell = Cell("pm10", "EAC", "", 42, Path(folder), ())
+        ...     write_result(cell, CellResult((), "out of memory", 12.5, None))
+        ...     print(read_result(cell).error)
+        out of memory
+    """
     write_json(cell.directory / CELL_FILE, format_header(CELL_FORMAT) | asdict(result))
 
 
@@ -146,6 +182,10 @@ def left_to_run(cells: Iterable[Cell]) -> list[Cell]:
 
     Raises:
         RunError: If a finished cell was run with other settings.
+
+    Example:
+        >>> left_to_run([Cell("pm10", "EAC", "", 42, Path("a folder without a run"), ())])[0].seed
+        42
     """
     left = []
     for cell in cells:
@@ -162,7 +202,16 @@ def left_to_run(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def tail(path: Path, lines: int = 12) -> str:
-    """The last lines of a log; "" when there is none."""
+    r"""The last lines of a log; "" when there is none.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "run.log").write_text("one\ntwo\nthree\n")
+        ...     print(tail(Path(folder, "run.log"), lines=2))
+        two
+        three
+    """
     if not path.is_file():
         return ""
     text = path.read_text(encoding="utf-8", errors="replace").strip()

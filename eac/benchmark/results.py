@@ -36,6 +36,10 @@ def collect(cells: Sequence[Cell]) -> pd.DataFrame:
     any); ``group kind metric horizon value``; and the cost of training the period named by
     ``after``, and of the whole cell. A naive forecast has no seed and no cost. The groups "new in
     first day", "week" and "month" are of new sensors, forecast before any training on them.
+
+    Example:
+        >>> collect([]).columns.tolist()[:4]
+        ['strategy', 'backbone', 'stream', 'seed']
     """
     rows: list[tuple[Any, ...]] = []
     streams: set[str] = set()
@@ -55,7 +59,14 @@ def collect(cells: Sequence[Cell]) -> pd.DataFrame:
 
 
 def write_results(frame: pd.DataFrame, out: Path) -> Path:
-    """Writes ``results.parquet``, whole or not at all."""
+    """Writes ``results.parquet``, whole or not at all.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     print(write_results(collect([]), Path(folder)).name)
+        results.parquet
+    """
     target = out / RESULTS_FILE
     write_frame(target, frame, index=False)
     return target

@@ -39,6 +39,12 @@ class Session:
         seconds: Wall time until the last cell ended.
         finished: Cells that were finished in it.
         failed: Cells that failed in it.
+
+    Example:
+        >>> result = CellResult((), error="", seconds=3.0, peak_memory_mib=None)
+        >>> session = Session("eac benchmark", "2024-01-31 12:00", "local", workers=2)
+        >>> session.after(result, 3.0).finished
+        1
     """
 
     command: str
@@ -104,7 +110,12 @@ def run_grid(
 
 
 def read_diary(out: Path) -> list[Session]:
-    """The times the grid was run, oldest first."""
+    """The times the grid was run, oldest first.
+
+    Example:
+        >>> read_diary(Path("a folder without a benchmark"))
+        []
+    """
     path = out / DIARY_FILE
     if not path.is_file():
         return []

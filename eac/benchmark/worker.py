@@ -40,10 +40,10 @@ def run_cell(cell: Cell, entry: EntryPoint) -> None:
     elif not has_all_periods(cell):
         error = f"{UNFINISHED}. Last lines of its log:\n{tail(path)}"
     seconds = round(time.perf_counter() - begin, 3)
-    write_result(cell, CellResult(cell.arguments, error, seconds, peak_memory_mib()))
+    write_result(cell, CellResult(cell.arguments, error, seconds, _peak_memory_mib()))
 
 
-def peak_memory_mib() -> float | None:
+def _peak_memory_mib() -> float | None:
     """Most memory this process ever held, in MiB; None where the system does not tell."""
     try:
         import resource

@@ -47,7 +47,12 @@ def _between(level: float, low: float, high: float) -> float:
 
 
 def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
-    """Shares of residuals below each bound: lower bounds by level, then upper ones."""
+    """Shares of residuals below each bound: lower bounds by level, then upper ones.
+
+    Example:
+        >>> [round(share, 2) for share in tails_of([80, 90]).tolist()]
+        [0.1, 0.05, 0.9, 0.95]
+    """
     low = [0.5 - level / 200 for level in levels]
     return torch.tensor([*low, *(1 - share for share in low)])
 

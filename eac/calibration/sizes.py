@@ -60,6 +60,12 @@ def recent_errors(memory: NodeMemory, count: int, since: int) -> Float[Tensor, "
         memory: Holds ``recent``.
         count: Sensors of the current network.
         since: Steps since anything was known.
+
+    Example:
+        >>> memory = NodeMemory({"recent": (3,)})
+        >>> memory.arrays["recent"] = torch.full((3, 1), 2.0)
+        >>> recent_errors(memory, 1, since=1).flatten()
+        tensor([2., 2., 2.])
     """
     recent = memory["recent"][:, :count]
     if since <= 1:

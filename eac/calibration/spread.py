@@ -22,6 +22,11 @@ class SpreadSums:
     Attributes:
         gradient: Of the log likelihood.
         moments: Second moments of the features.
+
+    Example:
+        >>> moments = torch.zeros(6, NUM_FEATURES, NUM_FEATURES)
+        >>> SpreadSums(torch.zeros(6, NUM_FEATURES), moments).gradient.shape
+        torch.Size([6, 8])
     """
 
     gradient: Float[Tensor, "horizon feature"]
@@ -46,6 +51,12 @@ def features(
         by_hour: Log of the usual error at the hour of the target, relative to all hours.
         recent: Log of recent errors of the sensor, relative to the usual, by rate.
         network: The same, mean over the network, of the two fastest rates.
+
+    Example:
+        >>> usual, zeros = torch.ones(2, 3), torch.zeros(2, 3)
+        >>> found = features(usual, torch.ones(3), zeros, torch.zeros(2, 3, 3), torch.zeros(2, 2))
+        >>> found[1].abs().max()  # forecasts of the usual size
+        tensor(0.)
     """
     found = y_hat.new_empty(NUM_FEATURES, *y_hat.shape)
     found[0] = 1.0

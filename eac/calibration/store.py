@@ -80,7 +80,12 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
 
 
 def learned_by(directories: Sequence[Path]) -> Calibrator | None:
-    """The calibrator of the last of these periods, which knows the sensors of the others too."""
+    """The calibrator of the last of these periods, which knows the sensors of the others too.
+
+    Example:
+        >>> learned_by([Path("a period without intervals")]) is None
+        True
+    """
     found = load_calibrator(directories[-1])
     for directory in reversed(directories[:-1]):
         earlier = None if found is None else load_calibrator(directory)

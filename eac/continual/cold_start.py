@@ -84,7 +84,13 @@ class ColdStart(Described, ABC):
 
 
 class RandomStart(ColdStart):
-    """Small random values (published)."""
+    """Small random values (published).
+
+    Example:
+        >>> from eac.strategies.eac import EAC
+        >>> EAC(rank=6, cold_start=RandomStart()).rank
+        6
+    """
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The values drawn."""

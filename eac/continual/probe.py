@@ -41,7 +41,18 @@ def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
 def masked_mse(
     y_hat: Float[Tensor, "*output batch node horizon"], batch: Batch
 ) -> Float[Tensor, ""]:
-    """Squared error of scaled forecasts over the targets observed."""
+    """Squared error of scaled forecasts over the targets observed.
+
+    Example:
+        >>> from eac.data.batches.batch import Inputs
+        >>> from eac.data.core.graph import Graph
+        >>> from eac.data.series.scaling import Scaler
+        >>> y, mask = torch.tensor([[[1.0, 9.0]]]), torch.tensor([[[True, False]]])
+        >>> scaler, starts = Scaler.identity(1), torch.tensor([0])
+        >>> batch = Batch(Inputs(torch.zeros(1, 1, 12)), y, mask, Graph.empty(1), scaler, starts)
+        >>> masked_mse(torch.tensor([[[3.0, 0.0]]]), batch)
+        tensor(4.)
+    """
     return MSE()(y_hat, batch.scaler.scale_target(batch.y), batch.mask)
 
 
@@ -79,6 +90,13 @@ class Trial(nn.Module, ABC):
 
     Attributes:
         backbone: The network inside.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.strategies.forecast import Pair
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> isinstance(Pair(OnlineAll(), STGNN()), Trial)
+        True
     """
 
     backbone: Backbone
@@ -157,6 +175,20 @@ def mean_error(
 
     Where ``training`` lets a window hold some of the nodes, windows of a large network do so here
     too, ``most`` windows x nodes of all together (see ``spread``).
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> from eac.strategies.forecast import Pair
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> pair = Pair(OnlineAll(), STGNN())
+        >>> view = data.prepared(pair.backbone.needs).view
+        >>> with torch.no_grad():
+        ...     error = mean_error(pair, view, training_starts(view))
+        >>> error > 0
+        True
     """
     tensors, settings = view.tensors, training or TrainingSettings()
     by_node, judged = settings.by_node, settings.judged

@@ -116,7 +116,16 @@ def neighbours(graph: Graph, rows: NodeIndex) -> NodeIndex:
 
 
 def neighbours_of_gone(before: Period, now: Period, gone: Sequence[str]) -> NodeIndex:
-    """Rows now of the nodes that lost a neighbour, by the edges of the period before."""
+    """Rows now of the nodes that lost a neighbour, by the edges of the period before.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> edges = Graph(3, torch.tensor([[0, 1], [1, 0]]), torch.ones(2))
+        >>> before = Period("0", torch.ones(2, 3), ("a", "b", "c"), edges, Calendar(24))
+        >>> now = Period("1", torch.ones(2, 2), ("b", "c"), Graph.empty(2), Calendar(24))
+        >>> neighbours_of_gone(before, now, ["a"])
+        tensor([0])
+    """
     lost = neighbours(before.graph, rows_of(before.node_ids, gone))
     return rows_of(now.node_ids, (before.node_ids[row] for row in lost.tolist()))
 

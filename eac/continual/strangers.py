@@ -14,6 +14,13 @@ def welcome(model: nn.Module, known: Sequence[str], unseen: Sequence[str]) -> No
         model: Grows by the rows of unknown sensors.
         known: Sensors that it was trained on.
         unseen: Sensors to be forecast that are not among them.
+
+    Example:
+        >>> pool = PromptPool(width=12, rank=2)
+        >>> _ = pool.grow(["a", "b"])
+        >>> welcome(pool, known=["a", "b"], unseen=["c"])
+        >>> bool((pool.factors(["c"])[0] - pool.factors(["a", "b"]).mean(0)).abs().max() < 1e-6)
+        True
     """
     for pool in model.modules():
         if not isinstance(pool, PromptPool) or not set(known) <= {*pool.node_ids}:

@@ -94,6 +94,13 @@ def plot(
         forecasts: ``unique_id, ds, y_hat``.
         ids: Sensors to show; None takes the first four that have a forecast.
         steps: Readings shown before the first forecast.
+
+    Example:
+        >>> hours = pd.date_range("2024-01-01", periods=4, freq="h")
+        >>> readings = pd.DataFrame({"unique_id": "a", "ds": hours[:3], "y": [1.0, 2.0, 3.0]})
+        >>> forecasts = pd.DataFrame({"unique_id": "a", "ds": hours[3:], "y_hat": [3.5]})
+        >>> len(plot(readings, forecasts, ids=None, steps=2).axes)
+        1
     """
     from matplotlib.figure import Figure
 

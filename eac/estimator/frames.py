@@ -79,7 +79,15 @@ class Columns:
 
 
 def with_readings(issued: pd.DataFrame, read: pd.DataFrame) -> pd.DataFrame:
-    """Forecasts beside what was read afterwards: ``unique_id, ds, cutoff, y, y_hat``."""
+    """Forecasts beside what was read afterwards: ``unique_id, ds, cutoff, y, y_hat``.
+
+    Example:
+        >>> day = pd.Timestamp("2024-01-01")
+        >>> issued = pd.DataFrame({"unique_id": ["a"], "ds": [day], "cutoff": day, "y_hat": 4.0})
+        >>> read = pd.DataFrame({"unique_id": ["a"], "ds": ["2024-01-01"], "y": [5.0]})
+        >>> with_readings(issued, read)[["y", "y_hat"]].to_numpy()
+        array([[5., 4.]])
+    """
     readings = read[[*COLUMNS]].assign(
         unique_id=read["unique_id"].astype(str), ds=pd.to_datetime(read["ds"])
     )

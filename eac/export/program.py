@@ -31,6 +31,11 @@ class Shape:
         steps_per_day: Slots of a day.
         days_per_week: Days after which the week repeats.
         prompt_width: Values of a node's prompt; None where the model has no prompts.
+
+    Example:
+        >>> shape = Shape(12, 6, steps=36, steps_per_day=24, days_per_week=7, prompt_width=None)
+        >>> shape.steps - shape.window  # of history
+        24
     """
 
     window: int
@@ -131,7 +136,15 @@ class Program(nn.Module):
 
 
 def prompt_of(model: Forecaster, num_nodes: int, window: int) -> Float[Tensor, "node width"] | None:
-    """The prompts of the nodes that a model is pointed at; None where it has none."""
+    """The prompts of the nodes that a model is pointed at; None where it has none.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> model = Forecaster(STGNN(window=12), EAC(rank=6))
+        >>> model.select_nodes(["a", "b"])
+        >>> prompt_of(model, num_nodes=2, window=12).shape
+        torch.Size([2, 12])
+    """
     inputs = model.strategy.adapt_input(Inputs(torch.zeros(1, num_nodes, window)))
     return None if inputs.prompt is None else inputs.prompt.detach().contiguous()
 

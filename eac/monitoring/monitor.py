@@ -38,6 +38,10 @@ class Alarm:
         detail: One sentence.
         action: What the policy says.
         since: First step whose reading is not to be trusted; None: that of the event.
+
+    Example:
+        >>> Alarm("silent", 170, 2, "no reading for 26 steps", "mark").node
+        2
     """
 
     kind: Kind

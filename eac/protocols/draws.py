@@ -35,7 +35,13 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 @runtime_checkable
 class Prompts(Protocol):
-    """A pool of prompts whose first values may be replaced."""
+    """A pool of prompts whose first values may be replaced.
+
+    Example:
+        >>> from eac.nn.prompt_pool import PromptPool
+        >>> isinstance(PromptPool(width=12, rank=2), Prompts)
+        True
+    """
 
     node_factor: nn.Parameter
     basis: nn.Parameter | None

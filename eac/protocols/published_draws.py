@@ -19,7 +19,7 @@ PROMPT_RANGE = 0.1
 
 
 @runtime_checkable
-class PublishedLayers(Protocol):
+class _PublishedLayers(Protocol):
     """A network that the published code has too."""
 
     def published_layers(self) -> list[nn.Module]:
@@ -137,5 +137,5 @@ class PublishedDraws(Draws):
 
 def _published_layers(model: nn.Module) -> Iterator[nn.Module]:
     for module in model.modules():
-        if isinstance(module, PublishedLayers):
+        if isinstance(module, _PublishedLayers):
             yield from module.published_layers()

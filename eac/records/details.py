@@ -73,6 +73,12 @@ class Traces:
         leads: Steps ahead that are kept.
         worst: Sensors with the largest errors, worst first.
         best: Sensors with the smallest errors, best first.
+
+    Example:
+        >>> from eac.records.sample import sample_details
+        >>> traces = sample_details("0").traces
+        >>> traces.leads, len(traces.worst[0].forecast)
+        ((1, 2, 3, 4), 6)
     """
 
     start: str | None
@@ -119,6 +125,11 @@ class Quality:
         num_silent: Sensors without any reading.
         num_constant: Sensors whose readings are all equal.
         warnings: What looks suspicious, one sentence each.
+
+    Example:
+        >>> from eac.records.sample import sample_details
+        >>> sample_details("0").quality.missing_share
+        0.125
     """
 
     num_steps: int
@@ -147,6 +158,11 @@ class SensorFacts:
         naive_mae: MAE of that forecast for each sensor; None where nothing was observed.
         missing: Share of the readings of the period that are missing, between 0 and 1.
         silent_steps: Missing readings after the last one that is present.
+
+    Example:
+        >>> facts = SensorFacts(("a",), "week", (10.0,), missing=(0.25,), silent_steps=(3,))
+        >>> facts.missing[0]
+        0.25
     """
 
     node_ids: tuple[str, ...]
@@ -169,6 +185,12 @@ class PeriodDetails:
         dispersion: Of the sensors' mean features over the windows of the traces.
         steps_per_day: Steps in one day; None in files written before it was kept.
         sensors: What is known of each sensor; None in files written before it was kept.
+
+    Example:
+        >>> from eac.records.sample import sample_details
+        >>> details = sample_details("0")
+        >>> details.map.node_ids, details.spectrum
+        (('a', 'b', 'c'), (2.0, 1.0, 0.0))
     """
 
     name: str
@@ -182,7 +204,16 @@ class PeriodDetails:
 
 
 def write_details(directory: StrPath, details: PeriodDetails) -> None:
-    """Writes ``report.json`` into the directory of a period."""
+    """Writes ``report.json`` into the directory of a period.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import sample_details
+        >>> with TemporaryDirectory() as folder:
+        ...     write_details(folder, sample_details("0"))
+        ...     print(read_details(folder) == sample_details("0"))
+        True
+    """
     content = format_header(DETAILS_FORMAT) | asdict(details)
     rewrite(Path(directory) / DETAILS_FILE, json_bytes(content, indent=None))
 

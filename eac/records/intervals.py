@@ -75,6 +75,12 @@ class Intervals:
         fans: Some forecasts, to be drawn.
         candidates: Winkler score of each calibrator on validation residuals, at 90 %, where one was
             chosen in this period.
+
+    Example:
+        >>> own = {"within_five": {"90": 98.0}, "first_month": {"90": 88.0}, "crps": 3.5}
+        >>> own |= {"winkler": {"90": 31.0}, "width": {"90": 22.0}}
+        >>> Intervals("RollingQuantiles", "validation", coverage={"90": 89.5}, **own).coverage["90"]
+        89.5
     """
 
     calibrator: str

@@ -60,6 +60,13 @@ def read_bytes(path: StrPath, largest: int, *, advice: str | None = None) -> byt
 
     Raises:
         CheckpointError: If it is something else.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "run.json").write_text("{}")
+        ...     print(read_bytes(Path(folder, "run.json"), largest=100))
+        b'{}'
     """
     file = Path(path)
     try:
@@ -86,12 +93,27 @@ def read_as(kind: type[T], path: StrPath, name: str, *, advice: str | None = Non
 
     Raises:
         CheckpointError: Names the file, the field and what was expected there.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.files import write_json
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "pair.json"
+        ...     _ = write_json(path, format_header("eac.pair") | {"left": 1})
+        ...     print(read_as(dict, path, "eac.pair")["left"])
+        1
     """
     return convert(kind, read_json(path, advice=advice), name, str(path), advice=advice)
 
 
 def convert(kind: type[T], value: object, name: str, where: str, *, advice: str | None = None) -> T:
-    """The same for a value that was read; ``where`` names its file in messages."""
+    """The same for a value that was read; ``where`` names its file in messages.
+
+    Example:
+        >>> said = format_header("eac.pair") | {"left": 1}
+        >>> convert(dict, said, "eac.pair", "pair.json")["left"]
+        1
+    """
     advice = advice or doctor(where)
     if not isinstance(value, dict):
         raise CheckpointError(

@@ -89,7 +89,7 @@ def read_verified(path: StrPath, largest: int = LARGEST) -> bytes:
         True
     """
     content = read_bytes(path, largest)
-    check_digest(path, hashlib.sha256(content).hexdigest())
+    _check_digest(path, hashlib.sha256(content).hexdigest())
     return content
 
 
@@ -129,11 +129,11 @@ def verify(path: StrPath) -> str:
         found = digest(file)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}. {doctor(path)}") from error
-    check_digest(path, found)
+    _check_digest(path, found)
     return found
 
 
-def check_digest(path: StrPath, found: str) -> None:
+def _check_digest(path: StrPath, found: str) -> None:
     """Compares the digest of a file with those of its manifest, if there is one."""
     manifest, name = read_manifest(Path(path).parent), Path(path).name
     if manifest is not None and name in manifest.files and found not in manifest.files[name]:
@@ -188,7 +188,15 @@ def check_absent(path: StrPath) -> None:
 
 
 def admit(folder: StrPath, digests: Mapping[str, str]) -> None:
-    """Notes digests of files that are about to be written; those they have now stay right too."""
+    """Notes digests of files that are about to be written; those they have now stay right too.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     admit(folder, {"report.json": "0" * 64})
+        ...     print(list(read_manifest(Path(folder)).files))
+        ['report.json']
+    """
     root = Path(folder)
     try:
         manifest = read_manifest(root)

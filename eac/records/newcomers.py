@@ -26,6 +26,11 @@ class Newcomers:
         first: By forecast ("before", "after", naive ones, peers as the period before fitted them),
             then by "day", "week" and "month"; None where nothing was measured.
         test: By forecast, over the test part, peers as this period fitted them.
+
+    Example:
+        >>> new = Newcomers(2, first={"before": {"day": 9.0, "week": 8.5}}, test={"before": 8.0})
+        >>> new.first["before"]["day"]
+        9.0
     """
 
     num_nodes: int

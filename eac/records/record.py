@@ -31,7 +31,12 @@ RUN_FILE = "run.json"
 
 @dataclass(frozen=True)
 class NodeCounts:
-    """How many nodes of a period are kept, new, returned and gone."""
+    """How many nodes of a period are kept, new, returned and gone.
+
+    Example:
+        >>> NodeCounts(kept=95, new=3).gone
+        0
+    """
 
     kept: int = 0
     new: int = 0
@@ -41,7 +46,12 @@ class NodeCounts:
 
 @dataclass(frozen=True)
 class SensorErrors:
-    """MAE of each node over all steps of the horizon; None where nothing was observed."""
+    """MAE of each node over all steps of the horizon; None where nothing was observed.
+
+    Example:
+        >>> SensorErrors(("a", "b"), (3.5, None)).mae[0]
+        3.5
+    """
 
     node_ids: tuple[str, ...]
     mae: tuple[float | None, ...]

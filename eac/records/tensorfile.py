@@ -20,6 +20,14 @@ def check_tensors(path: Path) -> None:
 
     Raises:
         CheckpointError: If it is missing, too large, or shorter than it says.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from safetensors.numpy import save_file
+        >>> import numpy as np
+        >>> with TemporaryDirectory() as folder:
+        ...     save_file({"w": np.ones(2)}, f"{folder}/state.safetensors")
+        ...     check_tensors(Path(folder, "state.safetensors"))
     """
     try:
         if not path.is_file():

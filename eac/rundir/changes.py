@@ -18,7 +18,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
-class ChangedPeriod:
+class _ChangedPeriod:
     """A done period whose data are no longer those it was trained on.
 
     Attributes:
@@ -55,17 +55,17 @@ class ChangedPeriod:
         return record
 
 
-def changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[ChangedPeriod]:
+def _changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[_ChangedPeriod]:
     """Those of these done periods whose data changed, read one at a time."""
     for directory, period in done:
         record = read_period(directory)
         if record.fingerprint != period.fingerprint():
             sensors = changed_sensors(directory, period)
             found = None if sensors is None else tuple(sensors)
-            yield ChangedPeriod(directory, record, period, found)
+            yield _ChangedPeriod(directory, record, period, found)
 
 
-def refusal(changed: Iterable[ChangedPeriod], run_dir: Path) -> RunError:
+def _refusal(changed: Iterable[_ChangedPeriod], run_dir: Path) -> RunError:
     """What is said of changed periods that were not accepted."""
     said, first = [], ""
     for one in changed:
@@ -92,12 +92,12 @@ def check_unchanged(
     Raises:
         RunError: Names all that changed, unless they are accepted.
     """
-    changed = changed_periods(done)
+    changed = _changed_periods(done)
     first = next(changed, None)
     if first is None:
         return
     if not accept:
-        raise refusal(chain([first], changed), run_dir)
+        raise _refusal(chain([first], changed), run_dir)
     for one in chain([first], changed) if write else ():
         log.warning("%s; going on from what was learned", one)
         one.accept()

@@ -93,7 +93,17 @@ def write_checksums(directory: Path, period: Period) -> None:
 
 
 def rewrite_checksums(directory: Path, period: Period) -> None:
-    """The same for a period that is done: its manifest knows the new file before it is there."""
+    """The same for a period that is done: its manifest knows the new file before it is there.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)[0]
+        >>> with TemporaryDirectory() as folder:
+        ...     rewrite_checksums(Path(folder), period)
+        ...     print(list(changed_sensors(Path(folder), period)))
+        []
+    """
     rewrite(directory / CHECKSUM_FILE, tensor_bytes(checksums(period)))
 
 

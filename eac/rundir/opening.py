@@ -59,7 +59,7 @@ def open_run(
         log.info("%d periods are trained again", forget_from(run_dir, begin))
     if changed:
         _make_way(run_dir, changed)
-    check_positions(run_dir, names)
+    _check_positions(run_dir, names)
     path = run_dir / CONFIG_FILE
     if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != config:
         write_noted(path, config.encode())
@@ -116,7 +116,7 @@ def is_complete(run_dir: Path) -> bool:
     return {index for index, _ in done} >= set(range(len(asked)))
 
 
-def check_positions(run_dir: Path, names: Sequence[str]) -> None:
+def _check_positions(run_dir: Path, names: Sequence[str]) -> None:
     """Refuses a stream whose periods are not in the places where the run has them.
 
     Raises:

@@ -38,6 +38,10 @@ class Settings:
         max_body: Bytes of a request.
         max_rows: Readings of a request.
         rate: Requests of a client in a second; 0 sets no limit.
+
+    Example:
+        >>> Settings(token="secret", rate=0).max_rows
+        100000
     """
 
     token: str | None = None
@@ -47,7 +51,12 @@ class Settings:
 
 
 class Observed(BaseModel):
-    """What became of readings that are on the disk now."""
+    """What became of readings that are on the disk now.
+
+    Example:
+        >>> Observed(accepted=2, duplicate=0, too_old=0, new_ids=["a"], now=None).accepted
+        2
+    """
 
     accepted: int
     duplicate: int

@@ -26,6 +26,12 @@ class Placed:
         known: Values by step that have become known, for those who learn from them; one for each
             sensor of the board, NaN where there is nothing new.
         new_ids: Sensors never seen before.
+
+    Example:
+        >>> board = Board(timedelta(hours=1), 3, ["a"])
+        >>> placed = board.put(Readings.of([("a", 7, 1.0), ("b", 7, 2.0)]))
+        >>> placed.accepted, placed.new_ids
+        (2, ['b'])
     """
 
     accepted: int = 0

@@ -18,6 +18,10 @@ class Event:
         unique_id: The sensor; None concerns the network.
         detail: One sentence.
         action: What the policy does about it.
+
+    Example:
+        >>> Event(1, "silent", "2024-01-31T13:00:00", "a", "no reading for 26 steps").action
+        'mark'
     """
 
     number: int

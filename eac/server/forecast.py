@@ -22,6 +22,10 @@ class GenerationName:
         number: Counts activations of this server; never used twice.
         artifact: Id of the artifact.
         period: Period that left it.
+
+    Example:
+        >>> GenerationName(2, artifact="4f1c", period="2024-01").number
+        2
     """
 
     number: int
@@ -44,6 +48,15 @@ class NetworkForecast:
         low: ``[node, horizon, level]``.
         high: ``[node, horizon, level]``.
         row: Of each sensor.
+
+    Example:
+        >>> name, none = GenerationName(1, "4f1c", "2024-01"), np.zeros((1, 2, 0), np.float32)
+        >>> forecast = NetworkForecast(
+        ...     name, datetime(2024, 1, 31), timedelta(hours=1), ("a",), ("",),
+        ...     y_hat=np.array([[41.5, 40.0]], np.float32), levels=(), low=none, high=none,
+        ... )
+        >>> msgspec.json.decode(forecast.body(["a"], []))["forecasts"][0]["y_hat"]
+        [41.5, 40.0]
     """
 
     generation: GenerationName

@@ -28,6 +28,12 @@ class Recent:
         step: Time between two steps.
         node_ids: Sensors to forecast: those of the model, then others with readings enough.
         series: Up to ``now``; NaN where there is no reading.
+
+    Example:
+        >>> begin, hour = datetime(2024, 1, 31, 13), timedelta(hours=1)
+        >>> seen = Recent(now=5, issued=begin, step=hour, node_ids=("a",), series=torch.zeros(3, 1))
+        >>> seen.clock.start
+        datetime.datetime(2024, 1, 31, 11, 0)
     """
 
     now: int
@@ -77,7 +83,13 @@ def recent(
 def issue(
     calibrator: Calibrator | None, seen: Recent, y_hat: Float[Tensor, "node horizon"]
 ) -> Bounds | None:
-    """Bounds of a forecast, which the calibrator remembers until its readings are known."""
+    """Bounds of a forecast, which the calibrator remembers until its readings are known.
+
+    Example:
+        >>> seen = Recent(5, datetime(2024, 1, 31), timedelta(hours=1), ("a",), torch.zeros(3, 1))
+        >>> issue(None, seen, torch.ones(1, 6)) is None  # without a calibrator there are no bounds
+        True
+    """
     if calibrator is None:
         return None
     if calibrator.node_ids != seen.node_ids:

@@ -30,6 +30,19 @@ class ObservationLog:
     Args:
         directory: Holds log and board; made where it is missing.
         board: Gives time stamps.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     log = ObservationLog(Path(folder), Board(timedelta(hours=1), 24))
+        ...     _ = log.replay()
+        ...     log.append([Readings.of([("a", 7, 1.0)])])
+        ...     log.close()
+        ...     again = ObservationLog(Path(folder), Board(timedelta(hours=1), 24))
+        ...     print(again.replay())
+        ...     again.close()
+        1
     """
 
     def __init__(self, directory: Path, board: Board):

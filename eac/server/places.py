@@ -8,7 +8,12 @@ from eac.records.details import read_details
 
 
 def positions(run_dir: Path) -> dict[str, tuple[float, float]]:
-    """Longitude and latitude of the sensors of the last period; none where they are not known."""
+    """Longitude and latitude of the sensors of the last period; none where they are not known.
+
+    Example:
+        >>> positions(Path("a folder without a run"))
+        {}
+    """
     try:
         found = read_details(done_periods(run_dir)[-1])
     except (EACError, IndexError):

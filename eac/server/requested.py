@@ -38,6 +38,10 @@ class Request:
         advice: What to do.
         done: True when somebody has said so.
         asked: Id of the same request to the run; "" where the run is not asked.
+
+    Example:
+        >>> Request(1, "ask", "unit change", "values are 3.6 times as large", None, "a", "").done
+        False
     """
 
     number: int
@@ -64,6 +68,14 @@ class Requests:
     Args:
         directory: Holds the file.
         run_dir: The run, as advice names it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     requests = Requests(Path(folder), Path("runs/x"))
+        ...     requests.add("ask", "unit change", "3.6 times as large", ds=None, unique_id="a")
+        ...     print([one.number for one in requests.open()], requests.finish(1), requests.open())
+        [1] True []
     """
 
     def __init__(self, directory: Path, run_dir: Path):

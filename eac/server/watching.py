@@ -32,6 +32,10 @@ class Watching:
     Attributes:
         policy: What is done about events.
         alarms: False alarms of the network in a week.
+
+    Example:
+        >>> Watching(Policy.of({"stuck": "mark"})).policy.action("stuck")
+        'mark'
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -45,6 +49,10 @@ class Watched:
     Attributes:
         marked: Kind of the last event of a sensor, until its readings are usual again.
         masked: First step whose readings are left out of forecasts.
+
+    Example:
+        >>> Watched(marked={"a": "stuck"}).masked
+        {}
     """
 
     marked: dict[str, str] = field(default_factory=dict)
@@ -63,6 +71,12 @@ class Watcher:
         events: Receives what is found.
         requests: Receives what somebody else must do.
         watching: Policy and thresholds.
+
+    Example:
+        >>> from pathlib import Path
+        >>> watcher = Watcher(24, Events(), Requests(Path("serving"), Path("runs/x")), Watching())
+        >>> watcher.masked, watcher.unmask("a")
+        ({}, False)
     """
 
     def __init__(self, steps_per_day: int, events: Events, requests: Requests, watching: Watching):
@@ -230,7 +244,14 @@ class Watcher:
 def watcher_of(
     clock: ClockRules | None, events: Events, requests: Requests, watching: Watching | None
 ) -> Watcher | None:
-    """The monitor of a run; None where nobody wants one, or weeks are not of seven days."""
+    """The monitor of a run; None where nobody wants one, or weeks are not of seven days.
+
+    Example:
+        >>> from pathlib import Path
+        >>> requests = Requests(Path("serving"), Path("runs/x"))
+        >>> watcher_of(None, Events(), requests, watching=None) is None
+        True
+    """
     if watching is None or clock is None or clock.days_per_week != 7:
         return None
     return Watcher(clock.steps_per_day, events, requests, watching)

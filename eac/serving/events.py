@@ -125,7 +125,13 @@ def ask_for(run_dir: Path, events: pd.DataFrame) -> int:
 
 
 def in_order(*events: pd.DataFrame) -> pd.DataFrame:
-    """Several tables of events as one, in order of time."""
+    """Several tables of events as one, in order of time.
+
+    Example:
+        >>> late, early = pd.DataFrame({"ds": ["2024-02-01"]}), pd.DataFrame({"ds": ["2024-01-01"]})
+        >>> in_order(late, early)["ds"].tolist()
+        ['2024-01-01', '2024-02-01']
+    """
     some = [table for table in events if len(table)]
     whole = pd.concat(some) if some else events[0]
     return whole.sort_values("ds", kind="stable").reset_index(drop=True)

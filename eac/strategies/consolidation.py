@@ -22,6 +22,11 @@ class Consolidated(Strategy, ABC):
 
     Args:
         ewc: Weight of the penalty.
+
+    Example:
+        >>> from eac.strategies.traffic_stream import TrafficStream
+        >>> issubclass(TrafficStream, Consolidated)
+        True
     """
 
     def __init__(self, ewc: float):
@@ -48,6 +53,19 @@ def consolidate(ewc: EWC, model: Trial, held: Sequence[nn.Parameter], view: Peri
 
     The published codes of TrafficStream and STKEC take the data of the period that begins, not of
     the one the weights come from, and so does this.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> pair = Pair(OnlineAll(), STGNN())
+        >>> held = list(pair.backbone.parameters())
+        >>> ewc = EWC.over(held, weight=1.0)
+        >>> consolidate(ewc, pair, held, data.prepared(pair.backbone.needs).view)
+        >>> ewc.penalty(held).item()  # nothing has moved yet
+        0.0
     """
     with evaluating(model):
         losses = _losses(model, batches(view, model.backbone, training_starts(view)))

@@ -158,7 +158,7 @@ class Refresh(Wrapper):
         if new >= self.upheaval:
             return _Choice(EVERYTHING, f"everything: {new:.0%} of the nodes are new")
         if self.calm > 0 and not context.change.new:
-            drift = drift_score(context)
+            drift = _drift_score(context)
             if drift <= self.calm:
                 return _Choice(PROMPTS, f"prompts alone: no new node, drift {drift:.3f}")
         return None
@@ -220,7 +220,7 @@ class _Choice:
     probed: dict[Rung, State] = field(default_factory=dict)
 
 
-def drift_score(context: PeriodContext) -> float:
+def _drift_score(context: PeriodContext) -> float:
     """Mean over the nodes of both periods of how far their readings moved; 0 without any."""
     if context.previous is None:
         return 0.0
@@ -238,5 +238,5 @@ def _reason(rung: Rung, errors: dict[Rung, float], context: PeriodContext) -> st
     returned = len(context.change.returned) / num_nodes
     return (
         f"{rung.name}: validation MAE of the probes {probes}; "
-        f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {drift_score(context):.3f}"
+        f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {_drift_score(context):.3f}"
     )

@@ -140,7 +140,16 @@ class STKEC(Strategy):
 
 
 def day_clusters(view: PeriodView, num_clusters: int, seed: int) -> Tensor:
-    """Cluster of each node's mean day in the training part; -1 for a node without readings."""
+    """Cluster of each node's mean day in the training part; -1 for a node without readings.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=600))
+        >>> day_clusters(data.prepared(Needs()).view, num_clusters=2, seed=0).shape
+        torch.Size([4])
+    """
     days = mean_day(view)
     known = ~days.isnan().any(1)
     labels = torch.full((len(days),), NO_CLUSTER, dtype=torch.long)
@@ -150,7 +159,19 @@ def day_clusters(view: PeriodView, num_clusters: int, seed: int) -> Tensor:
 
 
 def node_losses(model: Trial, view: PeriodView) -> Float[Tensor, " node"]:
-    """Mean squared error of each node over the last week of training; 0 where nothing was read."""
+    """Mean squared error of each node over the last week of training; 0 where nothing was read.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> from eac.strategies.forecast import Pair
+        >>> from eac.strategies.online_all import OnlineAll
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> pair = Pair(OnlineAll(), STGNN())
+        >>> node_losses(pair, data.prepared(pair.backbone.needs).view).shape
+        torch.Size([3])
+    """
     total, count = torch.zeros(()), torch.zeros(())
     for batch in batches(view, model.backbone, last_week_starts(view)):
         weight = batch.mask.to(batch.y.dtype)

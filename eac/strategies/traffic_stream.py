@@ -74,7 +74,18 @@ class TrafficStream(Consolidated):
 def drift_scores(
     previous: PeriodView, current: PeriodView, backbone: Backbone
 ) -> Float[Tensor, " node"]:
-    """Drift of the features of each node of the current period; NaN where it was absent before."""
+    """Drift of the features of each node of the current period; NaN where it was absent before.
+
+    Example:
+        >>> from eac.backbones.stgnn import STGNN
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> backbone = STGNN()
+        >>> view = data.prepared(backbone.needs).view
+        >>> drift_scores(view, view, backbone)  # the same period twice
+        tensor([0., 0., 0.])
+    """
     before, now = shared_rows(previous.period.node_ids, current.period.node_ids)
     with evaluating(backbone):
         old, old_present = last_week_features(previous, backbone)

@@ -20,6 +20,15 @@ class Counted:
 
     Attributes:
         errors: Sums by node and step.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> batch = data.full.batch(torch.tensor([0, 5]))
+        >>> counted = Counted(data)
+        >>> counted.add(batch, batch.y + 2)
+        >>> counted.mean()
+        tensor(2., dtype=torch.float64)
     """
 
     def __init__(self, data: PeriodData, *, by_batch: bool = False):

@@ -57,6 +57,14 @@ class Forecaster(LightningModule):
 
     Attributes:
         node_ids: Ids of the nodes it is pointed at; None before its first period.
+
+    Example:
+        >>> import torch
+        >>> from eac import EAC, STGNN, Graph
+        >>> model = Forecaster(STGNN(window=12, horizon=6), EAC(rank=6))
+        >>> model.select_nodes(["a", "b"])
+        >>> model.forecast(torch.zeros(4, 2, 12), Graph.empty(2)).shape
+        torch.Size([4, 2, 6])
     """
 
     def __init__(

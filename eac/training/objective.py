@@ -29,8 +29,18 @@ def weighted_loss(
         data: The period, whose mean scale keeps the size of a loss in raw units.
         units: ``raw`` weighs each node's error by its scale.
         steps: ``cumulative`` weighs each step as the mean of the cumulative errors does.
+
+    Example:
+        >>> import torch
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> from eac.metrics.losses import MAE
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> batch = data.full.batch(torch.tensor([0, 5]))
+        >>> y_hat = batch.scaler.scale_target(batch.y) + 1
+        >>> weighted_loss(MAE(), y_hat, batch, data, units="scaled", steps="equal")
+        tensor(1.)
     """
-    y, mask = batch.scaler.scale_target(batch.y), counted(batch, data)
+    y, mask = batch.scaler.scale_target(batch.y), _counted(batch, data)
     if units == "raw":
         weight = batch.scaler.scale[..., None] / data.full.scaler.scale.mean()
         y_hat, y = y_hat * weight, y * weight
@@ -43,7 +53,7 @@ def weighted_loss(
     return loss(y_hat, y, mask)
 
 
-def counted(batch: Batch, data: PeriodData) -> Bool[Tensor, "batch node horizon"] | None:
+def _counted(batch: Batch, data: PeriodData) -> Bool[Tensor, "batch node horizon"] | None:
     """Targets that the loss counts: observed and not the null value; None means all."""
     if data.null_value is not None and data.protocol.null_excluded_from_loss:
         return batch.mask & (batch.y != data.null_value)

@@ -53,7 +53,7 @@ def share_of_rate(callbacks: Iterable[Callback], period: int) -> float:
 
 
 @runtime_checkable
-class PerBatch(Protocol):
+class _PerBatch(Protocol):
     """A schedule that is stepped after each batch, and told how many there will be."""
 
     def end_at(self, total_steps: int) -> object:
@@ -75,7 +75,7 @@ def stepping(scheduler: LRScheduler, total_steps: float) -> dict[str, Any]:
         >>> stepping(WarmupCosine(optimizer), 100)["interval"]
         'step'
     """
-    if not isinstance(scheduler, PerBatch):
+    if not isinstance(scheduler, _PerBatch):
         return {"scheduler": scheduler, "interval": "epoch"}
     scheduler.end_at(int(total_steps))
     return {"scheduler": scheduler, "interval": "step"}

@@ -31,7 +31,15 @@ CHUNK = 512
 
 @runtime_checkable
 class Booster(Protocol):
-    """A gradient-boosted model of one step of the horizon."""
+    """A gradient-boosted model of one step of the horizon.
+
+    Example:
+        >>> class Same:
+        ...     def predict(self, data):
+        ...         return data[:, LAST - 1]
+        >>> isinstance(Same(), Booster)
+        True
+    """
 
     def predict(self, data: Float[ndarray, "row feature"]) -> Float[ndarray, " row"]:
         """One forecast for each row."""
@@ -117,6 +125,15 @@ def lightgbm_errors(
         data: The period.
         null_value: Targets equal to this are left out.
         models: One for each step of the horizon.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> class Same:
+        ...     def predict(self, data):
+        ...         return data[:, LAST - 1]
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> float(lightgbm_errors(data, None, [Same()] * data.horizon).mae()) > 0
+        True
     """
     series = data.period.series
     errors = HorizonErrors(series.shape[1], data.horizon, null_value)
@@ -143,6 +160,15 @@ def boosted(
         starts: First steps of the windows.
         nodes: Rows of the period.
         known: False where the models have never seen these nodes.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> class Same:
+        ...     def predict(self, data):
+        ...         return data[:, LAST - 1]
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> boosted([Same()] * 12, data, torch.tensor([100]), torch.tensor([0, 2])).shape
+        torch.Size([1, 2, 12])
     """
     forecasts = torch.empty(len(starts), len(nodes), len(models))
     for step, model in enumerate(models):
@@ -165,6 +191,12 @@ def features(
         calendar: Clock of the period.
         first: Step of the first target of each window; everything before it is known.
         step: Position of the target in the forecast, from 0.
+
+    Example:
+        >>> series = torch.arange(48.0)[:, None]
+        >>> told = features(series, Calendar(24), torch.tensor([30]), step=0)
+        >>> told.shape, float(told[0, 0, LAST - 1])
+        ((1, 1, 17), 29.0)
     """
     num_nodes, at = series.shape[1], first + step
     unknown = torch.full((len(first), num_nodes), torch.nan)

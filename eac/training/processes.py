@@ -58,6 +58,9 @@ def end_after(trainer: Trainer, seconds: float) -> None:
     Args:
         trainer: A new one.
         seconds: Longer than the first process takes to write a period.
+
+    Example:
+        >>> end_after(Trainer(accelerator="cpu", logger=False), 60.0)  # there is one process
     """
     if isinstance(trainer.strategy, DDPStrategy):
         # an argument of the strategy, which Lightning itself makes of "ddp" and "auto"
@@ -70,6 +73,11 @@ def lost_processes_said() -> Iterator[None]:
 
     Raises:
         RunError: In place of what the connection says.
+
+    Example:
+        >>> with lost_processes_said():
+        ...     print("done")
+        done
     """
     try:
         yield

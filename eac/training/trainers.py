@@ -54,7 +54,13 @@ class DefaultTrainer:
 
 
 def quiet_lightning() -> None:
-    """Hides Lightning's notices, and its hints that do not apply without loader workers."""
+    """Hides Lightning's notices, and its hints that do not apply without loader workers.
+
+    Example:
+        >>> quiet_lightning()
+        >>> logging.getLogger("lightning.pytorch").level == logging.WARNING
+        True
+    """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in (

@@ -25,6 +25,15 @@ def training_batch(
         disguise: Share of the windows of the period that are moved in the week.
         nodes_per_window: Nodes of a window; None takes all.
         past: What is rehearsed, if anything.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> tensors, starts = data.prepared(Needs()).view.tensors, torch.tensor([0, 5])
+        >>> training_batch(tensors, starts, disguise=0.0, nodes_per_window=2, past=None).y.shape
+        torch.Size([2, 2, 12])
     """
     own = starts if past is None else starts[starts >= 0]
     days = draw_disguises(tensors, disguise, len(own))
@@ -40,6 +49,15 @@ def draw_nodes(
     """Positions of as many nodes as a window may hold, drawn for each window; None means all.
 
     Where the loss counts some of the nodes only, all are kept.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> tensors = data.prepared(Needs()).view.tensors
+        >>> draw_nodes(tensors, 2, num_windows=4).shape, draw_nodes(tensors, None, num_windows=4)
+        (torch.Size([4, 2]), None)
     """
     held = tensors.num_nodes
     if most is None or most >= held or tensors.loss_nodes is not None:

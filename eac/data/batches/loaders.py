@@ -23,6 +23,11 @@ class BatchSizes:
         older_share: Share of a training batch that is rehearsed from earlier periods.
         evaluate: In validation and test, at most.
         val_windows: Of a validation as a whole, at most; None: all.
+
+    Example:
+        >>> sizes = BatchSizes(64, None, older_share=0.3, evaluate=256, val_windows=None)
+        >>> sizes.older_share
+        0.3
     """
 
     train: int
@@ -41,6 +46,14 @@ class Loaders:
         num_nodes: Nodes of the period.
         sizes: Windows in a batch.
         trainer: Knows how many processes share out each batch; None: one.
+
+    Example:
+        >>> from eac.data.core.windows import Split
+        >>> from eac.protocols.protocol import STRICT
+        >>> starts = Starts(Split.by_fraction(100, (0.6, 0.2)), 12, 6, STRICT, period="0")
+        >>> sizes = BatchSizes(64, None, 0.0, evaluate=2, val_windows=None)
+        >>> [batch.tolist() for batch in Loaders(starts, 3, sizes, None).validation(None)]
+        [[60, 61], [62]]
     """
 
     starts: Starts

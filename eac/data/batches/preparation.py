@@ -65,6 +65,11 @@ class Scales:
         inputs: Of the readings of a window.
         targets: Turns forecasts into raw units.
         covariates: What is known ahead and how it is scaled, if anything.
+
+    Example:
+        >>> scaler = Scaler(torch.tensor([40.0]), torch.tensor([10.0]))
+        >>> Scales(PartScaling.of([scaler], shared=False), scaler).targets.mean
+        tensor([40.])
     """
 
     inputs: PartScaling
@@ -94,6 +99,11 @@ def check_mapped(period: Period, layout: Layout) -> None:
 
     Raises:
         ConfigError: If the period is mapped and ``layout`` would fill its gaps.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=96)[0]
+        >>> check_mapped(period, Layout(window=12, horizon=6, carry=0.9))  # it is in memory
     """
     if period.mapped and layout.carry and not layout.by_node:
         raise ConfigError(
@@ -119,7 +129,14 @@ def check_needs(needs: Needs, nodes_per_window: int | None) -> None:
 def before_period(
     stream: GraphStream, index: int, num_steps: int, covariates: Sequence[str]
 ) -> Before | None:
-    """What earlier periods hold of the steps before a period; None where none are wanted."""
+    """What earlier periods hold of the steps before a period; None where none are wanted.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=48, growth=0)
+        >>> before_period(stream, 1, 24, ()).readings.shape
+        torch.Size([24, 3])
+    """
     if not num_steps:
         return None
     ahead = covariates_before(stream, index, num_steps, covariates) if covariates else None
@@ -221,7 +238,12 @@ def _fitted_on(series: NodeSeries, split: Split) -> Float[Tensor, "step node"]:
 
 
 def part_scaler(series: NodeSeries, layout: Layout) -> Scaler:
-    """The scaler of one part by its own statistics, as published; each window counts alike."""
+    """The scaler of one part by its own statistics, as published; each window counts alike.
+
+    Example:
+        >>> part_scaler(torch.arange(4.0)[:, None], Layout(window=2, horizon=1)).mean
+        tensor([0.5000])
+    """
     weight = _windows_per_step(len(series), layout.window, layout.horizon)
     return fit_scaler(series, per_node=layout.protocol.scale_per_node, step_weight=weight)
 

@@ -39,6 +39,13 @@ class Placed:
 
     Args:
         tensors: Wherever they are.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> Placed(data.prepared(Needs()).view.tensors).on(torch.device("cpu")).num_nodes
+        3
     """
 
     def __init__(self, tensors: PeriodTensors):
@@ -66,6 +73,14 @@ class Ready:
         scales: How it was scaled.
         needs: What it was made ready for.
         by_node: The loaders' tensors are laid out for windows of single nodes.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> ready = data.prepared(Needs(lags=("1d",))).ready
+        >>> ready.needs.lags, ready.restricted(torch.tensor([0, 2]), None).trained.tensors.num_nodes
+        (('1d',), 2)
     """
 
     full: PeriodTensors
@@ -135,6 +150,10 @@ class Maker:
         rehearsal: Share of the training windows that earlier periods give.
         nodes_per_window: Nodes of a training window; None takes all.
         spans: What is known of the earlier periods, by position.
+
+    Example:
+        >>> Maker(Layout(12, 6), fractions=(0.6, 0.2), rehearsal=0.0, nodes_per_window=None).samples
+        False
     """
 
     layout: Layout

@@ -39,6 +39,16 @@ class Reservoir:
         nodes: Positions in ``node_ids`` of the sensors of each window.
         rows: What batches are made of, by name; the first axis is the window.
         seen: Windows offered so far.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> tensors, ids = data.prepared(Needs()).view.tensors, data.period.node_ids
+        >>> kept = Reservoir().offered(tensors, ids, torch.arange(20), per_window=1, seed=0, size=5)
+        >>> kept.seen, len(kept.nodes)
+        (60, 5)
     """
 
     node_ids: tuple[str, ...] = ()
@@ -100,6 +110,11 @@ class Rehearsal:
     Attributes:
         reservoir: The sample.
         node_of: Row in the period of each sensor of the reservoir; -1 where it is gone.
+
+    Example:
+        >>> one = Reservoir(("a", "b"), torch.tensor([[0], [1], [1]]), {}, seen=3)
+        >>> Rehearsal.of(one, ["b", "c"]).starts  # windows of b alone, numbered from -1 down
+        tensor([-2, -3])
     """
 
     reservoir: Reservoir

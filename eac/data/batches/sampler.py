@@ -29,6 +29,11 @@ class StartBatches(Sampler[Tensor]):
         num_older: Windows of earlier periods, numbered from ``num_windows`` on.
         older_share: Share of each batch drawn from them, at random.
         num_batches: Batches in an epoch; each window is shown again only after all have been.
+
+    Example:
+        >>> batches = StartBatches(5, 2, seed_of=lambda epoch: 42 + epoch)
+        >>> len(batches), sorted(torch.cat(list(batches)).tolist())
+        (3, [0, 1, 2, 3, 4])
     """
 
     def __init__(
@@ -105,7 +110,7 @@ class SharedBatches(Sampler[Tensor]):
             yield share if len(share) or not self._fill else batch[:1]
 
 
-class BatchesOf(Dataset[Tensor]):
+class _BatchesOf(Dataset[Tensor]):
     """Start steps of windows, indexed by whole batches."""
 
     def __init__(self, starts: Int[Tensor, " window"]):
@@ -129,7 +134,12 @@ def batches_at_once(node_windows: int) -> int:
 
 
 def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatches:
-    """Batches in order of time, each of at most so many windows, and of ``EVAL_READINGS``."""
+    """Batches in order of time, each of at most so many windows, and of ``EVAL_READINGS``.
+
+    Example:
+        >>> list(in_time(3, most=2, readings_per_window=60))
+        [tensor([0, 1]), tensor([2])]
+    """
     fitting = max(1, EVAL_READINGS // readings_per_window)
     return StartBatches(num_windows, min(most, fitting), seed_of=None)
 
@@ -144,9 +154,14 @@ def loader(
         batches: The batches of all processes together.
         trainer: Knows how many processes share out each batch among them; None: one.
         fill: As in ``SharedBatches``.
+
+    Example:
+        >>> starts = torch.tensor([10, 20, 30])
+        >>> list(loader(starts, StartBatches(3, 2, seed_of=None), None, fill=False))
+        [tensor([10, 20]), tensor([30])]
     """
     shared: StartBatches | SharedBatches = batches
     if trainer is not None and trainer.world_size > 1:
         shared = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
     generator = torch.Generator().manual_seed(0)
-    return DataLoader(BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)
+    return DataLoader(_BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)

@@ -63,6 +63,11 @@ class Drawn:
         num_nodes: Nodes to draw from.
         per_window: How many each window takes.
         generator: What draws them.
+
+    Example:
+        >>> drawn = Drawn(num_nodes=10, per_window=2, generator=torch.Generator().manual_seed(0))
+        >>> drawn.at(torch.arange(4)).shape
+        torch.Size([4, 2])
     """
 
     num_nodes: int
@@ -108,7 +113,13 @@ def node_errors(
     y: Float[Tensor, "window chosen horizon"],
     mask: Bool[Tensor, "window chosen horizon"],
 ) -> Float[Tensor, "window chosen"]:
-    """MAE of each node in each window; NaN where nothing was observed."""
+    """MAE of each node in each window; NaN where nothing was observed.
+
+    Example:
+        >>> y, mask = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[True, False]]])
+        >>> node_errors(torch.tensor([[[4.0, 9.0]]]), y, mask)
+        tensor([[3.]])
+    """
     return ((y_hat - y).abs() * mask).sum(-1) / mask.sum(-1)
 
 
@@ -118,6 +129,11 @@ def standard_error(errors: Float[Tensor, "window chosen"], share: float) -> Floa
     One standard error of a stratified sample: each window is a stratum, of whose nodes this share
     was measured (Cochran, "Sampling Techniques", 1977, chapter 5).
     A node without a reading counts as the mean of its window. NaN where windows hold one node.
+
+    Example:
+        >>> errors = torch.tensor([[1.0, 3.0], [2.0, 4.0]])  # two windows of variance 2
+        >>> standard_error(errors, share=0.5)  # (0.5 * (2 + 2) / 2) ** 0.5 / 2
+        tensor(0.5000)
     """
     windows, chosen = errors.shape
     errors = torch.where(errors.isnan(), errors.nanmean(1, keepdim=True), errors)

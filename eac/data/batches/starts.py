@@ -22,6 +22,12 @@ class Starts:
         horizon: Future steps out.
         protocol: Says whether a part keeps its last window, and in which order they are shown.
         period: Named in messages.
+
+    Example:
+        >>> from eac.protocols.protocol import STRICT
+        >>> starts = Starts(Split.by_fraction(100, (0.6, 0.2)), 12, 6, STRICT, period="0")
+        >>> starts.of("val").tolist()
+        [60, 61, 62]
     """
 
     split: Split

@@ -18,6 +18,15 @@ class PeriodView:
         ready: The same, made ready for batches, all nodes; or what makes it so when it is asked
             for.
         split: Steps of each part; a strategy learns from ``train`` and ``val`` only.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> view = data.prepared(Needs()).view
+        >>> view.period.name, len(view.split.train), view.tensors.horizon
+        ('0', 120, 12)
     """
 
     period: Period

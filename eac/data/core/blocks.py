@@ -14,12 +14,19 @@ def keep_blocks() -> None:
 
     The C library of Linux learns from the largest block it was ever given back, here one that is
     never touched and costs no memory. Steps then take hardly any page faults.
+
+    Example:
+        >>> keep_blocks()
     """
     torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
 
 def hand_back() -> None:
-    """Hands what is free back to the system, such as what reading a table left; where glibc is."""
+    """Hands what is free back to the system, such as what reading a table left; where glibc is.
+
+    Example:
+        >>> hand_back()
+    """
     library = _library()
     if library is not None:
         library.malloc_trim(0)

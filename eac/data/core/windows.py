@@ -91,7 +91,13 @@ def gather(
 
 
 def is_by_node(series: Shaped[Tensor, "time node"]) -> bool:
-    """True where the steps of each of several nodes lie side by side in memory."""
+    """True where the steps of each of several nodes lie side by side in memory.
+
+    Example:
+        >>> series = torch.zeros(4, 3)
+        >>> is_by_node(series), is_by_node(by_node(series))
+        (False, True)
+    """
     return series.stride(0) == 1 < series.shape[1]
 
 

@@ -85,7 +85,17 @@ def unread_slots(period: Period) -> Iterator[str]:
 
 
 def rarely_read(period: Period) -> Iterator[str]:
-    """Nodes that are read more rarely than the steps come: every second step, or every sixth."""
+    """Nodes that are read more rarely than the steps come: every second step, or every sixth.
+
+    Example:
+        >>> from datetime import datetime, timedelta
+        >>> from eac.data.core.graph import Graph
+        >>> clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        >>> series = torch.ones(48, 1)
+        >>> series[1::2] = torch.nan
+        >>> next(rarely_read(Period("0", series, ("a",), Graph.empty(1), clock))).partition(":")[0]
+        '1 node whose readings never follow each other by one step of 1 h'
+    """
     steps = period.series[: max(_FEWEST_STEPS, _SAMPLE // period.num_nodes)]
     present = ~steps.isnan()
     count, both = present.sum(0), (present[1:] & present[:-1]).sum(0)

@@ -41,6 +41,15 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
 
     Raises:
         StreamError: If ``destination`` exists or the stream does not fit the layout.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.readers.open import open_stream
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> with TemporaryDirectory() as folder:
+        ...     stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=48)
+        ...     print(open_stream(convert(stream, f"{folder}/table", "table")).period_names)
+        ['0', '1']
     """
     destination = Path(destination)
     if destination.exists():
@@ -56,7 +65,15 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
 
 
 def stamps_of(period: Period) -> pd.DatetimeIndex:
-    """The time stamps of a period by its own clock; invented from 2000-01-03 when it has none."""
+    """The time stamps of a period by its own clock; invented from 2000-01-03 when it has none.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> import torch
+        >>> period = Period("0", torch.ones(3, 1), ("a",), Graph.empty(1), Calendar(24))
+        >>> stamps_of(period)[-1]  # it has no time stamps of its own
+        Timestamp('2000-01-03 02:00:00')
+    """
     clock = period.calendar
     if clock.start is not None and clock.step is not None:
         return pd.DatetimeIndex(clock.wall_times(range(period.num_steps)))
@@ -177,7 +194,15 @@ def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
 
 
 def long_frame(period: Period) -> pd.DataFrame:
-    """The readings of a period as ``unique_id, ds, y``, node after node; NaN where missing."""
+    """The readings of a period as ``unique_id, ds, y``, node after node; NaN where missing.
+
+    Example:
+        >>> from eac.data.core.graph import Graph
+        >>> import torch
+        >>> period = Period("0", torch.ones(2, 1), ("a",), Graph.empty(1), Calendar(24))
+        >>> long_frame(period)["y"].tolist()
+        [1.0, 1.0]
+    """
     return pd.DataFrame(
         {
             "unique_id": np.repeat(np.array(period.node_ids, dtype=object), period.num_steps),
@@ -203,7 +228,14 @@ def _edges(period: Period) -> pd.DataFrame:
 
 
 def settings_of(stream: GraphStream, clocks: Sequence[Calendar]) -> dict[str, Any]:
-    """What ``stream.yaml`` says of a stream beside its periods."""
+    """What ``stream.yaml`` says of a stream beside its periods.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)
+        >>> settings_of(stream, [stream[0].calendar])["name"]
+        'synthetic'
+    """
     return _about(stream) | _said(stream, clocks)
 
 

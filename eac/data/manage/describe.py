@@ -45,6 +45,13 @@ class PeriodSummary:
         zero_share: Share of the readings present that are 0.
         warnings: What looks suspicious, and what the reader changed, one sentence each.
         notes: How the steps of the first period go, where that is unusual, one sentence each.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)
+        >>> found = next(summaries(stream))
+        >>> found.num_nodes, found.new, found.missing_share
+        (3, 3, 0.0)
     """
 
     name: str
@@ -80,16 +87,22 @@ def summaries(
 
     Raises:
         StreamError: At the first period that is not valid.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=48, growth=0)
+        >>> [(one.name, one.kept, one.new) for one in summaries(stream)]
+        [('0', 0, 3), ('1', 3, 0)]
     """
     before: Period | None = None
     for period, change in node_changes(stream):
         if window is not None:
-            check_length(period, window, horizon)
+            _check_length(period, window, horizon)
         yield summarize(period, change, before)
         before = period
 
 
-def check_length(period: Period, window: int, horizon: int) -> None:
+def _check_length(period: Period, window: int, horizon: int) -> None:
     """Raises ``StreamError`` when a part of the period is too short for one window."""
     split = Split.by_fraction(period.num_steps, FRACTIONS)
     for part in PARTS:
@@ -108,6 +121,11 @@ class Survey:
         high: Largest reading; minus infinite where there is none.
         gap: Longest run of missing readings, in steps.
         trailing: Missing readings after the last one that is present, in steps.
+
+    Example:
+        >>> found = survey(torch.tensor([[1.0], [torch.nan], [0.0], [torch.nan]]))
+        >>> found.count, found.zeros, found.gap, found.trailing
+        (tensor([2]), tensor([1]), tensor([1]), tensor([1]))
     """
 
     count: Int[Tensor, " node"]
@@ -168,6 +186,12 @@ def summarize(
         change: Its nodes, by how they relate to the periods before.
         before: The period before it, to see whether they overlap in time.
         found: What ``survey`` found in its series; None walks through it.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)[0]
+        >>> summarize(period, NodeChange.between(period.node_ids, (), set()), None).num_steps
+        48
     """
     first, last = _ends(period)
     found = found or survey(period.series)

@@ -14,7 +14,7 @@ KNOWN_PERIOD_KEYS = ("name", "num_nodes", "num_steps", "num_edges")
 
 
 def check_expected(path: Path, stream: GraphStream, periods: Sequence[PeriodSummary]) -> int:
-    """Compares a stream with a YAML file that lists what its periods must hold.
+    r"""Compares a stream with a YAML file that lists what its periods must hold.
 
     The file has ``steps_per_day`` and ``periods``, whose entries have ``name`` and any of
     ``num_nodes``, ``num_steps`` and ``num_edges``.
@@ -24,6 +24,17 @@ def check_expected(path: Path, stream: GraphStream, periods: Sequence[PeriodSumm
 
     Raises:
         StreamError: If anything differs; all differences are named.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.manage.describe import summaries
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "expected.yaml"
+        ...     _ = path.write_text("periods: [{name: '0', num_steps: 48}]\n")
+        ...     print(check_expected(path, stream, list(summaries(stream))))
+        3
     """
     if not path.is_file():
         raise StreamError(f"{path} does not exist. Give the file that says what to expect.")

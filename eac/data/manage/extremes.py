@@ -12,7 +12,15 @@ FEWEST_LEVELS = 100
 
 
 def extremes(period: Period) -> tuple[Float[Tensor, " node"], Float[Tensor, " node"]]:
-    """Smallest and largest reading of each node; infinite where there is none."""
+    """Smallest and largest reading of each node; infinite where there is none.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.tensor([[1.0], [torch.nan], [5.0]])
+        >>> extremes(Period("0", series, ("a",), Graph.empty(1), Calendar(24)))
+        (tensor([1.]), tensor([5.]))
+    """
     low = torch.full((period.num_nodes,), torch.inf)
     high = -low
     for _, part in pieces(period.series):

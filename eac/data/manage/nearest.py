@@ -57,10 +57,18 @@ def nearest_edges(
 
 
 def connect(path: StrPath, count: int) -> list[Path]:
-    """Writes ``edges.csv`` beside each ``nodes.csv`` of a stream, and returns what was written.
+    r"""Writes ``edges.csv`` beside each ``nodes.csv`` of a stream, and returns what was written.
 
     Raises:
         StreamError: If there are no coordinates, or there are edges already.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     table = "node_id,latitude,longitude\na,60.0,5.0\nb,60.1,5.0\n"
+        ...     _ = Path(folder, "nodes.csv").write_text(table)
+        ...     print([path.name for path in connect(folder, 1)])
+        ['edges.csv']
     """
     path = Path(path)
     if count < 1:

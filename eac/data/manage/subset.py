@@ -44,10 +44,10 @@ class FirstNodes(GraphStream):
 
     def load(self, index: int) -> Period:
         """The first nodes of the period at ``index``, with the edges between them."""
-        return first_nodes(self._stream.load(index), self._counts[index])
+        return _first_nodes(self._stream.load(index), self._counts[index])
 
 
-def first_nodes(period: Period, count: int) -> Period:
+def _first_nodes(period: Period, count: int) -> Period:
     """The period with its first nodes alone."""
     if count >= period.num_nodes:
         return period

@@ -63,7 +63,16 @@ def suspicious_values(
 
 
 def before_training(period: Period, split: Split) -> tuple[str, ...]:
-    """What a person should know before a period is trained on, one sentence each."""
+    """What a person should know before a period is trained on, one sentence each.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.stack([torch.arange(20.0), torch.full((20,), torch.nan)], 1)
+        >>> period = Period("0", series, ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> before_training(period, Split.by_fraction(20, (0.6, 0.2)))
+        ('1 node without any reading and without a forecast: b',)
+    """
     count = count_readings(period.series)
     silent = count == 0
     training = count_readings(period.series[split.train.start : split.train.stop]) == 0

@@ -64,5 +64,10 @@ def _split(text: str) -> tuple[int, str]:
 
 
 def step_of(step: pd.Timedelta) -> int:
-    """Microseconds of a step."""
+    """Microseconds of a step.
+
+    Example:
+        >>> step_of(pd.Timedelta(seconds=1))
+        1000000
+    """
     return int(step.to_numpy().astype("timedelta64[us]").astype(np.int64))

@@ -24,6 +24,14 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
 
     Raises:
         StreamError: If openpyxl is missing, or sheets differ and none is named.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.xlsx"
+        ...     pd.DataFrame({"ds": ["2024-01-01"], "a": [3]}).to_excel(path, index=False)
+        ...     print(read_excel(path, "counts", Form(), {})["a"].tolist())
+        [3]
     """
     try:
         import openpyxl  # noqa: F401

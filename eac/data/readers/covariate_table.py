@@ -26,6 +26,15 @@ def read_covariates(
 
     Raises:
         StreamError: If rows do not match the series, or a column names an unknown node.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> stamps = pd.date_range("2024-01-01", periods=2, freq="h")
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "covariates.csv"
+        ...     pd.DataFrame({"ds": stamps, "rain": [0.0, 1.5]}).to_csv(path, index=False)
+        ...     print(read_covariates(path, stamps, ("a", "b"), "period '0'").values.tolist())
+        [[[0.0]], [[1.5]]]
     """
     frame, given = columns.by_time(tabular.read_table(path, what, form=form), path, what, form)
     if not given.wall.equals(stamps):
@@ -52,7 +61,13 @@ def read_covariates(
 
 
 def covariate_table(given: Covariates, node_ids: tuple[str, ...]) -> pd.DataFrame:
-    """The columns that ``read_covariates`` reads."""
+    """The columns that ``read_covariates`` reads.
+
+    Example:
+        >>> rain = Covariates(("rain",), torch.tensor([[[0.0]], [[1.5]]]))
+        >>> covariate_table(rain, ("a", "b"))["rain"].tolist()
+        [0.0, 1.5]
+    """
     ends = [f"@{node}" for node in node_ids] if given.values.shape[1] > 1 else [""]
     names = [name + end for end in ends for name in given.names]
     return pd.DataFrame(given.values.flatten(1).numpy(), columns=names)

@@ -29,6 +29,15 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
     Args:
         path: The folder or the file.
         form: How the columns are to be understood; goes before the settings.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> ds = pd.date_range("2024-01-01", periods=48, freq="h")
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     pd.DataFrame({"unique_id": "a", "ds": ds, "y": range(48)}).to_csv(path, index=False)
+        ...     print(read_frame_stream(path)[0].series.shape)
+        torch.Size([48, 1])
     """
     path = Path(path)
     in_folder = path.is_dir() and files.table_suffix(path) != ".parquet"
@@ -57,12 +66,20 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
 
 
 def read_frame(path: StrPath, form: Form, what: str) -> tuple[pd.DataFrame, Form]:
-    """The frame ``unique_id, ds, y`` of a file or folder, and how its values are to be understood.
+    r"""The frame ``unique_id, ds, y`` of a file or folder, and how its values are to be understood.
 
     Args:
         path: As ``read_frame_stream`` takes it; its settings are used too.
         form: Goes before the settings.
         what: Begins the message of an error.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("sensor,ds,y\na,2024-01-01 00:00,3\n")
+        ...     print(list(read_frame(path, Form(id_col="sensor"), "input")[0].columns))
+        ['unique_id', 'ds', 'y']
     """
     path = Path(path)
     yaml = settings_beside(path)

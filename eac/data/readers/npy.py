@@ -38,6 +38,14 @@ def open_series(path: Path, what: str) -> NodeSeries:
 
     Raises:
         StreamError: If it is not such a file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "series.npy"
+        ...     write_series(path, 3, 2, [np.ones((3, 2))])
+        ...     print(open_series(path, "period '0'").shape)
+        torch.Size([3, 2])
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -54,7 +62,16 @@ def open_series(path: Path, what: str) -> NodeSeries:
 
 
 def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[ndarray]) -> None:
-    """Writes consecutive steps of a series to a ``.npy`` file, one part after the other."""
+    """Writes consecutive steps of a series to a ``.npy`` file, one part after the other.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "series.npy"
+        ...     write_series(path, 3, 2, [np.zeros((2, 2)), np.ones((1, 2))])
+        ...     print(np.load(path).tolist())
+        [[0.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+    """
     header = {"descr": "<f4", "fortran_order": False, "shape": (num_steps, num_nodes)}
     with writing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -63,7 +80,16 @@ def write_series(path: Path, num_steps: int, num_nodes: int, parts: Iterable[nda
 
 
 def write_by_node(path: Path, series: NodeSeries) -> None:
-    """Writes a series node after node, reading a few steps at a time."""
+    """Writes a series node after node, reading a few steps at a time.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "by-node.npy"
+        ...     write_by_node(path, torch.arange(6.0).reshape(3, 2))
+        ...     print(np.load(path).tolist())
+        [[0.0, 2.0, 4.0], [1.0, 3.0, 5.0]]
+    """
     steps, nodes = series.shape
     header = io.BytesIO()
     described = {"descr": "<f4", "fortran_order": False, "shape": (nodes, steps)}
@@ -84,6 +110,10 @@ def open_by_node(folder: Path, series: NodeSeries, what: str) -> NodeSeries | No
 
     Raises:
         StreamError: If the file holds other readings.
+
+    Example:
+        >>> open_by_node(Path("a folder without it"), torch.zeros(3, 2), "period '0'") is None
+        True
     """
     path, first = folder / files.BY_NODE_SERIES, folder / files.MAPPED_SERIES
     if not path.is_file() or path.stat().st_mtime_ns < first.stat().st_mtime_ns:
@@ -107,7 +137,16 @@ def _alike(one: NodeSeries, other: NodeSeries) -> bool:
 
 
 def parquet_parts(path: Path, node_ids: Sequence[str], what: str) -> Iterator[ndarray]:
-    """The columns of these nodes, in their order, a few steps of a row group at a time."""
+    """The columns of these nodes, in their order, a few steps of a row group at a time.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "series.parquet"
+        ...     pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}).to_parquet(path)
+        ...     print(next(parquet_parts(path, ["b"], "period '0'")).tolist())
+        [[3.0], [4.0]]
+    """
     size = max(1, ELEMENTS // len(node_ids))
     with pq.ParquetFile(path, memory_map=True, buffer_size=PAGE) as file:
         for batch in file.iter_batches(batch_size=size, columns=list(node_ids)):
@@ -115,7 +154,15 @@ def parquet_parts(path: Path, node_ids: Sequence[str], what: str) -> Iterator[nd
 
 
 def read_stamps(folder: Path, num_steps: int, what: str, form: Form) -> Stamps:
-    """The time stamps of so many rows, from the ``start`` and the ``frequency`` of the clock."""
+    r"""The time stamps of so many rows, from the ``start`` and the ``frequency`` of the clock.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, CLOCK_FILE).write_text("start: 2024-01-01 00:00\nfrequency: 1h\n")
+        ...     print(read_stamps(Path(folder), 3, "period '0'", Form()).wall[-1])
+        2024-01-01 02:00:00
+    """
     path = files.require_file(folder / CLOCK_FILE, what, CLOCK_ADVICE)
     clock = files.read_settings(path, ("start", "frequency"))
     missing = [key for key in ("start", "frequency") if key not in clock]
@@ -136,7 +183,17 @@ def read_stamps(folder: Path, num_steps: int, what: str, form: Form) -> Stamps:
 
 
 def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
-    """Writes what ``read_stamps`` reads."""
+    """Writes what ``read_stamps`` reads.
+
+    Example:
+        >>> from datetime import datetime, timedelta
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+        ...     write_clock(Path(folder), clock, "period '0'")
+        ...     print(Path(folder, CLOCK_FILE).read_text().splitlines()[0])
+        frequency: 1h
+    """
     if calendar.start is None or calendar.step is None:
         raise StreamError(f"{what} has no time stamps, which a mapped series needs. Keep npz.")
     if calendar.months:

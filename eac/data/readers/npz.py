@@ -61,6 +61,15 @@ class NpzStream(GraphStream):
 
     Raises:
         StreamError: If a file is missing or anything in it does not fit.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.manage.convert import convert
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> with TemporaryDirectory() as folder:
+        ...     stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=48)
+        ...     print(NpzStream(convert(stream, f"{folder}/npz", "npz")).period_names)
+        ['0', '1']
     """
 
     def __init__(self, path: StrPath, form: Form | None = None):

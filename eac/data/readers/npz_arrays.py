@@ -28,6 +28,14 @@ def read_array(path: Path, what: str, form: Form) -> ndarray:
 
     Raises:
         StreamError: If there is none, it is damaged, too large, or holds no numbers.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "0.npz"
+        ...     np.savez(path, x=np.ones((3, 2)))
+        ...     print(read_array(path, "period '0'", Form()).shape)
+        (3, 2)
     """
     files.require_file(path, what)
     try:
@@ -73,6 +81,14 @@ def num_steps(path: Path) -> int:
 
     Raises:
         StreamError: If the file cannot be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "0.npz"
+        ...     np.savez(path, x=np.ones((3, 2)))
+        ...     print(num_steps(path))
+        3
     """
     what = f"period {path.stem!r}"
     try:

@@ -30,6 +30,13 @@ class Rows:
         num_steps: Steps of the grid.
         holes: Steps without a row.
         notes: What a person should know.
+
+    Example:
+        >>> from eac.data.parsing.stamps import parse_stamps
+        >>> hours = pd.date_range("2024-01-01", periods=4, freq="h").delete(2)
+        >>> rows = lay_rows(parse_stamps(hours, "counts"), Form(), Path("stream.yaml"), "counts")
+        >>> rows.num_steps, rows.holes
+        (4, array([2]))
     """
 
     calendar: Calendar
@@ -71,6 +78,12 @@ def lay_rows(stamps: Stamps, form: Form, yaml: Path, what: str) -> Rows:
 
     Raises:
         StreamError: If rows are not in order, or lie on no grid.
+
+    Example:
+        >>> from eac.data.parsing.stamps import parse_stamps
+        >>> stamps = parse_stamps(pd.date_range("2024-01-01", periods=4, freq="h"), "counts")
+        >>> lay_rows(stamps, Form(), Path("stream.yaml"), "counts").calendar.steps_per_day
+        24
     """
     wall, days = stamps.wall, form.days_per_week
     declared = None if form.frequency is None else parse_frequency(form.frequency, str(yaml))

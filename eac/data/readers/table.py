@@ -65,6 +65,15 @@ class TableStream(GraphStream):
     Raises:
         StreamError: If a file is missing or anything in it does not fit; the message names
             period, node and row.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.manage.convert import convert
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> with TemporaryDirectory() as folder:
+        ...     stream = SyntheticStream(num_nodes=3, num_periods=2, steps_per_period=48)
+        ...     print(TableStream(convert(stream, f"{folder}/table", "table"))[1].series.shape)
+        torch.Size([48, 3])
     """
 
     def __init__(self, path: StrPath, form: Form | None = None):

@@ -106,7 +106,19 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
 def covariates_before(
     stream: GraphStream, index: int, num_steps: int, names: Sequence[str]
 ) -> Float[Tensor, "time column channel"]:
-    """The same of covariates: by node where they are given by node, else one column for all."""
+    """The same of covariates: by node where they are given by node, else one column for all.
+
+    Example:
+        >>> from eac.data.core.covariates import Covariates
+        >>> from eac.data.core.graph import Graph
+        >>> from eac.data.core.stream import MemoryStream
+        >>> rain = Covariates(("rain",), torch.arange(4.0)[:, None, None])
+        >>> series, graph = torch.ones(4, 1), Graph.empty(1)
+        >>> first = Period("0", series, ("a",), graph, Calendar(24), covariates=rain)
+        >>> second = Period("1", series, ("a",), graph, Calendar(24, start_slot=4), covariates=rain)
+        >>> covariates_before(MemoryStream([first, second]), 1, 2, ["rain"]).flatten()
+        tensor([2., 3.])
+    """
 
     def read(period: Period) -> _Columns:
         values = period.known_ahead(names).values
@@ -142,6 +154,12 @@ def steps_before(stream: GraphStream, index: int, *, most: int, known: dict[int,
         most: Steps at which looking further back ends.
         known: Spans of periods by position; those found here are added, so that no period is read
             again for its span.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=3, steps_per_period=48)
+        >>> steps_before(stream, 2, most=1000, known={})
+        96
     """
     current, reached = _span(stream, index, known), 0
     for earlier in range(index - 1, -1, -1):

@@ -77,12 +77,23 @@ class MappedSeries:
 
 
 def working_series(num_steps: int, num_nodes: int) -> NodeSeries:
-    """Room for a series in a working file, laid out by node."""
+    """Room for a series in a working file, laid out by node.
+
+    Example:
+        >>> working_series(num_steps=4, num_nodes=3).stride()
+        (1, 4)
+    """
     return torch.from_numpy(working_array((num_nodes, num_steps))).T
 
 
 def turned(series: NodeSeries) -> NodeSeries:
-    """The same in a working file, laid out by node."""
+    """The same in a working file, laid out by node.
+
+    Example:
+        >>> series = torch.arange(6.0).reshape(3, 2)
+        >>> torch.equal(turned(series), series), turned(series).stride()
+        (True, (1, 3))
+    """
     room = working_series(*series.shape)
     for steps in step_pieces(*series.shape, elements=WRITTEN_AT_ONCE):
         room[steps.start : steps.stop] = series[steps.start : steps.stop]
@@ -95,7 +106,13 @@ def read(
     length: int,
     nodes: Int[Tensor, "*batch chosen"] | None = None,
 ) -> Float[Tensor, "batch chosen {length}"]:
-    """``gather`` from memory or from a file, on the device of ``at``."""
+    """``gather`` from memory or from a file, on the device of ``at``.
+
+    Example:
+        >>> series = torch.arange(6.0)[:, None]
+        >>> read(series, torch.tensor([0, 3]), 2).tolist()
+        [[[0.0, 1.0]], [[3.0, 4.0]]]
+    """
     if isinstance(series, MappedSeries):
         return series.gather(at, length, nodes)
     return gather(series, at, length, nodes)

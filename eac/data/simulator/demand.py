@@ -33,6 +33,11 @@ class City:
         turning_evening: Share of each turn when people drive home.
         exit_morning: Share that arrives at the end of each section, to work.
         exit_evening: Share that arrives at the end of each section, at home.
+
+    Example:
+        >>> city = CityPlan(seed=0, ticks_per_day=144, drift=1.0).city(0, 4)
+        >>> city.network.num_sections, bool((city.exit_morning <= 1).all())
+        (4, True)
     """
 
     network: RoadNetwork
@@ -56,6 +61,11 @@ class CityPlan:
             third per period, most of it together with its neighbourhood, shifts the choice of
             turns, and puts one section in 25 under works: less than half its capacity and few who
             choose it.
+
+    Example:
+        >>> plan = CityPlan(seed=0, ticks_per_day=144, drift=0.0)
+        >>> bool((plan.city(0, 4).demand_start == plan.city(1, 4).demand_start).all())
+        True
     """
 
     seed: int
@@ -154,6 +164,11 @@ def weekly_profiles(ticks_per_day: int) -> Float32[np.ndarray, "profile tick"]:
     """Demand by tick of the week, from Monday 0:00: from homes, from work and for leisure.
 
     The top of a working day's rush is about 1.
+
+    Example:
+        >>> homes, work, leisure = weekly_profiles(24).reshape(3, 7, 24)
+        >>> int(homes[0].argmax()), int(work[0].argmax())  # hours of the rush on a Monday
+        (8, 16)
     """
     tick = np.arange(7 * ticks_per_day)
     hour, day = tick % ticks_per_day / ticks_per_day * 24, tick // ticks_per_day
@@ -167,7 +182,12 @@ def weekly_profiles(ticks_per_day: int) -> Float32[np.ndarray, "profile tick"]:
 
 
 def morning_share(ticks_per_day: int) -> Float32[np.ndarray, " tick"]:
-    """How much the traffic of each tick of the day drives to work rather than home."""
+    """How much the traffic of each tick of the day drives to work rather than home.
+
+    Example:
+        >>> morning_share(24)[[2, 8, 17]].round(1)
+        array([0.2, 1. , 0. ], dtype=float32)
+    """
     hour = np.arange(ticks_per_day) / ticks_per_day * 24
     to_work = 1 / (1 + np.exp((hour - 12.5) / 1.2))
     night = 1 / (1 + np.exp((hour - 3.0) / 0.7))
@@ -177,7 +197,14 @@ def morning_share(ticks_per_day: int) -> Float32[np.ndarray, " tick"]:
 def neighbourhood_factor(
     position: Float32[np.ndarray, "section 2"], rng: np.random.Generator, spread: float
 ) -> Float32[np.ndarray, " section"]:
-    """A demand factor shared by neighbours, such as a day's weather or an event."""
+    """A demand factor shared by neighbours, such as a day's weather or an event.
+
+    Example:
+        >>> position = np.zeros((2, 2), np.float32)  # two sections at one place
+        >>> factor = neighbourhood_factor(position, np.random.default_rng(0), spread=0.3)
+        >>> bool(factor[0] == factor[1])
+        True
+    """
     return np.exp(spread * _smooth_field(position, rng)).astype(np.float32)
 
 

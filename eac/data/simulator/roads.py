@@ -33,6 +33,11 @@ class RoadNetwork:
         to_town: Distance from the end of each section to the nearest town centre, in spacings.
         approach: How much nearer to that centre each section leads.
         arterial: True for sections of main roads.
+
+    Example:
+        >>> network = road_network(8, 0)
+        >>> network.num_sections, network.down.shape
+        (8, (3, 8))
     """
 
     position: Float32[np.ndarray, "section 2"]
@@ -49,7 +54,12 @@ class RoadNetwork:
 
 
 def random_generator(seed: int, *purpose: int) -> np.random.Generator:
-    """A generator of its own for each purpose, so that one draw never shifts another."""
+    """A generator of its own for each purpose, so that one draw never shifts another.
+
+    Example:
+        >>> random_generator(42, 7).random() == random_generator(42, 7).random()
+        True
+    """
     return np.random.default_rng([seed, *purpose])
 
 
@@ -84,7 +94,13 @@ def road_network(num_sections: int, seed: int) -> RoadNetwork:
 def links_within_two_turns(
     network: RoadNetwork,
 ) -> tuple[Int[np.ndarray, "2 link"], Float32[np.ndarray, " link"]]:
-    """Pairs (upstream, downstream) one or two turns apart and their distance in spacings."""
+    """Pairs (upstream, downstream) one or two turns apart and their distance in spacings.
+
+    Example:
+        >>> pairs, distance = links_within_two_turns(road_network(8, 0))
+        >>> bool((pairs[0] != pairs[1]).all()), len(distance) == pairs.shape[1]
+        (True, True)
+    """
     size = network.num_sections
     first = np.repeat(np.arange(size)[None], len(TURNS), axis=0)
     near = _present(first.ravel(), network.down.ravel(), size)

@@ -29,6 +29,11 @@ class Membership:
         growth: New sensors, as a share of those of the period before.
         shrink: Share that leaves after each period.
         returning: Share of those already gone that come back.
+
+    Example:
+        >>> stays = Membership(seed=0, first=4, growth=0.5, shrink=0.0, returning=0.0)
+        >>> stays.sensors(0).tolist(), stays.sensors(1).tolist()
+        ([0, 1, 2, 3], [0, 1, 2, 3, 4, 5])
     """
 
     seed: int
@@ -61,7 +66,12 @@ def _roll(rule: Membership, period: int) -> tuple[Int[np.ndarray, " node"], int]
 
 
 def sensor_sections(seed: int, share: float, count: int) -> Int[np.ndarray, " node"]:
-    """Road section of each of the first ``count`` sensors; ``share`` of the sections have one."""
+    """Road section of each of the first ``count`` sensors; ``share`` of the sections have one.
+
+    Example:
+        >>> sensor_sections(0, share=1, count=3)
+        array([0, 1, 2])
+    """
     if share == 1:
         return np.arange(count)
     drawn = int(count / share + 10 * np.sqrt(count / share) + 100)
@@ -70,7 +80,14 @@ def sensor_sections(seed: int, share: float, count: int) -> Int[np.ndarray, " no
 
 
 def sensor_graph(network: RoadNetwork, sections: Int[np.ndarray, " node"]) -> Graph:
-    """Links sensors one or two turns apart, both ways; the weight falls with distance."""
+    """Links sensors one or two turns apart, both ways; the weight falls with distance.
+
+    Example:
+        >>> from eac.data.simulator.roads import road_network
+        >>> graph = sensor_graph(road_network(8, 0), np.arange(8))
+        >>> graph.num_nodes, bool((graph.edge_weight <= 1).all())
+        (8, True)
+    """
     row = np.full(network.num_sections, -1)
     row[sections] = np.arange(len(sections))
     pairs, distance = links_within_two_turns(network)
@@ -86,7 +103,13 @@ def sensor_graph(network: RoadNetwork, sections: Int[np.ndarray, " node"]) -> Gr
 def sensor_coordinates(
     network: RoadNetwork, sections: Int[np.ndarray, " node"], spacing: float
 ) -> Float32[torch.Tensor, "node 2"]:
-    """Latitude and longitude in degrees, for sections ``spacing`` kilometres apart."""
+    """Latitude and longitude in degrees, for sections ``spacing`` kilometres apart.
+
+    Example:
+        >>> from eac.data.simulator.roads import road_network
+        >>> sensor_coordinates(road_network(8, 0), np.arange(3), spacing=5.0).shape
+        torch.Size([3, 2])
+    """
     east, north = network.position[sections].T * spacing / _KM_PER_DEGREE
     latitude = _CENTRE[0] + north
     longitude = _CENTRE[1] + east / math.cos(math.radians(_CENTRE[0]))
@@ -96,7 +119,14 @@ def sensor_coordinates(
 def observe(
     counts: Float32[np.ndarray, "time node"], noise: float, rng: np.random.Generator
 ) -> None:
-    """Turns true counts into whole readings with a counting error, in place."""
+    """Turns true counts into whole readings with a counting error, in place.
+
+    Example:
+        >>> counts = np.array([[7.4, 3.2]], dtype=np.float32)
+        >>> observe(counts, noise=0.0, rng=np.random.default_rng(0))
+        >>> counts
+        array([[7., 3.]], dtype=float32)
+    """
     for first in range(0, len(counts), _ROWS_AT_ONCE):
         rows = counts[first : first + _ROWS_AT_ONCE]
         error = rng.standard_normal(rows.shape, dtype=np.float32)
@@ -111,7 +141,14 @@ def drop_readings(
     step: pd.Timedelta,
     rng: np.random.Generator,
 ) -> None:
-    """Writes NaN over gaps of three hours on average, in place."""
+    """Writes NaN over gaps of three hours on average, in place.
+
+    Example:
+        >>> counts = np.ones((500, 4), dtype=np.float32)
+        >>> drop_readings(counts, 0.1, pd.Timedelta(minutes=15), np.random.default_rng(0))
+        >>> bool(0.05 < np.isnan(counts).mean() < 0.15)
+        True
+    """
     if share == 0:
         return
     length = max(2.0, _GAP / step)

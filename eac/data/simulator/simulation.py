@@ -31,6 +31,11 @@ class Cells:
         down: Section reached by each turn, or one past the last.
         up: Where the turns into each section stand in ``down.ravel()``, or one past the last.
         capacity: Most vehicles that pass in one tick.
+
+    Example:
+        >>> none, road = np.full((3, 1), 1), np.full((3, 1), 3)
+        >>> Cells(down=none, up=road, capacity=np.ones(1, np.float32)).storage
+        array([5.], dtype=float32)
     """
 
     down: Int[np.ndarray, "turn section"]
@@ -45,7 +50,12 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class Load:
-    """The state: vehicles in each section and vehicles that wait to enter it from outside."""
+    """The state: vehicles in each section and vehicles that wait to enter it from outside.
+
+    Example:
+        >>> Load(vehicles=np.array([3.0], np.float32), queue=np.zeros(1, np.float32)).vehicles
+        array([3.], dtype=float32)
+    """
 
     vehicles: Float32[np.ndarray, " section"]
     queue: Float32[np.ndarray, " section"]
@@ -61,6 +71,11 @@ class Conditions:
             none, otherwise the shares of a section sum to 1.
         exit_share: Share of the vehicles at the end of a section that arrive; 1 without a turn.
         open_share: Share of the capacity that is open, below 1 during an incident.
+
+    Example:
+        >>> one, none = np.ones(1, np.float32), np.zeros((3, 1), np.float32)
+        >>> Conditions(demand=0.5 * one, turning=none, exit_share=one, open_share=one).demand
+        array([0.5], dtype=float32)
     """
 
     demand: Float32[np.ndarray, " section"]
@@ -77,6 +92,11 @@ class Flow:
         started: Entered a section from outside.
         passed: Passed the end of a section, arrivals included: what a detector there counts.
         arrived: Left the network at the end of a section.
+
+    Example:
+        >>> one = np.ones(1, np.float32)
+        >>> Flow(started=one, passed=2 * one, arrived=2 * one).passed
+        array([2.], dtype=float32)
     """
 
     started: Float32[np.ndarray, " section"]
@@ -91,6 +111,13 @@ def transmit(cells: Cells, load: Load, now: Conditions) -> tuple[Load, Flow]:
     1994, eq. 2 and 3). Where more want to enter than fit, all feeders get the same share of their
     wish. Vehicles wait for the most crowded of their section's turns (first in, first out), except
     those that arrive: they have a lane of their own, so that a ring of full sections dissolves.
+
+    Example:
+        >>> one, none = np.ones(1, np.float32), np.zeros((3, 1), np.float32)
+        >>> cells = Cells(down=np.full((3, 1), 1), up=np.full((3, 1), 3), capacity=2 * one)
+        >>> load, flow = transmit(cells, Load(5 * one, 0 * one), Conditions(one, none, one, one))
+        >>> load.vehicles, flow.passed
+        (array([4.], dtype=float32), array([2.], dtype=float32))
     """
     capacity = cells.capacity
     sending = np.minimum(load.vehicles, capacity * now.open_share)
@@ -120,6 +147,14 @@ def free_flow(
     """The steady flow that constant demand would cause on roads without limits.
 
     Solves ``flow = demand + inflow(flow)`` by repeated substitution.
+
+    Example:
+        >>> demand, turning = np.array([1.0, 0.0], np.float32), np.zeros((3, 2), np.float32)
+        >>> turning[0, 0] = 1.0  # the first section leads into the second, where all arrive
+        >>> up = np.full((3, 2), 6)
+        >>> up[0, 1] = 0
+        >>> free_flow(up, demand, turning, np.array([0.0, 1.0], np.float32))
+        array([1., 1.], dtype=float32)
     """
     flow = demand
     for _ in range(_EQUILIBRIUM_ROUNDS):

@@ -34,6 +34,11 @@ class TableView:
             on its own backbone with "" for the backbone.
         reference: Strategy that the others are tested against, or "STRATEGY on BACKBONE"; the best
             trained model by default.
+
+    Example:
+        >>> view = TableView("bergen", "MAE", "point", ("3", "6"), summary="mean", num_seeds=5)
+        >>> view.steps
+        ('3', '6')
     """
 
     stream: str
@@ -48,7 +53,7 @@ class TableView:
 
 
 @dataclass(frozen=True)
-class Row:
+class _Row:
     """One strategy on one backbone.
 
     Attributes:
@@ -113,7 +118,7 @@ def error_table(
     )
 
 
-def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
+def _rows(frame: pd.DataFrame, view: TableView) -> list[_Row]:
     mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
     mine = mine[mine.period.astype(str) == mine.after.astype(str)]
     mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
@@ -122,7 +127,7 @@ def _rows(frame: pd.DataFrame, view: TableView) -> list[Row]:
     return sorted(rows, key=lambda row: row.strategy.startswith(NAIVE))
 
 
-def _reference(rows: list[Row], view: TableView) -> Row:
+def _reference(rows: list[_Row], view: TableView) -> _Row:
     """The row that the others are tested against."""
     if not view.reference:
         return _best_trained(rows, view.summary)
@@ -136,21 +141,21 @@ def _reference(rows: list[Row], view: TableView) -> Row:
     return found[0]
 
 
-def _best_trained(rows: list[Row], summary: str) -> Row:
+def _best_trained(rows: list[_Row], summary: str) -> _Row:
     """The trained model with the lowest mean error; tests of significance compare with it."""
     trained = [row for row in rows if not row.strategy.startswith(NAIVE)] or rows
     means = [_mean(row.by_seed, summary) for row in trained]
     return trained[int(np.argmin([np.inf if mean is None else mean for mean in means]))]
 
 
-def _row(mine: pd.DataFrame, strategy: str, backbone: str, view: TableView) -> Row:
+def _row(mine: pd.DataFrame, strategy: str, backbone: str, view: TableView) -> _Row:
     own = mine[(mine.strategy == strategy) & (mine.backbone == backbone)]
     own = own.assign(seed=own.seed.fillna(-1))
     shown = own[own.horizon.isin([*view.steps, view.summary])]
     by_seed = shown.pivot_table(index="seed", columns="horizon", values="value", observed=True)
     pairs = own[own.horizon == view.summary].astype({"period": str})
     by_pair = pairs.set_index(["period", "seed"]).value
-    return Row(strategy, backbone, by_seed, by_pair, _costs(own, strategy))
+    return _Row(strategy, backbone, by_seed, by_pair, _costs(own, strategy))
 
 
 def _costs(own: pd.DataFrame, strategy: str) -> tuple[str, ...]:
@@ -193,7 +198,7 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.{digits}f} ± {present.std(ddof=1):.{digits}f}"
 
 
-def _p_text(row: Row, best: Row) -> str:
+def _p_text(row: _Row, best: _Row) -> str:
     if row is best:
         return "reference"
     ours, theirs = _paired(row.by_pair, best.by_pair)
@@ -215,7 +220,7 @@ def _paired(ours: pd.Series, theirs: pd.Series) -> tuple[list[float], list[float
     return both.ours.tolist(), both.theirs.tolist()
 
 
-def _published(rows: list[Row], view: TableView, published: pd.DataFrame | None) -> list[str]:
+def _published(rows: list[_Row], view: TableView, published: pd.DataFrame | None) -> list[str]:
     if published is None or not view.datasets:
         return [""] * len(rows)
     return [
@@ -231,7 +236,7 @@ def _published(rows: list[Row], view: TableView, published: pd.DataFrame | None)
     ]
 
 
-def _new_sensors(frame: pd.DataFrame, rows: list[Row], view: TableView) -> list[str]:
+def _new_sensors(frame: pd.DataFrame, rows: list[_Row], view: TableView) -> list[str]:
     """MAE of new sensors in their first week, before any training on them; '' where unknown."""
     mine = frame[(frame.stream == view.stream) & (frame.group == f"{NEW_IN_FIRST} week")]
     found = []
@@ -251,7 +256,7 @@ def _title(view: TableView) -> str:
     return f"{view.stream}: {view.metric} {how}"
 
 
-def _notes(rows: list[Row], best: Row, view: TableView, joined: bool) -> tuple[str, ...]:
+def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple[str, ...]:
     notes = [
         "Mean over periods, then mean ± deviation over seeds; best in bold, second underlined.",
         "Tuned: parameters trained in the first period, and on average in later ones. Fit seconds: "

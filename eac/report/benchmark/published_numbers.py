@@ -12,13 +12,21 @@ _COLUMNS = ("dataset", "method", "stage", "horizon", "metric", "value")
 
 
 def read_published(paths: Sequence[Path]) -> pd.DataFrame:
-    """Tables with columns ``dataset method stage horizon metric value``, under each other.
+    r"""Tables with columns ``dataset method stage horizon metric value``, under each other.
 
     ``stream`` may stand for ``dataset`` and ``period`` for ``stage``; the rows used have stage
     "mean" and a metric such as "MAE", or "MAE_mean5" and "MAE_std5" for five seeds.
 
     Raises:
         ConfigError: If a file is missing or lacks a column.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> table = "dataset,method,stage,horizon,metric,value\npems,EAC,mean,3,MAE,12.9\n"
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "paper.csv").write_text(table)
+        ...     print(read_published([Path(folder, "paper.csv")]).value.tolist())
+        ['12.9']
     """
     frames = [pd.DataFrame(columns=list(_COLUMNS))]
     for path in paths:
@@ -43,7 +51,14 @@ def published_text(
     metric: str,
     horizon: str,
 ) -> str:
-    """The published mean over periods, with its deviation over seeds if known; "" if none is."""
+    """The published mean over periods, with its deviation over seeds if known; "" if none is.
+
+    Example:
+        >>> columns = ["dataset", "method", "stage", "horizon", "metric", "value"]
+        >>> frame = pd.DataFrame([("pems", "EAC", "mean", "3", "MAE", "12.9")], columns=columns)
+        >>> published_text(frame, ["pems"], ["EAC"], metric="MAE", horizon="3")
+        '12.90'
+    """
     rows = frame[
         frame.dataset.isin(list(datasets))
         & frame.method.isin(list(methods))

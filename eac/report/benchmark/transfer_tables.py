@@ -61,6 +61,11 @@ def error_matrix(
     Args:
         errors: Rows with ``period``, ``after`` and ``value``.
         periods: Names in order of time.
+
+    Example:
+        >>> rows = {"period": ["a", "a", "b"], "after": ["a", "b", "b"], "value": [8.0, 9.0, 7.0]}
+        >>> error_matrix(pd.DataFrame(rows), ["a", "b"])[0].tolist()
+        [[8.0, nan], [9.0, 7.0]]
     """
     table = errors.pivot_table(index="after", columns="period", values="value")
     table = table.reindex(columns=periods)

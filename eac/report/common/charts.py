@@ -13,7 +13,12 @@ Number: TypeAlias = float | None
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points; None leaves a gap."""
+    """A line through points; None leaves a gap.
+
+    Example:
+        >>> Line("EAC", x=("2023", "2024"), y=(8.0, None), role="model").dash
+        False
+    """
 
     name: str
     x: tuple[str | float, ...]
@@ -24,7 +29,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars of one colour; those at the positions ``marked`` have the colour of bad news."""
+    """Bars of one colour; those at the positions ``marked`` have the colour of bad news.
+
+    Example:
+        >>> Bars("skill", ("2023", "2024"), (12.0, -3.0), role="model", marked=(1,)).y
+        (12.0, -3.0)
+    """
 
     name: str
     x: tuple[str, ...]
@@ -35,7 +45,12 @@ class Bars:
 
 @dataclass(frozen=True)
 class Band:
-    """The area between two lines, such as an interval; None leaves a gap."""
+    """The area between two lines, such as an interval; None leaves a gap.
+
+    Example:
+        >>> Band("90 %", x=(1.0, 2.0), low=(3.0, 2.5), high=(5.0, 6.0), role="model").high
+        (5.0, 6.0)
+    """
 
     name: str
     x: tuple[str | float, ...]
@@ -58,6 +73,12 @@ class SeriesChart:
         stacked: Bars stand on each other instead of side by side.
         from_zero: The vertical axis begins at zero.
         top: Where the vertical axis ends; None shows everything.
+
+    Example:
+        >>> line = Line("EAC", ("2023", "2024"), (8.0, 7.5), "model")
+        >>> chart = SeriesChart("error", "Error", "It falls.", "period", "MAE", marks=(line,))
+        >>> chart.from_zero
+        True
     """
 
     key: str
@@ -73,7 +94,13 @@ class SeriesChart:
 
 @dataclass(frozen=True)
 class HeatChart:
-    """A matrix as coloured cells with their numbers; None leaves a cell empty."""
+    """A matrix as coloured cells with their numbers; None leaves a cell empty.
+
+    Example:
+        >>> names, cells = ("2023", "2024"), ((8.0, None), (8.5, 7.0))
+        >>> HeatChart("m", "Errors", "", "tested", "trained", names, names, cells, "MAE").cells[1]
+        (8.5, 7.0)
+    """
 
     key: str
     title: str
@@ -101,6 +128,12 @@ class MapChart:
         edges: Pairs of positions in ``names``.
         value_label: What the colours mean.
         marked: Positions of the sensors to ring.
+
+    Example:
+        >>> places = {"x": (0.0, 1.0), "y": (0.0, 2.0), "edges": ((0, 1),)}
+        >>> said = {"values": (8.0, 9.0), "value_label": "MAE"}
+        >>> MapChart("map", "Errors", "", ("a", "b"), **places, **said).edges
+        ((0, 1),)
     """
 
     key: str

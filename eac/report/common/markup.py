@@ -16,7 +16,12 @@ _LATEX = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "ba
 
 @dataclass(frozen=True)
 class Entry:
-    """Text of one cell, and whether it is the best or the second of its column, or bad news."""
+    """Text of one cell, and whether it is the best or the second of its column, or bad news.
+
+    Example:
+        >>> Entry("7.50", mark="best")
+        Entry(text='7.50', mark='best')
+    """
 
     text: str
     mark: Mark = ""
@@ -32,6 +37,11 @@ class MarkedTable:
         rows: One entry per column.
         notes: Sentences below the table.
         spare: Names of the columns that a narrow terminal leaves out, the first one first.
+
+    Example:
+        >>> table = MarkedTable.of_text("Errors", ("model", "MAE"), [("EAC", "7.50")])
+        >>> table.rows[0][1].text
+        '7.50'
     """
 
     title: str
@@ -54,7 +64,17 @@ class MarkedTable:
 
 
 def to_markdown(table: MarkedTable, level: int = 2) -> str:
-    """A heading, the table with best in bold and second underlined, and the notes."""
+    """A heading, the table with best in bold and second underlined, and the notes.
+
+    Example:
+        >>> table = MarkedTable.of_text("Errors", ("model", "MAE"), [("EAC", "7.50")])
+        >>> print(to_markdown(table).rstrip())
+        ## Errors
+        <BLANKLINE>
+        | model | MAE |
+        | --- | ---: |
+        | EAC | 7.50 |
+    """
     header = tuple(markdown(name.strip()) for name in table.header)
     lines = [header, ("---", *("---:" for _ in header[1:]))]
     lines += [
@@ -72,6 +92,11 @@ def to_latex(tables: Sequence[MarkedTable], prefix: str = "tab") -> str:
     Args:
         tables: The tables.
         prefix: What the labels begin with; each goes on with words of its title.
+
+    Example:
+        >>> table = MarkedTable.of_text("Errors", ("model", "MAE"), [("EAC", "7.50")])
+        >>> r"\label{tab:errors}" in to_latex([table])
+        True
     """
     taken: dict[str, int] = {}
     texts = []
@@ -84,7 +109,14 @@ def to_latex(tables: Sequence[MarkedTable], prefix: str = "tab") -> str:
 
 
 def to_csv(tables: Sequence[MarkedTable]) -> str:
-    """All tables under each other, the title of each in its first column."""
+    """All tables under each other, the title of each in its first column.
+
+    Example:
+        >>> table = MarkedTable.of_text("Errors", ("model", "MAE"), [("EAC", "7.50")])
+        >>> print(to_csv([table]).rstrip())
+        table,model,MAE
+        Errors,EAC,7.50
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for table in tables:

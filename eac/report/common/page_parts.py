@@ -29,6 +29,13 @@ class Slot:
         charts: The figures.
         names: One name for each.
         wide: Whether it takes the whole width.
+
+    Example:
+        >>> from eac.report.common.charts import Line, SeriesChart
+        >>> line = Line("EAC", ("2023",), (8.0,), "model")
+        >>> chart = SeriesChart("error", "Error by period", "", "period", "MAE", marks=(line,))
+        >>> Slot.of(chart).title
+        'Error by period'
     """
 
     key: str
@@ -61,6 +68,10 @@ class Section:
         traces: Whether forecasts of sensors are stepped through here.
         folded: Tables behind a fold.
         fold: What the fold says.
+
+    Example:
+        >>> Section("data", "Data as found", points=("Period 2024: 3 nodes without edges.",)).key
+        'data'
     """
 
     key: str
@@ -78,12 +89,22 @@ class Section:
 
 
 def slots_of(*charts: Chart | None) -> tuple[Slot, ...]:
-    """A place for each chart that there is."""
+    """A place for each chart that there is.
+
+    Example:
+        >>> slots_of(None)
+        ()
+    """
     return tuple(Slot.of(chart) for chart in charts if chart is not None)
 
 
 def has_page_libraries() -> bool:
-    """Whether the library of the extra ``report`` that pages need is there."""
+    """Whether the library of the extra ``report`` that pages need is there.
+
+    Example:
+        >>> has_page_libraries()
+        True
+    """
     return importlib.util.find_spec("jinja2") is not None
 
 
@@ -92,6 +113,12 @@ def render(template: str, **content: Any) -> str:
 
     Raises:
         RunError: If a library of the extra ``report`` is missing.
+
+    Example:
+        >>> said = {"verdicts": [], "banners": [], "sections": [], "made": ""}
+        >>> page = render("tables.html.j2", title="Errors", about="Of two models.", **said)
+        >>> "<h1>Errors</h1>" in page
+        True
     """
     if not has_page_libraries():
         raise RunError(MISSING_EXTRA)

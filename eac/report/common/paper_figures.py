@@ -35,7 +35,12 @@ TICKS = 12
 
 
 def write_figures(charts: Sequence[Chart], directory: Path) -> list[Path]:
-    """Writes each chart as SVG and PNG, named by its key, and returns the paths."""
+    """Writes each chart as SVG and PNG, named by its key, and returns the paths.
+
+    Example:
+        >>> write_figures([], Path("figures"))
+        []
+    """
     import matplotlib as mpl
 
     written = []

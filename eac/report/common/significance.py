@@ -18,6 +18,10 @@ def wilcoxon_p(ours: Sequence[float], best: Sequence[float]) -> float | None:
 
     Returns:
         None where no pair differs, or none is complete: there is nothing to test.
+
+    Example:
+        >>> round(wilcoxon_p([8.0, 7.0, 9.0, 6.0], [9.0, 9.0, 12.0, 10.0]), 3)
+        0.125
     """
     from scipy.stats import wilcoxon
 

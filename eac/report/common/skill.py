@@ -11,7 +11,13 @@ NAMED = 12
 
 
 def best_naive(period: PeriodRecord, metric: str) -> tuple[str, float] | None:
-    """Name and error of the naive forecast with the smallest error; None where there is none."""
+    """Name and error of the naive forecast with the smallest error; None where there is none.
+
+    Example:
+        >>> from eac.records.sample import sample_period
+        >>> best_naive(sample_period("2024", 8.0), "MAE")
+        ('week', 10.0)
+    """
     errors = {
         name: value
         for name, table in period.baselines.items()
@@ -25,6 +31,11 @@ def skill(period: PeriodRecord, metric: str) -> float | None:
 
     ``1 - error / naive error``, the skill score of Murphy (1988) with the best naive forecast as
     the reference. None where one of them was not measured, or the naive error is 0.
+
+    Example:
+        >>> from eac.records.sample import sample_period
+        >>> round(skill(sample_period("2024", 8.0), "MAE"), 2)  # the best naive forecast has 10
+        0.2
     """
     best, error = best_naive(period, metric), period.errors.point[metric].get("mean")
     if best is None or error is None or best[1] == 0:
@@ -33,7 +44,13 @@ def skill(period: PeriodRecord, metric: str) -> float | None:
 
 
 def losing(run: RunRecord, metric: str) -> list[str]:
-    """Names of the periods in which the best naive forecast is better than the model."""
+    """Names of the periods in which the best naive forecast is better than the model.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> losing(sample_run((8.0, 12.0)), "MAE")
+        ['1']
+    """
     found = ((period.name, skill(period, metric)) for period in run.periods)
     return [name for name, value in found if value is not None and value < 0]
 

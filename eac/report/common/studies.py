@@ -78,6 +78,17 @@ def read_prompts(period_directory: StrPath) -> Float[ndarray, "node width"]:
 
     Raises:
         CheckpointError: If the run has no pool of prompts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.files import write_json
+        >>> from safetensors.numpy import save_file
+        >>> rows = {f"{POOL}settled": np.zeros((1, 2)), f"{POOL}node_factor": np.ones((2, 2))}
+        >>> with TemporaryDirectory() as folder:
+        ...     save_file(rows, f"{folder}/state.safetensors")
+        ...     _ = write_json(Path(folder, "card.json"), {"base": None})
+        ...     print(read_prompts(folder).shape)
+        (3, 2)
     """
     directory = Path(period_directory)
     card = read_verified_json(directory / "card.json")

@@ -21,7 +21,13 @@ BASELINES = {
 
 
 def periods_counted(run: RunRecord, metric: str) -> str:
-    """How many periods a mean is over: ``3``, or ``2 of 3`` where one had nothing to measure."""
+    """How many periods a mean is over: ``3``, or ``2 of 3`` where one had nothing to measure.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> periods_counted(sample_run(), "MAE")
+        '2'
+    """
     errors = [period.errors.point[metric].get("mean") for period in run.periods]
     counted = sum(error is not None for error in errors)
     return str(counted) if counted == len(errors) else f"{counted} of {len(errors)}"
@@ -32,6 +38,13 @@ def read_finished_run(directory: StrPath) -> RunRecord:
 
     Raises:
         RunError: If the directory is not a run or no period is finished.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     print(len(read_finished_run(write_sample(folder)).periods))
+        2
     """
     run = read_run(directory)
     if not run.periods:
@@ -53,13 +66,25 @@ def report_steps(horizon: int) -> tuple[str, ...]:
 
 
 def shown(table: HorizonTable, horizon: int) -> HorizonTable:
-    """The table at the steps that reports show, and its "mean" and "avg"."""
+    """The table at the steps that reports show, and its "mean" and "avg".
+
+    Example:
+        >>> from eac.records.sample import sample_table
+        >>> list(shown(sample_table(8.0), horizon=4).point["MAE"])
+        ['3', '4', 'mean']
+    """
     steps = report_steps(horizon)
     return HorizonTable(_at(table.point, (*steps, "mean")), _at(table.cumulative, (*steps, "avg")))
 
 
 def report_json(run: RunRecord) -> dict[str, Any]:
-    """The report as plain dictionaries: mean over periods, periods, and naive baselines."""
+    """The report as plain dictionaries: mean over periods, periods, and naive baselines.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> report_json(sample_run())["mean"]["point"]["MAE"]["mean"]
+        10.0
+    """
     horizon = run.mean().horizon
     return {
         "mean": shown(run.mean(), horizon).to_json() | run.mean_intervals(),
@@ -80,6 +105,11 @@ class Comparison:
         naive: Error of the naive forecast, over the same periods.
         wins: Periods in which the model's error is the lower one.
         num_periods: Periods compared.
+
+    Example:
+        >>> found = Comparison("week", model=8.0, naive=10.0, wins=2, num_periods=3)
+        >>> found.sentence("EAC").partition(":")[0]
+        'EAC is better than the same slot a week ago'
     """
 
     baseline: str
@@ -106,7 +136,13 @@ class Comparison:
 
 
 def compare(run: RunRecord) -> list[Comparison]:
-    """The model beside each naive forecast, over the periods in which both were measured."""
+    """The model beside each naive forecast, over the periods in which both were measured.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [(one.baseline, one.model, one.naive) for one in compare(sample_run((8.0, 12.0)))]
+        [('last', 10.0, 20.0), ('week', 10.0, 10.0)]
+    """
     comparisons = []
     for name in run.mean_baselines():
         pairs = [
@@ -124,12 +160,24 @@ def compare(run: RunRecord) -> list[Comparison]:
 
 
 def model_name(run: RunRecord) -> str:
-    """Class name of the strategy that was run."""
+    """Class name of the strategy that was run.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> model_name(sample_run())
+        'EAC'
+    """
     return run.periods[-1].strategy or "the model"
 
 
 def labelled(metric: str, run: RunRecord) -> str:
-    """A metric with its unit."""
+    """A metric with its unit.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> labelled("MAE", sample_run()), labelled("MAPE", sample_run())
+        ('MAE [veh/h]', 'MAPE [%]')
+    """
     unit = "%" if metric in PERCENT else run.unit
     return f"{metric} [{unit}]" if unit else metric
 

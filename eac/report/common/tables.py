@@ -36,11 +36,17 @@ def print_run(run: RunRecord, metric: str, console: Console, *, every_period: bo
         metric: Metric of the tables.
         console: Where to.
         every_period: Also print the errors by horizon of each period, not of the latest alone.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> print_run(sample_run((8.0,)), "MAE", Console(width=80, file=(text := io.StringIO())))
+        >>> text.getvalue().splitlines()[0]
+        'made, EAC on STGNN, protocol strict, seed 1'
     """
     say(console, headline(run), style="bold")
     if run.source:
         say(console, f"Data: {run.source}")
-    tables = grids(run, metric) if every_period else summary_grids(run, metric)
+    tables = grids(run, metric) if every_period else _summary_grids(run, metric)
     for table in tables:
         console.print()
         print_table(table, console)
@@ -50,7 +56,13 @@ def print_run(run: RunRecord, metric: str, console: Console, *, every_period: bo
 
 
 def to_markdown(run: RunRecord, metric: str) -> str:
-    """The same report as Markdown, with a table for every period."""
+    """The same report as Markdown, with a table for every period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> to_markdown(sample_run(), "MAE").splitlines()[0]
+        '# made, EAC on STGNN, protocol strict, seed 1'
+    """
     parts = [f"# {markdown(headline(run))}", f"Data: {markdown(run.source)}" if run.source else ""]
     parts += [markup.to_markdown(table).rstrip() for table in grids(run, metric)]
     parts.append("\n".join(f"- {markdown(sentence)}" for sentence in conclusions(run)))
@@ -58,12 +70,25 @@ def to_markdown(run: RunRecord, metric: str) -> str:
 
 
 def to_latex(run: RunRecord, metric: str) -> str:
-    """The tables of the report as LaTeX environments, for the package booktabs."""
+    r"""The tables of the report as LaTeX environments, for the package booktabs.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> to_latex(sample_run(), "MAE").count(r"\begin{table}")
+        5
+    """
     return markup.to_latex(list(grids(run, metric)), prefix=f"{run.stream} {model_name(run)}")
 
 
 def to_csv(run: RunRecord) -> str:
-    """Every error of the run, one per line; the period "mean" is the mean over periods."""
+    r"""Every error of the run, one per line; the period "mean" is the mean over periods.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> print("\n".join(to_csv(sample_run()).splitlines()[:2]))
+        period,forecast,nodes,kind,metric,horizon,value
+        0,EAC,all,point,MAE,1,8.0
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("period", "forecast", "nodes", "kind", "metric", "horizon", "value"))
@@ -79,7 +104,13 @@ def to_csv(run: RunRecord) -> str:
 
 
 def headline(run: RunRecord) -> str:
-    """One line that names the stream, the model and the rules of the run."""
+    """One line that names the stream, the model and the rules of the run.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> headline(sample_run())
+        'made, EAC on STGNN, protocol strict, seed 1'
+    """
     last = run.periods[-1]
     parts = [run.stream, f"{model_name(run)} on {last.backbone}" if last.backbone else ""]
     parts += [f"protocol {run.protocol}", "" if run.seed is None else f"seed {run.seed}"]
@@ -88,30 +119,36 @@ def headline(run: RunRecord) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def summary_grids(run: RunRecord, metric: str) -> Iterator[MarkedTable]:
+def _summary_grids(run: RunRecord, metric: str) -> Iterator[MarkedTable]:
     """The periods in one table, the errors by horizon of the latest and of the mean."""
     several = len(run.periods) > 1
     if several:
-        yield period_overview(run, metric, LATEST)
+        yield _period_overview(run, metric, LATEST)
     yield _period_table(run, run.periods[-1], metric)
     if several:
-        yield mean_table(run, metric)
+        yield _mean_table(run, metric)
     else:
         yield cost_table(run)
 
 
 def grids(run: RunRecord, metric: str) -> Iterator[MarkedTable]:
-    """All tables of a report: the periods, one for each, the mean over several, and the costs."""
+    """All tables of a report: the periods, one for each, the mean over several, and the costs.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [table.title for table in grids(sample_run((8.0,)), "MAE")]
+        ['Period 0: 3 nodes (2 kept, 1 new, 1 gone)', 'Parameters and time']
+    """
     if len(run.periods) > 1:
-        yield period_overview(run, metric)
+        yield _period_overview(run, metric)
     for period in run.periods:
         yield _period_table(run, period, metric)
     if len(run.periods) > 1:
-        yield mean_table(run, metric)
+        yield _mean_table(run, metric)
     yield cost_table(run)
 
 
-def period_overview(run: RunRecord, metric: str, latest: int | None = None) -> MarkedTable:
+def _period_overview(run: RunRecord, metric: str, latest: int | None = None) -> MarkedTable:
     """One row per period: its error beside the best naive forecast, and what it cost."""
     shown = run.periods if latest is None else run.periods[-latest:]
     rows = [_overview_row(period, metric) for period in shown]
@@ -144,7 +181,7 @@ def period_overview(run: RunRecord, metric: str, latest: int | None = None) -> M
     return MarkedTable(title, header, tuple(rows), tuple(notes), ("best naive forecast", "fit s"))
 
 
-def mean_table(run: RunRecord, metric: str) -> MarkedTable:
+def _mean_table(run: RunRecord, metric: str) -> MarkedTable:
     """Errors by horizon, averaged over the periods, of the model and of the naive forecasts."""
     rows = [_error_row(model_name(run), run.mean(), metric)]
     for name, table in run.mean_baselines().items():
@@ -155,7 +192,13 @@ def mean_table(run: RunRecord, metric: str) -> MarkedTable:
 
 
 def cost_table(run: RunRecord) -> MarkedTable:
-    """Parameters and time of each period."""
+    """Parameters and time of each period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [entry.text for entry in cost_table(sample_run()).rows[0]]
+        ['0', '3', '40', '400', '1.5', '3', '1']
+    """
     header = ("period", "nodes", "trainable", "of all", "fit seconds", "epochs", "best epoch")
     rows = [
         (
@@ -177,7 +220,13 @@ def cost_table(run: RunRecord) -> MarkedTable:
 
 
 def conclusions(run: RunRecord) -> list[str]:
-    """Plain sentences on how the model does beside each naive forecast."""
+    """Plain sentences on how the model does beside each naive forecast.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> conclusions(sample_run((8.0, 12.0)))[1]
+        'EAC is as good as the same slot a week ago (MAE 10.00).'
+    """
     name = model_name(run)
     return [comparison.sentence(name) for comparison in compare(run)]
 

@@ -25,18 +25,37 @@ STYLES = {"": "", "best": "bold", "second": "underline", "bad": "red"}
 
 
 def console() -> Console:
-    """The terminal, or a page of 120 columns (or of ``COLUMNS``) where there is none."""
+    """The terminal, or a page of 120 columns (or of ``COLUMNS``) where there is none.
+
+    Example:
+        >>> console().width >= 40
+        True
+    """
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     return Console(width=None if known else UNKNOWN_WIDTH)
 
 
 def say(to: Console, sentence: str, style: str = "") -> None:
-    """Prints a sentence that may hold names."""
+    """Prints a sentence that may hold names.
+
+    Example:
+        >>> say(Console(width=40), "sensor a is silent")
+        sensor a is silent
+    """
     to.print(Text(plain(sentence), style=style), highlight=False)
 
 
 def print_table(table: MarkedTable, to: Console) -> None:
-    """Prints a table and its notes; columns that do not fit are left out, and named below."""
+    """Prints a table and its notes; columns that do not fit are left out, and named below.
+
+    Example:
+        >>> import io
+        >>> table = MarkedTable.of_text("Errors", ("model", "MAE"), [("EAC", "7.50")])
+        >>> page = Console(width=40, record=True, file=io.StringIO())
+        >>> print_table(table, to=page)
+        >>> page.export_text().split()
+        ['Errors', 'model', 'MAE', '────────────', 'EAC', '7.50']
+    """
     chosen = fitting(table, to.width)
     widths = _widths(table, chosen, to.width)
     shown = Table(

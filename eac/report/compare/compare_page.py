@@ -12,6 +12,16 @@ def write_comparison(compared: Compared, path: StrPath, *, metric: str = "MAE") 
 
     Raises:
         RunError: If a library of the extra ``report`` is missing.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0,)), sample_run((7.0,))), remarks=())
+        >>> with TemporaryDirectory() as folder:
+        ...     write_comparison(compared, f"{folder}/page.html")
+        ...     print("<html" in Path(folder, "page.html").read_text())
+        True
     """
     by_period, by_horizon, significance, cost = tables(compared, metric)
     first, count = compared.runs[0], len(compared.periods)

@@ -28,6 +28,12 @@ class Compared:
         names: One short name per run.
         runs: Their records, restricted to the periods that all of them have.
         remarks: What a reader must know before trusting the comparison.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0, 12.0)), sample_run((7.0, 11.0))), ())
+        >>> compared.periods, compared.horizon
+        (('0', '1'), 4)
     """
 
     names: tuple[str, ...]
@@ -55,6 +61,14 @@ def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
 
     Raises:
         RunError: If there are fewer than two, one is not a run, or no period is shared.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     runs = [str(write_sample(f"{folder}/{name}")) for name in ("a", "b")]
+        ...     print(read_runs(runs).names)
+        ('a (EAC)', 'b (EAC)')
     """
     if len(directories) < 2:
         raise RunError("a comparison needs at least two runs: eac compare runs/a runs/b")
@@ -77,7 +91,14 @@ def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
 
 
 def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
-    """Errors by period and by horizon, significance, and cost."""
+    """Errors by period and by horizon, significance, and cost.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0,)), sample_run((7.0,))), remarks=())
+        >>> next(tables(compared, "MAE")).rows[0][1].text
+        '8.00'
+    """
     yield _by_period(compared, metric)
     yield _by_horizon(compared, metric)
     yield _significance(compared, metric)
@@ -233,7 +254,13 @@ def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[s
 
 
 def period_means(run: RunRecord, metric: str) -> list[float | None]:
-    """Mean error of each period."""
+    """Mean error of each period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> period_means(sample_run((8.0, 12.0)), "MAE")
+        [8.0, 12.0]
+    """
     return [period.errors.point[metric]["mean"] for period in run.periods]
 
 

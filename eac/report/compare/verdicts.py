@@ -17,7 +17,14 @@ ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
 
 
 def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
-    """Errors by period and by horizon, one line per run and one of the best naive forecast."""
+    """Errors by period and by horizon, one line per run and one of the best naive forecast.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0,)), sample_run((7.0,))), remarks=())
+        >>> [mark.name for mark in charts(compared, "MAE")[0].marks]
+        ['best naive forecast', 'a', 'b']
+    """
     unit, first = labelled(metric, compared.runs[0]), compared.runs[0]
     steps = [str(step) for step in range(1, compared.horizon + 1)]
     pairs = list(zip(compared.names, compared.runs, strict=True))
@@ -55,7 +62,14 @@ def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
 
 
 def verdicts(compared: Compared, metric: str) -> list[str]:
-    """One plain sentence for each run but the first."""
+    """One plain sentence for each run but the first.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0,)), sample_run((7.0,))), remarks=())
+        >>> verdicts(compared, "MAE")[0].partition(":")[0]
+        'b is better than a'
+    """
     means = [period_means(run, metric) for run in compared.runs]
     first, *others = (run.mean().point[metric]["mean"] for run in compared.runs)
     sentences = []
@@ -73,10 +87,10 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
             f"{format_error(first)} ({change(error, first)}), lower in {lower} of {len(pairs)} "
             f"{'period' if len(pairs) == 1 else 'periods'}."
         )
-    return [*sentences, *naive_verdicts(compared, metric)]
+    return [*sentences, *_naive_verdicts(compared, metric)]
 
 
-def naive_verdicts(compared: Compared, metric: str) -> list[str]:
+def _naive_verdicts(compared: Compared, metric: str) -> list[str]:
     """One plain sentence for each run compared with the best naive forecast of each period."""
     sentences = []
     best = [best_naive(period, metric) for period in compared.runs[0].periods]

@@ -23,6 +23,10 @@ class Card:
         value: The figure.
         remark: A short sentence.
         mood: "good", "bad" or "" where it is neither.
+
+    Example:
+        >>> Card("Skill now", "20.0 %", "better than every naive forecast", mood="good").value
+        '20.0 %'
     """
 
     label: str
@@ -35,6 +39,11 @@ def what(view: RunView) -> str:
     """What is forecast, in words: what is measured, by how many sensors, and how far ahead.
 
     Where nobody said what is measured, the name of the stream stands in its place.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> what(RunView(sample_run((8.0,)), (sample_details("0"),), "MAE"))
+        'made, 3 sensors, 4 hours ahead'
     """
     ahead = duration(view.latest, view.run.mean().horizon)
     count = view.last.num_nodes
@@ -43,7 +52,13 @@ def what(view: RunView) -> str:
 
 
 def about(run: RunRecord) -> str:
-    """Which model was run over which periods of whose data."""
+    """Which model was run over which periods of whose data.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> about(sample_run())
+        'EAC on STGNN, 2 periods (0 to 1), in veh/h. Data: made by hand'
+    """
     last, count = run.periods[-1], len(run.periods)
     model = f"{model_name(run)} on {last.backbone}" if last.backbone else model_name(run)
     which = f"{run.periods[0].name} to {last.name}" if count > 1 else last.name
@@ -54,7 +69,13 @@ def about(run: RunRecord) -> str:
 
 
 def cards(view: RunView) -> list[Card]:
-    """The error and skill now, over time and since the period before, and what is missing."""
+    """The error and skill now, over time and since the period before, and what is missing.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [card.label for card in cards(RunView(sample_run(), (), "MAE"))]
+        ['MAE now', 'Skill now', 'Skill, mean of periods', 'Skill since period 0']
+    """
     found = [
         _now(view),
         _skill_now(view.last, view.metric),
@@ -66,7 +87,13 @@ def cards(view: RunView) -> list[Card]:
 
 
 def verdict(run: RunRecord, metric: str) -> str:
-    """One sentence that says plainly whether the model is worth having."""
+    """One sentence that says plainly whether the model is worth having.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> verdict(sample_run((8.0,)), "MAE").partition(":")[0]
+        'In period 0 EAC is better than every naive forecast'
+    """
     best = best_naive(run.periods[-1], metric)
     name, period = model_name(run), run.periods[-1]
     error = period.errors.point[metric]["mean"]
@@ -86,7 +113,13 @@ def verdict(run: RunRecord, metric: str) -> str:
 
 
 def banners(run: RunRecord, metric: str) -> list[str]:
-    """What must not be overlooked, one sentence each."""
+    """What must not be overlooked, one sentence each.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> banners(sample_run((8.0, 12.0)), "MAE")
+        ['Worse than the best naive forecast in 1 of 2 periods: 1.']
+    """
     lost = losing(run, metric)
     if not lost:
         return []

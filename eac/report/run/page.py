@@ -55,6 +55,14 @@ def write_page(run_dir: StrPath, path: StrPath, *, metric: str = "MAE") -> None:
 
     Raises:
         RunError: If the directory is no run, or a library of the extra ``report`` is missing.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import sample_run, write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     write_page(write_sample(folder, sample_run((8.0,))), f"{folder}/report.html")
+        ...     print("made, EAC on STGNN" in Path(folder, "report.html").read_text())
+        True
     """
     view = read_view(run_dir, metric)
     run = view.run
@@ -79,23 +87,53 @@ def write_page(run_dir: StrPath, path: StrPath, *, metric: str = "MAE") -> None:
 
 
 def run_figures(run_dir: StrPath, *, metric: str = "MAE") -> list[Chart]:
-    """The figures of a run for a paper; of those by period, the latest."""
+    """The figures of a run for a paper; of those by period, the latest.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     print([chart.key for chart in run_figures(write_sample(folder))][:2])
+        ['skill', 'error-by-period']
+    """
     view = read_view(run_dir, metric)
     return [slot.charts[0] for section in sections_of(view) for slot in section.slots]
 
 
 def read_view(run_dir: StrPath, metric: str) -> RunView:
-    """Everything that the sections of a run's page are made from."""
+    """Everything that the sections of a run's page are made from.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     print(read_view(write_sample(folder), "MAE").last.name)
+        1
+    """
     return RunView(read_finished_run(run_dir), read_all_details(run_dir), metric)
 
 
 def sections_of(view: RunView) -> list[Section]:
-    """The sections that have something to show."""
+    """The sections that have something to show.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [section.key for section in sections_of(RunView(sample_run(), (), "MAE"))]
+        ['errors', 'sensors', 'data', 'nodes', 'transfer', 'cost']
+    """
     found = (section(view) for section in SECTIONS)
     return [section for section in found if section is not None]
 
 
 def read_all_details(run_dir: StrPath) -> tuple[PeriodDetails, ...]:
-    """The details of every finished period that has some, in order of time."""
+    """The details of every finished period that has some, in order of time.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.records.sample import write_sample
+        >>> with TemporaryDirectory() as folder:
+        ...     print([details.name for details in read_all_details(write_sample(folder))])
+        ['0', '1']
+    """
     found = (read_details(directory) for _, directory in done_folders(Path(run_dir)))
     return tuple(details for details in found if details is not None)

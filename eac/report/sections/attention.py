@@ -35,6 +35,10 @@ class Attention:
         level: 2 for high, 1 for medium.
         score: Greater is worse, among sensors of one level.
         reasons: Why it is listed, the heaviest first.
+
+    Example:
+        >>> Attention("a", level=2, score=1.5, reasons=("silent for 2 days",)).reasons
+        ('silent for 2 days',)
     """
 
     node: str
@@ -55,6 +59,10 @@ class SensorState:
         silent: Missing readings after the last one that is present.
         earlier_skill: Mean skill in earlier periods.
         earlier_error: Mean error in earlier periods.
+
+    Example:
+        >>> SensorState("a", error=5.0, naive=10.0).skill
+        0.5
     """
 
     node: str
@@ -72,7 +80,14 @@ class SensorState:
 
 
 def sensor_states(view: RunView) -> list[SensorState]:
-    """What the records and details say of each sensor of the latest period."""
+    """What the records and details say of each sensor of the latest period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> states = sensor_states(RunView(sample_run((8.0, 12.0)), (), "MAE"))
+        >>> states[0].error, states[0].earlier_error
+        (12.0, 8.0)
+    """
     details = {period.name: period.sensors for period in view.details}
     now, facts = _errors(view.last), _facts(details.get(view.last.name))
     earlier = view.run.periods[-1 - EARLIER : -1]
@@ -102,7 +117,14 @@ def sensor_states(view: RunView) -> list[SensorState]:
 
 
 def attention(view: RunView, states: list[SensorState]) -> list[Attention]:
-    """The sensors that need attention, the worst first."""
+    """The sensors that need attention, the worst first.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> view = RunView(sample_run(), (), "MAE")
+        >>> [one.reasons for one in attention(view, [SensorState("a", error=12.0, naive=10.0)])]
+        [('worse than the naive: 12.00 against 10.00',)]
+    """
     growths = [g for state in states if (g := _growth(state)) is not None]
     usual = statistics.median(growths) if growths else 1.0
     found = (_judged(state, usual, view) for state in states)

@@ -8,15 +8,21 @@ from eac.report.sections.view import RunView
 
 
 def section(view: RunView) -> Section:
-    """Parameters and seconds of each period."""
-    slots = slots_of(parameters(view.run), seconds(view.run))
+    """Parameters and seconds of each period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [slot.key for slot in section(RunView(sample_run(), (), "MAE")).slots]
+        ['parameters', 'seconds']
+    """
+    slots = slots_of(_parameters(view.run), _seconds(view.run))
     folded = (cost_table(view.run),)
     return Section(
         "cost", "Cost", slots=slots, folded=folded, fold="Parameters and time as a table"
     )
 
 
-def parameters(run: RunRecord) -> SeriesChart:
+def _parameters(run: RunRecord) -> SeriesChart:
     """Parameters trained in each period beside those of the whole model."""
     names = tuple(period.name for period in run.periods)
     trained = tuple(period.trainable_parameters for period in run.periods)
@@ -35,7 +41,7 @@ def parameters(run: RunRecord) -> SeriesChart:
     )
 
 
-def seconds(run: RunRecord) -> SeriesChart:
+def _seconds(run: RunRecord) -> SeriesChart:
     """Seconds of training in each period."""
     names = tuple(period.name for period in run.periods)
     times = tuple(period.fit_seconds for period in run.periods)

@@ -15,24 +15,30 @@ WARNINGS = 20
 
 
 def section(view: RunView) -> Section:
-    """Warnings first, then the share missing, then a table."""
+    """Warnings first, then the share missing, then a table.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> section(RunView(sample_run((8.0,)), (sample_details("0"),), "MAE")).points
+        ('Period 0: 1 node with one constant reading: c.',)
+    """
     if not view.details:
         text = ("This run was made by a version that kept no details of its data.",)
         return Section("data", "Data as found", text)
     said = [f"Period {p.name}: {w}." for p in view.details for w in p.quality.warnings]
     left = len(said) - WARNINGS
     more = (f"{left} more in earlier periods.",) if left > 0 else ()
-    chart = missing_by_period(view.details) if len(view.details) > 1 else None
+    chart = _missing_by_period(view.details) if len(view.details) > 1 else None
     return Section(
         "data",
         "Data as found",
         points=(*said[::-1][:WARNINGS], *more),
         slots=slots_of(chart),
-        tables=(quality_grid(view.details),),
+        tables=(_quality_grid(view.details),),
     )
 
 
-def missing_by_period(details: Sequence[PeriodDetails]) -> SeriesChart | None:
+def _missing_by_period(details: Sequence[PeriodDetails]) -> SeriesChart | None:
     """Share of the readings of each period that are missing; None where none ever is."""
     shares = [period.quality.missing_share for period in details]
     if not any(shares):
@@ -49,7 +55,7 @@ def missing_by_period(details: Sequence[PeriodDetails]) -> SeriesChart | None:
     )
 
 
-def quality_grid(details: Sequence[PeriodDetails]) -> MarkedTable:
+def _quality_grid(details: Sequence[PeriodDetails]) -> MarkedTable:
     """What was found in the data, one row per period."""
     header = ("period", "from", "to", "steps", "missing", "zeros", "longest gap", "silent")
     header += ("constant", "isolated", "edges", "lowest", "mean", "highest")

@@ -27,7 +27,13 @@ TABLES = 24
 
 
 def section(view: RunView) -> Section:
-    """Skill first, then errors; what each naive forecast scores in words."""
+    """Skill first, then errors; what each naive forecast scores in words.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> list(section(RunView(sample_run(), (), "MAE")).choices)
+        ['MAE', 'RMSE', 'MAPE', 'WAPE']
+    """
     run, metric = view.run, view.metric
     several = len(run.periods) > 1
     charts = (skill_by_period(run, metric), error_by_period(run, metric)) if several else ()
@@ -37,8 +43,8 @@ def section(view: RunView) -> Section:
         "errors",
         "Errors and skill",
         points=tuple(conclusions(run)),
-        slots=slots_of(*charts, error_by_horizon(run, metric)),
-        choices={name: period_table(run, name) for name in METRICS},
+        slots=slots_of(*charts, _error_by_horizon(run, metric)),
+        choices={name: _period_table(run, name) for name in METRICS},
         chosen=metric,
         folded=(*mean, *own[::-1][:TABLES]),
         fold="Errors by horizon: tables of the mean and of each period"
@@ -48,7 +54,13 @@ def section(view: RunView) -> Section:
 
 
 def skill_by_period(run: RunRecord, metric: str) -> SeriesChart:
-    """Skill against the best naive forecast of each period; those that lose are marked."""
+    """Skill against the best naive forecast of each period; those that lose are marked.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [round(share) for share in skill_by_period(sample_run((8.0, 12.0)), "MAE").marks[0].y]
+        [20, -20]
+    """
     names = tuple(period.name for period in run.periods)
     shares = [skill(period, metric) for period in run.periods]
     lost = tuple(i for i, share in enumerate(shares) if share is not None and share < 0)
@@ -66,7 +78,7 @@ def skill_by_period(run: RunRecord, metric: str) -> SeriesChart:
     )
 
 
-def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
+def _error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
     """Errors at each step, mean over periods, of the model and of the naive forecasts."""
     steps = tuple(str(step) for step in range(1, run.mean().horizon + 1))
     model = run.mean().point[metric]
@@ -98,7 +110,13 @@ def error_by_horizon(run: RunRecord, metric: str) -> SeriesChart:
 
 
 def error_by_period(run: RunRecord, metric: str) -> SeriesChart:
-    """Mean error of each period, of the model and of the naive forecasts."""
+    """Mean error of each period, of the model and of the naive forecasts.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> error_by_period(sample_run((8.0, 12.0)), "MAE").marks[-1].y
+        (8.0, 12.0)
+    """
     names = tuple(period.name for period in run.periods)
     values = tuple(period.errors.point[metric]["mean"] for period in run.periods)
     naive = [
@@ -121,7 +139,7 @@ def error_by_period(run: RunRecord, metric: str) -> SeriesChart:
     )
 
 
-def period_table(run: RunRecord, metric: str) -> MarkedTable:
+def _period_table(run: RunRecord, metric: str) -> MarkedTable:
     """Errors by period and horizon, each beside the best naive forecast of its period."""
     steps = report_steps(run.mean().horizon)
     header = ("period", "skill", "mean", *(f"@{s}" for s in steps))

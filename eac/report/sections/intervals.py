@@ -21,21 +21,27 @@ TEXT = (
 
 
 def section(view: RunView) -> Section | None:
-    """None for a run without intervals."""
+    """None for a run without intervals.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> section(RunView(sample_run(), (), "MAE")) is None  # no intervals were made
+        True
+    """
     having = [period for period in view.run.periods if period.intervals is not None]
     if not having:
         return None
     made = [found for period in having if (found := period.intervals) is not None]
     last = made[-1]
-    fans = fan_slot(having[-1], view.run) if last.fans else None
-    charts = (coverage_by_period(having), width_by_step(having[-1], view.run))
+    fans = _fan_slot(having[-1], view.run) if last.fans else None
+    charts = (_coverage_by_period(having), _width_by_step(having[-1], view.run))
     slots = slots_of(*charts)
     return Section(
         "intervals",
         "Intervals",
         (TEXT, *(_choice(one) for one in made if one.candidates)),
         slots=slots if fans is None else (*slots, fans),
-        tables=(intervals_table(having, view.run),),
+        tables=(_intervals_table(having, view.run),),
     )
 
 
@@ -47,7 +53,7 @@ def _choice(made: Intervals) -> str:
     )
 
 
-def coverage_by_period(periods: Sequence[PeriodRecord]) -> SeriesChart:
+def _coverage_by_period(periods: Sequence[PeriodRecord]) -> SeriesChart:
     """Coverage of each level in each period beside the level itself."""
     names = tuple(period.name for period in periods)
     found = [made for period in periods if (made := period.intervals) is not None]
@@ -69,7 +75,7 @@ def coverage_by_period(periods: Sequence[PeriodRecord]) -> SeriesChart:
     )
 
 
-def width_by_step(period: PeriodRecord, run: RunRecord) -> SeriesChart | None:
+def _width_by_step(period: PeriodRecord, run: RunRecord) -> SeriesChart | None:
     """Mean width of the intervals at each step ahead; None where it was not kept."""
     made = period.intervals
     widths = {} if made is None else made.steps.get("width", {})
@@ -89,7 +95,7 @@ def width_by_step(period: PeriodRecord, run: RunRecord) -> SeriesChart | None:
     )
 
 
-def fan_slot(period: PeriodRecord, run: RunRecord) -> Slot:
+def _fan_slot(period: PeriodRecord, run: RunRecord) -> Slot:
     """Some forecasts with their intervals, one at a time."""
     made = period.intervals
     fans = () if made is None else made.fans[:FANS]
@@ -98,7 +104,7 @@ def fan_slot(period: PeriodRecord, run: RunRecord) -> Slot:
     return Slot("fan", f"Forecasts of period {period.name}", "Forecast", charts, names, wide=True)
 
 
-def intervals_table(periods: Sequence[PeriodRecord], run: RunRecord) -> MarkedTable:
+def _intervals_table(periods: Sequence[PeriodRecord], run: RunRecord) -> MarkedTable:
     """One row per period and level."""
     unit = f" [{run.unit}]" if run.unit else ""
     header = ("period", "level", "coverage", f"width{unit}", f"Winkler{unit}", "sensors within 5")

@@ -21,22 +21,32 @@ TRAINED_ON = "Errors after training on the first days are those of readings that
 
 
 def section(view: RunView) -> Section | None:
-    """None for a run in which no sensor joined."""
+    """None for a run in which no sensor joined.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from eac.records.sample import sample_run
+        >>> new = Newcomers(2, {"before": {"day": 9.0}, "week": {"day": 10.0}}, {"before": 8.0})
+        >>> run = sample_run((8.0,))
+        >>> run = replace(run, periods=(replace(run.periods[0], newcomers=new),))
+        >>> section(RunView(run, (), "MAE")).tables[0].title
+        'MAE [veh/h] of 2 new sensors, period 0'
+    """
     having = [(p, p.newcomers) for p in view.run.periods if p.newcomers is not None]
     if not having:
         return None
-    own = tuple(table(view.run, [one]) for one in having) if len(having) > 1 else ()
+    own = tuple(_table(view.run, [one]) for one in having) if len(having) > 1 else ()
     return Section(
         "newcomers",
         "New sensors",
         (TEXT,),
-        tables=(table(view.run, having),),
+        tables=(_table(view.run, having),),
         folded=own[::-1][:TABLES],
         fold="New sensors of each period",
     )
 
 
-def table(run: RunRecord, having: Sequence[tuple[PeriodRecord, Newcomers]]) -> MarkedTable:
+def _table(run: RunRecord, having: Sequence[tuple[PeriodRecord, Newcomers]]) -> MarkedTable:
     """MAE of each forecast, mean over these periods."""
     found = [new for _, new in having]
     names = list(dict.fromkeys(name for new in found for name in (*new.first, *new.test)))

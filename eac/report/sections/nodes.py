@@ -17,16 +17,28 @@ TEXT = (
 
 
 def section(view: RunView) -> Section | None:
-    """None for a run of one period."""
+    """None for a run of one period.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> section(RunView(sample_run((8.0,)), (), "MAE")) is None  # one period alone
+        True
+    """
     run, metric = view.run, view.metric
     if len(run.periods) < 2:
         return None
-    slots = slots_of(node_changes(run), group_errors(run, metric))
+    slots = slots_of(node_changes(run), _group_errors(run, metric))
     return Section("nodes", "Joining and leaving", (TEXT,), slots=slots)
 
 
 def node_changes(run: RunRecord) -> SeriesChart:
-    """Sensors kept, new and returned in each period, and those gone since the one before."""
+    """Sensors kept, new and returned in each period, and those gone since the one before.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> {bars.name: bars.y for bars in node_changes(sample_run()).marks}
+        {'kept': (2, 2), 'new': (1, 1), 'gone': (-1, -1)}
+    """
     names = tuple(period.name for period in run.periods)
     groups = [key for key in GROUP_ROLES if any(getattr(p.nodes, key) for p in run.periods)]
     marks = tuple(
@@ -47,7 +59,7 @@ def node_changes(run: RunRecord) -> SeriesChart:
     )
 
 
-def group_errors(run: RunRecord, metric: str) -> SeriesChart | None:
+def _group_errors(run: RunRecord, metric: str) -> SeriesChart | None:
     """Mean error of kept, new and returned sensors; None when no sensor ever joined later."""
     names = tuple(period.name for period in run.periods)
     marks = tuple(

@@ -20,7 +20,14 @@ TEXT = (
 
 
 def section(view: RunView) -> Section | None:
-    """None where no details were kept."""
+    """None where no details were kept.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> view = RunView(sample_run((8.0,)), (sample_details("0"),), "MAE")
+        >>> [slot.key for slot in section(view).slots]
+        ['spectrum', 'energy', 'dispersion']
+    """
     slots = slots_of(*(spectrum(view.details) or ()), dispersion(view.details))
     return (
         Section("prompts", "What was learned of each sensor", (TEXT,), slots=slots)
@@ -30,7 +37,14 @@ def section(view: RunView) -> Section | None:
 
 
 def spectrum(details: Sequence[PeriodDetails]) -> tuple[SeriesChart, SeriesChart] | None:
-    """Singular values of the prompt pool and their cumulative energy; None without a pool."""
+    """Singular values of the prompt pool and their cumulative energy; None without a pool.
+
+    Example:
+        >>> from eac.records.sample import sample_details
+        >>> values, energy = spectrum([sample_details("0")])
+        >>> values.marks[0].y, energy.marks[0].y
+        ((2.0, 1.0, 0.0), (80.0, 100.0, 100.0))
+    """
     having = [period for period in details if period.spectrum]
     if not having:
         return None
@@ -79,6 +93,11 @@ def dispersion(details: Sequence[PeriodDetails]) -> SeriesChart | None:
     """Spread of the sensors' mean features within each period, and of the centres so far.
 
     Both are mean squared distances; features change their width with the backbone only.
+
+    Example:
+        >>> from eac.records.sample import sample_details
+        >>> dispersion([sample_details("0"), sample_details("1")]).marks[0].y
+        (0.5, 0.5)
     """
     if len({len(period.dispersion.centre) for period in details}) != 1:
         return None

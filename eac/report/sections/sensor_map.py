@@ -28,6 +28,11 @@ def sensor_slot(
         run: The run.
         details: Of its periods.
         ringed: Sensors of the latest period that stand out.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> sensor_slot(sample_run((8.0,)), [sample_details("0")], ringed=[]).names
+        ('period 0',)
     """
     records, label = {p.name: p for p in run.periods}, labelled("MAE", run)
     known = [period for period in details if period.name in records]
@@ -37,11 +42,11 @@ def sensor_slot(
     placed = all(period.map.positions is not None for period in shown)
     if not placed and not any(period.map.edges for period in shown):
         charts: tuple[Chart, ...] = tuple(
-            chart for p in shown if (chart := largest_errors(records[p.name], label)) is not None
+            chart for p in shown if (chart := _largest_errors(records[p.name], label)) is not None
         )
         title = f"The {LISTED} largest errors" if charts else ""
     else:
-        places = places_of(shown)
+        places = _places_of(shown)
         charts = tuple(
             sensor_map(
                 records[period.name],
@@ -62,7 +67,7 @@ def sensor_slot(
     return Slot("map", title, "Period", charts[::-1], names[::-1], wide=True)
 
 
-def largest_errors(period: PeriodRecord, label: str) -> SeriesChart | None:
+def _largest_errors(period: PeriodRecord, label: str) -> SeriesChart | None:
     """The sensors with the largest errors, worst first; None where none was measured."""
     if period.sensors is None:
         return None
@@ -88,7 +93,14 @@ def sensor_map(
     value_label: str,
     ringed: Sequence[str] = (),
 ) -> MapChart:
-    """Sensors of one period coloured by their error; ``ringed`` ones, or the worst, stand out."""
+    """Sensors of one period coloured by their error; ``ringed`` ones, or the worst, stand out.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_period
+        >>> sensors = sample_details("0").map
+        >>> sensor_map(sample_period("0", 8.0), sensors, np.zeros((3, 2)), "MAE").values
+        (8.0, 9.0, 10.0)
+    """
     found = period.sensors
     by_id = {} if found is None else dict(zip(found.node_ids, found.mae, strict=True))
     values = tuple(by_id.get(node) for node in sensors.node_ids)
@@ -111,7 +123,7 @@ def sensor_map(
     )
 
 
-def places_of(details: Sequence[PeriodDetails]) -> Mapping[str, tuple[float, float]]:
+def _places_of(details: Sequence[PeriodDetails]) -> Mapping[str, tuple[float, float]]:
     """One place for each sensor, the same in all periods.
 
     Kilometres from the middle where all coordinates are known, otherwise by the edges of all

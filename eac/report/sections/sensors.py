@@ -24,13 +24,19 @@ LEVELS = {2: Entry("high", "bad"), 1: Entry("medium")}
 
 
 def section(view: RunView) -> Section:
-    """Ranked by what is wrong; then all sensors, a map and forecasts."""
+    """Ranked by what is wrong; then all sensors, a map and forecasts.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> section(RunView(sample_run(), (), "MAE")).title
+        'Sensors that need attention'
+    """
     states = sensor_states(view)
     ranked = attention(view, states)
     slot = sensor_slot(view.run, view.details, [one.node for one in ranked])
     by_node = {state.node: state for state in states}
-    table = (attention_table(view, ranked, by_node),) if ranked else ()
-    every = (all_sensors(view, states),) if states else ()
+    table = (_attention_table(view, ranked, by_node),) if ranked else ()
+    every = (_all_sensors(view, states),) if states else ()
     return Section(
         "sensors",
         "Sensors that need attention",
@@ -43,7 +49,7 @@ def section(view: RunView) -> Section:
     )
 
 
-def attention_table(
+def _attention_table(
     view: RunView, ranked: list[Attention], states: dict[str, SensorState]
 ) -> MarkedTable:
     """One row per sensor, the worst first."""
@@ -72,7 +78,7 @@ def attention_table(
     return MarkedTable(title, header, tuple(rows), tuple(notes))
 
 
-def all_sensors(view: RunView, states: list[SensorState]) -> MarkedTable:
+def _all_sensors(view: RunView, states: list[SensorState]) -> MarkedTable:
     """Every sensor of the latest period, the one with the least skill first."""
     header = ("sensor", labelled("MAE", view.run), "naive", "skill", "missing", "silent at the end")
 

@@ -13,7 +13,14 @@ DIGITS = 4
 
 
 def traces_of(view: RunView) -> dict[str, Any]:
-    """What the page's script draws: the latest periods first."""
+    """What the page's script draws: the latest periods first.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> traces = traces_of(RunView(sample_run((8.0,)), (sample_details("0"),), "MAE"))
+        >>> traces["model"], len(traces["periods"])
+        ('EAC', 1)
+    """
     periods, numbers = [], 0
     for details in reversed(view.details[-SHOWN_PERIODS:]):
         found = _period(details)

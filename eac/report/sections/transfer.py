@@ -27,7 +27,13 @@ TEXT = (
 
 
 def section(view: RunView) -> Section:
-    """The matrix as a figure and a table, and what it means."""
+    """The matrix as a figure and a table, and what it means.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> section(RunView(sample_run(), (), "MAE")).slots[0].key
+        'transfer'
+    """
     chart = transfer(view.run, view.metric)
     tables = transfer_grids(view.run, view.metric)
     text = (TEXT,) if tables else (NOT_TESTED,)
@@ -43,7 +49,13 @@ def section(view: RunView) -> Section:
 
 
 def transfer_matrix(run: RunRecord, metric: str) -> Float[ndarray, "period period"]:
-    """Mean error on period ``j`` after training period ``i``; NaN where it was not tested."""
+    """Mean error on period ``j`` after training period ``i``; NaN where it was not tested.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> transfer_matrix(sample_run((8.0, 12.0)), "MAE").tolist()
+        [[8.0, nan], [13.0, 12.0]]
+    """
     names = [period.name for period in run.periods]
     matrix = np.full((len(names), len(names)), np.nan)
     for i, period in enumerate(run.periods):
@@ -59,7 +71,13 @@ def transfer_matrix(run: RunRecord, metric: str) -> Float[ndarray, "period perio
 
 
 def transfer(run: RunRecord, metric: str) -> HeatChart | None:
-    """The transfer matrix; None when no past period was tested."""
+    """The transfer matrix; None when no past period was tested.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> transfer(sample_run((8.0, 12.0)), "MAE").cells
+        ((8.0, None), (13.0, 12.0))
+    """
     if not any(period.past or period.before for period in run.periods):
         return None
     names = tuple(period.name for period in run.periods)[-CELLS:]
@@ -79,7 +97,13 @@ def transfer(run: RunRecord, metric: str) -> HeatChart | None:
 
 
 def transfer_grids(run: RunRecord, metric: str) -> tuple[MarkedTable, ...]:
-    """The transfer matrix, and what it says of forgetting; empty when the past was not tested."""
+    """The transfer matrix, and what it says of forgetting; empty when the past was not tested.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> [table.title for table in transfer_grids(sample_run(), "MAE")]
+        ['MAE on each period after training each period', 'What that means']
+    """
     if not any(period.past or period.before for period in run.periods):
         return ()
     names = [period.name for period in run.periods]

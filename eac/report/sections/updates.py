@@ -17,7 +17,17 @@ TEXT = (
 
 
 def section(view: RunView) -> Section | None:
-    """None for a run without such updates."""
+    """None for a run without such updates.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from eac.records.sample import sample_run
+        >>> run = sample_run((8.0,))
+        >>> update = UpdateRecord(4, 12, 5000, 9000, energy_kept=0.75)
+        >>> run = replace(run, periods=(replace(run.periods[0], update=update),))
+        >>> section(RunView(run, (), "MAE")).title
+        'Update of the backbone'
+    """
     having = [(p, p.update) for p in view.run.periods if p.update is not None]
     if not having:
         return None

@@ -18,6 +18,12 @@ class RunView:
         run: The records of its finished periods.
         details: What is kept beside them, of the periods that have it.
         metric: Metric of headline and figures.
+
+    Example:
+        >>> from eac.records.sample import sample_details, sample_run
+        >>> view = RunView(sample_run(), (sample_details("1"),), "MAE")
+        >>> view.last.name, view.latest.name
+        ('1', '1')
     """
 
     run: RunRecord
@@ -43,13 +49,13 @@ def duration(details: PeriodDetails | None, steps: int) -> str:
         >>> duration(None, 12), duration(None, 1)
         ('12 steps', '1 step')
     """
-    step = None if details is None else step_of(details)
+    step = None if details is None else _step_of(details)
     if step is None:
         return f"{steps} step" if steps == 1 else f"{steps} steps"
     return spoken(steps * step)
 
 
-def step_of(details: PeriodDetails) -> timedelta | None:
+def _step_of(details: PeriodDetails) -> timedelta | None:
     """Time between two steps, from the clock or from the steps of a day; None when unknown."""
     if details.traces.step_seconds is not None:
         return timedelta(seconds=details.traces.step_seconds)

@@ -17,6 +17,16 @@ class Limits:
         app: What is protected.
         max_body: Bytes.
         rate: Requests of a client in a second; as many again at once. 0 sets no limit.
+
+    Example:
+        >>> import asyncio
+        >>> said = []
+        >>> async def send(message):
+        ...     said.append(message.get("status"))
+        >>> scope = {"type": "http", "headers": [(b"content-length", b"101")]}
+        >>> asyncio.run(Limits(send, max_body=100, rate=0)(scope, send, send))
+        >>> said[0]
+        413
     """
 
     def __init__(self, app: ASGIApp, max_body: int, rate: float):

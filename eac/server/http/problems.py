@@ -29,6 +29,10 @@ class ProblemError(Exception):
         status: HTTP status.
         detail: What is wrong, and what to do.
         more: Further members, such as ``row`` and ``unique_id``.
+
+    Example:
+        >>> ProblemError(422, "ds is missing", row=3).response().status_code
+        422
     """
 
     def __init__(self, status: int, detail: str, **more: Any):
@@ -50,7 +54,14 @@ class ProblemError(Exception):
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Lets every error of the application be a problem detail."""
+    """Lets every error of the application be a problem detail.
+
+    Example:
+        >>> app = FastAPI()
+        >>> answer_problems(app)
+        >>> EACError in app.exception_handlers
+        True
+    """
 
     async def problem(request: Request, error: Exception) -> JSONResponse:
         del request

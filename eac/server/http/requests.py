@@ -15,7 +15,12 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 
 
 class OneReading(msgspec.Struct, forbid_unknown_fields=True):
-    """One reading of one sensor; ``y`` is null where it is known to be missing."""
+    """One reading of one sensor; ``y`` is null where it is known to be missing.
+
+    Example:
+        >>> OneReading("a", "2024-01-31T13:00:00", 41.5).y
+        41.5
+    """
 
     unique_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     ds: Annotated[str, msgspec.Meta(max_length=40)]
@@ -23,7 +28,13 @@ class OneReading(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Observation(msgspec.Struct, forbid_unknown_fields=True):
-    """Readings in any order."""
+    """Readings in any order.
+
+    Example:
+        >>> body = b'{"readings": [{"unique_id": "a", "ds": "2024-01-31T13:00:00", "y": null}]}'
+        >>> msgspec.json.decode(body, type=Observation).readings[0].y is None
+        True
+    """
 
     readings: list[OneReading]
 
@@ -41,6 +52,12 @@ def read_observation(body: bytes, board: Board, max_rows: int) -> Readings:
 
     Raises:
         ProblemError: If they are not valid or too many.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> body = b'{"readings": [{"unique_id": "a", "ds": "2024-01-31T13:00:00", "y": 41.5}]}'
+        >>> read_observation(body, Board(timedelta(hours=1), 24), max_rows=10).y
+        array([41.5])
     """
     try:
         rows = _DECODER.decode(body).readings
@@ -60,7 +77,12 @@ def read_observation(body: bytes, board: Board, max_rows: int) -> Readings:
 
 
 def observation_schema() -> dict[str, Any]:
-    """The JSON schema of a request, without references."""
+    """The JSON schema of a request, without references.
+
+    Example:
+        >>> sorted(observation_schema()["properties"]["readings"]["items"]["properties"])
+        ['ds', 'unique_id', 'y']
+    """
     kinds = msgspec.json.schema(Observation)["$defs"]
     kinds["Observation"]["properties"]["readings"]["items"] = kinds["OneReading"]
     return kinds["Observation"]

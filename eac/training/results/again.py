@@ -78,6 +78,14 @@ def forecasting_batches(
         data: The period.
         starts: First steps of the windows.
         nodes: Rows of those that are gathered; None gathers all.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> model = Forecaster(STGNN(), EAC(rank=6))
+        >>> [batch.y.shape for batch in forecasting_batches(model, data, data.starts("test"))]
+        [torch.Size([17, 3, 12])]
     """
     tensors = data.ready.tested.on(model.device)
     if tensors.neighbour_x is None:
@@ -96,7 +104,16 @@ def forecasting_batches(
 
 @contextmanager
 def undisturbed(model: Forecaster) -> Iterator[None]:
-    """Puts back everything that forecasting may change: state, modes and randomness."""
+    """Puts back everything that forecasting may change: state, modes and randomness.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> model = Forecaster(STGNN(window=12, horizon=6), EAC(rank=6))
+        >>> with undisturbed(model):
+        ...     _ = next(model.parameters()).zero_()
+        >>> bool(next(model.parameters()).any())
+        True
+    """
     state = SavedState.of(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(model):
         model.strategy.begin_forecasts()

@@ -29,6 +29,13 @@ class Arrival:
         first: Step of the first reading of each.
         starts: First steps of the windows.
         alone: New sensors may be forecast without the others.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> change = NodeChange.between(data.period.node_ids, data.period.node_ids[:2], set())
+        >>> Arrival.of(data, change).rows
+        tensor([2])
     """
 
     data: PeriodData
@@ -78,6 +85,13 @@ class SpanErrors:
 
     Args:
         arrival: The sensors.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> change = NodeChange.between(data.period.node_ids, data.period.node_ids[:2], set())
+        >>> list(Arrival.of(data, change).errors().by_span())
+        ['day', 'week', 'month']
     """
 
     def __init__(self, arrival: Arrival):

@@ -47,6 +47,12 @@ class IntervalRun:
 
     Args:
         calibrator: Made already; None chooses one.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> isinstance(IntervalRun().begin(data), Callback)
+        True
     """
 
     def __init__(self, calibrator: Calibrator | None = None):

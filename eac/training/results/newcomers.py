@@ -83,6 +83,14 @@ def joining(
     """What is known of new sensors before the training; None in the first period, or without any.
 
     Also None under a protocol that scales each part by itself.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> change = NodeChange.between(data.period.node_ids, (), set())
+        >>> joining(Forecaster(STGNN(), EAC()), None, data, change) is None  # the first period
+        True
     """
     if previous is None or (data.layout.scaling is None and data.protocol.scale_by_part):
         return None

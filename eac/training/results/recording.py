@@ -25,7 +25,14 @@ log = logger()
 
 
 def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> tuple[str, ...]:
-    """Says which nodes a period has, how many parameters train, and returns what is odd in it."""
+    """Says which nodes a period has, how many parameters train, and returns what is odd in it.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> log_start(data, NodeChange.between(data.period.node_ids, (), set()), (40, 400))
+        ()
+    """
     log.info(
         "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
         data.period.name,

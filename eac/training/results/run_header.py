@@ -18,7 +18,15 @@ UNSAID = "model_unsaid"
 
 
 def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
-    """The record of a run without its periods."""
+    """The record of a run without its periods.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> header(Forecaster(STGNN(), EAC()), data).protocol
+        'strict'
+    """
     import lightning
 
     import eac
@@ -48,6 +56,13 @@ def describe(forecaster: Forecaster, data: PeriodData, make_trainer: object = No
         forecaster: The model, as built.
         data: Settings of windows and protocol.
         make_trainer: Makes the Trainers; the package's own can be described.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> describe(Forecaster(STGNN(), EAC(rank=6)), data).splitlines()[1]
+        'protocol: strict'
     """
     settings = {
         "stream": data.stream.name,
@@ -76,7 +91,7 @@ def _data(data: PeriodData) -> dict[str, Any]:
     }
 
 
-def made(forecaster: Forecaster) -> dict[str, Any]:
+def _model_made(forecaster: Forecaster) -> dict[str, Any]:
     """How backbone, strategy and loss were made.
 
     Raises:
@@ -91,9 +106,16 @@ def made(forecaster: Forecaster) -> dict[str, Any]:
 
 
 def made_or_nothing(forecaster: Forecaster) -> dict[str, Any]:
-    """The same; nothing where it cannot be said."""
+    """The same; nothing where it cannot be said.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> model = Forecaster(STGNN(), EAC(rank=6))
+        >>> made_or_nothing(model)["strategy"]
+        {'class_path': 'eac.strategies.eac.EAC', 'init_args': {'rank': 6}}
+    """
     try:
-        return made(forecaster)
+        return _model_made(forecaster)
     except ConfigError:
         return {}
 
@@ -101,7 +123,7 @@ def made_or_nothing(forecaster: Forecaster) -> dict[str, Any]:
 def _model(forecaster: Forecaster) -> dict[str, Any]:
     """How the model was built, or why that cannot be said."""
     try:
-        return {"model": made(forecaster)}
+        return {"model": _model_made(forecaster)}
     except ConfigError as error:
         return {UNSAID: str(error)}
 

@@ -17,7 +17,13 @@ from eac.training.trainers import TrainerFactory
 
 
 def by_group(errors: HorizonErrors, node_ids: tuple[str, ...], change: NodeChange) -> Groups:
-    """Errors of all nodes and of those kept, new and returned, where there are any."""
+    """Errors of all nodes and of those kept, new and returned, where there are any.
+
+    Example:
+        >>> change = NodeChange.between(("a", "b"), ("a",), set())
+        >>> list(by_group(HorizonErrors(2, horizon=6, null_value=None), ("a", "b"), change))
+        ['all', 'kept', 'new']
+    """
     groups = {"all": errors.summary()}
     for name in ("kept", "new", "returned"):
         members = set(getattr(change, name))
@@ -34,6 +40,12 @@ class CrossTester:
     Args:
         forecaster: The model, as built.
         make_trainer: Makes the Trainer of each test.
+
+    Example:
+        >>> from eac import EAC, STGNN
+        >>> from eac.training.trainers import DefaultTrainer
+        >>> change = NodeChange.between(("a", "b"), ("a",), set())
+        >>> CrossTester(Forecaster(STGNN(), EAC()), DefaultTrainer()).remember(change)
     """
 
     def __init__(self, forecaster: Forecaster, make_trainer: TrainerFactory):
