@@ -13,6 +13,7 @@ import torch
 from eac.artifacts.saved_data import done_periods
 from eac.cli.main import main
 from eac.records.record import read_run
+from tests.backtest.test_walk import winkler
 from tests.export.test_export import outside
 from tests.test_docs import REPOSITORY, blocks, copy, one_epoch  # noqa: F401
 from tests.training.test_predictor import build, long, trained
@@ -104,7 +105,9 @@ def counts(tmp_path, monkeypatch) -> pd.DataFrame:
 
 
 def test_the_page_on_monitoring_runs(run, counts, capsys):
-    assert run_commands("monitoring.md", "eac monitor", RUN=run) == 1
+    mine = Path(shutil.copytree(run, "run"))
+    assert run_commands("monitoring.md", "eac monitor", RUN=mine) == 2
+    assert "0 new requests for the next period of run" in capsys.readouterr().out
     events = pd.read_csv("events.csv")
     assert events[events["unique_id"] == "x"]["kind"].tolist() == ["stuck"]
     capsys.readouterr()
@@ -148,6 +151,7 @@ def test_the_commands_of_the_page_on_backtests_run(tmp_path, monkeypatch):
         inside = (mine["y"] >= mine["y_hat-lo-95"]) & (mine["y"] <= mine["y_hat-hi-95"])
         assert period.intervals is not None
         assert 100 * inside.mean() == pytest.approx(period.intervals.coverage["95"], abs=1e-3)
+        assert winkler(mine, 95) == pytest.approx(period.intervals.winkler["95"], rel=1e-4)
     assert set(pd.read_parquet("asked.parquet")["model"]) <= set(table["period"])
 
 

@@ -33,6 +33,10 @@ class Request:
         detail: What was found.
         ds: Time stamp of the readings at which it was.
         unique_id: The sensor; None concerns the network.
+
+    Example:
+        >>> Request("tune prompts", "level shift", "20 % lower", unique_id="s3").words
+        'level shift of s3'
     """
 
     action: Asked
@@ -74,24 +78,29 @@ def can_be_asked(action: str) -> TypeGuard[Asked]:
     return action in get_args(Asked)
 
 
-def ask(run_dir: Path, request: Request) -> str:
-    """Asks a run for something, durably; asking again changes nothing. Returns the id.
+def ask(run_dir: Path, request: Request) -> bool:
+    """Asks a run for something, durably; False where it was asked for the same already.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as run:
-        ...     _ = ask(Path(run), Request("refresh everything", "network drift", "all rose"))
-        ...     print([request.words for request in waiting(Path(run))])
-        ['network drift']
+        ...     asked = ask(Path(run), Request("refresh everything", "network drift", "all rose"))
+        ...     print(asked, [request.words for request in waiting(Path(run))])
+        True ['network drift']
     """
     path = run_dir / FOLDER / f"{request.id}.json"
-    if not path.is_file():
-        write_json(path, format_header(FORMAT) | asdict(request))
-    return request.id
+    if path.is_file():
+        return False
+    write_json(path, format_header(FORMAT) | asdict(request))
+    return True
 
 
 def withdraw(run_dir: Path, request: str) -> None:
-    """Takes back a request that no period has taken up."""
+    """Takes back a request that no period has taken up.
+
+    Example:
+        >>> withdraw(Path("no run"), "0123456789abcdef")  # nothing to take back
+    """
     if taken_by(run_dir, request) is None:
         remove(run_dir / FOLDER / f"{request}.json")
 
@@ -101,12 +110,21 @@ def waiting(run_dir: Path) -> list[Request]:
 
     Raises:
         CheckpointError: If a request cannot be read.
+
+    Example:
+        >>> waiting(Path("no run"))
+        []
     """
     return [one for one in _all(run_dir) if taken_by(run_dir, one.id) is None]
 
 
 def taken_by(run_dir: Path, request: str) -> str | None:
-    """Name of the period that took a request up; None where none has."""
+    """Name of the period that took a request up; None where none has.
+
+    Example:
+        >>> taken_by(Path("no run"), "0123456789abcdef") is None
+        True
+    """
     path = run_dir / FOLDER / f"{request}{TAKEN}"
     if not path.is_file():
         return None
@@ -114,7 +132,12 @@ def taken_by(run_dir: Path, request: str) -> str | None:
 
 
 def is_done(run_dir: Path, request: str) -> bool:
-    """Whether the period that took a request up is done."""
+    """Whether the period that took a request up is done.
+
+    Example:
+        >>> is_done(Path("no run"), "0123456789abcdef")
+        False
+    """
     period = taken_by(run_dir, request)
     ending = None if period is None else f"-{encode_name(period)}"
     return ending is not None and any(f.name.endswith(ending) for _, f in done_folders(run_dir))
@@ -129,6 +152,15 @@ def take_up(run_dir: Path, directory: Path, period: str) -> None:
         run_dir: The run.
         directory: Of the period.
         period: Its name.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     run = Path(folder)
+        ...     _ = ask(run, Request("refresh everything", "network drift", "all rose"))
+        ...     take_up(run, run / "period-01-march", "march")
+        ...     print(asked_of(run, "march")[1])
+        asked to refresh everything: network drift
     """
     if any(directory.rglob("last.ckpt")):
         return
@@ -142,6 +174,10 @@ def asked_of(run_dir: Path, period: str) -> tuple[Asked | None, str]:
 
     Returns:
         The action and one sentence; None and "" where nothing is asked for.
+
+    Example:
+        >>> asked_of(Path("no run"), "march")
+        (None, '')
     """
     mine = [one for one in _all(run_dir) if taken_by(run_dir, one.id) == period]
     if not mine:

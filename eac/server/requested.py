@@ -131,7 +131,10 @@ class Requests:
     def _ask_run(self, request: of_run.Request) -> str:
         """Asks the run, where this process may write there."""
         writable = self._run_dir.is_dir() and os.access(self._run_dir, os.W_OK)
-        return of_run.ask(self._run_dir, request) if writable else ""
+        if not writable:
+            return ""
+        of_run.ask(self._run_dir, request)
+        return request.id
 
     def _settled(self) -> tuple[Request, ...]:
         """All requests, those that the run has done marked so."""

@@ -13,7 +13,7 @@ from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import Alarm, Monitor
 from eac.monitoring.policy import Policy
 from eac.monitoring.reference import Reference
-from eac.rundir.requests import Request, ask, can_be_asked, waiting
+from eac.rundir.requests import Request, ask, can_be_asked
 from eac.serving.intake import read_input
 
 COLUMNS = ("kind", "ds", "unique_id", "detail", "action")
@@ -114,14 +114,13 @@ def ask_for(run_dir: Path, events: pd.DataFrame) -> int:
         run_dir: The run; its next period takes the requests up.
         events: As ``find_events`` gives them.
     """
-    before = {request.id for request in waiting(run_dir)}
-    asked = set[str]()
-    for row in events.itertuples():
-        if can_be_asked(row.action):
-            node = None if pd.isna(row.unique_id) else row.unique_id
-            when = pd.Timestamp(row.ds).isoformat() if isinstance(row.ds, datetime) else str(row.ds)
-            asked.add(ask(run_dir, Request(row.action, row.kind, row.detail, when, node)))
-    return len(asked - before)
+    new = 0
+    for kind, ds, unique_id, detail, action in events[list(COLUMNS)].itertuples(index=False):
+        if can_be_asked(action):
+            when = ds.isoformat() if isinstance(ds, datetime) else str(ds)
+            node = None if pd.isna(unique_id) else str(unique_id)
+            new += ask(run_dir, Request(action, kind, detail, when, node))
+    return new
 
 
 def in_order(*events: pd.DataFrame) -> pd.DataFrame:

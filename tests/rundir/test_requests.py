@@ -1,5 +1,6 @@
 """Requests to a run: asked once, taken up by one period, found again by that period alone."""
 
+import pandas as pd
 import pytest
 
 from eac.errors import CheckpointError
@@ -14,13 +15,15 @@ from eac.rundir.requests import (
     waiting,
     withdraw,
 )
+from eac.serving.events import COLUMNS, ask_for
 
 DRIFT = Request("refresh everything", "network drift", "all rose", "2024-03-01T05:00:00")
 SHIFT = Request("tune prompts", "level shift", "20 % lower", "2024-03-02T00:00:00", "s3")
 
 
 def test_a_request_is_asked_once_and_taken_up_by_one_period(tmp_path):
-    assert ask(tmp_path, DRIFT) == ask(tmp_path, DRIFT) == DRIFT.id
+    assert ask(tmp_path, DRIFT)
+    assert not ask(tmp_path, DRIFT)
     ask(tmp_path, SHIFT)
     assert waiting(tmp_path) == [DRIFT, SHIFT]
     take_up(tmp_path, tmp_path / "period-01-b", "b")
@@ -33,7 +36,7 @@ def test_a_request_is_asked_once_and_taken_up_by_one_period(tmp_path):
     assert asked_of(tmp_path, "c") == (None, "")
     take_up(tmp_path, tmp_path / "period-02-c", "c")
     assert asked_of(tmp_path, "c") == (None, "")
-    assert ask(tmp_path, DRIFT) == DRIFT.id  # the same event again
+    assert not ask(tmp_path, DRIFT)  # the same event again
     assert waiting(tmp_path) == []
 
 
@@ -74,3 +77,19 @@ def test_a_request_that_cannot_be_read_is_named_with_advice_that_works(tmp_path)
         waiting(tmp_path)
     path.unlink()
     assert waiting(tmp_path) == []
+
+
+def test_events_ask_for_what_a_run_can_do_and_for_nothing_twice(tmp_path):
+    when = pd.Timestamp("2024-03-01 05:00")
+    rows = [
+        ("network drift", when, None, "all rose", "refresh everything"),
+        ("stuck", when, "x", "one reading", "mask"),
+        ("level shift", 700, "s3", "20 % lower", "tune prompts"),
+    ]
+    events = pd.DataFrame(rows, columns=list(COLUMNS))
+    assert [ask_for(tmp_path, events) for _ in range(2)] == [2, 0]
+    found = {one.kind: (one.action, one.ds, one.unique_id) for one in waiting(tmp_path)}
+    assert found == {
+        "network drift": ("refresh everything", "2024-03-01T05:00:00", None),
+        "level shift": ("tune prompts", "700", "s3"),
+    }
