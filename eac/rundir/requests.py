@@ -51,7 +51,7 @@ class Request:
 
         Example:
             >>> Request("tune prompts", "new id", "one sensor is new").id
-            'ac0ba1a6a5e6a08e'
+            '5f817de06cf065c5'
         """
         content = json.dumps(asdict(self), sort_keys=True).encode()
         return hashlib.sha256(content).hexdigest()[:16]
