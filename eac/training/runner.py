@@ -241,7 +241,7 @@ class StreamRunner:
         if plan.train:
             fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
-            watch.seconds += probing + self._after_training(data, directory, context, plan)
+            watch.seconds += probing + self._after_training(data, directory, context)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._boosters)
@@ -283,14 +283,10 @@ class StreamRunner:
         model.begin_period(context, plan)
         return plan
 
-    def _after_training(
-        self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
-    ) -> float:
+    def _after_training(self, data: PeriodData, directory: Path, context: PeriodContext) -> float:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
-            model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
