@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import gc
 import io
+import multiprocessing
 import pickle
 import tempfile
 import time
@@ -21,7 +22,7 @@ from statistics import median
 
 import pandas as pd
 import torch
-from bench_scale import weekly_stream
+from bench_scale import START, weekly_stream
 
 from eac.calibration.choice import candidates
 from eac.calibration.network import Network
@@ -49,11 +50,10 @@ def trained(run_dir: Path, sensors: int) -> Path:
     trainer = DefaultTrainer(max_epochs=1)
     StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer).run()
     period, count = stream.load(0), WEEKS * 7 * DAY
-    stamps = pd.date_range(period.calendar.start, periods=STEPS, freq="h", name="ds")[-count:]
-    names = pd.Index(period.node_ids, name="unique_id")
-    wide = pd.DataFrame(period.series[-count:].numpy(), stamps, names)
+    stamps = pd.date_range(START, periods=STEPS, freq="h", name="ds")[-count:]
+    wide = pd.DataFrame(period.series[-count:].numpy(), stamps, list(period.node_ids)).reset_index()
     readings = run_dir.parent / "readings.parquet"
-    wide.unstack().rename("y").reset_index().to_parquet(readings, index=False)
+    wide.melt("ds", var_name="unique_id", value_name="y").to_parquet(readings, index=False)
     return readings
 
 
@@ -142,7 +142,8 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{arguments.calibrated:,} sensors, {HORIZON} steps, levels {' and '.join(LEVELS)}:")
     for name in candidates(HORIZON, DAY):
-        print(memory(name, arguments.calibrated), flush=True)
+        with multiprocessing.get_context("spawn").Pool(1) as alone:
+            print(alone.apply(memory, (name, arguments.calibrated)), flush=True)
     print("| sensors | | without levels | with 80 and 95 % | ratio |\n|---|---|---|---|---|")
     for sensors in arguments.sensors:
         forecasts(sensors, arguments.rounds)
