@@ -29,7 +29,6 @@ from eac.rundir.lock import only_writer
 from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, position_of, state_digest
-from eac.rundir.requests import asked_of, take_up
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
@@ -41,7 +40,7 @@ from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import fit, refit
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
-from eac.training.results.recording import log_start, period_record, save_period
+from eac.training.results.recording import begin_notes, log_start, period_record, save_period
 from eac.training.results.report_data import collect_details
 from eac.training.results.run_header import describe, header
 from eac.training.results.testing import CrossTester
@@ -264,14 +263,10 @@ class StreamRunner:
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
-        if is_first():
-            take_up(self.run_dir, self._directory(data.index), data.period.name)
-        wait_for_all()
         seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
         view, how = self._memory.view(model.backbone.needs), model.training_settings(data)
-        asked, why = asked_of(self.run_dir, data.period.name)
-        model.strategy.begin_notes(why)
+        asked = begin_notes(model.strategy, self._directory(data.index), data.period.name)
         return PeriodContext(data.index, seed, data.view, view, change, how, self._draws, asked)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
