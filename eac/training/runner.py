@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState
 from eac.artifacts.gone import restore
-from eac.artifacts.past import load_past, remove_past
+from eac.artifacts.past import load_past, past_is_damaged, remove_past, save_past
 from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
@@ -209,6 +209,10 @@ class StreamRunner:
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, done)
             self._past = load_past(directory)
+            if past_is_damaged(directory):
+                self._past = data.prepared(self.forecaster.backbone.needs).past_after()
+                if is_first():
+                    save_past(directory, self._past)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, positions: range) -> None:
