@@ -1,7 +1,6 @@
 """The contract of a backbone: a network that knows no node by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -85,14 +84,6 @@ class Backbone(Described, nn.Module, ABC):
     def start_from(self, batch: Batch) -> None:
         """Chooses first values by training windows of the first period; by default keeps them."""
         del batch
-
-    def choose_by_validation(self, measure: Callable[[], float]) -> None:
-        """Chooses, when it was trained, what training cannot; by default nothing.
-
-        Args:
-            measure: Mean absolute validation error of the model as it is, in raw units.
-        """
-        del measure
 
     def forward(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "*output batch node horizon"]:
         """Both halves, with nothing between them."""

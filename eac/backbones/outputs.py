@@ -1,7 +1,5 @@
 """Several forecasts of each step, around any backbone."""
 
-from collections.abc import Callable
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -63,7 +61,3 @@ class ManyOutputs(Backbone):
     def start_from(self, batch: Batch) -> None:
         """Lets the backbone choose."""
         self.backbone.start_from(batch)
-
-    def choose_by_validation(self, measure: Callable[[], float]) -> None:
-        """Lets the backbone choose."""
-        self.backbone.choose_by_validation(measure)

@@ -1,6 +1,5 @@
 """Reversible instance normalisation around any backbone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -86,10 +85,6 @@ class RevIN(Backbone):
         level = Level.of(batch.inputs, self.least)
         inputs = self._normalised(batch.inputs, batch.graph)
         self.backbone.start_from(replace(batch, gathered=inputs, scaler=level.after(batch.scaler)))
-
-    def choose_by_validation(self, measure: Callable[[], float]) -> None:
-        """Lets the backbone choose."""
-        self.backbone.choose_by_validation(measure)
 
     def _normalised(self, inputs: Inputs, graph: Graph) -> Inputs:
         near = inputs.neighbour_x

@@ -1,6 +1,6 @@
 """A node-wise residual network that corrects the seasonal profile of the last weeks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,8 +16,6 @@ from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168
-SHARES = (1.0, 0.75, 0.5, 0.25)
-"""Of the correction; never none, so that a later period can tell a better one."""
 
 
 class SeasonalMLP(Backbone):
@@ -28,8 +26,7 @@ class SeasonalMLP(Backbone):
     its difference from the profile, the profile ahead, how each lag differs from it, the same of
     the node's neighbours, and the share of readings present; it adds a correction to a mean of
     the profile and the last reading that is learned for each step, and begins where that mean
-    alone is best on the first training windows. After training, validation chooses the share of
-    the correction that counts, so that a network that learned noise does little harm.
+    alone is best on the first training windows.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
     the week: a low-rank term of node times slot.
 
@@ -88,7 +85,7 @@ class SeasonalMLP(Backbone):
         self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
         self.readout = nn.Linear(hidden, horizon)
         self.trust = nn.Parameter(torch.zeros(horizon))
-        self.share = nn.Buffer(torch.ones(()))
+        self.share = nn.Buffer(torch.ones(()))  # of the correction, where an old run chose one
         self._small_start([self.readout, self.linear, *(block.out for block in blocks)])
 
     @property
@@ -130,20 +127,16 @@ class SeasonalMLP(Backbone):
         errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]
         self.trust.copy_(torch.logit(shares[torch.stack(errors).argmin(0)]))
 
-    @torch.no_grad()
-    def choose_by_validation(self, measure: Callable[[], float]) -> None:
-        """Sets the share of the correction that validates best; training goes on with all of it."""
-        errors = {share: self._error(share, measure) for share in SHARES}
-        self.share.fill_(min(errors, key=errors.__getitem__))
+    def train(self, mode: bool = True) -> "SeasonalMLP":
+        """Training counts the whole correction, and so does what is trained, in an old run too."""
+        if mode and self.readout.weight.requires_grad:
+            self.share.fill_(1.0)
+        return super().train(mode)
 
     def _counted(
         self, correction: Float[Tensor, "batch node horizon"]
     ) -> Float[Tensor, "batch node horizon"]:
         return correction if self.training else self.share * correction
-
-    def _error(self, share: float, measure: Callable[[], float]) -> float:
-        self.share.fill_(share)
-        return measure()
 
     def _described(
         self, inputs: Inputs, graph: Graph

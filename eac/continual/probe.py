@@ -169,12 +169,11 @@ def mean_error(
     *,
     nodes: NodeIndex | None = None,
     training: TrainingSettings | None = None,
-    most: int | None = None,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved.
 
     Where ``training`` lets a window hold some of the nodes, windows of a large network do so here
-    too, ``most`` windows x nodes of all together (see ``spread``).
+    too (see ``spread``).
 
     Example:
         >>> from eac.backbones.stgnn import STGNN
@@ -192,7 +191,7 @@ def mean_error(
     """
     tensors, settings = view.tensors, training or TrainingSettings()
     by_node, judged = settings.by_node, settings.judged
-    some = spread(starts, view.period.num_nodes, nodes, most=most) if by_node else None
+    some = spread(starts, view.period.num_nodes, nodes) if by_node else None
     size = CHUNK if some is None else some.at_once
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
     with evaluating(trial):
@@ -203,22 +202,13 @@ def mean_error(
 
 
 def validation_error(
-    trial: Trial,
-    view: PeriodView,
-    training: TrainingSettings,
-    windows: int,
-    *,
-    most: int | None = None,
+    trial: Trial, view: PeriodView, training: TrainingSettings, windows: int
 ) -> float:
-    """MAE in raw units over at most ``windows`` windows of the validation part.
-
-    Where a window may hold some of the nodes, over ``most`` windows x nodes at most (see
-    ``spread``).
-    """
+    """MAE in raw units over at most ``windows`` windows of the validation part."""
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    return mean_error(trial, view, starts, training=training, most=most)
+    return mean_error(trial, view, starts, training=training)
 
 
 def state_of(module: nn.Module) -> State:

@@ -15,7 +15,7 @@ from eac.backbones.base import Backbone
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.continual.features import first_windows
-from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw, validation_error
+from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -25,17 +25,12 @@ from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
-from eac.strategies.forecast import Pair, scaled_forecast
+from eac.strategies.forecast import scaled_forecast
 from eac.training.counting import Counted
 from eac.training.objective import weighted_loss
 from eac.training.pace import share_of_rate, stepping
 
 SchedulerFactory = Callable[[Optimizer], LRScheduler]
-
-CHOICE_TARGETS = 1 << 18
-"""Validation targets that a choice of the backbone is measured on."""
-CHOICE_WINDOWS = 16
-"""Validation windows of it, at least, where a window may hold some of the nodes."""
 
 
 class Forecaster(LightningModule):
@@ -146,14 +141,6 @@ class Forecaster(LightningModule):
             self.backbone.start_from(first_windows(context.current, self.backbone))
         plan.open(self.backbone)
         self.plan_rate = plan.rate
-
-    def choose_by_validation(self, context: PeriodContext) -> None:
-        """Lets a backbone that was trained choose by some validation windows what is left."""
-        view, pair = context.current, Pair(self.strategy, self.backbone)
-        most, training = CHOICE_TARGETS // self.backbone.horizon, context.training
-        windows = max(CHOICE_WINDOWS if training.by_node else 1, most // view.period.num_nodes)
-        measure = partial(validation_error, pair, view, training, windows, most=most)
-        self.backbone.choose_by_validation(measure)
 
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """Points the model at the nodes of a period, by id."""

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState
 from eac.artifacts.gone import restore
-from eac.artifacts.past import load_past, remove_past
+from eac.artifacts.past import load_past, past_is_damaged, remove_past, save_past
 from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
@@ -209,6 +209,10 @@ class StreamRunner:
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, done)
             self._past = load_past(directory)
+            if past_is_damaged(directory):
+                self._past = data.prepared(self.forecaster.backbone.needs).past_after()
+                if is_first():
+                    save_past(directory, self._past)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, positions: range) -> None:
@@ -240,7 +244,7 @@ class StreamRunner:
         if plan.train:
             fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
-            watch.seconds += probing + self._after_training(data, directory, context, plan)
+            watch.seconds += probing + self._after_training(data, directory, context)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         naive = baseline_errors(data, model.errors.null_value, self._boosters)
@@ -280,14 +284,10 @@ class StreamRunner:
         model.begin_period(context, plan)
         return plan
 
-    def _after_training(
-        self, data: PeriodData, directory: Path, context: PeriodContext, plan: PeriodPlan
-    ) -> float:
+    def _after_training(self, data: PeriodData, directory: Path, context: PeriodContext) -> float:
         """What follows training and precedes the test; returns seconds of further training."""
         model = self.forecaster
         model.strategy.end_training(context, model.backbone)
-        if not plan.freeze_backbone:
-            model.choose_by_validation(context)
         self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0

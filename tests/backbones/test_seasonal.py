@@ -97,18 +97,22 @@ def test_it_starts_where_the_data_say_whom_to_trust(backbone, truth):
     torch.testing.assert_close(trust, torch.full_like(trust, expected), rtol=0, atol=1e-5)
 
 
-def test_validation_chooses_how_much_of_the_correction_counts(backbone):
+def test_what_an_old_run_chose_of_the_correction_counts_until_the_network_is_trained(backbone):
     given, graph = inputs(), Graph.empty(NODES)
-    whole = backbone.train()(given, graph)
-    backbone.choose_by_validation(lambda: abs(float(backbone.share) - 0.5))
-    half = backbone.eval()(given, graph)
-    backbone.choose_by_validation(lambda: float(backbone.share))
-    quarter = backbone(given, graph)
-
+    whole = backbone.eval()(given, graph)
+    forecasts = []
+    for share in (0.5, 0.25):
+        backbone.share.fill_(share)
+        forecasts.append(backbone(given, graph))
+    half, quarter = forecasts
     # forecast = base + share * correction, so equal steps of the share are equal steps of it
     torch.testing.assert_close(half - quarter, (whole - half) / 2)
     assert not torch.equal(half, quarter)
-    torch.testing.assert_close(backbone.train()(given, graph), whole)
+
+    backbone.requires_grad_(False).train()
+    torch.testing.assert_close(backbone.eval()(given, graph), quarter)  # frozen: as it was
+    backbone.requires_grad_(True).train()
+    torch.testing.assert_close(backbone.eval()(given, graph), whole)
 
 
 def test_the_neighbours_it_hears_may_come_computed(backbone):

@@ -7,11 +7,7 @@ from lightning.pytorch import Callback, Trainer
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches import spread as spreads
 from eac.data.batches.datamodule import PeriodData
-from eac.data.core.period import NodeChange
-from eac.protocols.draws import OwnDraws
-from eac.strategies.base import PeriodContext
 from eac.strategies.eac import EAC
-from eac.training import forecaster
 from eac.training.forecaster import Forecaster
 from tests.streams import tiny_stream
 
@@ -85,27 +81,3 @@ def test_a_small_network_is_validated_on_all_of_its_nodes(tmp_path):
     _, _, _, seen = fitted(tmp_path, epochs=1)
     assert seen.nodes == [[[]]]  # one batch of all nodes
     assert "val/standard_error" not in seen.logged[-1]
-
-
-def test_a_choice_is_measured_on_several_windows_of_some_nodes(tmp_path, monkeypatch):
-    monkeypatch.setattr(forecaster, "CHOICE_TARGETS", 12 * 15)
-    monkeypatch.setattr(forecaster, "CHOICE_WINDOWS", 5)
-    _, model, data, _ = fitted(tmp_path, epochs=1)
-    data = data.prepared(model.backbone.needs)
-    measured: list[float] = []
-    monkeypatch.setattr(
-        type(model.backbone), "choose_by_validation", lambda _, f: measured.append(f())
-    )
-    change = NodeChange.between(data.period.node_ids, (), set())
-    training = model.training_settings(data)
-    model.choose_by_validation(PeriodContext(0, 0, data.view, None, change, training, OwnDraws(0)))
-
-    starts = data.starts("val")[:: -(-len(data.starts("val")) // 5)]
-    some = spreads.spread(starts, 4, most=15)
-    assert some is not None
-    chosen = some.at(starts)[..., None].expand(-1, -1, 12)
-    batch = data.full.batch(starts)
-    with torch.no_grad():
-        difference = (model.eval()(batch) - batch.y).abs().gather(1, chosen)
-    expected = float(difference[batch.mask.gather(1, chosen)].mean())
-    assert measured == [pytest.approx(expected, rel=1e-4)]

@@ -18,7 +18,6 @@ from eac.data.core.stream import GraphStream, MemoryStream
 from eac.errors import RunError
 from eac.records.record import RunRecord
 from eac.strategies.base import Strategy
-from eac.strategies.compressed import Compressed
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.online_new import OnlineNew
@@ -103,33 +102,6 @@ def test_backbone_is_bitwise_unchanged_after_period_0_and_only_prompts_train(who
         prompts = state["strategy.pool.node_factor"].numel() + state["strategy.pool.basis"].numel()
         assert record.periods[index].trainable_parameters == prompts
         assert not torch.equal(first["strategy.pool.basis"], state["strategy.pool.basis"])
-
-
-class Settling(STGNN):
-    """Remembers what it was measured at."""
-
-    def __init__(self, window: int = 12, horizon: int = 12):
-        super().__init__(window, horizon, hidden=8)
-        self.measured: list[float] = []
-
-    def choose_by_validation(self, measure):
-        self.measured.append(measure())
-
-
-@pytest.mark.parametrize(
-    ("make_strategy", "times"),
-    [
-        (lambda: EAC(rank=2), 1),
-        (lambda: Compressed(EAC(rank=2), rank=1), 1),  # the network below the update stays
-        (lambda: EAC(rank=2, freeze_backbone=False), 4),
-    ],
-)
-def test_a_backbone_chooses_by_validation_where_it_was_trained(tmp_path, make_strategy, times):
-    forecaster = Forecaster(Settling(), make_strategy())
-    data, trainer = PeriodData(tiny_stream(), batch_size=16), DefaultTrainer(max_epochs=1)
-    record = StreamRunner(forecaster, data, run_dir=tmp_path, make_trainer=trainer).run()
-    found = [period.val_metric for period in record.periods]
-    assert forecaster.backbone.measured == pytest.approx(found[:times])
 
 
 def test_later_periods_save_only_what_differs_from_period_0(whole):
