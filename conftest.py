@@ -1,15 +1,8 @@
-"""What all tests share, examples in docstrings included: neither changes what is measured."""
+"""What all tests share, examples in docstrings included."""
 
-import gc
 import os
 
 import pytest
-
-
-def pytest_collection_finish() -> None:
-    """A run collects garbage after each period; the millions of objects of imports are none."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from eac.artifacts.artifact import check_artifact
 from eac.artifacts.checkpoint import load_card, load_state
 from eac.artifacts.exchange import check_imported
-from eac.artifacts.resume_points import CHECKPOINTS, is_whole
+from eac.artifacts.past import PAST_FILE, past_is_damaged
+from eac.artifacts.resume_points import CHECKPOINTS, is_whole, sidecar
 from eac.errors import CheckpointError, EACError, RunError
 from eac.records.details import read_details
 from eac.records.manifest import MANIFEST_FILE, kept_files, read_manifest, verify
@@ -85,6 +86,7 @@ def diagnose(run_dir: Path) -> Diagnosis:
     for position, path in folders:
         if (path / PERIOD_FILE).exists():
             findings += [Finding(_plain(what), position) for what in _of_period(path)]
+            findings += _of_past(path, position)
         elif position < last:
             what = f"{path / PERIOD_FILE} is missing, though later periods are done."
             findings.append(Finding(what, position))
@@ -161,6 +163,13 @@ def _problem(path: Path) -> str:
     except EACError as error:
         return str(error)
     return ""
+
+
+def _of_past(folder: Path, position: int) -> Iterator[Finding]:
+    if past_is_damaged(folder):
+        names = f"{folder / PAST_FILE} or {sidecar(folder / PAST_FILE).name}"
+        what = f"{names} is damaged; going on with the run makes both again."
+        yield Finding(what, position, damaged=False)
 
 
 def _under_way(folder: Path, position: int) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eac.artifacts.resume_points import AtomicCheckpointIO, is_whole, load_checkpoint
+from eac.artifacts.resume_points import AtomicCheckpointIO, is_whole, load_checkpoint, sidecar
 from eac.data.batches.reservoir import Reservoir
 
 PAST_FILE = "past.passing"
@@ -20,6 +20,7 @@ def save_past(directory: Path, past: Reservoir | None) -> None:
         ...     print(load_past(Path(folder)) is None)
         True
     """
+    remove_past(directory)  # of a training before this one
     if past:
         content = {name: getattr(past, name) for name in _FIELDS}
         content["node_ids"] = list(past.node_ids)
@@ -43,6 +44,23 @@ def load_past(directory: Path) -> Reservoir | None:
         return None
     kept = load_checkpoint(path)
     return Reservoir(tuple(kept["node_ids"]), kept["nodes"], kept["rows"], kept["seen"])
+
+
+def past_is_damaged(directory: Path) -> bool:
+    """Whether what was kept after a period, or its digest, is not as it was written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     print(past_is_damaged(Path(folder)))  # nothing was kept
+        ...     _ = (Path(folder) / PAST_FILE).write_bytes(b"half")
+        ...     print(past_is_damaged(Path(folder)))
+        False
+        True
+    """
+    path = directory / PAST_FILE
+    there = path.is_file(), sidecar(path).is_file()
+    return any(there) and not (all(there) and is_whole(path))
 
 
 def remove_past(directory: Path) -> None:

@@ -44,7 +44,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         digests = [hashlib.sha256(content).hexdigest()]
         if target.is_file():  # right until it is replaced
             digests.append(digest(target))
-        write_text(_sidecar(target), " ".join(digests) + "\n")
+        write_text(sidecar(target), " ".join(digests) + "\n")
         write_bytes(target, content)
 
     def load_checkpoint(
@@ -57,7 +57,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def remove_checkpoint(self, path: StrPath) -> None:
         """Removes a checkpoint and its digest."""
         remove(path)
-        remove(_sidecar(Path(path)))
+        remove(sidecar(Path(path)))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def remove_checkpoints(directory: Path) -> None:
     for name in CHECKPOINTS:
         for folder in (directory, directory / "refit"):
             remove(folder / name)
-            remove(_sidecar(folder / name))
+            remove(sidecar(folder / name))
 
 
 def is_whole(path: Path) -> bool:
@@ -138,11 +138,11 @@ def is_whole(path: Path) -> bool:
         True
         False
     """
-    sidecar = _sidecar(path)
+    digests = sidecar(path)
     if not path.is_file():
         return False
-    known = sidecar.is_file()
-    if known and digest(path) not in sidecar.read_text("ascii", errors="replace").split():
+    known = digests.is_file()
+    if known and digest(path) not in digests.read_text("ascii", errors="replace").split():
         return False
     try:
         with zipfile.ZipFile(path) as archive:
@@ -154,5 +154,11 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def _sidecar(path: Path) -> Path:
+def sidecar(path: Path) -> Path:
+    """The file with the digest of a checkpoint.
+
+    Example:
+        >>> sidecar(Path("last.ckpt")).name
+        'last.ckpt.sha256'
+    """
     return path.with_name(path.name + SIDECAR)

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer, seed_everything
 
 from eac.artifacts.checkpoint import SavedState
 from eac.artifacts.gone import restore
-from eac.artifacts.past import load_past, remove_past
+from eac.artifacts.past import load_past, past_is_damaged, remove_past, save_past
 from eac.artifacts.resume_points import remove_checkpoints
 from eac.artifacts.saved_data import load_draws
 from eac.data.batches.datamodule import PeriodData
@@ -40,7 +40,7 @@ from eac.training.refit import refit
 from eac.training.results.finishing import Finished
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
-from eac.training.results.recording import log_start
+from eac.training.results.recording import begin_notes, log_start
 from eac.training.results.run_header import describe, header
 from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
@@ -215,6 +215,10 @@ class StreamRunner:
             self.forecaster.select_nodes(data.period.node_ids)
             self._intervals.restore(data, done, read=self._holding.records)
             self._past = load_past(directory)
+            if past_is_damaged(directory):
+                self._past = data.prepared(self.forecaster.backbone.needs).past_after()
+                if is_first():
+                    save_past(directory, self._past)
         return data.period.node_ids if record.sensors is None else record.sensors.node_ids
 
     def _check(self, positions: range) -> None:
@@ -267,14 +271,13 @@ class StreamRunner:
         change = self._holding.change(data, change)
         seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
-        view, training = self._memory.view(model.backbone.needs), model.training_settings(data)
-        return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
+        view, how = self._memory.view(model.backbone.needs), model.training_settings(data)
+        asked = begin_notes(model.strategy, self._directory(data.index), data.period.name)
+        return PeriodContext(data.index, seed, data.view, view, change, how, self._draws, asked)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies the model for it."""
         model = self.forecaster
-        model.strategy.take_notes()
-        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)

@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +99,22 @@ def found(record: RunRecord) -> tuple[list[int], list[float]]:
     return [period.epochs for period in record.periods], errors
 
 
+@pytest.fixture(scope="module")
+def whole(layout, tmp_path_factory) -> Callable[[str, int], tuple[list[int], list[float]]]:
+    """Gives what the uninterrupted run of a method and seed found, run once."""
+
+    @cache
+    def of(method: str, seed: int) -> tuple[list[int], list[float]]:
+        return found(run(layout, tmp_path_factory.mktemp(method), method, seed))
+
+    return of
+
+
 @pytest.mark.parametrize("method", list(STRATEGIES))
-def test_a_run_is_the_published_run_of_that_seed(layout, tmp_path, method):
+def test_a_run_is_the_published_run_of_that_seed(layout, whole, method):
     theirs = twins(layout, method, 42, 43)
     for expected in theirs:
-        seed = expected["seed"]
-        epochs, errors = found(run(layout, tmp_path / str(seed), method, seed))
+        epochs, errors = whole(method, expected["seed"])
         assert epochs == expected["epochs"]
         assert errors == pytest.approx(expected["MAE"], rel=5e-4)
     assert theirs[0]["MAE"] != pytest.approx(theirs[1]["MAE"], rel=0.01)
@@ -124,13 +136,12 @@ class KillIn(Callback):
 
 
 @pytest.mark.parametrize("method", list(STRATEGIES))
-def test_a_run_that_was_killed_draws_on_where_it_was(layout, tmp_path, method):
-    whole = found(run(layout, tmp_path / "whole", method))
+def test_a_run_that_was_killed_draws_on_where_it_was(layout, whole, tmp_path, method):
     with pytest.raises(KillError):
         run(layout, tmp_path / "cut", method, 42, KillIn(num_nodes=7))
     with pytest.raises(KillError):
         run(layout, tmp_path / "cut", method, 42, KillIn(num_nodes=8))
-    assert found(run(layout, tmp_path / "cut", method)) == whole
+    assert found(run(layout, tmp_path / "cut", method)) == whole(method, 42)
 
 
 def test_a_run_that_drew_in_another_order_is_not_continued(layout, tmp_path):

@@ -1,6 +1,9 @@
 """A run over a stream: frozen backbones, resumption, identity of nodes, refusal of changes."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,11 +72,30 @@ def numbers(record: RunRecord) -> list:
     return [replace(period, fit_seconds=0.0) for period in record.periods]
 
 
-def test_backbone_is_bitwise_unchanged_after_period_0_and_only_prompts_train(tmp_path):
-    record = make_runner(tmp_path).run()
-    first = load_state(tmp_path / "period-00-p0").tensors
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "EAC": lambda: EAC(rank=2),
+    "OnlineAll": OnlineAll,
+    "Retrain": Retrain,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Callable[..., tuple[RunRecord, Path]]:
+    """Gives the uninterrupted run of a strategy, run once, and its folder, to be read only."""
+
+    @cache
+    def of(name: str = "EAC") -> tuple[RunRecord, Path]:
+        directory = tmp_path_factory.mktemp(name)
+        return make_runner(directory, strategy=STRATEGIES[name]()).run(), directory
+
+    return of
+
+
+def test_backbone_is_bitwise_unchanged_after_period_0_and_only_prompts_train(whole):
+    record, directory = whole()
+    first = load_state(directory / "period-00-p0").tensors
     for index in (1, 2, 3):
-        state = load_state(tmp_path / f"period-{index:02d}-p{index}").tensors
+        state = load_state(directory / f"period-{index:02d}-p{index}").tensors
         for name, value in first.items():
             if name.startswith("backbone."):
                 assert torch.equal(value, state[name]), name
@@ -82,28 +104,27 @@ def test_backbone_is_bitwise_unchanged_after_period_0_and_only_prompts_train(tmp
         assert not torch.equal(first["strategy.pool.basis"], state["strategy.pool.basis"])
 
 
-def test_later_periods_save_only_what_differs_from_period_0(tmp_path):
-    make_runner(tmp_path).run()
+def test_later_periods_save_only_what_differs_from_period_0(whole):
     from safetensors import safe_open
 
-    with safe_open(tmp_path / "period-01-p1" / "state.safetensors", "pt") as file:
+    with safe_open(whole()[1] / "period-01-p1" / "state.safetensors", "pt") as file:
         assert all(name.startswith("strategy.pool") for name in file.keys())  # noqa: SIM118
 
 
-def test_two_runs_with_one_seed_are_equal_bit_for_bit(tmp_path):
-    assert numbers(make_runner(tmp_path / "a").run()) == numbers(make_runner(tmp_path / "b").run())
+def test_two_runs_with_one_seed_are_equal_bit_for_bit(whole, tmp_path):
+    assert numbers(make_runner(tmp_path).run()) == numbers(whole()[0])
 
 
-@pytest.mark.parametrize("strategy", [EAC, OnlineAll, Retrain])
+@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, strategy, epoch):
-    whole = make_runner(tmp_path / "whole", strategy=strategy()).run()
-    killed = make_runner(tmp_path / "cut", strategy=strategy(), extra=(KillAfter(epoch),))
+def test_interrupted_and_resumed_equals_uninterrupted(whole, tmp_path, name, epoch):
+    make = STRATEGIES[name]
+    killed = make_runner(tmp_path, strategy=make(), extra=(KillAfter(epoch),))
     with pytest.raises(KilledError):
         killed.run()
-    assert (tmp_path / "cut" / "period-00-p0" / "last.ckpt").is_file()
-    resumed = make_runner(tmp_path / "cut", strategy=strategy()).run()
-    assert numbers(resumed) == numbers(whole)
+    assert (tmp_path / "period-00-p0" / "last.ckpt").is_file()
+    resumed = make_runner(tmp_path, strategy=make()).run()
+    assert numbers(resumed) == numbers(whole(name)[0])
 
 
 def test_resuming_after_early_stopping_trains_no_further_epoch(tmp_path):
@@ -118,17 +139,16 @@ def test_resuming_after_early_stopping_trains_no_further_epoch(tmp_path):
     assert numbers(make_runner(tmp_path / "cut", patience=1).run()) == numbers(whole)
 
 
-def test_a_finished_run_is_read_and_not_trained_again(tmp_path):
-    first = make_runner(tmp_path).run()
-    again = make_runner(tmp_path, extra=(KillAfter(0),)).run()
+def test_a_finished_run_is_read_and_not_trained_again(whole, tmp_path):
+    first, directory = whole()
+    shutil.copytree(directory, tmp_path / "run")
+    again = make_runner(tmp_path / "run", extra=(KillAfter(0),)).run()
     assert again.periods == first.periods
 
 
-def test_periods_that_appeared_since_are_trained_as_if_they_had_been_there(tmp_path):
-    whole = make_runner(tmp_path / "whole").run()
-    make_runner(tmp_path / "grown", tiny_stream(CHURN[:2])).run()
-    grown = make_runner(tmp_path / "grown").run()
-    assert numbers(grown) == numbers(whole)
+def test_periods_that_appeared_since_are_trained_as_if_they_had_been_there(whole, tmp_path):
+    make_runner(tmp_path, tiny_stream(CHURN[:2])).run()
+    assert numbers(make_runner(tmp_path).run()) == numbers(whole()[0])
 
 
 def test_a_changed_old_period_is_refused_by_name(tmp_path):

@@ -13,7 +13,7 @@ from eac.artifacts.checkpoint import SavedState
 from eac.artifacts.gone import restore
 from eac.artifacts.past import load_past
 from eac.artifacts.resume_points import remove_checkpoints
-from eac.calibration.base import Network
+from eac.calibration.network import Network
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs

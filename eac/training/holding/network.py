@@ -9,7 +9,7 @@ from jaxtyping import Float
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from eac.calibration.base import Network
+from eac.calibration.network import Network
 from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData

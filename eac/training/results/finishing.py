@@ -61,7 +61,7 @@ class Finished:
         record = period_record(self.model, self.data, change, counts, watch, naive)
         return replace(
             record,
-            intervals=intervals.summary(change, self.data),
+            intervals=intervals.summary(change, self.data.period),
             newcomers=None if joined is None else joined.record(self.model, naive),
             notes=(*record.notes, *told),
         )
