@@ -109,7 +109,7 @@ class StreamRunner:
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         self._boosters = boosters_of(peers, data.null_value)
-        self._memory, self._intervals = Memory(), IntervalRun(every=self._holding.forecasts)
+        self._memory, self._intervals = Memory(), IntervalRun(every=self._holding.every)
         self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
         self._next, self._names = 0, list[str]()

@@ -33,8 +33,9 @@ from eac.protocols.draws import epoch_seed, period_seed
 from eac.training.forecaster import Forecaster
 from eac.training.holding.division import Division
 from eac.training.holding.joining import JoinGradients, KeepBest
-from eac.training.holding.network import Forecasts, Holding, described
+from eac.training.holding.network import Holding, described
 from eac.training.processes import is_first, wait_for_all
+from eac.training.results.intervals import Every
 
 
 class DividedNetwork(Holding):
@@ -120,10 +121,14 @@ class DividedNetwork(Holding):
         values = (self._division.to_first(v) for v in (own.level, own.spread, own.positive))
         return Network(self._division.node_ids, *values)
 
-    def forecasts(
-        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
-    ) -> Iterable[Forecasts]:
+    @property
+    def every(self) -> Every:
         """In the first process those of all sensors, window by window; nothing in others."""
+        return self._forecasts
+
+    def _forecasts(
+        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
+    ) -> Iterable[tuple[Batch, Tensor]]:
         for i in range(len(y_hat)):
             one = slice(i, i + 1)
             truth = torch.where(batch.mask[one], batch.y[one], torch.nan)

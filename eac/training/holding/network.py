@@ -1,17 +1,13 @@
 """What a process of a run holds of the network; one that holds all of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-from jaxtyping import Float
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
 
 from eac.calibration.network import Network
 from eac.continual.together import ALONE, Together
-from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
@@ -20,8 +16,7 @@ from eac.metrics.horizon import HorizonErrors
 from eac.training.callbacks import PeriodCheckpoint
 from eac.training.forecaster import Forecaster
 from eac.training.refit import fit
-
-Forecasts: TypeAlias = tuple[Batch, Float[Tensor, "batch node horizon"]]
+from eac.training.results.intervals import Every
 
 
 class Holding(ABC):
@@ -68,11 +63,10 @@ class Holding(ABC):
     def network(self, data: PeriodData) -> Network:
         """The sensors that this process calibrates, as the training part describes them."""
 
+    @property
     @abstractmethod
-    def forecasts(
-        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
-    ) -> Iterable[Forecasts]:
-        """Targets and forecasts of the sensors that this process calibrates, in order of time."""
+    def every(self) -> Every | None:
+        """Makes of targets and forecasts of a batch those of the sensors that it calibrates."""
 
     @abstractmethod
     def keeping(self, directory: Path) -> Sequence[Callback]:
@@ -153,11 +147,10 @@ class WholeNetwork(Holding):
         """All sensors."""
         return described(data)
 
-    def forecasts(
-        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
-    ) -> Iterable[Forecasts]:
-        """Those of the batch."""
-        yield batch, y_hat
+    @property
+    def every(self) -> None:
+        """Nothing: a batch holds all sensors."""
+        return None
 
     def keeping(self, directory: Path) -> Sequence[Callback]:
         """Checkpoints in the folder."""
