@@ -58,9 +58,10 @@ def test_the_page_on_serving_runs(run, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_the_page_on_intervals_runs(copy, capsys):  # noqa: F811
-    names = run_page("intervals.md")
+    run_page("intervals.md")
     assert "y_hat-lo-80" in capsys.readouterr().out
-    assert len(names["forecasts"]) > 0
+    assert run_commands("intervals.md", "eac predict") == 1
+    assert "y_hat-hi-95" in pd.read_parquet("forecasts.parquet").columns
 
 
 def test_the_page_on_artifacts_runs(run, tmp_path, monkeypatch):
@@ -153,10 +154,3 @@ def test_the_page_on_backtests_runs(tmp_path, monkeypatch, capsys):
         assert 100 * inside.mean() == pytest.approx(period.intervals.coverage["95"], abs=1e-3)
         assert winkler(mine, 95) == pytest.approx(period.intervals.winkler["95"], rel=1e-4)
     assert set(pd.read_parquet("asked.parquet")["model"]) <= set(table["period"])
-
-
-@pytest.mark.slow
-def test_the_command_of_the_page_on_intervals_runs(copy, capsys):  # noqa: F811
-    run_page("intervals.md")
-    assert run_commands("intervals.md", "eac predict") == 1
-    assert "y_hat-hi-95" in pd.read_parquet("forecasts.parquet").columns
