@@ -255,13 +255,13 @@ class StreamRunner:
         trainer.test(model, datamodule=data, verbose=False)
         naive = holding.errors(baseline_errors(data, model.errors.null_value, self._boosters))
         finished = Finished(directory, model, holding.whole(model, data), change, naive)
-        if holding.records:
-            record = finished.record(counts, watch, told, self._intervals, joined)
-            if tester is not None:
-                record = replace(record, before=before, past=tester.past(data, directory))
+        seen = counts, watch, told, self._intervals, joined
+        record = finished.record(*seen) if holding.records else None
+        if tester is not None and record is not None:
+            record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
         self._past = holding.past_after(data)
-        if is_first():
+        if is_first() and record is not None:
             finished.write(record, self._intervals, previous=previous, past=self._past)
         self._intervals.end(data, None)
         wait_for_all()

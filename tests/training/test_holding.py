@@ -40,7 +40,7 @@ class _Threads(Division):
     def summed(self, values):
         self._given[self.rank] = values
         self._barrier.wait()
-        total = sum(self._given)
+        total = torch.stack(self._given).sum(0)
         self._barrier.wait()
         return total
 
@@ -81,6 +81,11 @@ class _Model(nn.Module):
         return self.layer(x + self.pool(self.pool.rows(list(node))))
 
 
+def grad(parameter: nn.Parameter) -> torch.Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
 def gradients(model: _Model, x, node, y) -> _Model:
     (model(x, node) - y).abs().mean().backward()
     return model
@@ -104,10 +109,10 @@ def test_joined_gradients_are_those_of_one_process_with_all_batches(most):
 
     first, second = in_threads(2, one)
     for model in (first, second):
-        assert torch.allclose(model.layer.weight.grad, whole.layer.weight.grad, atol=1e-7)
-        assert torch.allclose(model.pool.basis.grad, whole.pool.basis.grad, atol=1e-7)
-    rows = torch.cat([first.pool.node_factor.grad, second.pool.node_factor.grad])
-    assert torch.allclose(rows, whole.pool.node_factor.grad, atol=1e-7)
+        assert torch.allclose(grad(model.layer.weight), grad(whole.layer.weight), atol=1e-7)
+        assert torch.allclose(grad(model.pool.basis), grad(whole.pool.basis), atol=1e-7)
+    rows = torch.cat([grad(one.pool.node_factor) for one in (first, second)])
+    assert torch.allclose(rows, grad(whole.pool.node_factor), atol=1e-7)
 
 
 @pytest.fixture
