@@ -81,8 +81,8 @@ class _Model(nn.Module):
         return self.layer(x + self.pool(self.pool.rows(list(node))))
 
 
-def grad(parameter: nn.Parameter) -> torch.Tensor:
-    assert parameter.grad is not None
+def grad(parameter: torch.Tensor | None) -> torch.Tensor:
+    assert parameter is not None and parameter.grad is not None
     return parameter.grad
 
 
