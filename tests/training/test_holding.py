@@ -82,7 +82,8 @@ class _Model(nn.Module):
 
 
 def grad(parameter: torch.Tensor | None) -> torch.Tensor:
-    assert parameter is not None and parameter.grad is not None
+    assert parameter is not None
+    assert parameter.grad is not None
     return parameter.grad
 
 
