@@ -12,8 +12,9 @@ import torch
 from eac.artifacts.checkpoint import load_state
 from eac.artifacts.saved_data import done_periods
 from eac.backtest.refits import asked_for
-from eac.calibration.base import Calibrator, Network
+from eac.calibration.base import Calibrator
 from eac.calibration.clock import clock_step
+from eac.calibration.network import Network
 from eac.calibration.store import START_FILE, learned_by, load_calibrator
 from eac.continual.strangers import welcome
 from eac.data.batches.datamodule import PeriodData

@@ -2,64 +2,25 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.data.core.pieces import pieces
-from eac.data.series.scaling import fit_scaler
+from eac.calibration.network import Network
+from eac.calibration.node_memory import NodeMemory
 from eac.described import Described
-from eac.errors import ConfigError
+from eac.errors import CheckpointError, ConfigError
 from eac.typing import NodeSeries
 
 Bounds = tuple[Float[Tensor, "node horizon level"], Float[Tensor, "node horizon level"]]
 
 TRACKED = (50, 80, 90, 95)
 """Levels in percent that a run follows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The sensors that forecasts are made for, and what their readings are like.
-
-    Attributes:
-        node_ids: In the order of the forecasts.
-        level: Mean of the readings of each.
-        spread: Standard deviation of the readings of each, positive.
-        positive: True where no reading is below 0; bounds then are not either.
-    """
-
-    node_ids: tuple[str, ...]
-    level: Float[Tensor, " node"]
-    spread: Float[Tensor, " node"]
-    positive: Bool[Tensor, " node"]
-
-    @staticmethod
-    def of(
-        node_ids: Sequence[str], series: NodeSeries, null_value: float | None = None
-    ) -> "Network":
-        """Describes sensors by readings that are known, NaN where missing.
-
-        Args:
-            node_ids: One for each column.
-            series: Readings, such as those of a training part.
-            null_value: Readings equal to this are left out.
-
-        Example:
-            >>> Network.of(["a"], torch.tensor([[1.0], [3.0]] * 20)).level.tolist()
-            [2.0]
-        """
-        if null_value is not None:
-            series = torch.where(series == null_value, torch.nan, series)
-        scaler = fit_scaler(series, per_node=True)
-        positive = torch.ones(series.shape[1], dtype=torch.bool)
-        for _, part in pieces(series):
-            positive &= ~(part < 0).any(0)
-        return Network(tuple(node_ids), scaler.mean, scaler.scale, positive)
+HOURS = 24
+"""Parts of a day, at most, whose errors are told apart."""
+NODES_AT_ONCE = 2048
 
 
 class Calibrator(Described, ABC):
@@ -100,21 +61,38 @@ class Calibrator(Described, ABC):
         self.steps_per_day = steps_per_day
         self.levels = tuple(levels)
         self.late = late
+        self._bins = min(HOURS, steps_per_day)
+        self._memory = NodeMemory(self._sizes())
+        self._size = 0
+        self._learned = 0
+        self._last: int | None = None
 
     @property
-    @abstractmethod
     def node_ids(self) -> tuple[str, ...]:
         """Sensors of the current network, in the order of forecasts."""
+        return self._memory.node_ids[: self._size]
 
     @property
-    @abstractmethod
     def known(self) -> Network:
         """Every sensor ever seen."""
+        return self._memory.known()
 
     @property
-    @abstractmethod
     def age(self) -> Float[Tensor, " node"]:
         """Networks that each current sensor was part of, this one among them."""
+        return self._memory["age"][: self._size]
+
+    @abstractmethod
+    def _sizes(self) -> dict[str, tuple[int, ...]]:
+        """Shape without the sensor of each array that is kept by sensor, by name."""
+
+    @abstractmethod
+    def _common(self) -> dict[str, Tensor]:
+        """What was learned of all sensors together, by name."""
+
+    @abstractmethod
+    def _take_common(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes up what ``_common`` gave."""
 
     @abstractmethod
     def begin(self, network: Network) -> None:
@@ -154,20 +132,47 @@ class Calibrator(Described, ABC):
     def issue(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
         """Remembers a forecast until its readings are known; NaN where there is none."""
 
-    @abstractmethod
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What was learned of the current sensors: tensors, and plain values such as their ids."""
+        """What was learned of the current sensors: tensors, and plain values such as their ids.
 
-    @abstractmethod
+        Forecasts whose readings are not known are left out.
+        """
+        tensors = {f"node.{name}": array for name, array in self._memory.arrays.items()}
+        values = {
+            "node_ids": list(self._memory.node_ids),
+            "learned": self._learned,
+            "last": self._last,
+            "levels": list(self.levels),
+            "horizon": self.horizon,
+            "steps_per_day": self.steps_per_day,
+        }
+        return {name: t.contiguous() for name, t in (tensors | self._common()).items()}, values
+
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Takes up what ``state`` gave; ``begin`` points at sensors."""
+        """Takes up what ``state`` gave; ``begin`` points at sensors.
 
-    @abstractmethod
+        Raises:
+            CheckpointError: If it is of other levels or another horizon.
+        """
+        made = {"levels": list(self.levels), "horizon": self.horizon}
+        if any(values.get(name) != value for name, value in made.items()):
+            raise CheckpointError(
+                f"the calibration is of levels {values.get('levels')} and {values.get('horizon')} "
+                f"steps, not of {made['levels']} and {self.horizon}. Run the period again."
+            )
+        for name in self._memory.arrays:
+            self._memory.arrays[name] = tensors[f"node.{name}"].clone()
+        self._memory.node_ids = tuple(values["node_ids"])
+        self._take_common(tensors)
+        self._learned, self._last = values["learned"], values["last"]
+
     def remember(self, earlier: "Calibrator") -> None:
         """Takes over what an earlier state of a run knew of sensors that are unknown to this one.
 
         ``state`` gives the current sensors alone; those that are gone are in earlier states.
         """
+        if type(earlier) is type(self):
+            self._memory.remember(earlier._memory)
 
     def for_sensors(self, node_ids: Sequence[str], series: NodeSeries) -> "Calibrator":
         """This calibrator where it is pointed at these sensors; otherwise a copy that is.
@@ -202,3 +207,12 @@ class Calibrator(Described, ABC):
     def copy(self) -> "Calibrator":
         """An independent copy."""
         return copy.deepcopy(self)
+
+    def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
+        """Part of the day of each step."""
+        return steps % self.steps_per_day * self._bins // self.steps_per_day
+
+    def _chunks(self) -> Iterator[slice]:
+        """Some sensors at once, few enough to stay in the cache."""
+        for first in range(0, self._size, NODES_AT_ONCE):
+            yield slice(first, min(first + NODES_AT_ONCE, self._size))

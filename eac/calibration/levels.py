@@ -55,3 +55,18 @@ def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
     """
     low = [0.5 - level / 200 for level in levels]
     return torch.tensor([*low, *(1 - share for share in low)])
+
+
+def uncrossed(
+    below: Float[Tensor, "level step node"], above: Float[Tensor, "level step node"]
+) -> tuple[Float[Tensor, "level step node"], Float[Tensor, "level step node"]]:
+    """Quantiles of lower and upper tails, such that a wider level holds a narrower one.
+
+    Example:
+        >>> low, high = uncrossed(torch.tensor([[[1.0]]]), torch.tensor([[[-3.0]]]))
+        >>> low.item(), high.item()
+        (-1.0, -1.0)
+    """
+    below, above = below.cummin(0).values, above.cummax(0).values
+    middle = (below[:1] + above[:1]) / 2
+    return torch.minimum(below, middle), torch.maximum(above, middle)

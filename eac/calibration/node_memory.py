@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.calibration.base import Network
+from eac.calibration.network import Network
 from eac.data.core.archive import Archive
 
 ALIKE = 8

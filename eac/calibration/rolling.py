@@ -1,25 +1,20 @@
 """Quantiles of scaled residuals, followed step by step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from eac.calibration.base import TRACKED, Bounds, Calibrator, Network
-from eac.calibration.levels import mix, tails_of
-from eac.calibration.node_memory import NodeMemory
+from eac.calibration.base import TRACKED, Bounds, Calibrator
+from eac.calibration.levels import mix, tails_of, uncrossed
+from eac.calibration.network import Network
 from eac.calibration.pending import Pending, Snapshots
 from eac.calibration.sizes import FAR, RECENT, learn_sizes, recent_errors
 from eac.calibration.spread import SpreadModel, SpreadSums, features
-from eac.errors import CheckpointError
 
-HOURS = 24
-"""Parts of a day, at most, whose errors are told apart."""
-NODES_AT_ONCE = 2048
 NORMAL_TO_LAPLACE = 1.25
 """First quantiles are those of a normal distribution whose mean absolute value is 1."""
 
@@ -81,23 +76,9 @@ class RollingQuantiles(Calibrator):
         super().__init__(horizon, steps_per_day, levels, late)
         self._rates = (own_rate, node_rate, pooled_rate)
         self._tails = tails_of(self.levels)
-        self._bins = min(HOURS, steps_per_day)
-        tails = len(self._tails)
-        self._memory = NodeMemory(
-            {
-                "by_step": (horizon,),
-                "by_hour": (self._bins,),
-                "recent": (len(RECENT),),
-                "shift": (tails,),
-                "own": (tails, horizon),
-            }
-        )
         self._model = SpreadModel(horizon)
         normal = [NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in self._tails]
         self._shared = torch.tensor(normal)[:, None].repeat(1, horizon)
-        self._learned = 0
-        self._last: int | None = None
-        self._size = 0
         self._pending = Pending(0, horizon, late)
         self._issued_recent = Snapshots(horizon + late, (len(RECENT), 0))
         self._issued_network = Snapshots(horizon + late, (2,), torch.float32)
@@ -111,20 +92,23 @@ class RollingQuantiles(Calibrator):
         self._issued_recent = Snapshots(length, (len(RECENT), self._size))
         self._issued_network = Snapshots(length, (2,), torch.float32)
 
-    @property
-    def node_ids(self) -> tuple[str, ...]:
-        """Sensors of the current network."""
-        return self._memory.node_ids[: self._size]
+    def _sizes(self) -> dict[str, tuple[int, ...]]:
+        tails = 2 * len(self.levels)
+        return {
+            "by_step": (self.horizon,),
+            "by_hour": (self._bins,),
+            "recent": (len(RECENT),),
+            "shift": (tails,),
+            "own": (tails, self.horizon),
+        }
 
-    @property
-    def known(self) -> Network:
-        """Every sensor ever seen."""
-        return self._memory.known()
+    def _common(self) -> dict[str, Tensor]:
+        spread = {f"spread.{name}": value for name, value in self._model.tensors().items()}
+        return spread | {"shared": self._shared}
 
-    @property
-    def age(self) -> Float[Tensor, " node"]:
-        """Networks that each sensor was part of, the current one among them."""
-        return self._memory["age"][: self._size]
+    def _take_common(self, tensors: Mapping[str, Tensor]) -> None:
+        self._model.load({name: tensors[f"spread.{name}"] for name in self._model.tensors()})
+        self._shared = tensors["shared"].clone()
 
     def issue(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
         """Remembers a forecast until its readings are known."""
@@ -151,9 +135,7 @@ class RollingQuantiles(Calibrator):
             tails = self._quantiles(nodes).chunk(2)
             if shares is not None:
                 tails = [torch.tensordot(shares, tail, 1) for tail in tails]
-            below, above = tails[0].cummin(0).values, tails[1].cummax(0).values
-            middle = (below[:1] + above[:1]) / 2
-            below, above = torch.minimum(below, middle), torch.maximum(above, middle)
+            below, above = uncrossed(tails[0], tails[1])
             least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
             for bound, tail in ((low, below), (high, above)):
                 bound[nodes] = (part + spread * tail).maximum(least).permute(2, 1, 0)
@@ -176,46 +158,6 @@ class RollingQuantiles(Calibrator):
         if sums is not None:
             self._learn_shared(sums)
         self._last = target if self._last is None else max(self._last, target)
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What was learned; forecasts whose readings are not known are left out."""
-        tensors = {f"node.{name}": array for name, array in self._memory.arrays.items()}
-        tensors |= {f"spread.{name}": value for name, value in self._model.tensors().items()}
-        values = {
-            "node_ids": list(self._memory.node_ids),
-            "learned": self._learned,
-            "last": self._last,
-            "levels": list(self.levels),
-            "horizon": self.horizon,
-            "steps_per_day": self.steps_per_day,
-        }
-        return {name: t.contiguous() for name, t in (tensors | {"shared": self._shared}).items()}, (
-            values
-        )
-
-    def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Takes up what ``state`` gave.
-
-        Raises:
-            CheckpointError: If it is of other levels or another horizon.
-        """
-        made = {"levels": list(self.levels), "horizon": self.horizon}
-        if any(values.get(name) != value for name, value in made.items()):
-            raise CheckpointError(
-                f"the calibration is of levels {values.get('levels')} and {values.get('horizon')} "
-                f"steps, not of {made['levels']} and {self.horizon}. Run the period again."
-            )
-        for name in self._memory.arrays:
-            self._memory.arrays[name] = tensors[f"node.{name}"].clone()
-        self._memory.node_ids = tuple(values["node_ids"])
-        self._model.load({name: tensors[f"spread.{name}"] for name in self._model.tensors()})
-        self._shared = tensors["shared"].clone()
-        self._learned, self._last = values["learned"], values["last"]
-
-    def remember(self, earlier: Calibrator) -> None:
-        """Takes over what an earlier state knew of sensors that are unknown to this one."""
-        if isinstance(earlier, RollingQuantiles):
-            self._memory.remember(earlier._memory)
 
     def _learn(
         self,
@@ -278,13 +220,6 @@ class RollingQuantiles(Calibrator):
     def _recent(self, issued: int) -> Float[Tensor, "rate node"]:
         since = 0 if self._last is None else issued - self._last
         return recent_errors(self._memory, self._size, since)
-
-    def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
-        return steps % self.steps_per_day * self._bins // self.steps_per_day
-
-    def _chunks(self) -> Iterator[slice]:
-        for first in range(0, self._size, NODES_AT_ONCE):
-            yield slice(first, min(first + NODES_AT_ONCE, self._size))
 
 
 def _log(recent: Float[Tensor, "rate node"]) -> Float[Tensor, "rate node"]:

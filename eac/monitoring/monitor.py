@@ -187,6 +187,7 @@ class Monitor:
         usual: Float[ndarray, " node"],
         spread: Float[ndarray, " node"],
     ) -> Bool[ndarray, " node"]:
+        usual = usual * _shared_multiple(y, usual)
         far = np.abs(y - usual) > UNIT_NOISE * spread
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(far & (y > 0) & (usual > 0), np.log(y / usual), np.nan)
@@ -219,6 +220,16 @@ class Monitor:
         before = self._spikes[(step - 1) % len(self._spikes)]
         self._spikes[step % len(self._spikes)] = far & ~before
         return (self._spikes.sum(0) >= SPIKES) & self._spikes[step % len(self._spikes)]
+
+
+def _shared_multiple(y: Float[ndarray, " node"], usual: Float[ndarray, " node"]) -> float:
+    """The multiple of what is usual that sensors have in common, as on a holiday.
+
+    Of fewer than three sensors nobody can tell what is common; then it is 1.
+    """
+    with np.errstate(invalid="ignore"):
+        inside = (y > 0) & (usual > 0)
+    return float(np.median(y[inside] / usual[inside])) if inside.sum() > 2 else 1.0
 
 
 def _detectors(num_nodes: int, steps_per_day: int) -> tuple[Ewma, PageHinkley]:

@@ -165,6 +165,14 @@ class PromptPool(nn.Module):
         if self.basis is not None:
             self.basis.requires_grad_(False)
 
+    def free_rows(self) -> None:
+        """Takes back what ``freeze_rows`` did: every row and ``V`` are tuned again."""
+        every = self._all_rows().detach()
+        self.settled = nn.Parameter(every[:0], requires_grad=False)
+        self.node_factor = nn.Parameter(every)
+        if self.basis is not None:
+            self.basis.requires_grad_(True)
+
     def rows(self, node_ids: Sequence[str]) -> Int[Tensor, " node"]:
         """Row of each id; -1 for an id the pool does not know."""
         return torch.tensor([self._row_of.get(node, -1) for node in node_ids], dtype=torch.long)

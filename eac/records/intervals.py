@@ -73,6 +73,8 @@ class Intervals:
         days: ``coverage`` and ``width`` by day of issue.
         ages: Coverage by age of the sensor.
         fans: Some forecasts, to be drawn.
+        candidates: Winkler score of each calibrator on validation residuals, at 90 %, where one was
+            chosen in this period.
 
     Example:
         >>> own = {"within_five": {"90": 98.0}, "first_month": {"90": 88.0}, "crps": 3.5}
@@ -93,6 +95,7 @@ class Intervals:
     days: dict[str, Course] = field(default_factory=dict)
     ages: tuple[AgeGroup, ...] = ()
     fans: tuple[Fan, ...] = ()
+    candidates: ByLevel = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries and lists."""

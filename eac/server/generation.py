@@ -9,6 +9,8 @@ from eac.artifacts.artifact import read_artifact
 from eac.artifacts.kept import current_folder, kept_folders
 from eac.artifacts.saved_data import SavedData
 from eac.calibration.base import Calibrator
+from eac.calibration.clock import MONDAY
+from eac.data.core.calendar import Calendar
 from eac.data.parsing.stamps import find_zone
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
@@ -92,18 +94,31 @@ def load_generation(
 
 def _checked(run_dir: Path, predictor: Predictor) -> Predictor:
     """Refuses what readings and time stamps alone cannot forecast."""
-    if predictor.data.covariates is not None:
+    lacking = _lacking(predictor.data)
+    if lacking:
         raise RunError(
-            f"{run_dir} forecasts with series known ahead, which readings alone do not bring. "
-            "Forecast with: eac predict"
-        )
-    rules = predictor.data.clock
-    if rules is not None and (rules.counted or rules.hours or rules.months):
-        raise RunError(
-            f"{run_dir} has steps that are counted, of months or of open hours; eac serve takes "
-            "time stamps at equal distances. Forecast with: eac predict"
+            f"{run_dir} {lacking}. Forecast with: eac predict --run {run_dir} --input FILE "
+            "--output FILE"
         )
     return predictor
+
+
+def _lacking(data: SavedData) -> str:
+    """What a run takes that observations do not bring; empty where there is nothing."""
+    rules, weeks = data.clock, f"has weeks of {data.days_per_week} days, unlike its time stamps"
+    if data.covariates is not None:
+        names = ", ".join(data.covariates.names)
+        return f"forecasts with {names}, known ahead, which observations do not bring"
+    if rules is None:
+        return "" if data.days_per_week == 7 else weeks
+    if rules.counted:
+        return "counts its steps, but observations have time stamps"
+    if rules.months:
+        return "has steps of months, which are not of equal length"
+    if rules.hours is not None:
+        return f"has steps in open hours alone ({rules.hours.in_words()})"
+    plain = Calendar.from_timestamps(MONDAY, rules.step)
+    return "" if plain.steps_per_week == rules.steps_per_day * rules.days_per_week else weeks
 
 
 def zone_of(data: SavedData) -> tzinfo | None:

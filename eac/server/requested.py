@@ -1,21 +1,27 @@
-"""What a server asks somebody else to do, and what it knows of its sensors, in one file."""
+"""What a server asks somebody else to do, and what it knows of its sensors, in one file.
 
+What the run itself can do is asked of it too: see ``eac.rundir.requests``.
+"""
+
+import os
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from eac.files import write_json
 from eac.records.jsonfile import format_header, read_as
+from eac.rundir import requests as of_run
 
 FILE = "watch.json"
 FORMAT = "eac.watch"
 ADVICE = "Remove it to begin without marks and requests."
 MOST = 1000
-COMMANDS = {
-    "tune prompts": "add the readings to the stream, then: eac run --resume {run}",
-    "refresh everything": "add the readings to the stream, then: eac run --resume {run}",
-    "ask": "look at the sensor; trust it again with POST /admin/sensors/ID:unmask",
-}
+LOOK = "look at the sensor; trust it again with POST /admin/sensors/ID:unmask"
+TRAIN = (
+    "add the readings to the stream; a running eac run --watch then does it, or else: "
+    "eac run --resume {run}"
+)
+TAKEN = "taken up: period {period} is being trained"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Request:
         unique_id: The sensor; None concerns the network.
         advice: What to do.
         done: True when somebody has said so.
+        asked: Id of the same request to the run; "" where the run is not asked.
 
     Example:
         >>> Request(1, "ask", "unit change", "values are 3.6 times as large", None, "a", "").done
@@ -45,6 +52,7 @@ class Request:
     unique_id: str | None
     advice: str
     done: bool = False
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,29 +98,57 @@ class Requests:
     ) -> None:
         """Adds a request, unless the same is open already."""
         with self._lock:
-            found = self._kept.requests
+            found = self._settled()
             same = (action, kind, unique_id)
             if any(not one.done and (one.action, one.kind, one.unique_id) == same for one in found):
                 return
             number = 1 + (found[-1].number if found else 0)
-            advice = COMMANDS.get(action, "{run}").format(run=self._run_dir)
-            made = Request(number, action, kind, detail, ds, unique_id, advice)
+            made = Request(number, action, kind, detail, ds, unique_id, LOOK)
+            if of_run.can_be_asked(action):
+                asked = self._ask_run(of_run.Request(action, kind, detail, ds, unique_id))
+                made = replace(made, advice=TRAIN.format(run=self._run_dir), asked=asked)
             self._take(replace(self._kept, requests=(*found, made)[-MOST:]))
 
     def open(self) -> list[Request]:
-        """Those that nobody has said to be done, oldest first."""
-        return [one for one in self._kept.requests if not one.done]
+        """Those that nobody has said to be done and the run has not done, oldest first."""
+        with self._lock:
+            found = self._settled()
+        return [self._as_it_stands(one) for one in found if not one.done]
 
     def finish(self, number: int) -> bool:
         """Notes that a request was taken up; False where there is no such open one."""
+        if not any(one.number == number for one in self.open()):
+            return False
         with self._lock:
-            found = self._kept.requests
-            if not any(one.number == number and not one.done for one in found):
-                return False
-            done = tuple(replace(one, done=one.done or one.number == number) for one in found)
-            self._take(replace(self._kept, requests=done))
+            found = [replace(o, done=o.done or o.number == number) for o in self._kept.requests]
+            self._take(replace(self._kept, requests=tuple(found)))
+            for one in found:
+                if one.number == number and one.asked:
+                    of_run.withdraw(self._run_dir, one.asked)
         self.flush()
         return True
+
+    def _ask_run(self, request: of_run.Request) -> str:
+        """Asks the run, where this process may write there."""
+        writable = self._run_dir.is_dir() and os.access(self._run_dir, os.W_OK)
+        if not writable:
+            return ""
+        of_run.ask(self._run_dir, request)
+        return request.id
+
+    def _settled(self) -> tuple[Request, ...]:
+        """All requests, those that the run has done marked so."""
+        done = {o.asked for o in self._kept.requests if o.asked and not o.done}
+        done = {asked for asked in done if of_run.is_done(self._run_dir, asked)}
+        found = tuple(replace(o, done=o.done or o.asked in done) for o in self._kept.requests)
+        if found != self._kept.requests:
+            self._take(replace(self._kept, requests=found))
+        return found
+
+    def _as_it_stands(self, request: Request) -> Request:
+        """A request whose advice says who has taken it up."""
+        period = of_run.taken_by(self._run_dir, request.asked) if request.asked else None
+        return request if period is None else replace(request, advice=TAKEN.format(period=period))
 
     def flush(self) -> None:
         """Writes what has changed since the last time."""

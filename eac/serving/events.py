@@ -1,5 +1,6 @@
 """Events in a table of readings of a run's sensors."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from eac.monitoring.forecasts import LEVEL, ForecastMonitor
 from eac.monitoring.monitor import Alarm, Monitor
 from eac.monitoring.policy import Policy
 from eac.monitoring.reference import Reference
+from eac.rundir.requests import Request, ask, can_be_asked
 from eac.serving.intake import read_input
 
 COLUMNS = ("kind", "ds", "unique_id", "detail", "action")
@@ -103,6 +105,22 @@ def find_forecast_events(
         for alarm in monitor.observe(step, *(values[step] for values in columns))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def ask_for(run_dir: Path, events: pd.DataFrame) -> int:
+    """Asks a run for what events ask for and a run can do; returns how many requests are new.
+
+    Args:
+        run_dir: The run; its next period takes the requests up.
+        events: As ``find_events`` gives them.
+    """
+    new = 0
+    for kind, ds, unique_id, detail, action in events[list(COLUMNS)].itertuples(index=False):
+        if can_be_asked(action):
+            when = ds.isoformat() if isinstance(ds, datetime) else str(ds)
+            node = None if pd.isna(unique_id) else str(unique_id)
+            new += ask(run_dir, Request(action, kind, detail, when, node))
+    return new
 
 
 def in_order(*events: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,9 @@ from eac.protocols.draws import Draws, OwnDraws
 from eac.records.update import UpdateRecord
 from eac.typing import NodeIndex
 
+Asked = Literal["tune prompts", "refresh everything"]
+"""What somebody, such as a monitor, may ask of the next period."""
+
 
 @dataclass(frozen=True, eq=False)
 class PeriodContext:
@@ -34,6 +37,7 @@ class PeriodContext:
         change: Ids kept, new, returned and gone.
         training: How the forecaster trains, for a strategy that tries something out.
         draws: Where first values come from, by the seed of the run.
+        asked: What the period is asked for; None: nothing.
 
     Example:
         >>> from eac.data.batches.datamodule import PeriodData
@@ -54,6 +58,7 @@ class PeriodContext:
     change: NodeChange
     training: TrainingSettings = field(default_factory=TrainingSettings)
     draws: Draws = field(default_factory=lambda: OwnDraws(torch.initial_seed()))
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +89,17 @@ class PeriodPlan:
     rate: float = 1.0
     loss_nodes: NodeIndex | None = None
     graph_nodes: NodeIndex | None = None
+
+    def as_asked(self, asked: Asked | None) -> "PeriodPlan":
+        """This plan, or to train everything on all nodes where that is asked for.
+
+        Example:
+            >>> PeriodPlan(freeze_backbone=True).as_asked("refresh everything").freeze_backbone
+            False
+        """
+        if asked != "refresh everything":
+            return self
+        return PeriodPlan(start=self.start)
 
     def open(self, backbone: Backbone) -> None:
         """Lets what the plan names of the backbone be trained, and nothing else of it."""
@@ -183,6 +199,13 @@ class Strategy(Described, nn.Module, ABC):
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""
         del context, backbone
+
+    def begin_notes(self, first: str = "") -> None:
+        """Forgets what was left for earlier records, and leaves a first remark, if any."""
+        self.take_notes()
+        self.take_update()
+        if first:
+            self.note(first)
 
     def note(self, text: str) -> None:
         """Leaves a remark for the reader of this period's record."""

@@ -77,14 +77,15 @@ class EAC(Strategy):
         self.pool = PromptPool(backbone.prompt_width, self.rank, seed=self.seed)
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
-        """Everything in period 0; prompts later."""
+        """Everything in period 0; prompts later, and everything again where it is asked for."""
         del backbone
         later = context.index > 0
-        nothing_new = later and self.tune == "new" and not (self.expand and context.change.new)
-        return PeriodPlan(
+        nothing_new = self._only_new(context) and not (self.expand and context.change.new)
+        plan = PeriodPlan(
             train=not (nothing_new and self.freeze_backbone),
             freeze_backbone=later and self.freeze_backbone,
         )
+        return plan.as_asked(context.asked)
 
     def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Expands the pool by the nodes it does not know; rows of those that are gone rest."""
@@ -92,8 +93,10 @@ class EAC(Strategy):
         self._retire(context)
         self.pool.recall(context.current.period.node_ids)
         later, known = context.index > 0, self.pool.node_ids
-        if later and self.tune == "new":
+        if self._only_new(context):
             self.pool.freeze_rows()
+        elif context.asked is not None:
+            self.pool.free_rows()
         if self.seed is None and not known:
             self.pool.reseed(context.draws.seed)
         if self.expand or not later:
@@ -113,6 +116,10 @@ class EAC(Strategy):
         """Keeps what was learned inside the fence, and takes the fence away."""
         del context, backbone
         self.pool.fence(None)
+
+    def _only_new(self, context: PeriodContext) -> bool:
+        """Whether prompts of new nodes alone are tuned; all are where somebody asks for it."""
+        return context.index > 0 and self.tune == "new" and context.asked is None
 
     def _retire(self, context: PeriodContext) -> None:
         """Rows of nodes that are gone rest, where nothing depends on the number of rows."""

@@ -151,7 +151,9 @@ class Refresh(Wrapper):
         return validation_error(pair, view, training, self.budget.windows)
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
-        """A choice without a probe, where the signs are clear."""
+        """A choice without a probe, where it is asked for or the signs are clear."""
+        if context.asked == "refresh everything":
+            return _Choice(EVERYTHING, "everything: it was asked for")
         new = len(context.change.new) / context.current.period.num_nodes
         if new >= self.upheaval:
             return _Choice(EVERYTHING, f"everything: {new:.0%} of the nodes are new")

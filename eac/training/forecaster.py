@@ -120,8 +120,8 @@ class Forecaster(LightningModule):
         return self.scaled_forecast(Inputs(x), graph)
 
     def plan_period(self, context: PeriodContext) -> PeriodPlan:
-        """What the strategy says is to happen in the period; changes nothing."""
-        return self.strategy.plan(context, self.backbone)
+        """What the strategy or a request says is to happen in the period; changes nothing."""
+        return self.strategy.plan(context, self.backbone).as_asked(context.asked)
 
     def training_settings(self, data: PeriodData) -> TrainingSettings:
         """How this model trains on ``data``, for a strategy that tries something out."""

@@ -40,7 +40,7 @@ from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import fit, refit
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
-from eac.training.results.recording import log_start, period_record, save_period
+from eac.training.results.recording import begin_notes, log_start, period_record, save_period
 from eac.training.results.report_data import collect_details
 from eac.training.results.run_header import describe, header
 from eac.training.results.testing import CrossTester
@@ -237,7 +237,7 @@ class StreamRunner:
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
         counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
         told, watch = log_start(data, change, counts), CountEpochs()
-        roll = self._intervals.begin(data, data.null_value)
+        roll = self._intervals.begin(data)
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
@@ -259,8 +259,7 @@ class StreamRunner:
         self._past = data.past_after()
         if is_first():
             before_it = None if previous is None else previous.period
-            details = collect_details(model, data, record, change, before_it, naive)
-            write_details(directory, details)
+            write_details(directory, collect_details(model, data, record, change, before_it, naive))
             self._intervals.end(data, directory)
             parent = self._directory(data.index - 1) if previous is not None else None
             save_period(directory, model, data, record, parent=parent, past=self._past)
@@ -270,14 +269,13 @@ class StreamRunner:
         """What the strategy is shown, with every random choice seeded."""
         seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
-        view, training = self._memory.view(model.backbone.needs), model.training_settings(data)
-        return PeriodContext(data.index, seed, data.view, view, change, training, self._draws)
+        view, how = self._memory.view(model.backbone.needs), model.training_settings(data)
+        asked = begin_notes(model.strategy, self._directory(data.index), data.period.name)
+        return PeriodContext(data.index, seed, data.view, view, change, how, self._draws, asked)
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies the model for it."""
         model = self.forecaster
-        model.strategy.take_notes()
-        model.strategy.take_update()
         plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)

@@ -7,6 +7,7 @@ from pathlib import Path
 from eac.data.core.stream import GraphStream
 from eac.errors import StreamError
 from eac.plain import logger
+from eac.rundir.requests import waiting
 from eac.training.runner import StreamRunner
 
 log = logger()
@@ -24,7 +25,8 @@ def watch(
 
     The stream is opened again at each look, so that new rows of a file are seen. Periods are taken
     up when no file of the stream changed its size or time for ``quiet`` seconds and all that is
-    new can be read. What is waited for is said whenever it changes.
+    new can be read. What is waited for is said whenever it changes, and so is what the next period
+    is asked for (``requests/`` of the run).
 
     Args:
         runner: A runner that has finished the periods there were.
@@ -36,10 +38,12 @@ def watch(
     Raises:
         RunError: If a new period sorts before one that is done, or a done one changed.
     """
-    said, pace = _Said(), f" (a look every {every:g} s, {quiet:g} s of rest; Ctrl-C ends)"
+    said = _Said(runner.run_dir)
+    pace = f" (a look every {every:g} s, {quiet:g} s of rest; Ctrl-C ends)"
     idle, calm, seen, fresh = 0.0, 0.0, _look(runner), True
     said.once(f"waiting for a period after the {runner.position} that are done{pace}")
     while timeout is None or idle < timeout:
+        said.asked()
         sleep(every)
         idle, calm = idle + every, calm + every
         now = _look(runner)
@@ -111,13 +115,22 @@ def _files(path: Path) -> dict[str, tuple[int, int]]:
 
 
 class _Said:
-    """What was last said, so that it is not said again at each look."""
+    """What was said, so that it is not said again at each look."""
 
-    def __init__(self):
-        self._last = ""
+    def __init__(self, run_dir: Path):
+        self._run_dir = run_dir
+        self._last, self._asked = "", set[str]()
 
     def once(self, text: str) -> None:
         """Says it, unless it was said last."""
         if text != self._last:
             self._last = text
             log.info("watch: %s", text)
+
+    def asked(self) -> None:
+        """Says what the next period is asked for, each request once."""
+        for request in waiting(self._run_dir):
+            if request.id not in self._asked:
+                self._asked.add(request.id)
+                why = f"{request.words} ({request.detail})"
+                log.info("watch: the next period will %s: %s", request.action, why)

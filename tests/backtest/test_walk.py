@@ -35,6 +35,13 @@ def walked(run: Path, **settings) -> pd.DataFrame:
     return pd.concat(Walk(run, *build(), **settings).frames(), ignore_index=True)
 
 
+def winkler(table: pd.DataFrame, level: int) -> float:
+    """Mean width, and 2 / (1 - level) times the distance of readings outside."""
+    y, low, high = table["y"], table[f"y_hat-lo-{level}"], table[f"y_hat-hi-{level}"]
+    missed = (low - y).clip(lower=0) + (y - high).clip(lower=0)
+    return float((high - low + 2 / (1 - level / 100) * missed).mean())
+
+
 def test_errors_and_intervals_are_those_of_the_report(run):
     table = walked(run, levels=(80, 90))
     for period in read_run(run).periods:
@@ -46,6 +53,9 @@ def test_errors_and_intervals_are_those_of_the_report(run):
         assert 100 * inside.mean() == pytest.approx(period.intervals.coverage["80"], abs=1e-3)
         width = (mine["y_hat-hi-90"] - mine["y_hat-lo-90"]).mean()
         assert width == pytest.approx(period.intervals.width["90"], rel=1e-4)
+        for level in (80, 90):
+            expected = period.intervals.winkler[str(level)]
+            assert winkler(mine, level) == pytest.approx(expected, rel=1e-4)
 
 
 def test_three_times_are_told_apart(run):

@@ -15,6 +15,9 @@ from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.stream import MemoryStream
+from eac.records.folders import done_folders
+from eac.records.record import read_period
+from eac.rundir.requests import Request, ask
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner
@@ -203,3 +206,37 @@ def test_a_run_stopped_in_the_second_period_ends_in_the_same_bits(strategy, whol
         run(strategy, tmp_path, tiny_periods(), StopInTheSecondPeriod())
     assert not (tmp_path / "period-01-p1" / "metrics.json").exists()
     assert state_of(run(strategy, tmp_path, tiny_periods())) == state_of(model)
+
+
+class Moved(Callback):
+    """Asks for everything after the first period; keeps what the second changed in the backbone."""
+
+    def __init__(self, run_dir: Path):
+        self.run_dir = run_dir
+        self.before: dict[str, Tensor] = {}
+        self.names: set[str] = set()
+
+    def on_test_end(self, trainer, pl_module):
+        if trainer.datamodule.index == 0:
+            ask(self.run_dir, Request("refresh everything", "network drift", "all rose"))
+
+    def on_train_start(self, trainer, pl_module):
+        if trainer.datamodule.index == 1:
+            self.before = {n: p.detach().clone() for n, p in pl_module.backbone.named_parameters()}
+
+    def on_train_end(self, trainer, pl_module):
+        if trainer.datamodule.index == 1:
+            now = dict(pl_module.backbone.named_parameters())
+            names = [n for n, p in self.before.items() if not torch.equal(p, now[n])]
+            plain = (name.replace("parametrizations.", "") for name in names)
+            self.names = {name.removesuffix(".original") for name in plain}
+
+
+@pytest.mark.parametrize("strategy", strategies({}))
+def test_a_period_that_is_asked_to_refresh_everything_trains_the_whole_backbone(strategy, tmp_path):
+    moved, two = Moved(tmp_path), MemoryStream(list(tiny_periods())[:2], name="tiny")
+    run(strategy, tmp_path, two, moved)
+    assert moved.names >= {name for name, _ in STGNN(WINDOW, HORIZON, hidden=8).named_parameters()}
+    notes = [read_period(folder).notes for _, folder in done_folders(tmp_path)]
+    assert "asked to refresh everything: network drift" not in notes[0]
+    assert notes[1][0] == "asked to refresh everything: network drift"

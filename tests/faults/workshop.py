@@ -7,7 +7,9 @@ on a file; a process that a fault kills is gone, as after ``kill -9``.
 
 import contextlib
 import errno
+import gc
 import hashlib
+import io
 import json
 import logging
 import os
@@ -181,6 +183,23 @@ def _load() -> None:
         importlib.import_module(name)
     importlib.import_module("pyarrow").array([1])  # reserves memory that counts as nobody's
     importlib.import_module("eac.cli.stream_cli")._trainer_parser()
+    _warm_up()
+
+
+def _warm_up() -> None:
+    """One small run, so that no process made later does again what is done once."""
+    from eac.cli.main import main
+    from tests.faults.runs import arguments, write_stream
+
+    logger, before = logging.getLogger(), list(logging.getLogger().handlers)
+    with TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        for recipe in ("eac", "practical"):
+            run = Path(folder) / recipe
+            assert main(arguments(recipe, write_stream(Path(folder, f"of {recipe}")), run)) == 0
+            assert main(["report", str(run), "--json"]) == 0
+    logger.handlers = before
+    gc.collect()
+    gc.freeze()
 
 
 def _fault(given: dict[str, Any] | None) -> Fault | None:

@@ -90,6 +90,15 @@ def test_drift_of_the_whole_network_is_an_event_and_hardly_a_sensor_is_blamed():
     assert sum(a.node is not None for a in alarms) <= 8
 
 
+@pytest.mark.parametrize("times", [0.4, 2.5])
+def test_a_day_that_multiplies_all_readings_changes_the_unit_of_no_sensor(times):
+    series = network(3, 20, weeks=6)
+    series[BEGIN + 200 : BEGIN + 212] *= times
+    series[BEGIN + 204 :, 7] *= 3.6
+    alarms = found(series, BEGIN + 212)
+    assert [a.node for a in alarms if a.kind == "unit change"] == [7]
+
+
 def test_readings_not_yet_given_change_no_event():
     series = network(5, 10)
     before = found(series, BEGIN + 100)

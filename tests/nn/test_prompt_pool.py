@@ -70,6 +70,21 @@ def test_settled_rows_get_no_gradient_and_new_rows_do():
 
 
 @pytest.mark.parametrize("rank", [2, None])
+def test_rows_that_are_freed_are_as_they_were_and_get_a_gradient_again(rank):
+    pool = PromptPool(4, rank, seed=0)
+    pool.grow(["a"])
+    pool.freeze_rows()
+    pool.grow(["b"])
+    before = pool(pool.rows(["a", "b"])).detach()
+    pool.free_rows()
+    after = pool(pool.rows(["a", "b"]))
+    assert torch.equal(after, before)
+    after.square().sum().backward()
+    assert len(pool.node_factor.grad) == 2
+    assert all(p.requires_grad for p in (pool.node_factor, pool.basis) if p is not None)
+
+
+@pytest.mark.parametrize("rank", [2, None])
 def test_a_pool_takes_the_size_of_what_it_loads(rank):
     pool = PromptPool(4, rank, seed=5)
     pool.grow(["a", "b"])

@@ -44,6 +44,16 @@ def test_the_verdict_is_one_plain_sentence(runs):
     assert "p " not in sentence
 
 
+def test_runs_of_one_name_are_told_apart_by_the_folders_that_differ(tmp_path):
+    for recipe in ("eac", "practical"):
+        write_example(tmp_path / recipe / "seed-42", (8.0,))
+    write_example(tmp_path / "practical" / "seed-43", (8.0,))
+    folders = [str(tmp_path / name) for name in ("eac/seed-42", "practical/seed-42")]
+    assert read_runs(folders).names == ("eac (EAC)", "practical (EAC)")
+    folders.append(str(tmp_path / "practical" / "seed-43"))
+    assert read_runs(folders).names[2] == "practical/seed-43 (EAC)"
+
+
 def test_only_shared_periods_are_compared_and_other_data_are_told(runs, tmp_path):
     folder = tmp_path / "b" / "period-01-1"
     write_period(folder, replace(read_period(folder), fingerprint="other"))

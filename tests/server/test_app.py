@@ -22,9 +22,14 @@ from eac.artifacts.kept import current_folder
 from eac.cli.main import main
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
+from eac.data.core.clock_rules import ClockRules
+from eac.data.core.covariates import CovariateScale
+from eac.data.core.hours import OpenHours
 from eac.data.core.stream import MemoryStream
+from eac.errors import RunError
 from eac.server.app import Settings, create_app
 from eac.server.follow import Follower
+from eac.server.generation import _lacking
 from eac.server.start import open_engine
 from eac.server.watching import Watching
 from eac.serving.predictor import load_run
@@ -367,3 +372,61 @@ def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
         assert "has no time zone" in client.post("/observe", json=naive).json()["detail"]
         problem = client.get("/events").json()
         assert problem == []
+
+
+SCALE = CovariateScale(("rain",), (0.0,), (1.0,))
+RULES = ClockRules(24, 7, HOUR)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"covariates": SCALE}, "forecasts with rain, known ahead, which observations do not"),
+        ({"clock": replace(RULES, counted=True)}, "counts its steps, but observations have time"),
+        ({"clock": replace(RULES, months=1)}, "has steps of months, which are not of equal length"),
+        (
+            {"clock": replace(RULES, steps_per_day=2, hours=OpenHours((8, 9), 24))},
+            r"has steps in open hours alone \(08:00 to 10:00\)",
+        ),
+        (
+            {"clock": replace(RULES, days_per_week=5), "days_per_week": 5},
+            "has weeks of 5 days, unlike its time stamps",
+        ),
+        ({"clock": None, "days_per_week": 5}, "has weeks of 5 days, unlike its time stamps"),
+    ],
+)
+def test_a_run_that_observations_alone_cannot_forecast_is_refused_at_the_start(
+    run, tmp_path, monkeypatch, changed, said
+):
+    known = load_run(run)
+    known.data = replace(known.data, **changed)
+    monkeypatch.setattr("eac.server.generation.load_run", lambda *_, **__: known)
+    with pytest.raises(RunError, match=f"{said}.*Forecast with: eac predict --run "):
+        open_engine(run, state_dir=tmp_path / "state")
+
+
+@pytest.mark.parametrize("rules", [RULES, ClockRules(1, 52, 7 * 24 * HOUR)])
+def test_clocks_of_time_stamps_are_served(run, rules):
+    data = replace(load_run(run).data, clock=rules, days_per_week=rules.days_per_week)
+    assert _lacking(data) == _lacking(replace(data, clock=None, days_per_week=7)) == ""
+
+
+def test_holidays_are_served_as_predict_forecasts_them(tmp_path):
+    pytest.importorskip("holidays", reason="needs eac[holidays]")
+    torch.manual_seed(0)
+    from eac.backbones.seasonal import SeasonalMLP
+    from tests.training.test_predictor import build as built
+
+    model, data = built(SeasonalMLP(hidden=4, num_blocks=1, lags=("1d",)), holidays="US")
+    trained(tmp_path / "run", model, data)
+    frame = long(data, 2, 34)  # into 15 January 2024
+    frame.to_csv(tmp_path / "readings.csv", index=False)
+    engine = open_engine(tmp_path / "run", table=tmp_path / "readings.csv")
+    engine.prepare()
+    engine.stop()
+    made = engine.current
+    assert made is not None
+    expected = load_run(tmp_path / "run").predict(frame)
+    for node, y_hat in zip(made.node_ids, made.y_hat, strict=True):
+        mine = expected[expected["unique_id"] == node]["y_hat"]
+        np.testing.assert_allclose(y_hat, mine, rtol=1e-4, atol=1e-4)

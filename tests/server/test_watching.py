@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eac.files import make_folder, write_text
 from eac.monitoring.policy import Policy
+from eac.rundir import requests as of_run
 from eac.server.board import Board
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
@@ -132,3 +134,20 @@ def test_readings_that_leave_their_intervals_are_an_event(network):
         network.feed(row)
     assert network.kinds() == [("forecast error", "s4")]
     assert network.requests.open()[0].action == "tune prompts"
+
+
+def test_what_the_run_can_do_is_asked_of_it_until_a_period_has_done_it(tmp_path):
+    run, requests = tmp_path / "run", Requests(tmp_path / "state", tmp_path / "run")
+    make_folder(run)
+    for _ in range(2):
+        requests.add("refresh everything", "network drift", "all rose", ds=None, unique_id=None)
+    requests.add("ask", "unit change", "odd", ds=None, unique_id="c")
+    assert [one.words for one in of_run.waiting(run)] == ["network drift"]
+    assert "eac run --watch" in requests.open()[0].advice
+    of_run.take_up(run, run / "period-01-b", "b")
+    assert requests.open()[0].advice == "taken up: period b is being trained"
+    write_text(run / "period-01-b" / "metrics.json", "{}")
+    assert [one.kind for one in requests.open()] == ["unit change"]
+    requests.add("refresh everything", "network drift", "rose again", ds=None, unique_id=None)
+    assert requests.finish(requests.open()[-1].number)  # somebody has done it
+    assert of_run.waiting(run) == []

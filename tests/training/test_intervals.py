@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from eac.calibration.base import Network
 from eac.calibration.clock import clock_step
+from eac.calibration.network import Network
 from eac.calibration.store import CALIBRATION_FILE, load_calibrator
 from eac.errors import CheckpointError, ConfigError, RunError
 from eac.records.record import PeriodRecord, read_period, read_run

@@ -12,6 +12,8 @@ from eac.data.core.stream import GraphStream, MemoryStream
 from eac.data.manage.convert import convert
 from eac.data.readers.open import open_stream
 from eac.errors import RunError
+from eac.rundir.requests import Request, ask, waiting
+from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.training.forecaster import Forecaster
 from eac.training.runner import StreamRunner
@@ -20,9 +22,9 @@ from eac.training.watch import watch
 from tests.streams import tiny_period
 
 
-def make(run_dir, stream, **options):
+def make(run_dir, stream, strategy=None, **options):
     torch.manual_seed(3)
-    model = Forecaster(STGNN(window=3, horizon=2, hidden=2), OnlineAll())
+    model = Forecaster(STGNN(window=3, horizon=2, hidden=2), strategy or OnlineAll())
     data = PeriodData(stream, window=3, horizon=2, batch_size=64)
     trainer = DefaultTrainer(max_epochs=1)
     return StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer, **options)
@@ -195,3 +197,35 @@ def test_a_file_that_is_copied_slowly_is_trained_whole_when_all_of_it_is_there(t
     assert "the new period 'b' cannot be trained yet" in caplog.text
     plain = make(tmp_path / "plain", open_stream(whole)).run()
     assert runner.run().periods[1].errors == plain.periods[1].errors
+
+
+def test_what_is_asked_for_is_done_in_the_next_period_and_noted(tmp_path, caplog):
+    periods = [tiny_period(name, "ab", index=i, num_steps=40) for i, name in enumerate("abcd")]
+    stream = Growing(periods[:1])
+    runner = make(tmp_path, stream, strategy=EAC(rank=1, tune="new"))
+    runner.run()
+    drift = Request("refresh everything", "network drift", "all rose", "2024-03-01T05:00:00")
+
+    def arrive(*requests):
+        for request in requests:
+            ask(tmp_path, request)
+        stream.periods.append(periods[len(stream.periods)])
+
+    shift = Request("tune prompts", "level shift", "20 % lower", unique_id="b")
+    looks = (lambda: arrive(drift), None, None, arrive, None, None, lambda: arrive(shift))
+    with caplog.at_level("INFO", logger="eac"):
+        watch(runner, every=1.0, quiet=1.0, timeout=4.0, sleep=Steps(*looks))
+    trained = [(p.name, p.trainable_parameters) for p in runner.run().periods]
+    whole, prompts = trained[0][1], trained[3][1]
+    assert trained == [("a", whole), ("b", whole), ("c", 0), ("d", prompts)]
+    assert 0 < prompts < whole
+    notes = {p.name: [n for n in p.notes if n.startswith("asked")] for p in runner.run().periods}
+    assert notes["b"] == ["asked to refresh everything: network drift at 2024-03-01T05:00:00"]
+    assert notes["d"] == ["asked to tune prompts: level shift of b"]
+    assert notes["a"] == notes["c"] == waiting(tmp_path) == []
+    said = [r.getMessage() for r in caplog.records if "the next period will" in r.getMessage()]
+    assert said == [
+        "watch: the next period will refresh everything: network drift at 2024-03-01T05:00:00 "
+        "(all rose)",
+        "watch: the next period will tune prompts: level shift of b (20 % lower)",
+    ]

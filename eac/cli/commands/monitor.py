@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
     from eac.files import write_frame
     from eac.monitoring.policy import Policy
-    from eac.serving.events import find_events, find_forecast_events, in_order
+    from eac.serving.events import ask_for, find_events, find_forecast_events, in_order
 
     policy = Policy.parse(arguments.policy)
     events = find_events(
@@ -43,6 +43,9 @@ def main(argv: Sequence[str]) -> int:
     counts = events["kind"].value_counts()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
     print(f"wrote {output}: {len(events)} events ({said})")
+    if arguments.ask:
+        asked = ask_for(Path(arguments.run_dir), events)
+        print(f"{asked} new requests for the next period of {arguments.run_dir}")
     return 0
 
 
@@ -61,4 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--output", required=True, metavar="FILE", help="receives events: .csv or .parquet")
     add("--reference", type=int, default=4, metavar="WEEKS", help="first weeks (default: 4)")
     add_monitor(parser)
+    add(
+        "--ask",
+        action="store_true",
+        help="ask the run for its next period what events ask: tune prompts, refresh everything",
+    )
     return parser

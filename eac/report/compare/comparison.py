@@ -234,10 +234,15 @@ def _position(reference: str, directories: Sequence[str], runs: Sequence[RunReco
 
 
 def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, ...]:
-    """Names of the directories, or their whole paths where two are alike."""
-    names = [Path(directory).resolve().name for directory in directories]
-    if len(set(names)) < len(names):
-        names = [str(directory) for directory in directories]
+    """Names of the directories, or as much of their paths as tells them apart."""
+    paths = [Path(directory).resolve().parts for directory in directories]
+    names = ["/".join(path[-1:]) for path in paths]
+    if len(set(names)) < len(names) == len(set(paths)):
+        count = next(n for n in range(2, 999) if len({path[-n:] for path in paths}) == len(paths))
+        ends = [path[-count:] for path in paths]
+        while len({end[-1] for end in ends}) == 1:  # what all end in
+            ends = [end[:-1] for end in ends]
+        names = ["/".join(end) for end in ends]
     return tuple(f"{name} ({model_name(run)})" for name, run in zip(names, runs, strict=True))
 
 

@@ -31,16 +31,25 @@ def section(view: RunView) -> Section | None:
     having = [period for period in view.run.periods if period.intervals is not None]
     if not having:
         return None
-    last = having[-1].intervals
-    fans = _fan_slot(having[-1], view.run) if last is not None and last.fans else None
+    made = [found for period in having if (found := period.intervals) is not None]
+    last = made[-1]
+    fans = _fan_slot(having[-1], view.run) if last.fans else None
     charts = (_coverage_by_period(having), _width_by_step(having[-1], view.run))
     slots = slots_of(*charts)
     return Section(
         "intervals",
         "Intervals",
-        (TEXT,),
+        (TEXT, *(_choice(one) for one in made if one.candidates)),
         slots=slots if fans is None else (*slots, fans),
         tables=(_intervals_table(having, view.run),),
+    )
+
+
+def _choice(made: Intervals) -> str:
+    scores = [f"{name} {format_error(score)}" for name, score in made.candidates.items()]
+    return (
+        f"{made.calibrator} was chosen by the Winkler score at 90 % on validation residuals: "
+        f"{', '.join(scores)}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from jaxtyping import Float, Int
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from eac.calibration.base import Calibrator, Network
+from eac.calibration.base import Calibrator
+from eac.calibration.choice import JUDGED, best, candidates, enough, judges
 from eac.calibration.clock import clock_step
-from eac.calibration.rolling import RollingQuantiles
+from eac.calibration.network import Network
 from eac.calibration.scores import IntervalScores
 from eac.calibration.store import START_FILE, learned_by, save_calibrator
 from eac.data.batches.batch import Batch
@@ -39,13 +41,17 @@ class IntervalRun:
     any refit. From then on it learns only from residuals of test parts, each once its reading is
     known, and a period goes on from where the period before it ended.
 
+    Which calibrator that is, is chosen on those validation residuals too: each candidate goes
+    through them in order of time, and the Winkler score of its intervals over the second half
+    decides.
+
     Args:
-        calibrator: Made already; None makes a ``RollingQuantiles``.
+        calibrator: Made already; None chooses one.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
         >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> isinstance(IntervalRun().begin(data, None), Callback)
+        >>> isinstance(IntervalRun().begin(data), Callback)
         True
     """
 
@@ -53,20 +59,19 @@ class IntervalRun:
         self._given = calibrator
         self.calibrator: Calibrator | None = None
         self._source = ""
+        self._scores: dict[str, float | None] = {}
         self._start: Calibrator | None = None
         self._roll: _Roll | None = None
 
-    def begin(self, data: PeriodData, null_value: float | None) -> Callback:
+    def begin(self, data: PeriodData) -> Callback:
         """Points at the sensors of a period; the callback rolls through its test."""
-        calendar, train = data.period.calendar, data.split.train
-        calibrator = self.calibrator
-        if calibrator is None or calibrator.steps_per_day != calendar.steps_per_day:
-            calibrator = self._given or RollingQuantiles(data.horizon, calendar.steps_per_day)
+        slots, calibrator = data.period.calendar.steps_per_day, self.calibrator
+        if calibrator is None or calibrator.steps_per_day != slots:
+            calibrator = self._given or next(iter(candidates(data.horizon, slots).values()))
             self._source = ""
-        self.calibrator = calibrator
-        readings = data.period.series[train.start : train.stop]
-        calibrator.begin(Network.of(data.period.node_ids, readings, null_value))
-        self._roll = _Roll(calibrator, data, null_value)
+        self.calibrator, self._scores = calibrator, {}
+        calibrator.begin(_network(data))
+        self._roll = _Roll(calibrator, data)
         return self._roll
 
     def learn_from_validation(self, model: Forecaster, data: PeriodData) -> None:
@@ -75,13 +80,31 @@ class IntervalRun:
             return
         starts = data.starts("val")
         starts = starts[-max(1, NODE_WINDOWS // data.period.num_nodes) :]
-        with undisturbed(model):
-            for batch in forecasting_batches(model, data, starts):
-                y_hat = model.strategy.adapt_forecast(model(batch), batch)
-                self._roll.add(batch, y_hat, score=False)
+        trials = self._trials(data, starts)
+        self._roll.begin(self.calibrator, score_from=None)
+        _go_through(model, data, starts, (self._roll, *trials.values()))
+        found = {name: trial.scores.by_level("winkler") for name, trial in trials.items()}
+        self._scores = {name: levels[str(JUDGED)] for name, levels in found.items()}
+        if trials and best(self._scores) != type(self.calibrator).__name__:
+            slots = data.period.calendar.steps_per_day
+            self.calibrator = candidates(data.horizon, slots)[best(self._scores)]
+            self.calibrator.begin(_network(data))
+            self._roll.begin(self.calibrator, score_from=None)
+            _go_through(model, data, starts, (self._roll,))
         self._source = VALIDATION
         self._start = self.calibrator.copy()
-        self._roll = self._roll.afresh()
+        self._roll.begin(self.calibrator)
+
+    def _trials(self, data: PeriodData, starts: Int[Tensor, " window"]) -> "dict[str, _Roll]":
+        """Each candidate with some sensors; none where windows are too few to choose by."""
+        slots = data.period.calendar.steps_per_day
+        if self._given is not None or not enough(len(starts), slots):
+            return {}
+        rows, middle = judges(data.period.num_nodes), int(starts[len(starts) // 2])
+        trials = candidates(data.horizon, slots)
+        for one in trials.values():
+            one.begin(_network(data, rows))
+        return {name: _Roll(one, data, rows, middle) for name, one in trials.items()}
 
     def summary(self, change: NodeChange) -> Intervals | None:
         """How intervals did in the test; None where it was shared among processes."""
@@ -89,7 +112,8 @@ class IntervalRun:
         if roll is None or calibrator is None or not roll.complete:
             return None
         source = self._source or "nothing: no validation came first"
-        return roll.summary(type(calibrator).__name__, source, set(change.new))
+        found = roll.summary(type(calibrator).__name__, source, set(change.new))
+        return replace(found, candidates=self._scores)
 
     def end(self, data: PeriodData, directory: Path) -> None:
         """Keeps what was learned beside the state of the period."""
@@ -108,25 +132,55 @@ class IntervalRun:
             self._source = f"matured residuals up to the test of period {data.period.name}"
 
 
-class _Roll(Callback):
-    """Goes through forecasts in order of time: learn from what is known, bound, remember."""
+def _network(data: PeriodData, rows: Int[Tensor, " chosen"] | None = None) -> Network:
+    """Sensors of a period, or some of them, by the readings of its training part."""
+    ids, train = data.period.node_ids, data.split.train
+    readings = data.period.series[train.start : train.stop]
+    if rows is not None:
+        ids, readings = [ids[row] for row in rows.tolist()], readings[:, rows]
+    return Network.of(ids, readings, data.null_value)
 
-    def __init__(self, calibrator: Calibrator, data: PeriodData, null_value: float | None):
-        self._calibrator = calibrator
-        self._data = data
-        self._null = null_value
-        calendar = data.period.calendar
-        self._shift = clock_step(calendar, 0)
-        sizes = data.period.num_nodes, data.horizon
-        self.scores = IntervalScores(*sizes, calibrator.levels, calendar.steps_per_day)
+
+def _go_through(
+    model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"], rolls: "Sequence[_Roll]"
+) -> None:
+    """Forecasts windows in order of time, each for all of these."""
+    with undisturbed(model):
+        for batch in forecasting_batches(model, data, starts):
+            y_hat = model.strategy.adapt_forecast(model(batch), batch)
+            for roll in rolls:
+                roll.add(batch, y_hat)
+
+
+class _Roll(Callback):
+    """Goes through forecasts in order of time: learn from what is known, bound, remember.
+
+    Args:
+        calibrator: Learns; points at the sensors.
+        data: The period.
+        rows: Of the sensors that are looked at; None: all.
+        score_from: First step of the windows whose intervals are scored; None: none are.
+    """
+
+    def __init__(
+        self,
+        calibrator: Calibrator,
+        data: PeriodData,
+        rows: Int[Tensor, " chosen"] | None = None,
+        score_from: int | None = 0,
+    ):
+        self._data, self._rows = data, slice(None) if rows is None else rows
+        self._shift = clock_step(data.period.calendar, 0)
+        self.begin(calibrator, score_from=score_from)
+
+    def begin(self, calibrator: Calibrator, *, score_from: int | None = 0) -> None:
+        """Begins anew with a calibrator."""
+        self._calibrator, self._score_from = calibrator, score_from
+        sizes = len(calibrator.node_ids), self._data.horizon
+        self.scores = IntervalScores(*sizes, calibrator.levels, calibrator.steps_per_day)
         self.complete = False
         self._next: tuple[int, Float[Tensor, " node"]] | None = None
         self._last: dict[str, Any] = {}
-
-    def afresh(self) -> "_Roll":
-        """A new roll of the same calibrator; this one goes on as the new one."""
-        self.__init__(self._calibrator, self._data, self._null)
-        return self
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begins anew; a test that several processes share is not in order of time."""
@@ -145,18 +199,19 @@ class _Roll(Callback):
         """Rolls through one batch of the test."""
         del trainer, pl_module, batch_idx, dataloader_idx
         if self.complete and isinstance(outputs, dict):
-            self.add(batch, outputs["y_hat"], score=True)
+            self.add(batch, outputs["y_hat"])
 
     @torch.no_grad()
-    def add(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"], *, score: bool) -> None:
+    def add(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
         """Rolls through the windows of a batch."""
-        known = batch.mask if self._null is None else batch.mask & (batch.y != self._null)
-        y = torch.where(known, batch.y, torch.nan).cpu()
+        null, first = self._data.null_value, self._score_from
+        y, mask, y_hat = (part[:, self._rows] for part in (batch.y, batch.mask, y_hat))
+        y = torch.where(mask if null is None else mask & (y != null), y, torch.nan).cpu()
         for start, truth, forecast in zip(batch.starts.tolist(), y, y_hat.cpu(), strict=True):
             issued = self._shift + start + self._data.window - 1
             if self._next is not None and self._next[0] == issued:
                 self._calibrator.observe(*self._next)
-            if score:
+            if first is not None and start >= first:
                 low, high = self._calibrator.bounds(issued, forecast)
                 self.scores.add(truth, forecast, low, high)
                 self._last = {"start": start, "y_hat": forecast, "low": low, "high": high}

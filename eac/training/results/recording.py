@@ -16,12 +16,31 @@ from eac.metrics.horizon import HorizonErrors
 from eac.plain import logger
 from eac.records.record import NodeCounts, PeriodRecord, SensorErrors, write_period
 from eac.rundir.checksums import write_checksums
+from eac.rundir.requests import asked_of, take_up
+from eac.strategies.base import Asked, Strategy
 from eac.training.callbacks import CountEpochs
 from eac.training.forecaster import Forecaster
+from eac.training.processes import is_first, wait_for_all
 from eac.training.results.run_header import made_or_nothing
 from eac.training.results.testing import by_group
 
 log = logger()
+
+
+def begin_notes(strategy: Strategy, directory: Path, period: str) -> Asked | None:
+    """Takes up what a period is asked for, which is the first note of its record.
+
+    Args:
+        strategy: Forgets the notes of the period before.
+        directory: Of the period, in that of the run.
+        period: Its name.
+    """
+    if is_first():
+        take_up(directory.parent, directory, period)
+    wait_for_all()
+    asked, why = asked_of(directory.parent, period)
+    strategy.begin_notes(why)
+    return asked
 
 
 def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> tuple[str, ...]:

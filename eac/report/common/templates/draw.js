@@ -142,9 +142,11 @@ const Draw = (() => {
     if (spec.axis === "category") {
       const first = Math.max(0, Math.ceil(view[0])), last = Math.min(along.names.length - 1, Math.floor(view[1]));
       const longest = Math.max(2, ...along.names.map((name) => short(name).length));
-      const every = Math.max(1, Math.ceil((last - first + 1) * (longest * 7.2 + 10) / width));
+      const crowd = (last - first + 1) * (longest * 7.2 + 10) / width;
+      const rows = crowd > 1 && crowd <= 2 ? 2 : 1;  // every label, in two rows where one is too short
+      const every = Math.max(1, Math.ceil(crowd / rows));
       const found = [];
-      for (let i = first; i <= last; i += every) found.push([i, short(along.names[i])]);
+      for (let i = first; i <= last; i += every) found.push([i, short(along.names[i]), (i - first) % rows]);
       return found;
     }
     if (spec.axis === "time") {
@@ -231,7 +233,9 @@ const Draw = (() => {
     const [low, high] = tops(spec, along, marks, view);
     const rungs = ticks(low, high, Math.max(2, height / 55));
     const left = 14 + 7.4 * Math.max(...rungs.map((at) => number(at).length), 2);
-    const frame = { x: left, y: 24, width: width - left - 12, height: height - 24 - 46 };
+    const below = labels(spec, along, view, width - left - 12);
+    const second = below.some(([, , row]) => row) ? 14 : 0;
+    const frame = { x: left, y: 24, width: width - left - 12, height: height - 24 - 46 - second };
     const px = (x) => frame.x + ((x - view[0]) / (view[1] - view[0])) * frame.width;
     const py = (y) => frame.y + frame.height - ((y - low) / (high - low || 1)) * frame.height;
     const clip = `clip-${spec.key}`;
@@ -244,8 +248,8 @@ const Draw = (() => {
       root.append(svg("line", { class: "rung", x1: frame.x, x2: frame.x + frame.width, y1: py(at), y2: py(at) }));
       root.append(text(frame.x - 6, py(at) + 4, number(at), { "text-anchor": "end" }));
     }
-    for (const [at, label] of labels(spec, along, view, frame.width)) {
-      root.append(text(px(at), frame.y + frame.height + 17, label, { "text-anchor": "middle" }));
+    for (const [at, label, row = 0] of below) {
+      root.append(text(px(at), frame.y + frame.height + 17 + 14 * row, label, { "text-anchor": "middle" }));
     }
     const inside = svg("g", { "clip-path": `url(#${clip})` });
     for (const mark of marks.filter((m) => m.kind === "band")) inside.append(band(mark, along, px, py));

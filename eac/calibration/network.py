@@ -1,0 +1,52 @@
+"""The sensors that forecasts are made for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eac.data.core.pieces import pieces
+from eac.data.series.scaling import fit_scaler
+from eac.typing import NodeSeries
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The sensors that forecasts are made for, and what their readings are like.
+
+    Attributes:
+        node_ids: In the order of the forecasts.
+        level: Mean of the readings of each.
+        spread: Standard deviation of the readings of each, positive.
+        positive: True where no reading is below 0; bounds then are not either.
+    """
+
+    node_ids: tuple[str, ...]
+    level: Float[Tensor, " node"]
+    spread: Float[Tensor, " node"]
+    positive: Bool[Tensor, " node"]
+
+    @staticmethod
+    def of(
+        node_ids: Sequence[str], series: NodeSeries, null_value: float | None = None
+    ) -> "Network":
+        """Describes sensors by readings that are known, NaN where missing.
+
+        Args:
+            node_ids: One for each column.
+            series: Readings, such as those of a training part.
+            null_value: Readings equal to this are left out.
+
+        Example:
+            >>> Network.of(["a"], torch.tensor([[1.0], [3.0]] * 20)).level.tolist()
+            [2.0]
+        """
+        if null_value is not None:
+            series = torch.where(series == null_value, torch.nan, series)
+        scaler = fit_scaler(series, per_node=True)
+        positive = torch.ones(series.shape[1], dtype=torch.bool)
+        for _, part in pieces(series):
+            positive &= ~(part < 0).any(0)
+        return Network(tuple(node_ids), scaler.mean, scaler.scale, positive)
