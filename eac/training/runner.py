@@ -205,9 +205,9 @@ class StreamRunner:
 
     def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
         """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
-        if read_period(directory).fingerprint != data.period.fingerprint():
-            self._check(range(data.index, len(self._names)))
         record = read_period(directory)
+        if record.fingerprint != data.period.fingerprint():
+            self._check(range(data.index, len(self._names)))
         if not self._is_done(data.index + 1):
             done = [self._directory(index) for index in range(data.index + 1)]
             restore(self.forecaster, done)
