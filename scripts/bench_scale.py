@@ -2,7 +2,8 @@
 
 The stream is random: hourly readings with a daily and a weekly cycle, ten edges to each sensor, two
 periods of 2,184 steps. Each size is one process from start to report page; its memory is looked at
-five times a second. ``rest`` is what the process holds apart from the pages of files.
+five times a second. ``rest`` is what the process holds apart from the pages of files. With
+``--processes 2`` two processes divide the sensors; memory is then that of the larger one.
 
 python scripts/bench_scale.py 1000 10000 [--layout npy] [--page docs/scaling.md] [-- SETTINGS]
 """
@@ -83,27 +84,46 @@ class Cost:
 
 
 class Watch(threading.Thread):
-    """Looks at the memory of a process until it ends."""
+    """Looks at the memory of a process, and of those it starts, until it ends."""
 
     def __init__(self, pid: int):
         super().__init__(daemon=True)
-        self._status, self.rest = Path(f"/proc/{pid}/status"), 0.0
+        self._pid, self.peak, self.rest = pid, 0.0, 0.0
 
     def run(self) -> None:
         """Looks five times a second."""
-        while True:
-            try:
-                lines = self._status.read_text().splitlines()
-            except OSError:
-                return
-            own = [int(line.split()[1]) for line in lines if line.startswith("RssAnon")]
-            self.rest = max(self.rest, sum(own) / 2**20)
+        while Path(f"/proc/{self._pid}").exists():
+            for pid in (self._pid, *children(self._pid)):
+                self.peak = max(self.peak, held(pid, "VmHWM"))
+                self.rest = max(self.rest, held(pid, "RssAnon"))
             time.sleep(0.2)
 
 
-def measured(stream: Path, run_dir: Path, settings: Sequence[str]) -> Cost:
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(word) for word in text.split()]
+
+
+def held(pid: int, what: str) -> float:
+    """GiB that a process holds, or held at most; 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(what)) / 2**20
+
+
+def measured(stream: Path, run_dir: Path, settings: Sequence[str], processes: int = 1) -> Cost:
     """Runs the recipe on a stream, page included."""
     command = [sys.executable, "-m", "eac", "run", "-c", "practical", "--stream", str(stream)]
+    if processes > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+        command[1:2] = [*launcher, str(processes), "-m"]
+        command += ["--run.divide_sensors", "true", "--trainer.accelerator", "cpu"]
     begin = time.perf_counter()
     with (run_dir.parent / "log").open("w") as log:
         process = subprocess.Popen(
@@ -120,7 +140,7 @@ def measured(stream: Path, run_dir: Path, settings: Sequence[str]) -> Cost:
     return Cost(
         wall=time.perf_counter() - begin,
         cpu=used.ru_utime + used.ru_stime,
-        peak=used.ru_maxrss / 2**20,
+        peak=watch.peak,
         rest=watch.rest,
         page=sum(page.stat().st_size for page in run_dir.glob("*.html")) / 1e6,
         error=errors["mean"],
@@ -163,6 +183,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--layout", choices=("npy", "table"), default="npy")
     parser.add_argument("--periods", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2184)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--page", type=Path, help="where the table stands between two comments")
     own, settings = arguments, []
     if "--" in arguments:
@@ -175,7 +196,8 @@ def main(arguments: list[str]) -> None:
             stream = weekly_stream(sensors, asked.periods, asked.steps)
             where = convert(stream, Path(folder) / "stream", asked.layout)
             del stream
-            costs[sensors] = measured(where, Path(folder) / "run", settings)
+            run_dir = Path(folder) / "run"
+            costs[sensors] = measured(where, run_dir, settings, asked.processes)
         print(*table({sensors: costs[sensors]}, empty), sep="\n", flush=True)
     lines = "\n".join(table(costs, empty)) + "\n"
     if asked.page is not None:

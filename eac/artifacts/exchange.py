@@ -59,7 +59,19 @@ class About:
 
 
 def about(folder: Path) -> About:
-    """What is known of the artifact in a folder."""
+    """What is known of the artifact in a folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(about(Path(folder)).sensors)
+        3
+    """
     if (folder / ABOUT_FILE).is_file():
         return read_as(About, folder / ABOUT_FILE, ABOUT_FORMAT)
     artifact, details = read_artifact(folder), read_details(folder)
@@ -165,7 +177,12 @@ def import_artifact(run_dir: Path, source: Path, trust: Sequence[str] = ()) -> P
 
 
 def check_imported(run_dir: Path) -> Iterator[str]:
-    """What is damaged of the artifacts that were imported, one sentence each."""
+    """What is damaged of the artifacts that were imported, one sentence each.
+
+    Example:
+        >>> list(check_imported(Path("a folder without imported artifacts")))
+        []
+    """
     for folder in imported(run_dir):
         yield from _problems(folder)
 

@@ -46,6 +46,21 @@ def find_kept(run_dir: Path, wanted: str | int) -> Path:
 
     Raises:
         RunError: If there is no such artifact, or several.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> from eac.records.record import write_period
+        >>> from eac.records.sample import sample_period
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as run:
+        ...     folder = Path(run, "period-00-0")
+        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
+        ...     write_period(folder, sample_period("0", 8.0))
+        ...     print(find_kept(Path(run), made.id[:8]).name, find_kept(Path(run), -1).name)
+        period-00-0 period-00-0
     """
     folders, periods = kept_folders(run_dir), done_periods(run_dir)
     artifacts = {folder: read_artifact(folder) for folder in folders}
@@ -72,6 +87,21 @@ def current_folder(run_dir: Path) -> Path:
 
     Raises:
         RunError: If the run has no artifact, or ``CURRENT`` names none of them.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> from eac.records.record import write_period
+        >>> from eac.records.sample import sample_period
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as run:
+        ...     folder = Path(run, "period-00-0")
+        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
+        ...     write_period(folder, sample_period("0", 8.0))
+        ...     print(current_folder(Path(run)).name)
+        period-00-0
     """
     path = run_dir / CURRENT_FILE
     if not path.is_file():
@@ -128,7 +158,23 @@ def rollback(run_dir: Path) -> Path:
 
 
 def chain_of(run_dir: Path, folder: Path) -> list[Path]:
-    """The folders that say what is known of sensors up to an artifact, oldest first."""
+    """The folders that say what is known of sensors up to an artifact, oldest first.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> from eac.records.record import write_period
+        >>> from eac.records.sample import sample_period
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as run:
+        ...     folder = Path(run, "period-00-0")
+        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
+        ...     write_period(folder, sample_period("0", 8.0))
+        ...     print([path.name for path in chain_of(Path(run), folder)])
+        ['period-00-0']
+    """
     periods = done_periods(run_dir)
     if folder in periods:
         return periods[: periods.index(folder) + 1]

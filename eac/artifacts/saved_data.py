@@ -115,7 +115,19 @@ def data_card(data: PeriodData) -> dict[str, Any]:
 
 
 def load_draws(directory: Path) -> int | None:
-    """Where a done period left the random numbers of its run; None where that is not kept."""
+    """Where a done period left the random numbers of its run; None where that is not kept.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(load_draws(Path(folder)))
+        None
+    """
     return load_card(directory).get("draws")
 
 
@@ -151,6 +163,17 @@ def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedDat
 
     Raises:
         CheckpointError: If the run was made before these things were kept, or is damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
+        ...     print(load_data([Path(folder)]).window)
+        12
     """
     last = read_artifact(directories[-1])
     said = last.data

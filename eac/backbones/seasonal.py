@@ -125,7 +125,7 @@ class SeasonalMLP(Backbone):
         edges = torch.tensor([0.001, 0.005, 0.01], device=y.device)
         shares = torch.cat([edges, torch.linspace(0.02, 0.98, 13, device=y.device), 1 - edges])
         errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]
-        self.trust.copy_(torch.logit(shares[torch.stack(errors).argmin(0)]))
+        self.trust.copy_(torch.logit(shares[batch.summed(torch.stack(errors)).argmin(0)]))
 
     def train(self, mode: bool = True) -> "SeasonalMLP":
         """Training counts the whole correction, and so does what is trained, in an old run too."""

@@ -92,6 +92,13 @@ def run_grid(
 
     Raises:
         RunError: If another process works on ``out``, or a finished cell had other settings.
+
+    Example:
+        >>> from eac.benchmark.executors import LocalExecutor
+        >>> from tempfile import TemporaryDirectory
+        >>> entry, said = EntryPoint("eac.cli.commands.run"), {"command": "eac benchmark ours"}
+        >>> with TemporaryDirectory() as folder:
+        ...     run_grid([], LocalExecutor(1), entry, out=Path(folder), on_end=print, **said)
     """
     with _alone_in(out):
         left = left_to_run(cells)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eac.data.core.pieces import pieces
@@ -27,6 +27,17 @@ class Network:
     level: Float[Tensor, " node"]
     spread: Float[Tensor, " node"]
     positive: Bool[Tensor, " node"]
+
+    def subset(self, rows: Int[Tensor, " chosen"]) -> "Network":
+        """Some of the sensors.
+
+        Example:
+            >>> both = Network.of(["a", "b"], torch.tensor([[1.0, 2.0], [3.0, 6.0]] * 20))
+            >>> both.subset(torch.tensor([1])).level.tolist()
+            [4.0]
+        """
+        ids = tuple(self.node_ids[row] for row in rows.tolist())
+        return Network(ids, self.level[rows], self.spread[rows], self.positive[rows])
 
     @staticmethod
     def of(

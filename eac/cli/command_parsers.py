@@ -25,6 +25,45 @@ def command_parser(name: str, description: str, epilog: str) -> argparse.Argumen
     )
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds the modules whose classes a command may load.
+
+    Example:
+        >>> parser = command_parser("eac predict", "", "")
+        >>> add_trust(parser)
+        >>> parser.parse_args(["--trust", "my.module"]).trust
+        ['my.module']
+    """
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module with classes of your own that the run names; others are never loaded",
+    )
+
+
+def add_monitor(parser: argparse.ArgumentParser) -> None:
+    """Adds what a monitor does about events, and how often it may be wrong.
+
+    Example:
+        >>> parser = command_parser("eac monitor", "", "")
+        >>> add_monitor(parser)
+        >>> parser.parse_args(["--policy", "stuck=ask"]).policy
+        ['stuck=ask']
+    """
+    parser.add_argument(
+        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
+    )
+    parser.add_argument(
+        "--alarms",
+        type=float,
+        default=0.125,
+        metavar="N",
+        help="false alarms of the whole network in a week (default: 0.125)",
+    )
+
+
 def add_tables(parser: argparse.ArgumentParser, **more: str) -> None:
     """Adds the metric of tables and the forms they can be printed in, of which one is chosen.
 

@@ -238,6 +238,12 @@ def _add_run_arguments(parser: LightningArgumentParser) -> None:
 
 def _add_period_arguments(parser: LightningArgumentParser) -> None:
     parser.add_argument(
+        "--run.divide_sensors",
+        type=bool,
+        default=False,
+        help="Processes started by torchrun read, hold and train a share of the sensors each.",
+    )
+    parser.add_argument(
         "--run.partial",
         type=Literal["skip", "train"],
         default="skip",

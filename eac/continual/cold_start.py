@@ -73,6 +73,9 @@ class ColdStart(Described, ABC):
         ['RandomStart', 'UnknownStart', 'AlikeStart']
     """
 
+    looks_at_others: bool = True
+    """Whether the rows depend on sensors that are there already."""
+
     @property
     def name(self) -> str:
         """What a record calls it."""
@@ -92,13 +95,27 @@ class RandomStart(ColdStart):
         6
     """
 
+    looks_at_others = False
+
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The values drawn."""
         return FirstRows(arrival.drawn)
 
 
 class UnknownStart(ColdStart):
-    """The prompt of an unknown sensor: the mean of all prompts learned."""
+    """The prompt of an unknown sensor: the mean of all prompts learned.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> view, rows = data.prepared(Needs()).view, torch.tensor([[1.0, 3.0], [3.0, 5.0]])
+        >>> new, old, zero = torch.tensor([2]), torch.tensor([0, 1]), torch.zeros(1, 2)
+        >>> arrival = Arrival(view, new, old, rows, rows, zero, error=lambda rows: 0.0)
+        >>> UnknownStart().first_rows(arrival).rows
+        tensor([[2., 4.]])
+    """
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The same row for each."""
@@ -110,6 +127,17 @@ class NeighboursStart(ColdStart):
 
     New nodes that hear only other new nodes take from those, wave by wave; a node out of reach of
     all prompts starts as an unknown sensor.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> view, rows = data.prepared(Needs()).view, torch.tensor([[1.0, 3.0], [3.0, 5.0]])
+        >>> new, old, zero = torch.tensor([2]), torch.tensor([0, 1]), torch.zeros(1, 2)
+        >>> arrival = Arrival(view, new, old, rows, rows, zero, error=lambda rows: 0.0)
+        >>> NeighboursStart().first_rows(arrival).rows.shape
+        torch.Size([1, 2])
     """
 
     def first_rows(self, arrival: Arrival) -> FirstRows:

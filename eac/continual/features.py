@@ -14,6 +14,8 @@ from eac.data.batches.view import PeriodView
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
 
+FIRST_READINGS = 1 << 16
+"""Targets of training windows by which a backbone chooses first values."""
 CHUNK = 64
 """Windows computed at once."""
 
@@ -126,7 +128,7 @@ def batches(
         )
 
 
-def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = 1 << 16) -> Batch:
+def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = FIRST_READINGS) -> Batch:
     """Training windows spread evenly over the part, as many as hold about so many targets.
 
     Example:

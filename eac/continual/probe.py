@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from eac.backbones.base import Backbone
 from eac.continual.features import CHUNK, batches, evaluating, training_starts
+from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch
 from eac.data.batches.spread import Drawn, spread
 from eac.data.batches.view import PeriodView
@@ -24,6 +25,8 @@ State = dict[str, Tensor]
 Judged = Callable[[Tensor, Tensor], Tensor]
 AS_THEY_ARE: Judged = MSE().judged
 
+COMPARED = 1 << 17
+"""Windows x nodes on which states of a model are compared, all on the same ones."""
 WINDOWS_DRAWN = 32
 """Windows of a probe's batch whose nodes are drawn."""
 
@@ -70,6 +73,7 @@ class TrainingSettings:
             then measured on some.
         node_windows: Windows x nodes of a batch, where a window may hold some of the nodes; a probe
             of a network with more nodes draws as many.
+        together: What processes that divide the nodes sum up.
 
     Example:
         >>> TrainingSettings(batch_size=32).null_value is None
@@ -83,6 +87,7 @@ class TrainingSettings:
     judged: Judged = AS_THEY_ARE
     by_node: bool = False
     node_windows: int | None = None
+    together: Together = ALONE
 
 
 class Trial(nn.Module, ABC):
@@ -169,11 +174,12 @@ def mean_error(
     *,
     nodes: NodeIndex | None = None,
     training: TrainingSettings | None = None,
+    most: int | None = None,
 ) -> float:
     """MAE in raw units over the windows at ``starts`` and some of the nodes; NaN if unobserved.
 
     Where ``training`` lets a window hold some of the nodes, windows of a large network do so here
-    too (see ``spread``).
+    too, ``most`` windows x nodes of all together (see ``spread``).
 
     Example:
         >>> from eac.backbones.stgnn import STGNN
@@ -190,25 +196,30 @@ def mean_error(
         True
     """
     tensors, settings = view.tensors, training or TrainingSettings()
-    by_node, judged = settings.by_node, settings.judged
-    some = spread(starts, view.period.num_nodes, nodes) if by_node else None
+    by_node, judged, together = settings.by_node, settings.judged, settings.together
+    sizes = {"most": most, "processes": together.processes}
+    some = spread(starts, view.period.num_nodes, nodes, **sizes) if by_node else None
     size = CHUNK if some is None else some.at_once
     errors = HorizonErrors(view.period.num_nodes, tensors.horizon, settings.null_value)
     with evaluating(trial):
         for batch in batches(view, trial.backbone, starts, size=size, some=some):
             y_hat = batch.scaler.inverse(trial(batch))
             errors.update(judged(y_hat, batch.y), batch.y, batch.mask, batch.nodes)
-    return float(errors.mae(nodes))
+    return float(together.mae(errors.totals(nodes)))
 
 
 def validation_error(
     trial: Trial, view: PeriodView, training: TrainingSettings, windows: int
 ) -> float:
-    """MAE in raw units over at most ``windows`` windows of the validation part."""
+    """MAE in raw units over at most ``windows`` windows of the validation part.
+
+    Where a window may hold some of the nodes, over ``COMPARED`` windows x nodes at most: what is
+    compared is measured on the same ones.
+    """
     shape = view.tensors.window, view.tensors.horizon
     starts = window_starts(view.split.val, *shape, period=view.period.name, part="val")
     starts = starts[:: -(-len(starts) // windows)]
-    return mean_error(trial, view, starts, training=training)
+    return mean_error(trial, view, starts, training=training, most=COMPARED)
 
 
 def state_of(module: nn.Module) -> State:
@@ -259,6 +270,7 @@ def _step(trial: Trial, batch: Batch, training: TrainingSettings, optimizer: Opt
     loss = training.loss(trial(batch), batch)
     penalty = trial.penalty()
     (loss if penalty is None else loss + penalty).backward()
+    training.together.join_gradients(trial, batch.mask.sum())
     optimizer.step()
 
 

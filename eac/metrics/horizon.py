@@ -106,8 +106,14 @@ class HorizonErrors:
         self, nodes: Int[Tensor, " chosen"] | Bool[Tensor, " node"] | None = None
     ) -> Float[Tensor, ""]:
         """MAE over all steps as a tensor on the device, for early stopping; NaN if unobserved."""
-        absolute, count = _absolute_and_count(self._chosen(nodes))
-        return absolute.sum() / count.sum()
+        absolute, count = self.totals(nodes)
+        return absolute / count
+
+    def totals(
+        self, nodes: Int[Tensor, " chosen"] | Bool[Tensor, " node"] | None = None
+    ) -> Float[Tensor, "2"]:
+        """Sum of the absolute errors, and how many there are: what ``mae`` divides."""
+        return torch.stack([sums.sum() for sums in _absolute_and_count(self._chosen(nodes))])
 
     def node_mae(self) -> Float[Tensor, " node"]:
         """MAE of each node over all steps; NaN where nothing was observed."""

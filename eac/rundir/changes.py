@@ -91,6 +91,9 @@ def check_unchanged(
 
     Raises:
         RunError: Names all that changed, unless they are accepted.
+
+    Example:
+        >>> check_unchanged([], Path("runs/x"), accept=False, write=False)  # nothing is done yet
     """
     changed = _changed_periods(done)
     first = next(changed, None)

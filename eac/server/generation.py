@@ -37,7 +37,23 @@ class Generation:
 
 
 def artifact_ids(run_dir: Path) -> dict[str, Path]:
-    """Folders of the artifacts of a run by id, in order of time."""
+    """Folders of the artifacts of a run by id, in order of time.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac import PeriodData, SyntheticStream
+        >>> from eac.artifacts.checkpoint import SavedState
+        >>> from eac.artifacts.saving import save_artifact
+        >>> from eac.records.record import write_period
+        >>> from eac.records.sample import sample_period
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> with TemporaryDirectory() as run:
+        ...     folder = Path(run, "period-00-0")
+        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
+        ...     write_period(folder, sample_period("0", 8.0))
+        ...     print(artifact_ids(Path(run))[made.id].name)
+        period-00-0
+    """
     return {read_artifact(directory).id: directory for directory in kept_folders(run_dir)}
 
 

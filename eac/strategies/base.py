@@ -196,6 +196,15 @@ class Strategy(Described, nn.Module, ABC):
         """True where a test's forecast of a node does not depend on the others in its batch."""
         return type(self).adapt_forecast is Strategy.adapt_forecast
 
+    @property
+    def divides(self) -> bool:
+        """True where processes may divide the sensors among them (``--run.divide_sensors``).
+
+        Whatever it decides must then follow from what ``context.training.together`` sums up, and
+        all that it keeps of a sensor must be rows of a ``PromptPool``.
+        """
+        return False
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Remembers what later periods need, after training."""
         del context, backbone

@@ -112,6 +112,12 @@ class EAC(Strategy):
         self._retire(context)
         self.select_nodes(context.current.period.node_ids)
 
+    @property
+    def divides(self) -> bool:
+        """Where every node has a prompt that is trained, and none depends on others."""
+        alone = self.protect is None and not self.cold_start.looks_at_others
+        return alone and self.expand and self.tune == "all"
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """Keeps what was learned inside the fence, and takes the fence away."""
         del context, backbone

@@ -140,6 +140,11 @@ class Refresh(Wrapper):
             f"{errors['after training']:.4g}, before {errors['before training']:.4g}"
         )
 
+    @property
+    def divides(self) -> bool:
+        """As of the other strategy, where no updates are tried."""
+        return self.strategy.divides and not self._updates
+
     def end_period(self, context: PeriodContext, backbone: Backbone) -> None:
         """As the other strategy does; forgets the way back."""
         self._choice = self._before = None
@@ -154,10 +159,10 @@ class Refresh(Wrapper):
         """A choice without a probe, where it is asked for or the signs are clear."""
         if context.asked == "refresh everything":
             return _Choice(EVERYTHING, "everything: it was asked for")
-        new = len(context.change.new) / context.current.period.num_nodes
+        new = _share(context.change.new, context)
         if new >= self.upheaval:
             return _Choice(EVERYTHING, f"everything: {new:.0%} of the nodes are new")
-        if self.calm > 0 and not context.change.new:
+        if self.calm > 0 and not new:
             drift = _drift_score(context)
             if drift <= self.calm:
                 return _Choice(PROMPTS, f"prompts alone: no new node, drift {drift:.3f}")
@@ -227,15 +232,18 @@ def _drift_score(context: PeriodContext) -> float:
     before, now = shared_rows(context.previous.period.node_ids, context.current.period.node_ids)
     old, new = last_week_readings(context.previous), last_week_readings(context.current)
     steps_per_day = context.current.period.calendar.steps_per_day
-    score = daily_drift(old[:, before], new[:, now], steps_per_day).nanmean()
-    return float(score.nan_to_num(0.0))
+    score = daily_drift(old[:, before], new[:, now], steps_per_day)
+    return context.training.together.mean(score)
+
+
+def _share(node_ids: Sequence[str], context: PeriodContext) -> float:
+    """Some of the nodes of all processes, as a share of all."""
+    return context.training.together.share(len(node_ids), context.current.period.num_nodes)
 
 
 def _reason(rung: Rung, errors: dict[Rung, float], context: PeriodContext) -> str:
     probes = ", ".join(f"{error:.4g} {tried.name}" for tried, error in errors.items())
-    num_nodes = context.current.period.num_nodes
-    new = len(context.change.new) / num_nodes
-    returned = len(context.change.returned) / num_nodes
+    new, returned = (_share(ids, context) for ids in (context.change.new, context.change.returned))
     return (
         f"{rung.name}: validation MAE of the probes {probes}; "
         f"{new:.0%} of the nodes new, {returned:.0%} returned, drift {_drift_score(context):.3f}"

@@ -20,6 +20,14 @@ class SeedEveryEpoch(Callback):
 
     Args:
         seed: Of the period.
+
+    Example:
+        >>> seed, drawn = SeedEveryEpoch(42), []
+        >>> for _ in range(2):
+        ...     seed.on_train_epoch_start(Trainer(logger=False), LightningModule())
+        ...     drawn.append(torch.rand(1).item())
+        >>> drawn[0] == drawn[1]  # the same epoch begins twice
+        True
     """
 
     def __init__(self, seed: int):

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.spread import Spread, node_errors, standard_error
@@ -17,6 +18,7 @@ class Counted:
     Args:
         data: The period that is measured.
         by_batch: Whether the mean error is that over batches, as published, and not over readings.
+        together: What processes that divide the sensors sum up.
 
     Attributes:
         errors: Sums by node and step.
@@ -31,7 +33,8 @@ class Counted:
         tensor(2., dtype=torch.float64)
     """
 
-    def __init__(self, data: PeriodData, *, by_batch: bool = False):
+    def __init__(self, data: PeriodData, *, by_batch: bool = False, together: Together = ALONE):
+        self._together = together
         self._batch_size, self._num_nodes = data.batch_size, data.period.num_nodes
         self._horizon, self._null_value = data.horizon, data.null_value
         self.errors = self._none_yet()
@@ -58,15 +61,21 @@ class Counted:
             own = self.errors.state().to(trainer.strategy.root_device)
             self.errors.load_state(trainer.strategy.reduce(own, reduce_op="sum"))
 
+    def gather(self) -> None:
+        """Takes the errors of all sensors into the first of the processes that divide them."""
+        self.errors = self._together.every_sensor(self.errors)
+
     def mean(self) -> Float[Tensor, ""]:
         """MAE over all steps."""
-        return torch.stack(self._of_batches).nanmean() if self._of_batches else self.errors.mae()
+        if self._of_batches:
+            return torch.stack(self._of_batches).nanmean()
+        return self._together.mae(self.errors.totals())
 
     def standard_error(self, some: Spread | None) -> Float[Tensor, ""] | None:
         """By how much ``mean`` may be off; None where windows held all nodes."""
         if not self._sampled or some is None:
             return None
-        return standard_error(torch.cat(self._sampled), some.share)
+        return self._together.deviation(standard_error(torch.cat(self._sampled), some.share))
 
     def _none_yet(self) -> HorizonErrors:
         return HorizonErrors(self._num_nodes, self._horizon, null_value=self._null_value)

@@ -1,6 +1,7 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,8 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
-from eac.continual.features import first_windows
+from eac.continual.features import FIRST_READINGS, first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
+from eac.continual.together import ALONE, Together
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -90,6 +92,7 @@ class Forecaster(LightningModule):
         self._counted: Counted | None = None
         self._loss_sum: Tensor | None = None
         self.plan_rate = 1.0
+        self.together: Together = ALONE
 
     def forward(self, batch: Batch) -> Float[Tensor, "batch node horizon"]:
         """Forecasts in raw units; of a loss with several outputs the one that counts."""
@@ -127,9 +130,12 @@ class Forecaster(LightningModule):
         """How this model trains on ``data``, for a strategy that tries something out."""
         loss = partial(self._batch_loss, data=data)
         null, judged, some = data.null_value, self.loss.judged, data.nodes_per_window
-        share = min(1.0, (some or data.period.num_nodes) / data.period.num_nodes)
-        size, drawn = max(1, round(data.batch_size * share)), some and some * data.batch_size
-        return TrainingSettings(loss, self._optimizer, size, null, judged, bool(some), drawn)
+        together, count = self.together, self.together.total(data.period.num_nodes)
+        share = min(1.0, (some or count) / count)
+        size = max(1, round(data.batch_size * share))
+        drawn = some and some * data.batch_size // together.processes
+        made = (loss, self._optimizer, size, null, judged, bool(some), drawn)
+        return TrainingSettings(*made, together=together)
 
     def begin_period(self, context: PeriodContext, plan: PeriodPlan) -> None:
         """Lets the strategy prepare the period, and freezes what the plan says."""
@@ -138,7 +144,9 @@ class Forecaster(LightningModule):
         self.strategy.begin_period(context, self.backbone)
         self.select_nodes(context.current.period.node_ids)
         if fresh:
-            self.backbone.start_from(first_windows(context.current, self.backbone))
+            readings = FIRST_READINGS // self.together.processes
+            batch = first_windows(context.current, self.backbone, readings=readings)
+            self.backbone.start_from(replace(batch, summed=self.together.summed))
         plan.open(self.backbone)
         self.plan_rate = plan.rate
 
@@ -215,7 +223,7 @@ class Forecaster(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Starts counting errors afresh."""
         by_batch = self.period_data.protocol.validate_by_batch
-        self._counted = Counted(self.period_data, by_batch=by_batch)
+        self._counted = Counted(self.period_data, by_batch=by_batch, together=self.together)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts errors on the nodes that are learned on, as the loss weighs their signs."""
@@ -232,7 +240,7 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_start(self) -> None:
         """Starts counting errors, and learning from them, afresh."""
-        self._counted = Counted(self.period_data)
+        self._counted = Counted(self.period_data, together=self.together)
         self.strategy.begin_forecasts()
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -245,7 +253,8 @@ class Forecaster(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
         self._now_counted.add_other_processes(self.trainer)
-        self.log("test/MAE", self.errors.mae(), sync_dist=True)
+        self.log("test/MAE", self._now_counted.mean(), sync_dist=True)
+        self._now_counted.gather()
 
     def on_predict_epoch_start(self) -> None:
         """Starts learning from earlier forecasts afresh."""

@@ -18,6 +18,17 @@ def let_go(model: LightningModule) -> None:
     gc.collect()
 
 
+def all_ids(data: PeriodData) -> tuple[str, ...]:
+    """Sensors of a period; of the whole one where a process holds a share of it.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> len(all_ids(PeriodData(SyntheticStream(num_nodes=4, num_periods=1))))
+        4
+    """
+    return data.period.node_ids if data.share is None else data.share.node_ids
+
+
 @dataclass(frozen=True, eq=False)
 class Memory:
     """The last period and the nodes so far.
@@ -47,10 +58,10 @@ class Memory:
 
     def change(self, data: PeriodData) -> NodeChange:
         """How the nodes of a period relate to those so far."""
-        return NodeChange.between(data.period.node_ids, self.node_ids, set(self.seen))
+        return NodeChange.between(all_ids(data), self.node_ids, set(self.seen))
 
     def after(self, data: PeriodData, trained: Sequence[str]) -> "Memory":
         """The memory once that period is done, of which these nodes were learned on."""
-        there = set(data.period.node_ids)
+        there = set(all_ids(data))
         node_ids = tuple(node for node in trained if node in there)
         return Memory(data.at_rest(), node_ids, self.seen.union(trained))

@@ -52,6 +52,13 @@ class Boosters:
     Args:
         null_value: Targets equal to this are left out of training.
         trees: Boosting rounds.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200)
+        >>> data = PeriodData(stream, window=4, horizon=2)
+        >>> len(Boosters(null_value=None, trees=2).of(data))  # one for each step
+        2
     """
 
     def __init__(self, null_value: float | None, trees: int = TREES):

@@ -1,8 +1,9 @@
 """The training of a period, and a short second one on its training and validation part together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.data.batches.datamodule import PeriodData
@@ -46,7 +47,12 @@ def fit(model: Forecaster, trainer: Trainer, data: PeriodData, directory: Path) 
 
 
 def refit(
-    model: Forecaster, data: PeriodData, directory: Path, make_trainer: TrainerFactory, seed: int
+    model: Forecaster,
+    data: PeriodData,
+    directory: Path,
+    make_trainer: TrainerFactory,
+    seed: int,
+    keeping: Sequence[Callback] | None = None,
 ) -> float:
     """Goes on from the model as it is, from an interruption on if there was one.
 
@@ -59,6 +65,7 @@ def refit(
         directory: Receives ``last.ckpt``.
         make_trainer: Makes the Trainer.
         seed: Of the period.
+        keeping: What keeps its weights; None: a checkpoint in the directory.
 
     Returns:
         Seconds of training.
@@ -66,6 +73,7 @@ def refit(
     clock, resume = CountEpochs(), resume_point(directory, data.period)
     again = _Again(data.refit_epochs)
     own = (SeedEveryEpoch(seed + 1), StopWhereDiverged(), clock, again)
-    trainer = make_trainer(directory, (*own, PeriodCheckpoint(str(directory))))
+    keeping = (PeriodCheckpoint(str(directory)),) if keeping is None else keeping
+    trainer = make_trainer(directory, (*own, *keeping))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
     return clock.seconds

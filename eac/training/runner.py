@@ -18,10 +18,8 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.preparation import check_needs
 from eac.data.batches.reservoir import Reservoir
 from eac.data.core.period import NodeChange
-from eac.files import make_folder
 from eac.plain import logger
 from eac.protocols.draws import period_seed
-from eac.records.details import write_details
 from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import check_unchanged
@@ -31,17 +29,18 @@ from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, position_of, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
-from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
+from eac.training.callbacks import CountEpochs, SeedEveryEpoch
 from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
-from eac.training.memory import Memory, let_go
+from eac.training.holding.network import Holding, WholeNetwork
+from eac.training.memory import Memory, all_ids, let_go
 from eac.training.peers import Peer, baseline_errors, boosters_of
 from eac.training.processes import is_first, wait_for_all
-from eac.training.refit import fit, refit
+from eac.training.refit import refit
+from eac.training.results.finishing import Finished
 from eac.training.results.intervals import IntervalRun
 from eac.training.results.newcomers import joining
-from eac.training.results.recording import begin_notes, log_start, period_record, save_period
-from eac.training.results.report_data import collect_details
+from eac.training.results.recording import begin_notes, log_start
 from eac.training.results.run_header import describe, header
 from eac.training.results.testing import CrossTester
 from eac.training.trainers import DefaultTrainer, TrainerFactory, quiet_lightning
@@ -62,8 +61,7 @@ class StreamRunner:
         data: Settings of windows and protocol, on the stream to run; its seed is the run's.
         run_dir: Where everything is written, by one process at a time.
         make_trainer: Makes the Trainer of each period.
-        config: Text of the resolved configuration, kept as ``config.yaml``; None describes what
-            was given in Python.
+        config: Settings kept as ``config.yaml``; None describes what was given in Python.
         test_past: Also test on all earlier periods after each one, and on each one before training
             on it: what transfer and forgetting are computed from.
         peers: What is fitted in each period beside the naive forecasts, such as ``lightgbm``.
@@ -72,6 +70,7 @@ class StreamRunner:
         redo: Name or position of the period to train again, with all that follow.
         after_period: Called with the run directory after each period that was trained.
         progress: Show a bar over all periods; None shows it in a terminal and in a notebook.
+        holding: What this process holds of the network; None: all of it.
 
     Raises:
         RunError: If ``run_dir`` holds another run, or a period in it no longer fits the stream.
@@ -98,16 +97,19 @@ class StreamRunner:
         redo: str | None = None,
         after_period: Callable[[Path], None] | None = None,
         progress: bool | None = None,
+        holding: Holding | None = None,
     ):
         self.forecaster, self.data = forecaster, data
         check_needs(forecaster.backbone.needs, data.nodes_per_window)
+        self._holding = holding or WholeNetwork()
+        self._holding.begin_run(forecaster, data)
         self.run_dir = Path(run_dir)
         self._make_trainer = make_trainer or DefaultTrainer()
         self._config = describe(forecaster, data, self._make_trainer) if config is None else config
         self._first_state = SavedState.of(forecaster)
         self._tester = CrossTester(forecaster, self._make_trainer) if test_past else None
         self._boosters = boosters_of(peers, data.null_value)
-        self._memory, self._intervals = Memory(), IntervalRun()
+        self._memory, self._intervals = Memory(), IntervalRun(every=self._holding.every)
         self._past: Reservoir | None = None
         self._draws = data.protocol.draws(data.seed)
         self._next, self._names = 0, list[str]()
@@ -144,7 +146,7 @@ class StreamRunner:
             while self._next < count:
                 data = self.data.for_period(self._next)
                 self._advance(data, clock)
-                self._bar.done(data.period.name)
+                self._bar.done(self._names[self._next])
                 self._next += 1
 
     def _open(self) -> list[str]:
@@ -176,6 +178,7 @@ class StreamRunner:
         directory = self._directory(data.index)
         if (directory / PERIOD_FILE).is_file():
             trained = self._restore(data, directory)
+            data = self._holding.held(data)
             if is_first():
                 remove_checkpoints(directory)  # where a kill left them
                 if self._is_done(data.index + 1):
@@ -184,12 +187,15 @@ class StreamRunner:
         else:
             clock.begin()
             before = state_digest(directory)
+            data = self._holding.held(data)
             self._run_period(data, directory)
             let_go(self.forecaster)
-            trained = data.period.node_ids
+            trained = all_ids(data)
             if is_first() and before != state_digest(directory):
                 forget_after(self.run_dir, data.index)
             wait_for_all()
+            done = [self._directory(index) for index in range(data.index + 1)]
+            self._past = self._holding.end(self.forecaster, self._past, done)
             log.info("period %s done%s", data.period.name, clock.end())
             if self._after_period is not None and is_first():
                 self._after_period(self.run_dir)
@@ -199,15 +205,15 @@ class StreamRunner:
 
     def _restore(self, data: PeriodData, directory: Path) -> Sequence[str]:
         """Checks a period that is done, takes up its state, and returns the nodes it learned on."""
-        if read_period(directory).fingerprint != data.period.fingerprint():
-            self._check(range(data.index, len(self._names)))
         record = read_period(directory)
+        if record.fingerprint != data.period.fingerprint():
+            self._check(range(data.index, len(self._names)))
         if not self._is_done(data.index + 1):
             done = [self._directory(index) for index in range(data.index + 1)]
             restore(self.forecaster, done)
             self._draws = self._draws.resumed(load_draws(directory), directory)
             self.forecaster.select_nodes(data.period.node_ids)
-            self._intervals.restore(data, done)
+            self._intervals.restore(data, done, read=self._holding.records)
             self._past = load_past(directory)
             if past_is_damaged(directory):
                 self._past = data.prepared(self.forecaster.backbone.needs).past_after()
@@ -225,48 +231,44 @@ class StreamRunner:
         return index < len(self._names) and (self._directory(index) / PERIOD_FILE).is_file()
 
     def _run_period(self, data: PeriodData, directory: Path) -> None:
-        make_folder(directory)
-        model, change, tester = self.forecaster, self._memory.change(data), self._tester
+        model, holding, tester = self.forecaster, self._holding, self._tester
+        holding.begin(directory)
+        change, previous = self._memory.change(data), self._memory.previous
         before = {} if tester is None else tester.before(data, change, directory)
-        previous = self._memory.previous
         data = data.prepared(model.backbone.needs).remembering(self._past)
         joined = joining(model, previous, data, change, self._boosters)
         context, clock = self._context(data, change), time.perf_counter()
         plan = self._begin(context)
         probing = time.perf_counter() - clock
         data = data.planned(plan.graph_nodes, plan.loss_nodes, self._draws)
-        counts = model.parameter_counts() if plan.train else (0, model.parameter_counts()[1])
+        counts = holding.counts(model, train=plan.train)
         told, watch = log_start(data, change, counts), CountEpochs()
-        roll = self._intervals.begin(data)
+        roll = self._intervals.begin(holding.outline(data), holding.network(data))
         bar = self._bar.callbacks(data.period.name)
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
-        trainer = self._make_trainer(directory, (*callbacks, PeriodCheckpoint(str(directory))))
+        trainer = self._make_trainer(directory, (*callbacks, *holding.keeping(directory)))
         if plan.train:
-            fit(model, trainer, data, directory)
+            holding.fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
-        naive = baseline_errors(data, model.errors.null_value, self._boosters)
-        record = period_record(model, data, change, counts, watch, naive)
-        intervals = self._intervals.summary(change)
-        newcomers = None if joined is None else joined.record(model, naive)
-        notes = (*record.notes, *told)
-        record = replace(record, intervals=intervals, newcomers=newcomers, notes=notes)
-        if tester is not None:
+        naive = holding.errors(baseline_errors(data, model.errors.null_value, self._boosters))
+        finished = Finished(directory, model, holding.whole(model, data), change, naive)
+        seen = counts, watch, told, self._intervals, joined
+        record = finished.record(*seen) if holding.records else None
+        if tester is not None and record is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
-        self._past = data.past_after()
-        if is_first():
-            before_it = None if previous is None else previous.period
-            write_details(directory, collect_details(model, data, record, change, before_it, naive))
-            self._intervals.end(data, directory)
-            parent = self._directory(data.index - 1) if previous is not None else None
-            save_period(directory, model, data, record, parent=parent, past=self._past)
+        self._past = holding.past_after(data)
+        if is_first() and record is not None:
+            finished.write(record, self._intervals, previous=previous, past=self._past)
+        self._intervals.end(data, None)
         wait_for_all()
 
     def _context(self, data: PeriodData, change: NodeChange) -> PeriodContext:
         """What the strategy is shown, with every random choice seeded."""
+        change = self._holding.change(data, change)
         seed, model = period_seed(data.seed, data.index), self.forecaster
         seed_everything(seed, workers=True, verbose=False)
         view, how = self._memory.view(model.backbone.needs), model.training_settings(data)
@@ -280,6 +282,7 @@ class StreamRunner:
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)
+        self._holding.same(model)
         return plan
 
     def _after_training(self, data: PeriodData, directory: Path, context: PeriodContext) -> float:
@@ -289,7 +292,8 @@ class StreamRunner:
         self._intervals.learn_from_validation(model, data)
         if not data.refit_epochs:
             return 0.0
-        return refit(model, data, directory / "refit", self._make_trainer, context.seed)
+        where, seed = directory / "refit", context.seed
+        return refit(model, data, where, self._make_trainer, seed, self._holding.keeping(where))
 
     def _directory(self, index: int) -> Path:
         return period_folder(self.run_dir, index, self._names[index])

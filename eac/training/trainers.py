@@ -68,6 +68,7 @@ def quiet_lightning() -> None:
         ".*The number of training batches.*is smaller than the logging interval.*",
         ".*Checkpoint directory.*exists and is not empty.*",
         ".*treespec, LeafSpec.*",
+        ".*It is recommended to use `self.log.*",
         ".*The dirpath has changed from.*",
         ".*LightningCLI's args parameter is intended to run from within Python.*",
     ):

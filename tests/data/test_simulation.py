@@ -85,6 +85,14 @@ def test_one_tick_by_hand_on_a_line():
     np.testing.assert_allclose(after.vehicles, [10, 42, 25])
 
 
+def test_less_than_a_vehicle_waits_where_there_is_room_for_less():
+    cells = line(3, 10.0)
+    load = Load(f32(0.5, 49, 0), f32(0, 0, 0))
+    _, flow = transmit(cells, load, straight_on(cells, f32(0, 0, 0)))
+    # half a vehicle wants to enter section 1, which receives (50 - 49) / 4
+    np.testing.assert_allclose(flow.passed, [0.25, 10, 0])
+
+
 def test_a_merge_shares_the_room_in_proportion_to_demand():
     down = np.array([[3, 3, 3], [2, 3, 3], [3, 2, 3]])
     up = np.array([[9, 9, 9], [9, 9, 3], [9, 9, 7]])

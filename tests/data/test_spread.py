@@ -10,8 +10,8 @@ from eac.data.batches.spread import GOLDEN, node_errors, spread, standard_error
 
 
 def test_few_windows_and_nodes_are_all_measured():
-    assert spread(torch.arange(512), 1024) is None
-    assert spread(torch.arange(512), 1025) is not None
+    assert spread(torch.arange(512), 512) is None
+    assert spread(torch.arange(512), 513) is not None
 
 
 def test_each_window_takes_different_nodes_and_each_node_is_in_about_as_many_windows(monkeypatch):

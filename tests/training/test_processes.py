@@ -7,13 +7,20 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from eac.artifacts.artifact import read_artifact
 from eac.data.batches.sampler import SharedBatches, StartBatches
+from eac.data.core.calendar import Calendar
+from eac.data.core.graph import Graph
+from eac.data.core.period import Period
+from eac.data.core.stream import MemoryStream
+from eac.data.manage.convert import convert
 from eac.protocols.draws import epoch_seed
 from eac.records.record import read_run
 
@@ -81,6 +88,62 @@ def test_two_processes_give_the_errors_of_one_and_resume(tmp_path):
     shutil.rmtree(last)
     run(tmp_path / "two", processes=2)
     assert errors_of(tmp_path / "two") == two
+
+
+def waves(sensors: int, *, periods: int, steps: int) -> MemoryStream:
+    """Daily waves, lower on weekends, whose level, size and phase belong to the sensor."""
+    draw, ids = torch.Generator().manual_seed(0), tuple(f"s{i}" for i in range(sensors))
+    phase, size, level = torch.rand(3, sensors, generator=draw)
+    target = torch.arange(sensors).repeat_interleave(3)
+    source = (target + torch.tensor([1, 2, 5]).repeat(sensors)) % sensors
+    graph = Graph(sensors, torch.stack([source, target]), torch.rand(len(target), generator=draw))
+    made, hour = [], timedelta(hours=1)
+    for index in range(periods):
+        step = torch.arange(index * steps, (index + 1) * steps)[:, None]
+        calm = 1 - ((step // 24) % 7 >= 5).float() / 2
+        wave = (5 + 20 * size) * torch.sin(2 * torch.pi * (step / 24 + phase)) * calm
+        series = 40 + 60 * level + wave + 3 * torch.randn(wave.shape, generator=draw)
+        clock = Calendar.from_timestamps(datetime(2024, 1, 1) + index * steps * hour, hour)
+        made.append(Period(str(index), series, ids, graph, clock))
+    return MemoryStream(made)
+
+
+def divided(directory: Path, stream: Path, *, processes: int) -> None:
+    """Two periods of the recipe on a narrower network, whose processes divide the sensors."""
+    settings = ["-c", "practical", "--stream", str(stream), "--run.dir", str(directory)]
+    settings += ["--model.backbone.init_args.hidden", "32", "--trainer.accelerator", "cpu"]
+    launch = [sys.executable, "-m"]
+    if processes > 1:
+        launch += ["torch.distributed.run", "--nproc-per-node", str(processes)]
+        launch += ["--master-port", str(free_port()), "-m"]
+        settings += ["--run.divide_sensors", "true"]
+    subprocess.run(
+        [*launch, "eac", "run", *settings],
+        check=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_that_divide_the_sensors_give_the_errors_of_one(tmp_path):
+    stream = convert(waves(60, periods=2, steps=24 * 42), tmp_path / "stream", "table")
+    divided(tmp_path / "one", stream, processes=1)
+    divided(tmp_path / "two", stream, processes=2)
+    one, two = (errors_of(tmp_path / name) for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=0.005)
+
+    for folder in sorted((tmp_path / "one").glob("period-*")):
+        cards = [read_artifact(tmp_path / name / folder.name) for name in ("one", "two")]
+        assert cards[0].node_ids == cards[1].node_ids
+        assert cards[0].fingerprint == cards[1].fingerprint
+        assert cards[0].extra.keys() == cards[1].extra.keys()
+    last = sorted((tmp_path / "two").glob("period-*"))[-1]
+    shutil.rmtree(last)
+    divided(tmp_path / "two", stream, processes=1)  # goes on with another number
+    assert errors_of(tmp_path / "two") == pytest.approx(one, rel=0.005)
 
 
 @pytest.mark.slow

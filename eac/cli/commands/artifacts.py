@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import add_trust, command_parser
 from eac.errors import RunError
 from eac.plain import one_line
 
@@ -165,9 +165,7 @@ def make_parser() -> argparse.ArgumentParser:
     written.add_argument("--output", required=True, metavar="FOLDER", help="does not exist yet")
     taken = verb("import", "takes an exported one into a run of the same base")
     taken.add_argument("source", metavar="FOLDER", help="what export wrote")
-    taken.add_argument(
-        "--trust", action="append", default=[], metavar="MODULE", help="classes to load"
-    )
+    add_trust(taken)
     chosen = verb("use", "forecasts with this one from now on")
     chosen.add_argument("artifact", metavar="ID", help="or newest: follow the run")
     verb("rollback", "forecasts with the one before the one in use")

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import add_trust, command_parser
 from eac.errors import RunError
 
 EXAMPLE = """\
@@ -53,5 +53,5 @@ def make_parser() -> argparse.ArgumentParser:
     add("--format", required=True, choices=["torch", "onnx"], help="torch.export, or ONNX")
     add("--output", required=True, metavar="FOLDER", help="does not exist yet")
     add("--period", help="period or artifact to export (default: the one in use)")
-    add("--trust", action="append", default=[], metavar="MODULE", help="your own classes to load")
+    add_trust(parser)
     return parser

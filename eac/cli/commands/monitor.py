@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import add_monitor, command_parser
 from eac.errors import ConfigError
 
 EXAMPLE = """\
@@ -63,16 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--forecasts", metavar="FILE", help="what eac backtest --level 90 wrote: do they hold?")
     add("--output", required=True, metavar="FILE", help="receives events: .csv or .parquet")
     add("--reference", type=int, default=4, metavar="WEEKS", help="first weeks (default: 4)")
-    add(
-        "--alarms",
-        type=float,
-        default=0.125,
-        metavar="N",
-        help="false alarms of the whole network in a week (default: 0.125)",
-    )
-    add(
-        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
-    )
+    add_monitor(parser)
     add(
         "--ask",
         action="store_true",

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import add_trust, command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.errors import ConfigError, StreamError
 from eac.files import write_frame
@@ -144,13 +144,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="forecasts unique_id, ds, y_hat, note: .csv or .parquet",
     )
     add("--period", metavar="NAME", help="name or position of the period to forecast with")
-    add(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="module with classes of your own that the run names; others are never loaded",
-    )
+    add_trust(parser)
     add(
         "--level",
         type=int,

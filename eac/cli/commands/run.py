@@ -13,11 +13,15 @@ from eac.cli.reading_flags import with_own_stream
 from eac.cli.resumed import checked
 from eac.cli.run_arguments import expand
 from eac.cli.stream_cli import StreamCLI
+from eac.errors import ConfigError
 from eac.plain import plain
 from eac.records.folders import done_folders
 from eac.rundir.interruption import Interrupted, interruptible
 from eac.rundir.lock import only_writer
 from eac.rundir.opening import go_on, is_complete
+from eac.training.holding.divided import DividedNetwork
+from eac.training.holding.division import connect
+from eac.training.holding.network import Holding
 from eac.training.processes import disconnect, is_first, lost_processes_said
 from eac.training.runner import StreamRunner
 from eac.training.watch import watch
@@ -94,7 +98,22 @@ def runner_of(
         redo=settings["redo"],
         after_period=after_period,
         progress=None if cli.config["trainer"]["enable_progress_bar"] is None else False,
+        holding=_divided(cli.config) if settings["divide_sensors"] else None,
     )
+
+
+def _divided(config: Namespace) -> Holding:
+    """A share of the sensors, in a run of several processes."""
+    settings, trainer = config["run"], config["trainer"]
+    for key in ("test_past", "peers", "watch"):
+        if settings[key]:
+            raise ConfigError(f"run.{key} needs the whole network. Leave run.divide_sensors out.")
+    if trainer["accelerator"] != "cpu" or trainer["strategy"] != "auto":
+        raise ConfigError(
+            "run.divide_sensors works on the CPU, and each process trains as the only one. Give "
+            "--trainer.accelerator cpu, and leave trainer.strategy and trainer.devices out."
+        )
+    return DividedNetwork(connect(settings["process_timeout"]))
 
 
 def _watch(runner: StreamRunner, settings: Namespace) -> None:

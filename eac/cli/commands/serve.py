@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import add_monitor, add_trust, command_parser
 from eac.errors import ConfigError, RunError
 
 TOKEN = "EAC_ADMIN_TOKEN"
@@ -95,18 +95,9 @@ def make_parser() -> argparse.ArgumentParser:
     add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
     add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
-    add(
-        "--policy", nargs="*", default=[], metavar="KIND=ACTION", help="what is done about an event"
-    )
-    add("--alarms", type=float, default=0.125, metavar="N", help="false alarms in a week (0.125)")
+    add_monitor(parser)
     add("--no-monitor", action="store_true", help="do not look for events in readings")
-    add(
-        "--trust",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="module with classes of your own that the run names; others are never loaded",
-    )
+    add_trust(parser)
     add("--threads", type=int, default=1, help="threads of a forecast (default: 1)")
     add("--max-body", type=int, default=16 << 20, metavar="BYTES", help="largest request")
     add("--rate", type=float, default=2000, help="requests of a client in a second; 0: any")

@@ -67,6 +67,10 @@ class Inputs:
         return replace(self, prompt=prompt if self.prompt is None else self.prompt + prompt)
 
 
+def _alone(values: Tensor) -> Tensor:
+    return values
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows with their targets, and the graph and scaling they live on.
@@ -82,6 +86,7 @@ class Batch:
         complete: True when every target is known to be observed, and the mask can be skipped.
         some: Gathers the same windows of some of the nodes; None where all must be forecast at
             once.
+        summed: Adds up, over processes that divide the nodes, what was counted of the batch.
 
     Example:
         >>> import torch
@@ -101,6 +106,7 @@ class Batch:
     loss_nodes: Int[Tensor, " chosen"] | None = None
     complete: bool = False
     some: "Callable[[slice], Batch] | None" = None
+    summed: Callable[[Tensor], Tensor] = _alone
 
     @cached_property
     def inputs(self) -> Inputs:

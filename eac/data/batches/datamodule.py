@@ -1,6 +1,7 @@
 """One period as a Lightning data module."""
 
 import copy
+from dataclasses import replace
 from functools import cached_property
 
 from jaxtyping import Int
@@ -16,6 +17,7 @@ from eac.data.batches.preparation import Layout, check_needs
 from eac.data.batches.ready import Learner, Maker, Ready
 from eac.data.batches.reservoir import Rehearsal, Reservoir
 from eac.data.batches.sampler import Loader
+from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread
 from eac.data.batches.starts import Starts
 from eac.data.batches.tensors import PeriodTensors
@@ -34,10 +36,9 @@ from eac.typing import NodeIndex, Part, StrPath
 class PeriodData(LightningDataModule):
     """Windows of one period of a stream.
 
-    These are the settings; ``prepared`` makes the period ready for a backbone, and ``planned`` for
-    a training, each as a new object. Without a runner Lightning's ``setup`` asks the model. A
-    loader yields start steps; the windows are gathered on the device of the model, from one copy
-    of the series.
+    These are the settings; ``prepared`` makes the period ready for a backbone, ``planned`` for a
+    training, each as a new object; without a runner ``setup`` asks the model. A loader yields start
+    steps; windows are gathered on the device of the model, from one copy of the series.
 
     Args:
         stream: A stream, or the path of one.
@@ -45,9 +46,8 @@ class PeriodData(LightningDataModule):
         window: Past steps in (published: 12).
         horizon: Future steps out (published: 12).
         batch_size: Windows in a training batch (published: 64 or 128), all processes together.
-        eval_batch_size: Windows in a batch of validation or test; fewer where the network is so
-            large that they would not stay in memory that is used again. Under ``published`` a
-            validation takes ``batch_size``, as there.
+        eval_batch_size: Windows in a batch of validation or test; fewer of a large network. Under
+            ``published`` a validation takes ``batch_size``, as there.
         val_windows: Windows of a validation during training, at most, evenly spread; null: all.
             With ``nodes_per_window`` a large network is measured on some nodes of each.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
@@ -55,8 +55,7 @@ class PeriodData(LightningDataModule):
         rehearsal: Share of the training windows drawn from earlier periods, for nodes they had:
             with ``nodes_per_window`` from a ``Reservoir``; else as far back as
             ``REHEARSED_READINGS`` reach, which needs periods on one clock.
-        disguise: Share of the training windows whose weekly history and day of the week are those
-            of another weekday, as on a holiday.
+        disguise: Share of the training windows with weekly history and day of another weekday.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
         nodes_per_window: Nodes of a training window, drawn for each; null takes all. For backbones
             that hear neighbours through their whole series alone, if at all.
@@ -102,31 +101,29 @@ class PeriodData(LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
-        check_counts(window=window, horizon=horizon, val_windows=val_windows)
-        check_counts(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_counts(window=window, horizon=horizon, val_windows=val_windows, batch_size=batch_size)
+        check_counts(eval_batch_size=eval_batch_size)
         check_counts(nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
         check_fractions(train_fraction, val_fraction)
         check_shares(rehearsal=rehearsal, disguise=disguise, carry=carry)
         if refit_epochs < 0:
             raise ConfigError(f"refit_epochs={refit_epochs}: give 0 or more.")
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
-        self.period_key = period
-        self.window, self.horizon = window, horizon
+        self.window, self.horizon, self.period_key = window, horizon, period
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.val_windows, self.fractions = val_windows, (train_fraction, val_fraction)
         self.rehearsal, self.disguise = rehearsal, disguise
         self.nodes_per_window, self.steps_per_epoch = nodes_per_window, steps_per_epoch
-        self.refit_epochs = refit_epochs
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
         some = nodes_per_window is not None
         self.layout = Layout(window, horizon, rules, scaling, null, carry, holidays, some)
-        self.seed = seed
+        self.seed, self.refit_epochs, self._refitting = seed, refit_epochs, False
         self.draws: Draws = OwnDraws(seed)
-        self._refitting = False
         self._past: Reservoir | None = None
         self._rehearsal: Rehearsal | None = None
         self._ready: Ready | None = None
+        self.share: Share | None = None
         self._made: dict[Needs, Ready] = {}
         self._maker = Maker(self.layout, self.fractions, rehearsal, nodes_per_window)
 
@@ -134,9 +131,17 @@ class PeriodData(LightningDataModule):
         """The same settings on another period of the same stream."""
         other = self._with(None)
         other.period_key, other.draws, other._made = period, OwnDraws(self.seed), {}
-        other._past = other._rehearsal = None
+        other._past = other._rehearsal = other.share = None
+        other._maker = replace(self._maker, share=None)
         for known in ("period", "index"):
             other.__dict__.pop(known, None)
+        return other
+
+    def of_share(self, share: Share) -> "PeriodData":
+        """The period with the sensors of a share alone."""
+        other = self._with(None, {})
+        other.share, other._maker = share, replace(self._maker, share=share)
+        other.__dict__["period"] = share.period
         return other
 
     def prepared(self, needs: Needs) -> "PeriodData":
@@ -155,10 +160,7 @@ class PeriodData(LightningDataModule):
     ) -> "PeriodData":
         """The same, trained and validated on ``nodes``, with a loss over ``loss_nodes``.
 
-        Args:
-            nodes: Rows of the period; None trains on all.
-            loss_nodes: Rows of the period among them; None counts all.
-            draws: Gives the order of the training windows.
+        Both are rows of the period, None all of them; ``draws`` gives the order of the windows.
         """
         other = self._with(self.ready.restricted(nodes, loss_nodes))
         other.draws, other._rehearsal = draws, None
@@ -187,8 +189,7 @@ class PeriodData(LightningDataModule):
         """Lets the model have the period as it needs it; one that a runner prepared stays so."""
         del stage
         model = None if self.trainer is None else self.trainer.lightning_module
-        if isinstance(model, Learner):
-            self._ready = model.made_ready(self)
+        self._ready = model.made_ready(self) if isinstance(model, Learner) else self._ready
 
     @property
     def ready(self) -> Ready:
@@ -226,9 +227,9 @@ class PeriodData(LightningDataModule):
         """The period as strategies see it."""
         return PeriodView(self.period, self.full, self.split)
 
-    def at_rest(self) -> "PeriodData":
-        """The same, holding the period alone until it is made ready again."""
-        return self._with(None, {})
+    def at_rest(self, ready: Ready | None = None) -> "PeriodData":
+        """The same, holding the period alone, and this of it, until it is made ready again."""
+        return self._with(ready, {})
 
     def starts(self, part: Part) -> Int[Tensor, " window"]:
         """First steps of the windows of one part, in order of time."""
@@ -236,10 +237,9 @@ class PeriodData(LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         """Shuffled training windows, among them the share rehearsed from earlier periods."""
-        past, refitting = self._rehearsed, self._refitting
+        past, seeds = self._rehearsed, self.draws.order_seeds(self.index)
         older = self._starts.before(self.full) if past is None else past.starts
-        seeds = self.draws.order_seeds(self.index)
-        return self._loaders.training(older, seeds, with_validation=refitting)
+        return self._loaders.training(older, seeds, with_validation=self._refitting)
 
     def val_dataloader(self) -> Loader:
         """Validation windows, in order of time unless the protocol says otherwise."""
@@ -286,7 +286,7 @@ class PeriodData(LightningDataModule):
     def _loaders(self) -> Loaders:
         training = self.batch_size, self.steps_per_epoch, self.rehearsal
         sizes = BatchSizes(*training, self.eval_batch_size, self.val_windows)
-        return Loaders(self._starts, self.period.num_nodes, sizes, self.trainer)
+        return Loaders(self._starts, self.period.num_nodes, sizes, self.trainer, self.share)
 
     @property
     def _rehearsed(self) -> Rehearsal | None:

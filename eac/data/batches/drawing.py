@@ -71,6 +71,17 @@ def draw_disguises(
     """Days by which each window is moved in the week; 0 for most. None moves none.
 
     No window is moved so far that its weekly history would reach into its own forecast.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> sizes = {"num_nodes": 3, "num_periods": 1, "steps_per_period": 96, "steps_per_day": 24}
+        >>> stream = SyntheticStream(**sizes)
+        >>> tensors = PeriodData(stream).prepared(Needs(lags=("1w",))).full
+        >>> days = draw_disguises(tensors, share=1.0, num_windows=50)
+        >>> bool(((days >= 1) & (days <= 6)).all())
+        True
     """
     calendar, weekly = tensors.calendar, [lag.steps for lag in tensors.lags if lag.weekly]
     if not share or not weekly:

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from eac.data.batches.sampler import Loader, StartBatches, batches_at_once, in_time, loader
+from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread
 from eac.data.batches.starts import Starts
 
@@ -46,6 +47,8 @@ class Loaders:
         num_nodes: Nodes of the period.
         sizes: Windows in a batch.
         trainer: Knows how many processes share out each batch; None: one.
+        share: Of the processes that divide the nodes: these share out the batches of a training,
+            and each evaluates its own nodes in all windows.
 
     Example:
         >>> from eac.data.core.windows import Split
@@ -60,6 +63,7 @@ class Loaders:
     num_nodes: int
     sizes: BatchSizes
     trainer: Trainer | None
+    share: Share | None = None
 
     def training(
         self,
@@ -84,7 +88,8 @@ class Loaders:
             older_share=sizes.older_share,
             num_batches=sizes.steps_per_epoch,
         )
-        return loader(torch.cat([own, older]), batches, self.trainer, fill=True)
+        turn = None if self.share is None else self.share.turn
+        return loader(torch.cat([own, older]), batches, self.trainer, fill=True, turn=turn)
 
     @property
     def val_starts(self) -> Int[Tensor, " window"]:

@@ -22,6 +22,7 @@ from eac.data.batches.preparation import (
     steps_of_history,
 )
 from eac.data.batches.reservoir import Rehearsal, Reservoir
+from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import hand_back
@@ -73,6 +74,8 @@ class Ready:
         scales: How it was scaled.
         needs: What it was made ready for.
         by_node: The loaders' tensors are laid out for windows of single nodes.
+        processes: How many divide the nodes of the whole period.
+        made: False where only the scales are those of a model, and no batch can be cut.
 
     Example:
         >>> from eac.data.batches.datamodule import PeriodData
@@ -89,6 +92,8 @@ class Ready:
     scales: Scales
     needs: Needs
     by_node: bool = False
+    processes: int = 1
+    made: bool = True
 
     @staticmethod
     def of(full: PeriodTensors, scales: Scales, needs: Needs, *, by_node: bool) -> "Ready":
@@ -113,12 +118,13 @@ class Ready:
         """The nodes that each window of a validation during training takes; None: all of them.
 
         A validation is complete as published, where the loss counts some of the nodes, and where a
-        window must hold them all.
+        window must hold them all. Several processes that divide the nodes measure as many
+        windows x nodes together as one process.
         """
         trained = self.trained.tensors
         if protocol.validate_by_batch or not self.by_node or trained.loss_nodes is not None:
             return None
-        return spread(starts, trained.num_nodes)
+        return spread(starts, trained.num_nodes, processes=self.processes)
 
     def measured(
         self, tensors: PeriodTensors, starts: Int[Tensor, " batch"], some: Spread | None
@@ -150,6 +156,7 @@ class Maker:
         rehearsal: Share of the training windows that earlier periods give.
         nodes_per_window: Nodes of a training window; None takes all.
         spans: What is known of the earlier periods, by position.
+        share: The sensors that are made ready, where a process holds some alone; None: all.
 
     Example:
         >>> Maker(Layout(12, 6), fractions=(0.6, 0.2), rehearsal=0.0, nodes_per_window=None).samples
@@ -161,6 +168,7 @@ class Maker:
     rehearsal: float
     nodes_per_window: int | None
     spans: dict[int, Span] = field(default_factory=dict)
+    share: Share | None = None
 
     @property
     def samples(self) -> bool:
@@ -169,6 +177,8 @@ class Maker:
 
     def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
         """The period at ``index`` of a stream, with what a backbone needs."""
+        if self.share is not None:
+            return self._made_of_share(self.share, index, needs)
         layout, by_node = self.layout, self.nodes_per_window
         joined = self.rehearsal and not self.samples
         check_mapped(period, layout)
@@ -187,12 +197,24 @@ class Maker:
         hand_back()
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
+    def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:
+        """The same with what the sensors of a share listen to, which is dropped again."""
+        made = replace(self, share=None).made(share.stream, index, share.wide, needs)
+        by_node, scales = bool(self.nodes_per_window), made.scales
+        scales = Scales(
+            scales.inputs.subset(share.places),
+            scales.targets.subset(share.places),
+            scales.covariates,
+        )
+        own = Ready.of(share.narrowed(made.full), scales, needs, by_node=by_node)
+        return replace(own, processes=share.turn[1])
+
     def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:
         """What is kept of the periods before the one at ``index``, each of which is read."""
         past = Reservoir()
         for earlier in range(index if self.samples else 0):
             period = stream.load(earlier)
-            ready = self.made(stream, earlier, period, needs)
+            ready = replace(self, share=None).made(stream, earlier, period, needs)
             past = self.with_period(past, ready, period, period_seed(seed, earlier))
         return past
 

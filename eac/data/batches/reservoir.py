@@ -1,8 +1,8 @@
 """What is kept of earlier periods: so many of their windows, each as likely as any other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Int, Shaped
@@ -79,6 +79,20 @@ class Reservoir:
             seed: Of the draws.
             size: Windows kept; None: ``SIZE``.
         """
+        found = partial(gathered, tensors)
+        return self.offered_by(found, node_ids, starts, per_window=per_window, seed=seed, size=size)
+
+    def offered_by(
+        self,
+        gather: Callable[[Int[Tensor, " window"], Int[Tensor, "window chosen"]], Rows],
+        node_ids: Sequence[str],
+        starts: Int[Tensor, " window"],
+        *,
+        per_window: int,
+        seed: int,
+        size: int | None = None,
+    ) -> "Reservoir":
+        """The same, with ``gather`` giving what batches of some windows of some nodes hold."""
         size, generator = SIZE if size is None else size, torch.Generator().manual_seed(seed)
         count = len(starts) * len(node_ids)
         kept = places(self.seen, count, min(size, self.seen + count), generator)
@@ -86,7 +100,7 @@ class Reservoir:
         item = kept[fresh]
         others = torch.randint(len(node_ids), (len(item), per_window - 1), generator=generator)
         nodes = torch.cat([(item % len(node_ids))[:, None], others], 1)
-        rows = _gathered(tensors, starts[item // len(node_ids)], nodes)
+        rows = gather(starts[item // len(node_ids)], nodes)
         ids = {node: i for i, node in enumerate(self.node_ids)}
         column = torch.tensor([ids.setdefault(node, len(ids)) for node in node_ids])
         return Reservoir(
@@ -184,10 +198,18 @@ def places(seen: int, count: int, size: int, generator: torch.Generator) -> Int[
     return kept
 
 
-def _gathered(
+def gathered(
     tensors: PeriodTensors, starts: Int[Tensor, " window"], nodes: Int[Tensor, "window chosen"]
 ) -> Rows:
-    """What batches of these windows hold, on the CPU."""
+    """What batches of these windows hold, on the CPU.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
+        >>> gathered(data.full, torch.tensor([5]), torch.tensor([[2]]))["y"].shape
+        torch.Size([1, 1, 12])
+    """
     parts = [
         _rows(tensors.batch(at.to(tensors.device), nodes=some.to(tensors.device)))
         for at, some in zip(starts.split(GATHERED), nodes.split(GATHERED), strict=True)

@@ -145,7 +145,12 @@ def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatch
 
 
 def loader(
-    starts: Int[Tensor, " window"], batches: StartBatches, trainer: Trainer | None, *, fill: bool
+    starts: Int[Tensor, " window"],
+    batches: StartBatches,
+    trainer: Trainer | None,
+    *,
+    fill: bool,
+    turn: tuple[int, int] | None = None,
 ) -> Loader:
     """A loader of start steps with a generator of its own, which draws nothing from torch's.
 
@@ -154,6 +159,7 @@ def loader(
         batches: The batches of all processes together.
         trainer: Knows how many processes share out each batch among them; None: one.
         fill: As in ``SharedBatches``.
+        turn: Number of this process, and of all, where the trainer does not know them.
 
     Example:
         >>> starts = torch.tensor([10, 20, 30])
@@ -161,7 +167,9 @@ def loader(
         [tensor([10, 20]), tensor([30])]
     """
     shared: StartBatches | SharedBatches = batches
-    if trainer is not None and trainer.world_size > 1:
-        shared = SharedBatches(batches, trainer.global_rank, trainer.world_size, fill=fill)
+    one = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+    rank, processes = turn or one
+    if processes > 1:
+        shared = SharedBatches(batches, rank, processes, fill=fill)
     generator = torch.Generator().manual_seed(0)
     return DataLoader(_BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from eac.typing import NodeIndex
 
-NODE_WINDOWS = 1 << 19
-"""Windows x nodes of a measurement, at most, as of 512 windows of 1,024 nodes each."""
+NODE_WINDOWS = 1 << 18
+"""Windows x nodes of a measurement, at most, as of 512 windows of 512 nodes each."""
 AT_ONCE = 1 << 14
 """Windows x nodes in a batch of a measurement on some of the nodes."""
 GOLDEN = (5**0.5 - 1) / 2
@@ -86,6 +86,7 @@ def spread(
     nodes: NodeIndex | None = None,
     *,
     most: int | None = None,
+    processes: int = 1,
 ) -> Spread | None:
     """The nodes of each window of a measurement; None where all windows and nodes are few enough.
 
@@ -93,15 +94,16 @@ def spread(
         starts: First steps of the windows, in order of time.
         num_nodes: Nodes that a window of all would hold.
         nodes: Positions of those that are asked about; None means all.
-        most: Windows x nodes at most; None: ``NODE_WINDOWS``.
+        most: Windows x nodes at most, where that is below ``NODE_WINDOWS``.
+        processes: How many divide the nodes, and measure so many windows x nodes together.
 
     Example:
-        >>> spread(torch.arange(512), 1024) is None
+        >>> spread(torch.arange(512), 512) is None
         True
         >>> spread(torch.arange(512), 100_000).per_window
-        1024
+        512
     """
-    most = NODE_WINDOWS if most is None else most
+    most = min(NODE_WINDOWS, most or NODE_WINDOWS) // processes
     if len(starts) * num_nodes <= most:
         return None
     nodes = torch.arange(num_nodes) if nodes is None else nodes.cpu()

@@ -94,7 +94,17 @@ def stamps_of(period: Period) -> pd.DatetimeIndex:
 
 
 def write_period(period: Period, place: Path) -> None:
-    """Writes one period as a folder of a table folder."""
+    """Writes one period as a folder of a table folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=48)[0]
+        >>> with TemporaryDirectory() as folder:
+        ...     write_period(period, Path(folder))
+        ...     print(sorted(path.name for path in Path(folder).iterdir()))
+        ['edges.csv', 'nodes.csv', 'series.parquet']
+    """
     series = period.series.numpy()
     frame = pd.DataFrame(series, index=stamps_of(period), columns=list(period.node_ids))
     write_frame(place / "series.parquet", frame)

@@ -15,7 +15,7 @@ from eac.data.parsing.cells import decimal_of, proves_comma, thousands_or_decima
 from eac.errors import StreamError
 
 SEPARATORS = ",;\t|"
-_LINE, _SAMPLE, _ROWS = 1 << 20, 1 << 18, 1000
+_LINE, _SAMPLE, _ROWS = 1 << 24, 1 << 18, 1000
 _SEP_LINE = re.compile(r'"?sep=(.)"?')
 
 
@@ -82,7 +82,8 @@ def read_head(path: Path, what: str) -> Head:
         rest = file.read(_SAMPLE)
     _check_text(raw, path, what)
     first, lines = _decoded(raw, path, what), rest.decode("utf-8", "replace").splitlines()
-    _decoded(rest[: rest.find(b"\n") + 1], path, what)
+    if raw.endswith(b"\n"):  # else the rest begins within a line
+        _decoded(rest[: rest.find(b"\n") + 1], path, what)
     said, skipped = _SEP_LINE.fullmatch(first.strip()), 0
     if said is not None and lines:
         first, lines, skipped = lines[0], lines[1:], 1

@@ -205,7 +205,17 @@ def write_clock(folder: Path, calendar: Calendar, what: str) -> None:
 
 
 def parquet_clock(path: Path, what: str, form: Form) -> tuple[Stamps, list[str]]:
-    """Time stamps of a wide Parquet file, and the names of its other columns; no reading."""
+    """Time stamps of a wide Parquet file, and the names of its other columns; no reading.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> hours = pd.date_range("2024-01-01", periods=3, freq="h", name="ds")
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "series.parquet"
+        ...     pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=hours).to_parquet(path)
+        ...     print(parquet_clock(path, "period '0'", Form())[1])
+        ['a']
+    """
     frame, names = pd.read_parquet(path, columns=[]), pq.read_schema(path).names
     if not isinstance(frame.index, pd.DatetimeIndex):
         frame = pd.read_parquet(path, columns=names[:1])

@@ -79,6 +79,9 @@ class Scaling(ABC):
         [True, True, True]
     """
 
+    per_node: bool = True
+    """Whether each node has a scale of its own."""
+
     @abstractmethod
     def fit(self, series: NodeSeries) -> Scaler:
         """The scaler of a training part; missing readings are NaN."""
@@ -92,6 +95,8 @@ class Global(Scaling):
         >>> scaler.mean
         tensor([6., 6.])
     """
+
+    per_node = False
 
     def fit(self, series: NodeSeries) -> Scaler:
         """The statistics of all readings."""

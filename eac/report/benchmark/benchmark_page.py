@@ -30,6 +30,11 @@ class Page:
         facts: Lines on how the results were made: commands, seeds, versions, wall time.
         failures: Cells that failed, each with the last line of its error.
         sources: Where the data of each stream come from.
+
+    Example:
+        >>> page = Page("Ours", pd.DataFrame(), views=(), facts=("seed 42",))
+        >>> list(page.tables()), page.facts
+        ([], ('seed 42',))
     """
 
     title: str
@@ -53,7 +58,15 @@ class Page:
 
 
 def write_tables(page: Page, out: Path) -> None:
-    """Writes ``tables.md``, ``tables.tex`` and ``tables.csv``."""
+    """Writes ``tables.md``, ``tables.tex`` and ``tables.csv``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_tables(Page("Ours", pd.DataFrame(), views=()), Path(folder))
+        ...     print(sorted(path.name for path in Path(folder).iterdir()))
+        ['tables.csv', 'tables.md', 'tables.tex']
+    """
     tables = list(page.tables())
     markdown = "\n".join(to_markdown(table) for table in tables)
     write_text(out / "tables.md", markdown)
@@ -65,6 +78,14 @@ def write_page(page: Page, path: Path) -> None:
     """Writes the tables, and under them how they were made, as one Markdown page.
 
     Where the page exists, what stands above its line ``<!-- tables -->`` is kept.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     page = Page("Ours", pd.DataFrame(), views=(), facts=("seed 42",))
+        ...     write_page(page, Path(folder, "ours.md"))
+        ...     print(Path(folder, "ours.md").read_text().splitlines()[-1])
+        - seed 42
     """
     parts = [_kept(page, path), MARKER]
     parts += [to_markdown(table).rstrip() for table in page.tables()]
@@ -92,6 +113,13 @@ def write_html(page: Page, path: Path) -> None:
 
     Raises:
         RunError: If the library that pages need is missing.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_html(Page("Ours", pd.DataFrame(), views=()), Path(folder, "ours.html"))
+        ...     print("<h1>Ours</h1>" in Path(folder, "ours.html").read_text())
+        True
     """
     tables = list(page.tables())
     errors = [table for table in tables if "p" in table.header or "fit seconds" in table.header]

@@ -80,7 +80,18 @@ class _Row:
 def error_table(
     frame: pd.DataFrame, view: TableView, published: pd.DataFrame | None = None
 ) -> MarkedTable:
-    """One row per strategy and backbone: mean and deviation over seeds, significance and costs."""
+    """One row per strategy and backbone: mean and deviation over seeds, significance and costs.
+
+    Example:
+        >>> said = {"stream": "pm10", "period": "a", "after": "a", "group": "all", "kind": "point"}
+        >>> said |= {"metric": "MAE", "horizon": "mean", "backbone": "STGNN", "seed": 1}
+        >>> said |= {"trainable_parameters": 40, "fit_seconds": 1.0, "peak_memory_mib": 300.0}
+        >>> pairs = (("EAC", 8.0), ("TEAM", 9.0))
+        >>> frame = pd.DataFrame([said | {"strategy": n, "value": error} for n, error in pairs])
+        >>> view = TableView("pm10", "MAE", "point", (), "mean", num_seeds=1)
+        >>> [row[0].text for row in error_table(frame, view).rows]
+        ['EAC', 'TEAM']
+    """
     rows = _rows(frame, view)
     columns = [*view.steps, view.summary]
     means = [[_mean(row.by_seed, column) for row in rows] for column in columns]

@@ -8,7 +8,18 @@ from eac.report.common.escapes import latex_label
 
 
 def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
-    """Mean error of each row, the smallest first; naive forecasts are grey. None without rows."""
+    """Mean error of each row, the smallest first; naive forecasts are grey. None without rows.
+
+    Example:
+        >>> said = {"stream": "pm10", "period": "a", "after": "a", "group": "all", "kind": "point"}
+        >>> said |= {"metric": "MAE", "horizon": "mean", "backbone": "STGNN", "seed": 1}
+        >>> said |= {"trainable_parameters": 40, "fit_seconds": 1.0, "peak_memory_mib": 300.0}
+        >>> pairs = (("EAC", 8.0), ("TEAM", 9.0))
+        >>> frame = pd.DataFrame([said | {"strategy": n, "value": error} for n, error in pairs])
+        >>> view = TableView("pm10", "MAE", "point", (), "mean", num_seeds=1)
+        >>> error_bars(frame, view).marks[0].y
+        (8.0, 9.0)
+    """
     mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
     mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
     mine = mine[(mine.horizon == view.summary)]

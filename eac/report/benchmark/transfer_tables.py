@@ -29,7 +29,18 @@ NOTES = (
 
 
 def transfer_table(frame: pd.DataFrame, view: TableView) -> MarkedTable | None:
-    """One row per strategy and backbone, columns by group; None when no run tested the past."""
+    """One row per strategy and backbone, columns by group; None when no run tested the past.
+
+    Example:
+        >>> said = {"stream": "pm10", "period": "a", "after": "a", "group": "all", "kind": "point"}
+        >>> said |= {"metric": "MAE", "horizon": "mean", "backbone": "STGNN", "seed": 1}
+        >>> said |= {"trainable_parameters": 40, "fit_seconds": 1.0, "peak_memory_mib": 300.0}
+        >>> pairs = (("EAC", 8.0), ("TEAM", 9.0))
+        >>> frame = pd.DataFrame([said | {"strategy": n, "value": error} for n, error in pairs])
+        >>> view = TableView("pm10", "MAE", "point", (), "mean", num_seeds=1)
+        >>> transfer_table(frame, view) is None  # no run tested the past
+        True
+    """
     mine = frame[(frame.stream == view.stream) & (frame.kind == view.kind)]
     mine = mine[(mine.metric == view.metric) & (mine.horizon == view.summary)]
     mine = mine.astype({"period": str, "after": str, "strategy": str, "backbone": str})

@@ -11,6 +11,7 @@ from eac.artifacts.checkpoint import SavedState
 from eac.continual.features import evaluating
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.share import Share
 from eac.training.forecaster import Forecaster
 
 ORIGINS = 288
@@ -33,6 +34,8 @@ def forecast_again(
     sensors of the batch, a large network is forecast at the chosen sensors and at some others,
     evenly spread.
     """
+    if not data.ready.made:
+        return _of_some(model, data, rows)
     starts, num_nodes = data.starts("test"), data.period.num_nodes
     alone = data.ready.in_parts and model.strategy.forecasts_apart
     some = torch.arange(num_nodes)
@@ -53,6 +56,21 @@ def forecast_again(
             forecasts = [*forecasts, y_hat[:, chosen].cpu()][-kept:]
             total += features[:, described].double().sum(0).cpu()
     return torch.cat(forecasts)[-kept:], total / len(starts)
+
+
+def _of_some(
+    model: Forecaster, data: PeriodData, rows: Int[Tensor, " chosen"]
+) -> tuple[Float[Tensor, "origin chosen horizon"], Float[Tensor, "sensor hidden"]]:
+    """The same of a period that was read and not made ready: the chosen and some others alone."""
+    period, count = data.period, max(1, SAMPLED // len(data.starts("test")))
+    some = torch.linspace(0, period.num_nodes - 1, min(period.num_nodes, count)).round().long()
+    held = torch.cat([rows, some]).unique()
+    own = data.of_share(Share.at(data.stream, data.index, period, held))
+    own = own.prepared(model.backbone.needs)
+    model.select_nodes(own.period.node_ids)
+    found = forecast_again(model, own, torch.searchsorted(held, rows))
+    model.select_nodes(period.node_ids)
+    return found
 
 
 def _forecast(

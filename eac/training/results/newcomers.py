@@ -82,7 +82,8 @@ def joining(
 ) -> Joining | None:
     """What is known of new sensors before the training; None in the first period, or without any.
 
-    Also None under a protocol that scales each part by itself.
+    Also None under a protocol that scales each part by itself, and where processes divide the
+    sensors.
 
     Example:
         >>> from eac import EAC, STGNN
@@ -92,7 +93,8 @@ def joining(
         >>> joining(Forecaster(STGNN(), EAC()), None, data, change) is None  # the first period
         True
     """
-    if previous is None or (data.layout.scaling is None and data.protocol.scale_by_part):
+    by_part = data.layout.scaling is None and data.protocol.scale_by_part
+    if previous is None or by_part or data.share is not None:
         return None
     alone = data.ready.in_parts and model.strategy.forecasts_apart
     arrival = Arrival.of(data, change, alone=alone)

@@ -55,7 +55,7 @@ def log_start(data: PeriodData, change: NodeChange, counts: tuple[int, int]) -> 
     log.info(
         "period %s: %d nodes (%d kept, %d new, %d returned, %d gone), %d of %d parameters train",
         data.period.name,
-        data.period.num_nodes,
+        sum(len(ids) for ids in (change.kept, change.new, change.returned)),
         *(len(ids) for ids in vars(change).values()),
         *counts,
     )

@@ -1,0 +1,223 @@
+"""The sensors of a period that one of several processes reads, holds and trains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange, Period
+from eac.data.core.stream import GraphStream
+from eac.typing import NodeIndex, NodeSeries
+
+ROWS_AT_ONCE = 1 << 12
+"""Columns of a mapped series that are read at once."""
+
+
+def rows_of_process(num_nodes: int, rank: int, processes: int) -> range:
+    """The sensors of one of several processes, as they are listed; each belongs to one of them.
+
+    Example:
+        >>> [rows_of_process(5, rank, 2) for rank in (0, 1)]
+        [range(0, 2), range(2, 5)]
+    """
+    return range(rank * num_nodes // processes, (rank + 1) * num_nodes // processes)
+
+
+def heard_by(graph: Graph, rows: NodeIndex) -> Int[Tensor, " heard"]:
+    """Ascending rows of what some nodes listen to, without themselves: the halo of a share.
+
+    Example:
+        >>> heard_by(Graph(3, torch.tensor([[0, 2], [1, 0]]), torch.ones(2)), torch.tensor([0, 1]))
+        tensor([2])
+    """
+    inside = torch.zeros(graph.num_nodes, dtype=torch.bool)
+    inside[rows] = True
+    source, target = graph.edge_index
+    heard = torch.zeros_like(inside)
+    heard[source[inside[target]]] = True
+    return (heard & ~inside).nonzero().flatten()
+
+
+class SomeSensors(GraphStream):
+    """Another stream with some of its sensors alone, in the order of each period.
+
+    A period that has none of them keeps its first sensor, since a period has sensors.
+
+    Args:
+        stream: The whole stream.
+        node_ids: Sensors that are kept.
+        known: Periods that are cut already, by position; they are not read again.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> whole = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300)
+        >>> SomeSensors(whole, whole[0].node_ids[1:3])[0].num_nodes
+        2
+    """
+
+    def __init__(
+        self,
+        stream: GraphStream,
+        node_ids: Sequence[str],
+        known: Mapping[int, Period] | None = None,
+    ):
+        self._stream, self._kept, self._known = stream, frozenset(node_ids), known or {}
+        self.name, self.target = stream.name, stream.target
+        self.unit, self.source = stream.unit, stream.source
+
+    @property
+    def period_names(self) -> Sequence[str]:
+        """Names of the periods, in order of time."""
+        return self._stream.period_names
+
+    def load(self, index: int) -> Period:
+        """The sensors kept of the period at ``index``, with the edges between them."""
+        if index in self._known:
+            return self._known[index]
+        whole = self._stream.load(index)
+        rows = [i for i, node in enumerate(whole.node_ids) if node in self._kept]
+        return chosen(whole, torch.tensor(rows or [0]))
+
+
+def chosen(period: Period, rows: NodeIndex) -> Period:
+    """Some of the sensors of a period, with the edges between them, in memory.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> period = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300)[0]
+        >>> chosen(period, torch.tensor([3])).node_ids == period.node_ids[3:]
+        True
+    """
+    where, ahead = period.coordinates, period.covariates
+    return replace(
+        period,
+        series=_columns(period, rows),
+        node_ids=tuple(period.node_ids[row] for row in rows.tolist()),
+        graph=_among(period.graph, rows),
+        coordinates=None if where is None else where[rows],
+        covariates=None if ahead is None else ahead.permute(rows),
+        mapped=False,
+        by_node=None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """Some sensors of a period, and in memory what it takes to make them ready.
+
+    Attributes:
+        node_ids: Sensors of the whole period, in order.
+        rows: Those of the share.
+        wide: The share, and what its sensors listen to, in order of the period.
+        stream: The whole stream, with the sensors of ``wide`` alone.
+        turn: Number of the process, from 0, and how many processes there are.
+
+    Example:
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> stream = SyntheticStream(num_nodes=5, num_periods=1, steps_per_period=300)
+        >>> shares = [Share.of(stream, 0, turn=(rank, 2)) for rank in (0, 1)]
+        >>> [share.period.num_nodes for share in shares]
+        [2, 3]
+    """
+
+    node_ids: tuple[str, ...]
+    rows: NodeIndex
+    wide: Period
+    stream: GraphStream
+    turn: tuple[int, int] = (0, 1)
+
+    @staticmethod
+    def of(stream: GraphStream, index: int, turn: tuple[int, int]) -> "Share":
+        """What one of several processes holds of a period."""
+        period = stream.load(index)
+        rows = rows_of_process(period.num_nodes, *turn)
+        share = Share.at(stream, index, period, torch.arange(rows.start, rows.stop))
+        return replace(share, turn=turn)
+
+    @staticmethod
+    def at(stream: GraphStream, index: int, period: Period, rows: NodeIndex) -> "Share":
+        """The sensors in some rows of the period at ``index``, ascending."""
+        wide = torch.cat([rows, heard_by(period.graph, rows)]).sort().values
+        kept = chosen(period, wide)
+        return Share(period.node_ids, rows, kept, SomeSensors(stream, kept.node_ids, {index: kept}))
+
+    @cached_property
+    def places(self) -> NodeIndex:
+        """Where the sensors of the share are in ``wide``."""
+        row = {node: i for i, node in enumerate(self.wide.node_ids)}
+        return torch.tensor([row[self.node_ids[i]] for i in self.rows.tolist()])
+
+    @cached_property
+    def period(self) -> Period:
+        """The share as a period; its readings are a view of those of ``wide`` where they can be."""
+        wide, places = self.wide, self.places
+        where, ahead = wide.coordinates, wide.covariates
+        return replace(
+            wide,
+            series=_picked(wide.series, places),
+            node_ids=tuple(self.node_ids[row] for row in self.rows.tolist()),
+            graph=_among(wide.graph, places),
+            coordinates=None if where is None else where[places],
+            covariates=None if ahead is None else ahead.permute(places),
+        )
+
+    def ids_of(self, change: NodeChange) -> NodeChange:
+        """The part of a change of the whole network that is about the sensors of the share."""
+        own = set(self.period.node_ids)
+        kept, new, returned = (
+            tuple(node for node in ids if node in own)
+            for ids in (change.kept, change.new, change.returned)
+        )
+        return NodeChange(kept, new, returned, change.gone)
+
+    def narrowed(self, tensors: PeriodTensors) -> PeriodTensors:
+        """What is ready of the share, of tensors that were made ready for ``wide``."""
+        readings, near, places = tensors.readings, tensors.neighbour_x, self.places
+        raw, filled = readings.raw, readings.filled
+        readings = replace(
+            readings,
+            raw=_picked(raw, places) if isinstance(raw, Tensor) else raw.subset(places),
+            scaling=readings.scaling.subset(places),
+            filled=_picked(filled, places) if isinstance(filled, Tensor) else filled,
+        )
+        return replace(
+            tensors,
+            readings=readings,
+            graph=self.period.graph,
+            scaler=tensors.scaler.subset(places),
+            neighbour_x=_picked(near, places) if isinstance(near, Tensor) else near,
+            ahead=tensors.ahead.subset(places),
+        )
+
+
+def _picked(series: NodeSeries, places: NodeIndex) -> Float[Tensor, "time chosen"]:
+    """Some columns: a view where they lie side by side, else laid out as the whole."""
+    first, last = int(places[0]), int(places[-1])
+    if last - first + 1 == len(places):
+        return series[:, first : last + 1]
+    return series.T[places].T
+
+
+def _columns(period: Period, rows: NodeIndex) -> Float[Tensor, "time chosen"]:
+    """Readings of some sensors, in memory."""
+    if not period.mapped or period.by_node is None:
+        return period.series[:, rows]
+    read = torch.empty(len(rows), period.num_steps)
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[first : first + ROWS_AT_ONCE]
+        read[first : first + len(some)] = period.by_node.T[some]
+    return read.T
+
+
+def _among(graph: Graph, rows: NodeIndex) -> Graph:
+    """The graph among some nodes; as ``Graph.subgraph``, without loading torch-geometric."""
+    place = torch.full((graph.num_nodes,), -1, dtype=torch.long)
+    place[rows] = torch.arange(len(rows))
+    index = place[graph.edge_index]
+    inside = (index >= 0).all(0)
+    return Graph(len(rows), index[:, inside], graph.edge_weight[inside])

@@ -1,0 +1,263 @@
+"""A process that holds its share of the sensors of a network."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+
+from eac.artifacts.checkpoint import SavedState
+from eac.artifacts.gone import restore
+from eac.artifacts.past import load_past
+from eac.artifacts.resume_points import remove_checkpoints
+from eac.calibration.network import Network
+from eac.data.batches.batch import Batch
+from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.needs import Needs
+from eac.data.batches.preparation import Scales
+from eac.data.batches.ready import Ready
+from eac.data.batches.reservoir import Reservoir, Rows, gathered
+from eac.data.batches.share import Share
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.graph import Graph
+from eac.data.core.period import NodeChange
+from eac.data.series.readings import Readings
+from eac.errors import ConfigError
+from eac.files import make_folder
+from eac.metrics.horizon import HorizonErrors
+from eac.nn.prompt_pool import PromptPool
+from eac.protocols.draws import epoch_seed, period_seed
+from eac.training.forecaster import Forecaster
+from eac.training.holding.division import Division
+from eac.training.holding.joining import JoinGradients, KeepBest
+from eac.training.holding.network import Holding, described
+from eac.training.processes import is_first, wait_for_all
+from eac.training.results.intervals import Every
+
+
+class DividedNetwork(Holding):
+    """A process that holds, reads and trains its share of the sensors.
+
+    Weights of the network are the same in all processes, prompts of a sensor in its own alone. The
+    first process alone gathers what belongs to sensors, once a period is trained, and writes it as
+    one process would; every process begins the next period from what was written.
+
+    Args:
+        division: The processes.
+    """
+
+    def __init__(self, division: Division):
+        self.together = self._division = division
+        self.records = division.first
+        self._index = 0
+
+    def check(self, model: Forecaster, data: PeriodData) -> None:
+        """Refuses what needs sensors of other processes.
+
+        Raises:
+            ConfigError: Says what, and what to do.
+        """
+        for wrong, said in _reasons(model, data):
+            if wrong:
+                raise ConfigError(
+                    f"run.divide_sensors: {said}. Leave divide_sensors out: every process then "
+                    "holds the whole network."
+                )
+
+    def held(self, data: PeriodData) -> PeriodData:
+        """The share of this process; of the others what its sensors listen to, for a moment."""
+        turn = self._division.rank, self._division.processes
+        share = Share.of(data.stream, data.index, turn)
+        if len(share.node_ids) < self._division.processes:
+            raise ConfigError(
+                f"period {share.wide.name!r} has {len(share.node_ids)} sensors for "
+                f"{self._division.processes} processes. Start at most one for each sensor."
+            )
+        return data.of_share(share)
+
+    def begin(self, directory: Path) -> None:
+        """Begins a period anew, for no file holds the rows of every process."""
+        if is_first():
+            make_folder(directory)
+            remove_checkpoints(directory)
+        wait_for_all()
+
+    def change(self, data: PeriodData, change: NodeChange) -> NodeChange:
+        """The part of a change that is about the sensors of this process."""
+        share = _share(data)
+        self._division.node_ids, self._index = share.node_ids, data.index
+        return share.ids_of(change)
+
+    def same(self, model: Forecaster) -> None:
+        """Weights of the first process."""
+        self._division.same(model)
+
+    def outline(self, data: PeriodData) -> PeriodData:
+        """The whole period without its edges and readings, which take no memory here."""
+        share, wide = _share(data), data.period
+        count = len(share.node_ids)
+        unknown = torch.full((1, 1), torch.nan).expand(wide.num_steps, count)
+        other = data.for_period(data.index)
+        other.__dict__["period"] = replace(
+            wide,
+            series=unknown,
+            node_ids=share.node_ids,
+            graph=Graph.empty(count),
+            coordinates=None,
+            covariates=None,
+        )
+        return other
+
+    def network(self, data: PeriodData) -> Network:
+        """All sensors in the first process; those of each other one there."""
+        own = described(data)
+        if not self.records:
+            for values in (own.level, own.spread, own.positive):
+                self._division.to_first(values)
+            return own
+        values = (self._division.to_first(v) for v in (own.level, own.spread, own.positive))
+        return Network(self._division.node_ids, *values)
+
+    @property
+    def every(self) -> Every:
+        """In the first process those of all sensors, window by window; nothing in others."""
+        return self._forecasts
+
+    def _forecasts(
+        self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
+    ) -> Iterable[tuple[Batch, Tensor]]:
+        for i in range(len(y_hat)):
+            one = slice(i, i + 1)
+            truth = torch.where(batch.mask[one], batch.y[one], torch.nan)
+            both = torch.cat([truth, y_hat[one]]).transpose(0, 1).contiguous()
+            y, found = self._division.to_first(both).transpose(0, 1).split(1)
+            if self.records:
+                kept = batch.targets_of(one)
+                yield replace(kept, y=y.nan_to_num(0.0), mask=~y.isnan()), found
+
+    def keeping(self, directory: Path) -> Sequence[Callback]:
+        """Joins gradients, and keeps the best weights in memory."""
+        del directory
+        return JoinGradients(self._division), KeepBest()
+
+    def fit(self, model: Forecaster, trainer: Trainer, data: PeriodData, directory: Path) -> None:
+        """Trains, and leaves the best weights in the model."""
+        del directory
+        trainer.fit(model, datamodule=data)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, KeepBest):
+                callback.restore(model)
+
+    def counts(self, model: Forecaster, *, train: bool) -> tuple[int, int]:
+        """Parameters that train, and all, with the rows of every process."""
+        some, count = model.parameter_counts()
+        rows = sum(pool.node_factor.numel() for _, pool in _pools(model))
+        others = self._division.total(rows) - rows
+        return (some + others if train else 0), count + others
+
+    def errors(self, errors: dict[str, HorizonErrors]) -> dict[str, HorizonErrors]:
+        """Errors of all sensors, in the first process."""
+        return {name: self._division.every_sensor(found) for name, found in errors.items()}
+
+    def past_after(self, data: PeriodData) -> Reservoir | None:
+        """The sample that one process would keep, in the first process."""
+        if not data.rehearsal:
+            return None
+        share, span = _share(data), data.window + data.horizon
+        return data.past.offered_by(
+            self._rows_of(data),
+            share.node_ids,
+            torch.arange(max(0, data.period.num_steps - span + 1)),
+            per_window=1,
+            seed=epoch_seed(period_seed(data.seed, data.index), -1),
+        )
+
+    def _rows_of(self, data: PeriodData) -> Callable[[Tensor, Tensor], Rows]:
+        """Gathers windows of sensors, each in the process that holds it."""
+
+        def rows(starts: Tensor, nodes: Tensor) -> Rows:
+            share = _share(data)
+            first = int(share.rows[0])
+            mine = (nodes[:, 0] >= first) & (nodes[:, 0] < first + len(share.rows))
+            own = gathered(data.ready.tested.tensors, starts[mine], nodes[mine] - first)
+            parts = self._division.objects((mine, own))
+            if not parts:
+                return {}
+            found: Rows = {}
+            for where, some in parts:  # pyright: ignore[reportGeneralTypeIssues]
+                for name, values in some.items():
+                    if name not in found:
+                        found[name] = values.new_empty(len(starts), *values.shape[1:])
+                    found[name][where] = values
+            return found
+
+        return rows
+
+    def whole(self, model: Forecaster, data: PeriodData) -> PeriodData:
+        """In the first process the whole period, read again, and its prompts in the model."""
+        ids, own = self._division.node_ids, data.period.node_ids
+        rows = {name: self._division.to_first(pool.factors(own)) for name, pool in _pools(model)}
+        scales = data.ready.scales
+        inputs = [self._division.to_first(values.T).T for values in _values(scales.inputs)]
+        targets = [self._division.to_first(values) for values in _values(scales.targets)]
+        if not self.records:
+            return data
+        state = SavedState.of(model)
+        for name, factors in rows.items():
+            state.tensors[f"{name}.node_factor"] = factors
+            state.tensors[f"{name}.settled"] = factors[:0]
+            state.extra[f"{name}._extra_state"]["node_ids"] = list(ids)
+        state.restore(model)
+        model.select_nodes(ids)
+        read = data.for_period(data.index)
+        found = replace(scales, inputs=replace(scales.inputs, mean=inputs[0], scale=inputs[1]))
+        found = replace(found, targets=replace(scales.targets, mean=targets[0], scale=targets[1]))
+        return read.at_rest(_unmade(read, found))
+
+    def end(
+        self, model: Forecaster, past: Reservoir | None, done: Sequence[Path]
+    ) -> Reservoir | None:
+        """Begins anew from what the first process wrote."""
+        restore(model, done)
+        return past if self.records else load_past(done[-1])
+
+
+def _unmade(data: PeriodData, scales: Scales) -> Ready:
+    """A period that was read and not made ready, with the scales of its model."""
+    period, readings = data.period, Readings(data.period.series, scales.inputs)
+    made = (readings, period.graph, scales.targets, data.window, data.horizon, period.calendar)
+    ready = Ready.of(PeriodTensors(*made), scales, Needs(), by_node=False)
+    return replace(ready, made=False)
+
+
+def _values(scaling: object) -> tuple[Tensor, Tensor]:
+    return scaling.mean, scaling.scale  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _share(data: PeriodData) -> Share:
+    if data.share is None:
+        raise ConfigError("this process holds the whole period, not a share of it.")
+    return data.share
+
+
+def _pools(model: Forecaster) -> Iterator[tuple[str, PromptPool]]:
+    return ((name, m) for name, m in model.named_modules() if isinstance(m, PromptPool))
+
+
+def _reasons(model: Forecaster, data: PeriodData) -> Iterator[tuple[bool, str]]:
+    """What may stand against dividing the sensors, and whether it does."""
+    needs, layout = model.backbone.needs, data.layout
+    name, backbone = type(model.strategy).__name__, type(model.backbone).__name__
+    scaling = layout.scaling
+    per_node = layout.protocol.scale_per_node if scaling is None else scaling.per_node
+    published = layout.protocol.validate_by_batch or layout.protocol.scale_by_part
+    yield published, f"protocol {layout.protocol.name} is that of one process"
+    yield not model.strategy.divides, f"strategy {name} looks at sensors of other processes"
+    yield not needs.apart, f"backbone {backbone} hears sensors beyond its neighbours' readings"
+    yield bool(needs.covariates), f"backbone {backbone} takes covariates, scaled over all sensors"
+    yield data.nodes_per_window != 1, "it needs data.nodes_per_window 1"
+    yield data.steps_per_epoch is None, "it needs data.steps_per_epoch, such as 100"
+    yield not per_node, "data.scaling takes one scale for all sensors; PerNode takes one for each"
