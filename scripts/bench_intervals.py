@@ -23,7 +23,9 @@ from statistics import median
 import pandas as pd
 import torch
 from bench_scale import START, weekly_stream
+from torch import Tensor
 
+from eac.calibration.base import Calibrator
 from eac.calibration.choice import candidates
 from eac.calibration.network import Network
 from eac.cli.main import main as eac
@@ -99,23 +101,31 @@ def forecasts(sensors: int, rounds: int) -> None:
         print(f"| {sensors:,} | in Python | {cost} |", flush=True)
 
 
-def memory(name: str, sensors: int) -> str:
-    """Bytes of a calibrator that many forecasts wait in, and of the process while it learns."""
-    ones = torch.ones(sensors)
-    ids = tuple(str(i) for i in range(sensors))
-    network = Network(ids, 50 * ones, 5 * ones, ones > 0)
-    y, y_hat = 52 * ones, 50 * ones[:, None].repeat(1, HORIZON)
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = held("VmRSS")
+def full(name: str, network: Network, forecast: Tensor) -> Calibrator:
+    """A calibrator of some sensors in which as many forecasts wait as ever do."""
     kind = type(candidates(HORIZON, DAY)[name])
     calibrator = kind(HORIZON, DAY, tuple(int(level) for level in LEVELS))
     calibrator.begin(network)
     for step in range(HORIZON + 1):
-        calibrator.observe(step, y)
-        calibrator.issue(step, y_hat)
+        calibrator.observe(step, forecast[:, 0] + 2)
+        calibrator.issue(step, forecast)
+    return calibrator
+
+
+def memory(name: str, sensors: int) -> str:
+    """Bytes of a calibrator that many forecasts wait in, and of the process while it learns."""
+    torch.set_num_threads(1)
+    ones = torch.ones(sensors)
+    network = Network(tuple(map(str, range(sensors))), 50 * ones, 5 * ones, ones > 0)
+    some = Network(network.node_ids[:9], network.level[:9], network.spread[:9], ones[:9] > 0)
+    forecast = 50 * ones[:, None].repeat(1, HORIZON)
+    full(name, some, forecast[:9]).bounds(HORIZON + 1, forecast[:9])  # loads what is to be loaded
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held("VmRSS")
+    calibrator = full(name, network, forecast)
     learning = held("VmHWM") - before
-    bounds = calibrator.bounds(HORIZON + 1, y_hat)
+    bounds = calibrator.bounds(HORIZON + 1, forecast)
     peak = held("VmHWM") - before
     saved = sum(tensor.nbytes for tensor in calibrator.state()[0].values())
     whole, given = len(pickle.dumps(calibrator)), sum(bound.nbytes for bound in bounds)

@@ -53,16 +53,14 @@ class NodeMemory:
     def begin(self, network: Network) -> None:
         """Points at the sensors of a network; new ones borrow from alike ones."""
         self._recall([node for node in network.node_ids if node in self._archive])
-        row = {node: i for i, node in enumerate(self.node_ids)}
-        fresh = [i for i, node in enumerate(network.node_ids) if node not in row]
+        known = set(self.node_ids)
+        fresh = [i for i, node in enumerate(network.node_ids) if node not in known]
+        del known  # of many sensors, it would take as much as the arrays
         if fresh:
             self._grow(network, torch.tensor(fresh))
-        self._retire(set(network.node_ids))
-        row = {node: i for i, node in enumerate(self.node_ids)}
-        order = torch.tensor([row[node] for node in network.node_ids], dtype=torch.long)
-        if not torch.equal(order, torch.arange(len(order))):
-            self.arrays = {name: array[..., order] for name, array in self.arrays.items()}
-        self.node_ids = network.node_ids
+        if self.node_ids != network.node_ids:
+            self._retire(set(network.node_ids))
+            self._order(network.node_ids)
         self["level"][:] = _magnitude(network)
         self["spread"][:] = network.spread
         self["positive"][:] = network.positive.float()
@@ -88,6 +86,14 @@ class NodeMemory:
             self.arrays = {name: array[..., rows] for name, array in self.arrays.items()}
             self.node_ids = tuple(self.node_ids[i] for i in rows)
 
+    def _order(self, node_ids: tuple[str, ...]) -> None:
+        """Brings the sensors, which are all there, into this order."""
+        if self.node_ids != node_ids:
+            row = {node: i for i, node in enumerate(self.node_ids)}
+            order = torch.tensor([row[node] for node in node_ids], dtype=torch.long)
+            self.arrays = {name: array[..., order] for name, array in self.arrays.items()}
+            self.node_ids = node_ids
+
     def _recall(self, node_ids: list[str]) -> None:
         if node_ids:
             back = self._archive.take(node_ids)
@@ -109,9 +115,9 @@ class NodeMemory:
             given |= self._borrowed(experienced[::every], level, spread)
         given |= {"level": level, "spread": spread, "count": torch.zeros(count)}
         given["age"] = torch.zeros(count)
-        self.arrays = {
-            name: torch.cat([array, given[name]], dim=-1) for name, array in self.arrays.items()
-        }
+        for name in self.arrays:  # one after the other: the arrays may be all the memory there is
+            fresh, array = given.pop(name), self.arrays[name]
+            self.arrays[name] = torch.cat([array, fresh], dim=-1) if array.numel() else fresh
         self.node_ids = (*self.node_ids, *(network.node_ids[row] for row in rows.tolist()))
 
     def _borrowed(

@@ -14,8 +14,6 @@ def test_a_line_that_is_no_utf8_is_refused(tmp_path):
 
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_first_line_may_be_cut_within_a_letter(tmp_path, before):
-    names = "x" * before + "ä" * (
-        1 << 23
-    )  # two bytes each: the first 16 MiB ends within one of them
+    names = "x" * before + "ä" * (1 << 23)  # the first 16 MiB ends within one
     (tmp_path / "counts.csv").write_text(f"{names},y\na,1\n", encoding="utf-8")
     assert read_head(tmp_path / "counts.csv", "counts").names[0].startswith(names[:1000])

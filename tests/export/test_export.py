@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
 from eac.data.core.graph import Graph
-from eac.data.series.readings import _running_maximum, carried
+from eac.data.series.readings import PartScaling, Readings, _running_maximum, carried
+from eac.data.series.scaling import Scaler
 from eac.errors import RunError
 from eac.export.compare import arguments_of, compare
 from eac.export.program import Program
@@ -89,6 +90,16 @@ def test_gaps_are_carried_alike_without_the_operator_that_programs_lack(monkeypa
     assert torch.equal(carried(x, observed, 0.5), expected)
     steps = torch.tensor([[0], [3], [1], [7], [2]])
     assert _running_maximum(steps).flatten().tolist() == [0, 3, 3, 7, 7]
+
+
+def test_a_program_that_is_traced_fills_gaps_of_all_sensors_at_once(monkeypatch):
+    series = torch.rand(37, 3)
+    series[torch.rand(37, 3) < 0.4] = torch.nan
+    readings = Readings(series, PartScaling.of([Scaler.identity(3)], shared=False))
+    expected = readings.carrying(0.5).filled
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(Readings, "subset", None)  # rows of sensors are numbers that it cannot take
+    assert torch.equal(readings.carrying(0.5).filled, expected)
 
 
 @pytest.mark.slow

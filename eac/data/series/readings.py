@@ -177,6 +177,9 @@ class Readings:
         if not share:
             return self
         steps, filled = range(self.raw.shape[0]), None
+        if torch.compiler.is_compiling():  # a program that is traced takes any number of nodes
+            every = carried(self.scaled(steps), self.observed(steps), share)
+            return replace(self, filled=self._kept(every))
         for nodes in torch.arange(self.num_nodes).split(max(1, CARRIED_AT_ONCE // len(steps))):
             some = self.subset(nodes)
             part = carried(some.scaled(steps), some.observed(steps), share)
