@@ -107,6 +107,14 @@ def newest_folder(run_dir: Path) -> Path:
 
     Raises:
         RunError: If the run has no artifact.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(newest_folder(Path(run)).name)
+        period-00-0
     """
     folders = kept_folders(run_dir)
     if not folders:
@@ -118,7 +126,17 @@ def newest_folder(run_dir: Path) -> Path:
 
 
 def use(run_dir: Path, folder: Path) -> None:
-    """Lets forecasts be made with this artifact from now on; those of the newest follow the run."""
+    """Lets forecasts be made with this artifact from now on; those of the newest follow the run.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     use(Path(run), Path(run, "period-00-0"))
+        ...     print(Path(run, CURRENT_FILE).exists())  # it is the newest
+        False
+    """
     if folder == newest_folder(run_dir):
         remove(run_dir / CURRENT_FILE)
     else:
