@@ -13,8 +13,8 @@ from eac.data.batches.tensors import PeriodTensors
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex
 
-SIZE = 1 << 14
-"""Windows kept; some 14 MiB of single sensors with three lags and their neighbours."""
+SIZE = 1 << 16
+"""Windows kept; some 64 MiB of single sensors with three lags and their neighbours."""
 AT_ONCE = 1 << 22
 """Windows that are offered at once."""
 GATHERED = 1 << 11

@@ -19,6 +19,8 @@ NODE_WINDOWS = 8_000_000
 """Windows x nodes that are forecast once more; a large network gets shorter traces."""
 SAMPLED = 1 << 19
 """The same where a few sensors are forecast without the others: their traces stay whole."""
+DESCRIBED = 256
+"""Sensors that are forecast beside the chosen ones where no process holds them all."""
 NODE_WINDOWS_AT_ONCE = 1 << 13
 IN_PARTS = 1 << 19
 """Windows x nodes of a batch that is forecast in parts."""
@@ -62,8 +64,8 @@ def _of_some(
     model: Forecaster, data: PeriodData, rows: Int[Tensor, " chosen"]
 ) -> tuple[Float[Tensor, "origin chosen horizon"], Float[Tensor, "sensor hidden"]]:
     """The same of a period that was read and not made ready: the chosen and some others alone."""
-    period, count = data.period, max(1, SAMPLED // len(data.starts("test")))
-    some = torch.linspace(0, period.num_nodes - 1, min(period.num_nodes, count)).round().long()
+    period, count = data.period, min(DESCRIBED, data.period.num_nodes)
+    some = torch.linspace(0, period.num_nodes - 1, count).round().long()
     held = torch.cat([rows, some]).unique()
     own = data.of_share(Share.at(data.stream, data.index, period, held))
     own = own.prepared(model.backbone.needs)
