@@ -158,13 +158,10 @@ def read_artifact(directory: Path) -> Artifact:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     made = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(read_artifact(Path(folder)).id == made.id)
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     made = write_sample_period(Path(run))
+        ...     print(read_artifact(Path(run, "period-00-0")).id == made.id)
         True
     """
     path = directory / CARD_FILE
@@ -188,13 +185,10 @@ def check_artifact(directory: Path) -> Iterator[str]:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(list(check_artifact(Path(folder))))
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(list(check_artifact(Path(run, "period-00-0"))))
         []
     """
     try:

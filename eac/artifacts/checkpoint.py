@@ -113,13 +113,10 @@ def load_state(directory: Path) -> SavedState:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     state = SavedState({"w": torch.ones(2)}, {})
-        ...     _ = save_artifact(Path(folder), state, data, base=None, parent=None)
-        ...     print(load_state(Path(folder)).tensors)
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(load_state(Path(run, "period-00-0")).tensors)
         {'w': tensor([1., 1.])}
     """
     card, path = load_card(directory), directory / STATE_FILE
@@ -180,12 +177,10 @@ def load_card(directory: Path) -> dict[str, Any]:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(load_card(Path(folder))["base"])
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(load_card(Path(run, "period-00-0"))["base"])
         None
     """
     path = directory / CARD_FILE

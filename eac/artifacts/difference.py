@@ -41,6 +41,15 @@ def difference(first: Path, second: Path) -> Difference:
 
     Raises:
         CheckpointError: If one of them is damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     same = difference(Path(run, "period-00-0"), Path(run, "period-00-0"))
+        >>> same.joined, same.left
+        ((), ())
     """
     old, new = read_artifact(first), read_artifact(second)
     before, after = set(old.node_ids), set(new.node_ids)

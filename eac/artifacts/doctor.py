@@ -76,16 +76,9 @@ def diagnose(run_dir: Path) -> Diagnosis:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> from eac.records.record import write_period
-        >>> from eac.records.sample import sample_period
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> from eac.artifacts.sample import write_sample_period
         >>> with TemporaryDirectory() as run:
-        ...     folder = Path(run, "period-00-0")
-        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
-        ...     write_period(folder, sample_period("0", 8.0))
+        ...     _ = write_sample_period(Path(run))
         ...     print(diagnose(Path(run)).periods)
         1
     """

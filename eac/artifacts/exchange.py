@@ -63,13 +63,10 @@ def about(folder: Path) -> About:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(about(Path(folder)).sensors)
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(about(Path(run, "period-00-0")).sensors)
         3
     """
     if (folder / ABOUT_FILE).is_file():

@@ -49,16 +49,9 @@ def find_kept(run_dir: Path, wanted: str | int) -> Path:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> from eac.records.record import write_period
-        >>> from eac.records.sample import sample_period
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> from eac.artifacts.sample import write_sample_period
         >>> with TemporaryDirectory() as run:
-        ...     folder = Path(run, "period-00-0")
-        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
-        ...     write_period(folder, sample_period("0", 8.0))
+        ...     made = write_sample_period(Path(run))
         ...     print(find_kept(Path(run), made.id[:8]).name, find_kept(Path(run), -1).name)
         period-00-0 period-00-0
     """
@@ -90,16 +83,9 @@ def current_folder(run_dir: Path) -> Path:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> from eac.records.record import write_period
-        >>> from eac.records.sample import sample_period
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> from eac.artifacts.sample import write_sample_period
         >>> with TemporaryDirectory() as run:
-        ...     folder = Path(run, "period-00-0")
-        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
-        ...     write_period(folder, sample_period("0", 8.0))
+        ...     _ = write_sample_period(Path(run))
         ...     print(current_folder(Path(run)).name)
         period-00-0
     """
@@ -121,6 +107,14 @@ def newest_folder(run_dir: Path) -> Path:
 
     Raises:
         RunError: If the run has no artifact.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(newest_folder(Path(run)).name)
+        period-00-0
     """
     folders = kept_folders(run_dir)
     if not folders:
@@ -132,7 +126,17 @@ def newest_folder(run_dir: Path) -> Path:
 
 
 def use(run_dir: Path, folder: Path) -> None:
-    """Lets forecasts be made with this artifact from now on; those of the newest follow the run."""
+    """Lets forecasts be made with this artifact from now on; those of the newest follow the run.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     use(Path(run), Path(run, "period-00-0"))
+        ...     print(Path(run, CURRENT_FILE).exists())  # it is the newest
+        False
+    """
     if folder == newest_folder(run_dir):
         remove(run_dir / CURRENT_FILE)
     else:
@@ -162,17 +166,10 @@ def chain_of(run_dir: Path, folder: Path) -> list[Path]:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> from eac.records.record import write_period
-        >>> from eac.records.sample import sample_period
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> from eac.artifacts.sample import write_sample_period
         >>> with TemporaryDirectory() as run:
-        ...     folder = Path(run, "period-00-0")
-        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
-        ...     write_period(folder, sample_period("0", 8.0))
-        ...     print([path.name for path in chain_of(Path(run), folder)])
+        ...     _ = write_sample_period(Path(run))
+        ...     print([path.name for path in chain_of(Path(run), Path(run, "period-00-0"))])
         ['period-00-0']
     """
     periods = done_periods(run_dir)

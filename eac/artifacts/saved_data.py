@@ -119,13 +119,10 @@ def load_draws(directory: Path) -> int | None:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(load_draws(Path(folder)))
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(load_draws(Path(run, "period-00-0")))
         None
     """
     return load_card(directory).get("draws")
@@ -166,13 +163,10 @@ def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedDat
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> with TemporaryDirectory() as folder:
-        ...     _ = save_artifact(Path(folder), SavedState({}, {}), data, base=None, parent=None)
-        ...     print(load_data([Path(folder)]).window)
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(load_data([Path(run, "period-00-0")]).window)
         12
     """
     last = read_artifact(directories[-1])

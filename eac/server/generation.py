@@ -41,16 +41,9 @@ def artifact_ids(run_dir: Path) -> dict[str, Path]:
 
     Example:
         >>> from tempfile import TemporaryDirectory
-        >>> from eac import PeriodData, SyntheticStream
-        >>> from eac.artifacts.checkpoint import SavedState
-        >>> from eac.artifacts.saving import save_artifact
-        >>> from eac.records.record import write_period
-        >>> from eac.records.sample import sample_period
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> from eac.artifacts.sample import write_sample_period
         >>> with TemporaryDirectory() as run:
-        ...     folder = Path(run, "period-00-0")
-        ...     made = save_artifact(folder, SavedState({}, {}), data, base=None, parent=None)
-        ...     write_period(folder, sample_period("0", 8.0))
+        ...     made = write_sample_period(Path(run))
         ...     print(artifact_ids(Path(run))[made.id].name)
         period-00-0
     """
