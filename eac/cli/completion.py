@@ -24,7 +24,7 @@ FLAGS = {
     "recipes": "",
     "predict": f"--run --input --output --edges --level --period --trust {READING_FLAGS}",
     "backtest": "--output --delay --level --refit --policy",
-    "monitor": "--input --forecasts --output --reference --alarms --policy",
+    "monitor": "--input --forecasts --output --reference --alarms --policy --ask",
     "serve": "--host --port --input --state --history --follow --policy --alarms --no-monitor "
     "--trust --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",

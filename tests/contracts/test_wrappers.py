@@ -15,7 +15,7 @@ from tests.contracts.discovered import WINDOW, concrete, small_backbone
 from tests.strategies.contexts import contexts
 from tests.streams import tiny_stream
 
-REMARKS = {"note", "take_notes", "record_update", "take_update"}
+REMARKS = {"begin_notes", "note", "take_notes", "record_update", "take_update"}
 HOOKS = sorted(
     {name for name, part in vars(Strategy).items() if inspect.isfunction(part) and name[0] != "_"}
     - REMARKS
