@@ -270,7 +270,7 @@ def _step(trial: Trial, batch: Batch, training: TrainingSettings, optimizer: Opt
     loss = training.loss(trial(batch), batch)
     penalty = trial.penalty()
     (loss if penalty is None else loss + penalty).backward()
-    training.together.join_gradients(trial, batch.mask.sum())
+    training.together.join_gradients(trial, batch.counted(training.null_value).sum())
     optimizer.step()
 
 

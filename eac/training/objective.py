@@ -56,5 +56,5 @@ def weighted_loss(
 def _counted(batch: Batch, data: PeriodData) -> Bool[Tensor, "batch node horizon"] | None:
     """Targets that the loss counts: observed and not the null value; None means all."""
     if data.null_value is not None and data.protocol.null_excluded_from_loss:
-        return batch.mask & (batch.y != data.null_value)
+        return batch.counted(data.null_value)
     return None if batch.complete else batch.mask

@@ -113,6 +113,18 @@ class Batch:
         """Inputs of the backbone."""
         return self.gathered if isinstance(self.gathered, Inputs) else self.gathered()
 
+    def counted(self, null_value: float | None) -> Bool[Tensor, "batch node horizon"]:
+        """Targets that were observed and are not the null value.
+
+        Example:
+            >>> y, mask = torch.tensor([[[4.0, 0.0, 0.0]]]), torch.tensor([[[True, True, False]]])
+            >>> inputs, starts = Inputs(torch.zeros(1, 1, 12)), torch.tensor([0])
+            >>> batch = Batch(inputs, y, mask, Graph.empty(1), Scaler.identity(1), starts)
+            >>> batch.counted(None).sum(), batch.counted(0.0).sum()
+            (tensor(2), tensor(1))
+        """
+        return self.mask if null_value is None else self.mask & (self.y != null_value)
+
     @property
     def nodes(self) -> Int[Tensor, "*batch node"] | None:
         """Row in the period of each node, as ``Inputs`` has them; all where they may be cut."""

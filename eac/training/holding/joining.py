@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from eac.artifacts.checkpoint import SavedState
 from eac.data.batches.batch import Batch
+from eac.data.batches.datamodule import PeriodData
 from eac.training.holding.division import Division
 
 
@@ -28,10 +29,11 @@ class JoinGradients(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Counts the targets of the batch."""
-        del trainer, pl_module, batch_idx
-        if isinstance(batch, Batch):
-            self._weight = self._weight + batch.mask.sum()
+        """Counts the targets of the batch that the loss counts."""
+        del pl_module, batch_idx
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(batch, Batch) and isinstance(data, PeriodData):
+            self._weight = self._weight + batch.counted(data.null_value).sum()
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: object
