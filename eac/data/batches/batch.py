@@ -117,6 +117,7 @@ class Batch:
         """Targets that were observed and are not the null value.
 
         Example:
+            >>> import torch
             >>> y, mask = torch.tensor([[[4.0, 0.0, 0.0]]]), torch.tensor([[[True, True, False]]])
             >>> inputs, starts = Inputs(torch.zeros(1, 1, 12)), torch.tensor([0])
             >>> batch = Batch(inputs, y, mask, Graph.empty(1), Scaler.identity(1), starts)
