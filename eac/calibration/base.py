@@ -5,11 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.calibration.levels import uncrossed
 from eac.calibration.network import Network
 from eac.calibration.node_memory import NodeMemory
+from eac.calibration.pending import Pending
 from eac.described import Described
 from eac.errors import CheckpointError, ConfigError
 from eac.typing import NodeSeries
@@ -64,6 +67,7 @@ class Calibrator(Described, ABC):
         self._bins = min(HOURS, steps_per_day)
         self._memory = NodeMemory(self._sizes())
         self._size = 0
+        self._pending = Pending(0, horizon, late)
         self._learned = 0
         self._last: int | None = None
 
@@ -94,12 +98,14 @@ class Calibrator(Described, ABC):
     def _take_common(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes up what ``_common`` gave."""
 
-    @abstractmethod
     def begin(self, network: Network) -> None:
         """Points at the sensors of the forecasts to come, by id; new ones borrow from alike ones.
 
         Forecasts that were issued for other sensors are forgotten; what was learned is kept.
         """
+        self._memory.begin(network)
+        self._size = len(network.node_ids)
+        self._pending = Pending(self._size, self.horizon, self.late)
 
     @abstractmethod
     def observe(self, target: int, y: Float[Tensor, " node"]) -> None:
@@ -211,6 +217,19 @@ class Calibrator(Described, ABC):
     def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
         """Part of the day of each step."""
         return steps % self.steps_per_day * self._bins // self.steps_per_day
+
+    def _put(
+        self,
+        bounds: Bounds,
+        nodes: slice,
+        middle: Float[Tensor, "horizon some"],
+        spread: Float[Tensor, "horizon some"],
+        tails: Sequence[Float[Tensor, "level horizon some"]],
+    ) -> None:
+        """Fills in the bounds of some sensors, from the quantiles of lower and upper tails."""
+        least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
+        for bound, tail in zip(bounds, uncrossed(*tails), strict=True):
+            bound[nodes] = (middle + spread * tail).maximum(least).permute(2, 1, 0)
 
     def _chunks(self) -> Iterator[slice]:
         """Some sensors at once, few enough to stay in the cache."""

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from eac.errors import ConfigError
 
+NORMAL_TO_LAPLACE = 1.25
+"""First quantiles are those of a normal distribution whose mean absolute value is 1."""
+
 
 def mix(levels: Sequence[int], tracked: Sequence[int]) -> Float[Tensor, "wanted level"]:
     """How quantiles of the levels asked for are mixed from those that are followed.
@@ -55,6 +58,17 @@ def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
     """
     low = [0.5 - level / 200 for level in levels]
     return torch.tensor([*low, *(1 - share for share in low)])
+
+
+def first_quantiles(levels: Sequence[int]) -> Float[Tensor, " tail"]:
+    """Those of a normal distribution whose mean absolute value is 1, by tail as ``tails_of``.
+
+    Example:
+        >>> [round(value, 2) for value in first_quantiles([80]).tolist()]
+        [-1.6, 1.6]
+    """
+    normal = (NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in tails_of(levels))
+    return torch.tensor([*normal])
 
 
 def uncrossed(

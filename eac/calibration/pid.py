@@ -1,20 +1,17 @@
 """Conformal control of quantiles around a bias that is followed."""
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.calibration.base import TRACKED, Bounds, Calibrator
-from eac.calibration.levels import mix, tails_of, uncrossed
+from eac.calibration.levels import first_quantiles, mix, tails_of
 from eac.calibration.network import Network
-from eac.calibration.pending import Pending, Snapshots
+from eac.calibration.pending import Snapshots
 from eac.calibration.sizes import FAR, RECENT, learn_sizes, recent_errors
 
-NORMAL_TO_LAPLACE = 1.25
-"""First quantiles are those of a normal distribution whose mean absolute value is 1."""
 STEEPEST = 1.4
 """Where the tangent of the integral saturates; it has a pole at 1.57."""
 LATELY, OF_LATELY = 1, 0.8
@@ -71,16 +68,12 @@ class ConformalPID(Calibrator):
         super().__init__(horizon, steps_per_day, levels, late)
         self._rate, self._integral, self._bias_rate = rate, integral, bias_rate
         self._tails = tails_of(self.levels)
-        normal = [NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in self._tails]
-        self._first = torch.tensor(normal)
-        self._pending = Pending(0, horizon, late)
+        self._first = first_quantiles(self.levels)
         self._issued = Snapshots(horizon + late, (1, 0))
 
     def begin(self, network: Network) -> None:
         """Points at the sensors of the forecasts to come."""
-        self._memory.begin(network)
-        self._size = len(network.node_ids)
-        self._pending = Pending(self._size, self.horizon, self.late)
+        super().begin(network)
         self._issued = Snapshots(self.horizon + self.late, (1, self._size))
 
     def _sizes(self) -> dict[str, tuple[int, ...]]:
@@ -117,11 +110,8 @@ class ConformalPID(Calibrator):
         for nodes in self._chunks():
             spread = self._spread(bins, lately[nodes].expand(self.horizon, -1), nodes)
             bias = self._memory["bias"][:, nodes]
-            tails = (torch.tensordot(shares, t, 1) for t in self._quantiles(nodes).chunk(2))
-            least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
-            middle = y_hat[nodes].T + spread * bias
-            for bound, tail in zip((low, high), uncrossed(*tails), strict=True):
-                bound[nodes] = (middle + spread * tail).maximum(least).permute(2, 1, 0)
+            tails = [torch.tensordot(shares, t, 1) for t in self._quantiles(nodes).chunk(2)]
+            self._put((low, high), nodes, y_hat[nodes].T + spread * bias, spread, tails)
         return low, high
 
     def observe(self, target: int, y: Float[Tensor, " node"]) -> None:

@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.calibration.base import TRACKED, Bounds, Calibrator
-from eac.calibration.levels import mix, tails_of, uncrossed
+from eac.calibration.levels import first_quantiles, mix, tails_of
 from eac.calibration.network import Network
-from eac.calibration.pending import Pending, Snapshots
+from eac.calibration.pending import Snapshots
 from eac.calibration.sizes import FAR, RECENT, learn_sizes, recent_errors
 from eac.calibration.spread import SpreadModel, SpreadSums, features
-
-NORMAL_TO_LAPLACE = 1.25
-"""First quantiles are those of a normal distribution whose mean absolute value is 1."""
 
 
 @dataclass
@@ -77,18 +73,14 @@ class RollingQuantiles(Calibrator):
         self._rates = (own_rate, node_rate, pooled_rate)
         self._tails = tails_of(self.levels)
         self._model = SpreadModel(horizon)
-        normal = [NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in self._tails]
-        self._shared = torch.tensor(normal)[:, None].repeat(1, horizon)
-        self._pending = Pending(0, horizon, late)
+        self._shared = first_quantiles(self.levels)[:, None].repeat(1, horizon)
         self._issued_recent = Snapshots(horizon + late, (len(RECENT), 0))
         self._issued_network = Snapshots(horizon + late, (2,), torch.float32)
 
     def begin(self, network: Network) -> None:
         """Points at the sensors of the forecasts to come."""
-        self._memory.begin(network)
-        self._size = len(network.node_ids)
+        super().begin(network)
         length = self.horizon + self.late
-        self._pending = Pending(self._size, self.horizon, self.late)
         self._issued_recent = Snapshots(length, (len(RECENT), self._size))
         self._issued_network = Snapshots(length, (2,), torch.float32)
 
@@ -135,10 +127,7 @@ class RollingQuantiles(Calibrator):
             tails = self._quantiles(nodes).chunk(2)
             if shares is not None:
                 tails = [torch.tensordot(shares, tail, 1) for tail in tails]
-            below, above = uncrossed(tails[0], tails[1])
-            least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
-            for bound, tail in ((low, below), (high, above)):
-                bound[nodes] = (part + spread * tail).maximum(least).permute(2, 1, 0)
+            self._put((low, high), nodes, part, spread, tails)
         return low, high
 
     def observe(self, target: int, y: Float[Tensor, " node"]) -> None:

@@ -118,11 +118,7 @@ def _drawn(
     clock = Calendar(program.shape.steps_per_day, program.shape.days_per_week, start)
     pick = Scaler(data.inputs.mean[rows], data.inputs.scale[rows], data.inputs.trivial)
     targets = Scaler(data.targets.mean[rows], data.targets.scale[rows], data.targets.trivial)
-    kept = replace(data, graph=_among(graph, known), node_ids=known, inputs=pick, targets=targets)
+    among = graph.subgraph(torch.arange(len(known)))
+    kept = replace(data, graph=among, node_ids=known, inputs=pick, targets=targets)
     other = Predictor(predictor.forecaster, kept, predictor.calibrator)
     return other, Recent(series, ids, ids, strangers, {}, clock, "")
-
-
-def _among(graph: Graph, known: tuple[str, ...]) -> Graph:
-    inside = (graph.edge_index < len(known)).all(0)
-    return Graph(len(known), graph.edge_index[:, inside], graph.edge_weight[inside])

@@ -98,7 +98,7 @@ def chosen(period: Period, rows: NodeIndex) -> Period:
         period,
         series=_columns(period, rows),
         node_ids=tuple(period.node_ids[row] for row in rows.tolist()),
-        graph=_among(period.graph, rows),
+        graph=period.graph.subgraph(rows),
         coordinates=None if where is None else where[rows],
         covariates=None if ahead is None else ahead.permute(rows),
         mapped=False,
@@ -161,7 +161,7 @@ class Share:
             wide,
             series=_picked(wide.series, places),
             node_ids=tuple(self.node_ids[row] for row in self.rows.tolist()),
-            graph=_among(wide.graph, places),
+            graph=wide.graph.subgraph(places),
             coordinates=None if where is None else where[places],
             covariates=None if ahead is None else ahead.permute(places),
         )
@@ -212,12 +212,3 @@ def _columns(period: Period, rows: NodeIndex) -> Float[Tensor, "time chosen"]:
         some = rows[first : first + ROWS_AT_ONCE]
         read[first : first + len(some)] = period.by_node.T[some]
     return read.T
-
-
-def _among(graph: Graph, rows: NodeIndex) -> Graph:
-    """The graph among some nodes; as ``Graph.subgraph``, without loading torch-geometric."""
-    place = torch.full((graph.num_nodes,), -1, dtype=torch.long)
-    place[rows] = torch.arange(len(rows))
-    index = place[graph.edge_index]
-    inside = (index >= 0).all(0)
-    return Graph(len(rows), index[:, inside], graph.edge_weight[inside])

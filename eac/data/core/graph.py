@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 import torch
@@ -79,12 +78,11 @@ class Graph:
 
     def subgraph(self, nodes: NodeIndex) -> "Graph":
         """The graph among ``nodes``, relabelled to their positions in ``nodes`` (any order)."""
-        from torch_geometric.utils import subgraph
-
-        index, weight = subgraph(nodes, self.edge_index, self.edge_weight, num_nodes=self.num_nodes)
-        position = torch.zeros(self.num_nodes, dtype=torch.long, device=nodes.device)
+        position = torch.full((self.num_nodes,), -1, dtype=torch.long, device=nodes.device)
         position[nodes] = torch.arange(len(nodes), device=nodes.device)
-        return Graph(len(nodes), position[index], cast(Tensor, weight))
+        index = position[self.edge_index]
+        inside = (index >= 0).all(0)
+        return Graph(len(nodes), index[:, inside], self.edge_weight[inside])
 
     def k_hop_subgraph(self, nodes: NodeIndex, num_hops: int) -> Int[Tensor, " reached"]:
         """Ascending rows of ``nodes`` and of all they listen to within ``num_hops`` steps."""
