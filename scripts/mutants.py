@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("data", "nn", "metrics", "strategies", "training")
-COPIED = ("eac", "tests", "configs", "pyproject.toml", "README.md", "CHANGELOG.md")
+COPIED = ("eac", "tests", "configs", "conftest.py", "pyproject.toml", "README.md", "CHANGELOG.md")
 LINKED = ("datasets", "docs", "examples", "scripts", "Makefile", "setup.py", "LICENSE")
 PRELOADED = (
     "torch",
