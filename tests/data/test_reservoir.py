@@ -10,6 +10,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
 from eac.data.batches.reservoir import Rehearsal, Reservoir, places
 from eac.data.core.stream import MemoryStream
+from eac.errors import ConfigError
 from eac.nn.message_passing import propagate_series
 from tests.streams import CHURN, tiny_stream
 
@@ -121,6 +122,20 @@ def test_the_sample_is_bounded_and_read_from_no_earlier_period(monkeypatch):
     again = settings(stream, period=len(stream) - 1).prepared(NEEDS).past_after()  # reads them all
     assert again.node_ids == past.node_ids
     assert all(torch.equal(again.rows[name], past.rows[name]) for name in past.rows)
+
+
+def test_windows_of_several_nodes_take_no_more_room(monkeypatch):
+    monkeypatch.setattr(reservoir, "SIZE", 50)
+    data = settings(nodes_per_window=4).prepared(NEEDS)
+    assert data.past_after().nodes.shape == (12, 4)
+
+
+def test_windows_too_large_to_be_kept_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"nodes_per_window=5000 with data\.rehearsal"
+    ):
+        settings(nodes_per_window=5000)
+    assert settings(nodes_per_window=5000, rehearsal=0.0).nodes_per_window == 5000
 
 
 class Counted(MemoryStream):

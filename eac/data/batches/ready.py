@@ -21,7 +21,7 @@ from eac.data.batches.preparation import (
     prepare,
     steps_of_history,
 )
-from eac.data.batches.reservoir import Rehearsal, Reservoir
+from eac.data.batches.reservoir import Rehearsal, Reservoir, check_per_window
 from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
@@ -169,6 +169,10 @@ class Maker:
     nodes_per_window: int | None
     spans: dict[int, Span] = field(default_factory=dict)
     share: Share | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples and self.nodes_per_window is not None:
+            check_per_window(self.nodes_per_window)
 
     @property
     def samples(self) -> bool:

@@ -11,10 +11,13 @@ from torch import Tensor
 from eac.data.batches.batch import Batch
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.series.scaling import Scaler
+from eac.errors import ConfigError
 from eac.typing import NodeIndex
 
 SIZE = 1 << 16
-"""Windows kept; some 64 MiB of single sensors with three lags and their neighbours."""
+"""Windows of single sensors kept; some 64 MiB with three lags and their neighbours."""
+MOST_NODES = 1 << 12
+"""Nodes of a window that is kept."""
 AT_ONCE = 1 << 22
 """Windows that are offered at once."""
 GATHERED = 1 << 11
@@ -77,7 +80,7 @@ class Reservoir:
             starts: First steps of its windows.
             per_window: Nodes of a window: the one offered, and others drawn to go with it.
             seed: Of the draws.
-            size: Windows kept; None: ``SIZE``.
+            size: Windows kept; None: as many as hold ``SIZE`` sensors.
         """
         found = partial(gathered, tensors)
         return self.offered_by(found, node_ids, starts, per_window=per_window, seed=seed, size=size)
@@ -93,7 +96,8 @@ class Reservoir:
         size: int | None = None,
     ) -> "Reservoir":
         """The same, with ``gather`` giving what batches of some windows of some nodes hold."""
-        size, generator = SIZE if size is None else size, torch.Generator().manual_seed(seed)
+        generator, size = torch.Generator().manual_seed(seed), size or SIZE // per_window
+        size = max(size, len(self))  # a sample of an older version may be larger
         count = len(starts) * len(node_ids)
         kept = places(self.seen, count, min(size, self.seen + count), generator)
         fresh = (kept >= 0).nonzero().flatten()
@@ -174,6 +178,19 @@ class Rehearsal:
             if value is not None
         }
         return _batch(own, both, torch.cat([own.starts, starts]))
+
+
+def check_per_window(nodes: int) -> None:
+    """Raises ``ConfigError`` where windows of so many sensors are too large to be kept.
+
+    Example:
+        >>> check_per_window(16)
+    """
+    if nodes > MOST_NODES:
+        raise ConfigError(
+            f"data.nodes_per_window={nodes} with data.rehearsal: windows of at most {MOST_NODES} "
+            "nodes are kept of earlier periods. Give fewer, or leave nodes_per_window out."
+        )
 
 
 def places(seen: int, count: int, size: int, generator: torch.Generator) -> Int[Tensor, " slot"]:
