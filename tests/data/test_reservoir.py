@@ -131,9 +131,7 @@ def test_windows_of_several_nodes_take_no_more_room(monkeypatch):
 
 
 def test_windows_too_large_to_be_kept_are_refused():
-    with pytest.raises(
-        ConfigError, match=r"nodes_per_window=5000 with data\.rehearsal"
-    ):
+    with pytest.raises(ConfigError, match=r"nodes_per_window=5000 with data\.rehearsal"):
         settings(nodes_per_window=5000)
     assert settings(nodes_per_window=5000, rehearsal=0.0).nodes_per_window == 5000
 

@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from eac.cli.commands import report
+from eac.cli.limits import one_line
 from eac.cli.reading_flags import with_own_stream
 from eac.cli.resumed import checked
 from eac.cli.run_arguments import expand
@@ -69,7 +71,10 @@ def _run(cli: StreamCLI, run_dir: Path) -> int:
     settings = cli.config["run"]
     watching = settings["watch"]
     runner = runner_of(cli, after_period=_write_page if watching else None)
-    runner.run()
+    try:
+        runner.run()
+    except MisconfigurationException as error:  # what only the batches of a period could show
+        raise ConfigError(f"trainer: {one_line(error)}.") from error
     if watching:
         _watch(runner, settings)
     disconnect()

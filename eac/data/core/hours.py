@@ -41,8 +41,9 @@ class OpenHours:
 
     def times(self) -> str:
         """Such as ``05:00 to 22:00``."""
-        starts = [s for s in self.slots if s == 0 or s - 1 not in self.slots]
-        ends = [s + 1 for s in self.slots if s + 1 not in self.slots]
+        known = set(self.slots)
+        starts = [s for s in self.slots if s == 0 or s - 1 not in known]
+        ends = [s + 1 for s in self.slots if s + 1 not in known]
         if starts[0] == 0 and ends[-1] == self.slots_of_day and len(starts) > 1:
             starts, ends = starts[1:], [*ends[1:-1], ends[0]]
         pairs = zip(starts, ends, strict=True)

@@ -82,6 +82,12 @@ def test_settings_that_look_odd_and_can_work_do(run, setting):
     assert [period.name for period in read_run("r").periods] == ["p0", "p1"]
 
 
+def test_a_share_of_less_than_one_batch_is_answered_when_the_batches_are_known(run):
+    said = run("--trainer.limit_val_batches", "1e-9")
+    assert said.status == 1
+    assert "trainer: You requested to check 1e-09 of the `val_dataloader`" in said.sentence
+
+
 def test_a_training_that_diverges_says_where_and_keeps_what_was_good(run):
     said = run("--model.optimizer.lr", "1e30")
     assert said.status == 1
