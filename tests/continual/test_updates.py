@@ -57,6 +57,16 @@ def test_as_few_directions_are_kept_as_hold_the_energy():
     assert record.energy_kept == pytest.approx(109 / 110)
 
 
+def test_directions_that_hold_just_the_energy_asked_for_are_enough():
+    module = layer()
+    begin_updates(module, 2, Compression(), seed=1)
+    [(update, _)] = updates(module).values()
+    with torch.no_grad():
+        update.down.copy_(torch.eye(10)[:2])
+        update.up.copy_(torch.eye(8)[:, :2] * torch.tensor([4.0, 2.0]))  # 16 and 4 of 20
+    assert begin_updates(module, 1, Compression(energy=0.8, max_rank=4), seed=2).kept_rank == 1
+
+
 def test_a_matrix_that_a_pair_would_not_make_smaller_is_trained_whole():
     module = layer(3, 4)
     record = begin_updates(module, 2, Compression(), seed=0)

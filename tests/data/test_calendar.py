@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eac.data.core.calendar import Calendar
+from eac.data.core.hours import OpenHours
 from eac.errors import StreamError
 
 MINUTES = (1, 5, 7.2, 10, 15, 60, 360, 1440)
@@ -90,3 +91,16 @@ def test_steps_of_months_keep_the_day_or_the_last_of_the_month(start, months, ex
     wanted = np.array(expected, dtype="datetime64[us]")
     np.testing.assert_array_equal(calendar.wall_times(range(3)), wanted)
     assert [calendar.position_of(when.item()) for when in wanted] == [0, 1, 2]
+
+
+def test_a_week_that_is_open_throughout_is_no_week_of_open_hours():
+    with pytest.raises(StreamError, match=r"24 of 24 slots and 7 days do not go with steps of 1 h"):
+        Calendar.from_timestamps(
+            datetime(2024, 1, 1), timedelta(hours=1), hours=OpenHours(tuple(range(24)), 24)
+        )
+
+
+def test_slots_that_are_never_read_are_known_by_day_and_slot():
+    hours = OpenHours((5, 6), 24, never=((6, 5),))
+    clock = Calendar.from_timestamps(datetime(2024, 1, 1, 5), timedelta(hours=1), hours=hours)
+    assert [step for step in range(28) if clock.never_read(step)] == [12, 26]

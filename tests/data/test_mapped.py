@@ -69,6 +69,25 @@ def test_a_series_is_written_to_a_file_and_mapped_from_there_while_it_is_read(in
     assert torch.equal(period.series.nan_to_num(-1), in_memory[0].series.nan_to_num(-1))
 
 
+def test_text_is_written_to_a_file_and_mapped_too(in_memory, tmp_path):
+    folder = tmp_path / "text" / "1"
+    folder.mkdir(parents=True)
+    for name in ("nodes.csv", "edges.csv"):
+        (folder / name).write_bytes((tmp_path / "stream" / "1" / name).read_bytes())
+    pd.read_parquet(tmp_path / "stream" / "1" / "series.parquet").to_csv(folder / "series.csv")
+    period = TableStream(tmp_path / "text").load_mapped(0, tmp_path / "series.npy")
+    assert period.mapped
+    assert torch.allclose(period.series, in_memory[0].series, equal_nan=True)
+
+
+def test_parquet_on_its_way_to_a_file_is_read_a_part_at_a_time(in_memory, tmp_path, monkeypatch):
+    read, asked = pd.read_parquet, []
+    monkeypatch.setattr(pd, "read_parquet", lambda *a, **k: asked.append(k) or read(*a, **k))
+    assert in_memory.load_mapped(0, tmp_path / "series.npy").num_steps == STEPS
+    assert asked
+    assert all(some.get("columns") == [] for some in asked)
+
+
 def test_what_a_walk_finds_is_the_same(in_memory, mapped):
     assert list(summaries(in_memory)) == list(summaries(mapped))
 

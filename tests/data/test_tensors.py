@@ -105,6 +105,12 @@ def test_windows_of_chosen_nodes_are_columns_of_those_of_all():
         assert torch.equal(some[1], whole[1, [1, 1]])
 
 
+def test_a_batch_knows_its_nodes_and_one_that_may_be_cut_names_none():
+    made, starts, nodes = tensors(torch.randn(100, 3)), torch.tensor([57]), torch.tensor([[2, 0]])
+    assert torch.equal(made.batch(starts, nodes=nodes).nodes, nodes)
+    assert made.in_parts(starts).nodes is None
+
+
 def test_filled_gaps_are_stored_only_where_a_gap_keeps_something():
     series = torch.randn(100, 1)
     series[50] = torch.nan

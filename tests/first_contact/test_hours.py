@@ -1,6 +1,7 @@
 """Operating hours: the same run, and the same errors, as on a clock that has only those slots."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.data.parsing.form import Form
+from eac.data.parsing.hours import hours_of
 from eac.data.readers.frame import FrameStream
 from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import StreamError
@@ -217,3 +219,12 @@ def test_sensors_that_read_more_rarely_than_steps_come_are_named(tmp_path, check
     _, text = check(tmp_path / "x.csv")
 
     assert "3 nodes whose readings never follow each other by one step of 20 min" in text
+
+
+def test_a_mapped_series_is_read_as_it_is_and_hours_that_are_said_are_refused():
+    clock = Calendar.from_timestamps(datetime(2024, 1, 1), timedelta(hours=1))
+    made = SyntheticStream(num_nodes=2, num_periods=1, steps_per_period=300)[0]
+    period = replace(made, calendar=clock, mapped=True)
+    assert hours_of(period, Form()) is None
+    with pytest.raises(StreamError, match=r"is mapped from a file.*Leave hours out"):
+        hours_of(period, Form(hours="05:00-22:00"))

@@ -10,10 +10,14 @@ import torch
 from eac.calibration.clock import clock_step
 from eac.calibration.network import Network
 from eac.calibration.store import CALIBRATION_FILE, load_calibrator
+from eac.data.batches.datamodule import PeriodData
+from eac.data.core.period import NodeChange
 from eac.errors import CheckpointError, ConfigError, RunError
 from eac.records.record import PeriodRecord, read_period, read_run
 from eac.report.common.summary import report_json
 from eac.serving.predictor import load_run
+from eac.training.results.intervals import IntervalRun
+from tests.streams import tiny_stream
 from tests.training.test_predictor import build, long, trained
 
 FIRST = "period-00-p0"
@@ -43,6 +47,13 @@ def test_each_period_says_how_its_intervals_did(run):
     assert [group.num_nodes for group in second.intervals.ages] == [1, 4]
     assert len(first.intervals.steps["coverage"]["90"]) == 12
     assert PeriodRecord.from_json(first.to_json()) == first
+
+
+def test_without_a_test_in_order_of_time_there_is_nothing_to_say():
+    data = PeriodData(tiny_stream(), window=6, horizon=3)
+    run = IntervalRun()
+    run.begin(data, Network.of(data.period.node_ids, data.period.series))
+    assert run.summary(NodeChange((), data.period.node_ids, (), ()), data.period) is None
 
 
 def test_the_report_has_means_by_level(run):
