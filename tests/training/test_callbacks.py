@@ -31,6 +31,10 @@ def test_later_periods_take_the_smaller_number(of_trainer, epochs, expected, tmp
     assert [period.epochs for period in runner.run().periods] == expected
 
 
+def test_without_a_rate_later_periods_learn_as_the_first():
+    assert Shorter(3).rate_of(5) == 1.0
+
+
 @pytest.fixture
 def arguments(tmp_path, monkeypatch) -> list[str]:
     """A run of the practical recipe, as small as it can be."""

@@ -1,5 +1,6 @@
 """Processes that divide the sensors: sums, gradients and refusals, in threads or alone."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -158,6 +159,12 @@ def test_what_a_divided_run_writes_is_what_one_process_writes(division, tmp_path
         )
         names = {path.name for path in (tmp_path / "divided" / folder.name).iterdir()}
         assert names == {path.name for path in folder.iterdir()}
+        cards = [
+            json.loads((path / folder.name / "card.json").read_text())
+            for path in (tmp_path / "whole", tmp_path / "divided")
+        ]
+        assert cards[0]["scaler"] == cards[1]["scaler"]
+        assert cards[0].get("input_scaler") == cards[1].get("input_scaler")
     runner(tmp_path / "divided", stream).run()  # one process takes it up as its own
 
 
