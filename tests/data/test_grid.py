@@ -23,3 +23,10 @@ def test_a_grid_may_begin_at_any_minute(begin):
     assert grid.step == pd.Timedelta(minutes=15)
     assert list(grid.wall) == list(pd.date_range(f"2024-01-01 {begin}", periods=8, freq="15min"))
     assert "7 of 8 time stamps were off the grid of 15 min by at most 4 s" in grid.notes[0]
+
+
+@pytest.mark.parametrize("minutes", [1, 2, 3, 5, 6, 10, 12, 15, 20, 30, 60, 180])
+def test_a_round_step_is_found_though_every_stamp_is_off_it(minutes):
+    grid = found("2024-01-01", f"{minutes}min")
+    assert grid.step == pd.Timedelta(minutes=minutes)
+    assert list(grid.positions(np.arange(len(LATE)))) == list(range(len(LATE)))

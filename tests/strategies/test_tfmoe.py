@@ -80,6 +80,11 @@ def test_a_period_without_nodes_to_learn_on_is_skipped():
     assert not model_with(replay_share=0.0).plan_period(second).train
 
 
+def test_without_replay_nodes_that_joined_are_learned_on_once():
+    _, second = contexts(tiny_stream(["abcd", "edbac"]))
+    assert learned_on(model_with(replay_share=0.0), second) == [0]
+
+
 def test_planning_changes_nothing_and_is_repeatable():
     model = model_with()
     before = SavedState.of(model)
