@@ -25,7 +25,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
 
 VALIDATION = "validation residuals, before the refit"
-NODE_WINDOWS = 8_000_000
+NODE_WINDOWS = 2_000_000
 """Windows x nodes of validation that a first calibration looks at, the last ones."""
 FANS = 4
 DAYS_BEFORE = 2
