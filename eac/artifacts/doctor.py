@@ -116,6 +116,11 @@ def _entries(run_dir: Path) -> list[Path]:
 
 
 def _of_run(run_dir: Path) -> Iterator[Finding]:
+    try:
+        read_manifest(run_dir)
+    except EACError as error:
+        yield Finding(f"{_plain(str(error))} Going on with the run writes it again.")
+        return
     for name in (CONFIG_FILE, RUN_FILE):
         path = run_dir / name
         try:

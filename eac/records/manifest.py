@@ -70,6 +70,20 @@ def read_manifest(folder: StrPath) -> Manifest | None:
     return manifest
 
 
+def is_damaged(folder: StrPath) -> bool:
+    """Whether a folder has a manifest that cannot be read; its files may still be whole.
+
+    Example:
+        >>> is_damaged("a folder of an older version")
+        False
+    """
+    try:
+        read_manifest(folder)
+    except CheckpointError:
+        return True
+    return False
+
+
 def read_verified(path: StrPath, largest: int = LARGEST) -> bytes:
     """The bytes of a file that its manifest, if there is one, knows.
 

@@ -60,8 +60,9 @@ def open_run(
     if changed:
         _make_way(run_dir, changed)
     _check_positions(run_dir, names)
-    path = run_dir / CONFIG_FILE
-    if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != config:
+    path, noted = run_dir / CONFIG_FILE, bool(_noted(run_dir))
+    same = path.is_file() and path.read_text(encoding="utf-8", errors="replace") == config
+    if not (same and noted):
         write_noted(path, config.encode())
     if changed or not _has_header(run_dir):
         write_run(run_dir, header)

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,6 +66,7 @@ class Job:
 
     Attributes:
         argv: Arguments of ``eac``.
+        before: Arguments of further commands, which the same process runs first.
         fault: What goes wrong.
         seconds: After which it counts as hanging.
         cwd: Where it runs.
@@ -75,6 +76,7 @@ class Job:
     fault: Fault | None = None
     seconds: float = 100.0
     cwd: str = str(ROOT)
+    before: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Done:
         seconds: How long it took.
         grown: Bytes of memory that it asked for beyond those of the loaded libraries, at the peak;
             0 after a kill.
+        before: Status and output of each command that was run before it.
     """
 
     status: int
@@ -97,6 +100,7 @@ class Done:
     operations: int
     seconds: float
     grown: int = field(default=0)
+    before: Sequence[tuple[int, str]] = ()
 
     @property
     def said(self) -> str:
@@ -132,9 +136,11 @@ class Workshop:
         fault: Fault | None = None,
         seconds: float = 100.0,
         cwd: str | Path = ROOT,
+        before: Sequence[Sequence[str]] = (),
     ) -> Done:
-        """One command, to its end."""
-        return self.together(Job([str(arg) for arg in argv], fault, seconds, str(cwd)))[0]
+        """One command, to its end, perhaps after others in the same process."""
+        given = [str(arg) for arg in argv]
+        return self.together(Job(given, fault, seconds, str(cwd), before))[0]
 
     def together(self, *jobs: Job) -> list[Done]:
         """Several commands at the same time."""
@@ -244,10 +250,10 @@ def _end(job: Job, place: Path, pid: int) -> Done:
         time.sleep(0.005)
     out, err = ((place / n).read_text("utf-8", "replace") for n in ("out", "err"))
     noted = place / "noted"
-    operations, grown = json.loads(noted.read_text()) if noted.exists() else (0, 0)
+    operations, grown, before = json.loads(noted.read_text()) if noted.exists() else (0, 0, ())
     seconds = time.monotonic() - begin
     exit_code = HANGS if status == HANGS else os.waitstatus_to_exitcode(status)
-    return Done(exit_code, out, err, operations, seconds, grown)
+    return Done(exit_code, out, err, operations, seconds, grown, before)
 
 
 def _work(job: Job, place: Path) -> None:
@@ -265,23 +271,39 @@ def _work(job: Job, place: Path) -> None:
     hook = _Hook(job.fault or Fault("none"), place)
     if job.fault is not None and job.fault.kind == "wait":
         time.sleep(job.fault.after or 0.0)
-    status = CRASHED
+    before = [_first(argv) for argv in job.before]
+    status = _status(job.argv, hook)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    (place / "noted").write_text(json.dumps([hook.count, _memory("VmPeak") - begun, before]))
+    os._exit(status)
+
+
+def _first(argv: Sequence[str]) -> tuple[int, str]:
+    """Status and output of a command that another one follows in this process."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        return _status(argv, _nothing), out.getvalue()
+
+
+def _nothing(operation: str, path: Path) -> None:
+    """What goes wrong where nothing does."""
+
+
+def _status(argv: Sequence[str], hook: Callable[[str, Path], None]) -> int:
+    """Exit status of a command."""
     try:
         from eac.cli.main import main
         from eac.disk import watched
 
         with watched(hook):
-            status = main(list(job.argv))
+            return main(list(argv))
     except SystemExit as stop:
-        status = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     except BaseException:  # noqa: BLE001 - said, and seen by its status
         import traceback
 
         traceback.print_exc()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    (place / "noted").write_text(json.dumps([hook.count, _memory("VmPeak") - begun]))
-    os._exit(status)
+        return CRASHED
 
 
 def _memory(name: str) -> int:
