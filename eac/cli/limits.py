@@ -71,6 +71,8 @@ _TRAINER = {
 
 MOST = 10**9
 """Of any number that counts something."""
+LAUNCHED = ("WORLD_SIZE", "SLURM_NTASKS", "NODE_RANK", "GROUP_RANK", "MASTER_ADDR")
+"""What launchers of several machines leave in the environment."""
 
 
 def check_seed(seed: object) -> None:
@@ -137,8 +139,18 @@ def check_optimizer(model: Forecaster) -> None:
 
 
 def _check_devices(trainer: Namespace) -> None:
-    """Refuses more processes than there are cores: each is a whole copy of the run."""
+    """Refuses more processes than there are cores: each is a whole copy of the run.
+
+    Other machines are those of a launcher, which says so in the environment.
+    """
     devices, cores = str(trainer.get("devices")), os.cpu_count() or 1
+    machines = trainer.get("num_nodes") or 1
+    if machines > 1 and not any(name in os.environ for name in LAUNCHED):
+        raise ConfigError(
+            f"trainer.num_nodes: {machines} cannot be: nothing has started this run on another "
+            "machine, and it would wait for them. Start it on each with torchrun, as "
+            "docs/scaling.md says, or leave num_nodes out."
+        )
     on_cpu = trainer.get("accelerator") == "cpu" or not torch.cuda.is_available()
     if on_cpu and devices.isdigit() and int(devices) > cores:
         raise ConfigError(f"trainer.devices: {devices} cannot be: this machine has {cores} cores.")

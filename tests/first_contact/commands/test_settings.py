@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eac.cli.limits import LAUNCHED
 from eac.records.record import read_run
 
 WRONG = [
@@ -73,6 +74,13 @@ def test_a_gpu_where_there_is_none(run, monkeypatch):
 def test_more_processes_than_cores_are_not_started(run, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "trainer.devices: 5000 cannot be" in run("--trainer.devices", "5000").sentence
+
+
+def test_machines_that_nobody_started_are_not_waited_for(run, monkeypatch):
+    for name in LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    said = run("--trainer.num_nodes", "2")
+    assert "trainer.num_nodes: 2 cannot be: nothing has started this run" in said.sentence
 
 
 @pytest.mark.parametrize("setting", ["max_steps=3", "precision=bf16-mixed"])
