@@ -1,10 +1,10 @@
 """Order of the batches, a pure function of (seed, period, epoch)."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
-from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -14,6 +14,21 @@ JOINED_NODE_WINDOWS = 1 << 16
 """Windows x nodes up to which batches of a validation are joined; larger ones gain nothing."""
 EVAL_READINGS = 1 << 23
 """Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
+
+
+@runtime_checkable
+class Ranked(Protocol):
+    """What knows how many processes share out each batch, such as Lightning's Trainer."""
+
+    @property
+    def global_rank(self) -> int:
+        """Number of this process."""
+        ...
+
+    @property
+    def world_size(self) -> int:
+        """How many processes there are."""
+        ...
 
 
 class StartBatches(Sampler[Tensor]):
@@ -147,7 +162,7 @@ def in_time(num_windows: int, most: int, readings_per_window: int) -> StartBatch
 def loader(
     starts: Int[Tensor, " window"],
     batches: StartBatches,
-    trainer: Trainer | None,
+    trainer: Ranked | None,
     *,
     fill: bool,
     turn: tuple[int, int] | None = None,
