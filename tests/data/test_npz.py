@@ -170,7 +170,7 @@ def test_a_bad_adjacency_gets_one_clear_message(npz_folder, adjacency, message):
         ("periods: [{name: 9, start_slot: -1}]", "start_slot=-1"),
         ("periods: [{name: 9, start_slot: noon}]", "start_slot is 'noon'. Give a whole number"),
         ("step_per_day: 24", "Did you mean 'steps_per_day'?"),
-        ("steps_per_day: 0", "steps_per_day=0"),
+        ("steps_per_day: 0", "steps_per_day is 0"),
         ("frequency: 1h", "gives a frequency but no start"),
         ("frequency: 1h\nstart: soon", "start 'soon' is not a time stamp"),
         ("node_ids: [a]", "period '9': 2 nodes, but"),
