@@ -7,8 +7,8 @@ PAGES  := $(VENV)/.installed-docs
 DEMO   := runs/demo
 DEMO_ON := --stream datasets/sample --run.dir $(DEMO)
 
-# threads that wait for each other sleep, so that a busy machine slows a run down no more than it must
-export OMP_WAIT_POLICY ?= PASSIVE
+# in tests threads that wait for each other sleep, so that a busy machine slows them no more than it must
+test test-slow test-faults: export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: setup demo test test-slow test-faults check docs lint types layers format clean
 .DEFAULT_GOAL := setup
