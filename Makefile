@@ -43,9 +43,9 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m 'slow and not faults'
 
-# docs/reliability.md: what is tried, and the figures of the last run; a third process while two wait for the disk
+# docs/reliability.md: what is tried, and the figures of the last run
 test-faults: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults -n 3 tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m faults -n 2 tests/faults
 
 check: lint types layers
 

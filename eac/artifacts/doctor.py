@@ -12,7 +12,7 @@ from eac.artifacts.past import PAST_FILE, past_is_damaged
 from eac.artifacts.resume_points import CHECKPOINTS, is_whole, sidecar
 from eac.errors import CheckpointError, EACError, RunError
 from eac.records.details import read_details
-from eac.records.manifest import MANIFEST_FILE, kept_files, read_manifest, verify
+from eac.records.manifest import MANIFEST_FILE, is_damaged, kept_files, read_manifest, verify
 from eac.records.record import PERIOD_FILE, RUN_FILE, read_header, read_period
 from eac.records.yamlfile import read_yaml
 
@@ -116,15 +116,14 @@ def _entries(run_dir: Path) -> list[Path]:
 
 
 def _of_run(run_dir: Path) -> Iterator[Finding]:
-    try:
-        read_manifest(run_dir)
-    except EACError as error:
-        yield Finding(f"{_plain(str(error))} Going on with the run writes it again.")
-        return
-    for name in (CONFIG_FILE, RUN_FILE):
+    manifest, unknown = run_dir / MANIFEST_FILE, is_damaged(run_dir)
+    if unknown:
+        yield Finding(f"{manifest} is damaged; going on with the run writes it again.")
+    for name in (CONFIG_FILE,) if unknown else (CONFIG_FILE, RUN_FILE):
         path = run_dir / name
         try:
-            verify(path)
+            if not unknown:
+                verify(path)
             if name == RUN_FILE:
                 read_header(run_dir)
             elif not isinstance(read_yaml(path, error=CheckpointError), dict):
@@ -132,7 +131,6 @@ def _of_run(run_dir: Path) -> Iterator[Finding]:
         except EACError as error:
             yield Finding(_plain(str(error)))
 
-    manifest = run_dir / MANIFEST_FILE
     if not manifest.exists() and any(run_dir.glob(f"period-*/{MANIFEST_FILE}")):
         yield Finding(f"{manifest} is missing; going on with the run writes it again.")
 

@@ -49,7 +49,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status; errors of use become one sentence."""
     args = list(sys.argv[1:] if argv is None else argv)
-    # Threads that wait for each other spin for some 0.1 ms, then sleep: on a busy machine a run of
+    # Threads that wait for each other spin for a moment, then sleep: on a busy machine a run of
     # many small steps is ten times slower where they spin on, and on an idle one half as fast where
     # they sleep at once (docs/scaling.md). Read once, when torch is first imported.
     if "OMP_WAIT_POLICY" not in os.environ:

@@ -134,6 +134,20 @@ def convert(kind: type[T], value: object, name: str, where: str, *, advice: str 
         raise CheckpointError(f"{where}: {_sentence(str(error))}. {advice}") from error
 
 
+def is_of_another_version(path: StrPath) -> bool:
+    """Whether a file says that its format has another version than those read here.
+
+    Example:
+        >>> is_of_another_version("a file that is missing")
+        False
+    """
+    try:
+        value = read_json(path)
+    except CheckpointError:
+        return False
+    return isinstance(value, dict) and value.get("format_version", FORMAT_VERSION) != FORMAT_VERSION
+
+
 def format_header(name: str) -> dict[str, str | int]:
     """The first entries of a file: what it is, and the version of its format.
 

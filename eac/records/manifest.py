@@ -21,6 +21,7 @@ from eac.records.jsonfile import (
     decode,
     doctor,
     format_header,
+    is_of_another_version,
     read_as,
     read_bytes,
 )
@@ -70,17 +71,17 @@ def read_manifest(folder: StrPath) -> Manifest | None:
     return manifest
 
 
-def is_damaged(folder: StrPath) -> bool:
-    """Whether a folder has a manifest that cannot be read; its files may still be whole.
+def is_damaged(run_dir: StrPath) -> bool:
+    """Whether the manifest of a run cannot be read, though the run is of this version.
 
     Example:
-        >>> is_damaged("a folder of an older version")
+        >>> is_damaged("a run of an older version")
         False
     """
     try:
-        read_manifest(folder)
+        read_manifest(run_dir)
     except CheckpointError:
-        return True
+        return not is_of_another_version(Path(run_dir) / "run.json")
     return False
 
 

@@ -14,7 +14,6 @@ def test_lightning_predicts_the_windows_of_the_test(tmp_path):
     data = PeriodData(tiny_stream(), window=6, horizon=3, eval_batch_size=16)
     model = Forecaster(STGNN(6, 3), EAC())
     trainer = DefaultTrainer(max_epochs=1)(tmp_path, [])
-    model.backbone.eval()
     forecasts = trainer.predict(model, datamodule=data)
     starts = torch.cat(list(data.test_dataloader()))
 

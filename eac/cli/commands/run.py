@@ -73,10 +73,10 @@ def _run(cli: StreamCLI, run_dir: Path) -> int:
     runner = runner_of(cli, after_period=_write_page if watching else None)
     try:
         runner.run()
+        if watching:
+            _watch(runner, settings)
     except MisconfigurationException as error:  # what only the batches of a period could show
         raise ConfigError(f"trainer: {one_line(error)}.") from error
-    if watching:
-        _watch(runner, settings)
     disconnect()
     if not is_first():
         return 0

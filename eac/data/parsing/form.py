@@ -83,7 +83,7 @@ class Form:
             )
         if not all(isfinite(value) for value in self.missing_values):
             raise StreamError("missing_values: give finite numbers; NaN is missing anyway.")
-        if min(1 if self.steps_per_day is None else self.steps_per_day, self.days_per_week) < 1:
+        if any(n is not None and n < 1 for n in (self.steps_per_day, self.days_per_week)):
             raise StreamError(
                 f"steps_per_day is {self.steps_per_day} and days_per_week {self.days_per_week}. "
                 "Give whole numbers of at least 1."
