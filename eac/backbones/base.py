@@ -10,7 +10,7 @@ from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.described import Described
 
-PART_BYTES = 1 << 21
+PART_BYTES = 1 << 22
 """Of the widest layer, for the windows and nodes that are forecast at once."""
 
 

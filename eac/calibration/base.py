@@ -229,7 +229,13 @@ class Calibrator(Described, ABC):
         """Fills in the bounds of some sensors, from the quantiles of lower and upper tails."""
         least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
         for bound, tail in zip(bounds, uncrossed(*tails), strict=True):
-            bound[nodes] = (middle + spread * tail).maximum(least).permute(2, 1, 0)
+            found = torch.addcmul(middle, spread, tail)
+            torch.maximum(found, least, out=bound.permute(2, 1, 0)[..., nodes])
+
+    def _empty(self, levels: int) -> Bounds:
+        """Room for bounds, laid out as they are computed: level by level."""
+        shape = levels, self.horizon, self._size
+        return torch.empty(shape).permute(2, 1, 0), torch.empty(shape).permute(2, 1, 0)
 
     def _chunks(self) -> Iterator[slice]:
         """Some sensors at once, few enough to stay in the cache."""

@@ -81,6 +81,10 @@ def uncrossed(
         >>> low.item(), high.item()
         (-1.0, -1.0)
     """
-    below, above = below.cummin(0).values, above.cummax(0).values
-    middle = (below[:1] + above[:1]) / 2
-    return torch.minimum(below, middle), torch.maximum(above, middle)
+    middle = (below[0] + above[0]) / 2
+    low, high = torch.empty_like(below), torch.empty_like(above)
+    for level in range(len(below)):
+        inner = (middle, middle) if level == 0 else (low[level - 1], high[level - 1])
+        torch.minimum(below[level], inner[0], out=low[level])
+        torch.maximum(above[level], inner[1], out=high[level])
+    return low, high

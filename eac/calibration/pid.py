@@ -104,8 +104,7 @@ class ConformalPID(Calibrator):
         """Lower and upper bounds by node, step and level."""
         shares = mix(self.levels if levels is None else levels, self.levels)
         bins = self._bin(issued + torch.arange(1, self.horizon + 1))
-        shape = (self._size, self.horizon, len(shares))
-        low, high = y_hat.new_empty(shape), y_hat.new_empty(shape)
+        low, high = self._empty(len(shares))
         lately = self._lately(issued)
         for nodes in self._chunks():
             spread = self._spread(bins, lately[nodes].expand(self.horizon, -1), nodes)

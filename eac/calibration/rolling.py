@@ -117,8 +117,7 @@ class RollingQuantiles(Calibrator):
         recent = _log(self._recent(issued))
         network = recent[:2].mean(1).expand(self.horizon, 2)
         bins = self._bin(issued + torch.arange(1, self.horizon + 1))
-        shape = (self._size, self.horizon, len(self.levels if levels is None else levels))
-        low, high = y_hat.new_empty(shape), y_hat.new_empty(shape)
+        low, high = self._empty(len(self.levels if levels is None else levels))
         for nodes in self._chunks():
             part = y_hat[nodes].T
             by_node = recent[:, nodes].expand(self.horizon, -1, -1)
@@ -165,7 +164,7 @@ class RollingQuantiles(Calibrator):
         gradient = (self._tails[:, None, None] - below) * weight
         own, node, _ = self._rates
         size = self._shared.abs()
-        self._memory["own"][..., nodes] += own * gradient * size[..., None]
+        self._memory["own"][..., nodes].addcmul_(gradient, (own * size)[..., None])
         self._memory["shift"][:, nodes] += node * gradient.mean(1) * size.mean(1)[:, None]
         relative = (residual.abs() / spread).clamp_max_(FAR)
         sums = _Sums(

@@ -36,11 +36,11 @@ class IntervalScores:
         self._steps_per_day = steps_per_day
         count = len(self.levels)
         self._alpha = torch.tensor([1 - level / 100 for level in self.levels])
-        self._node = torch.zeros(3, num_nodes, count, dtype=torch.float64)
+        self._node = torch.zeros(3, count, num_nodes, dtype=torch.float64)
         self._node_count = torch.zeros(num_nodes, dtype=torch.float64)
-        self._step = torch.zeros(2, horizon, count, dtype=torch.float64)
+        self._step = torch.zeros(2, count, horizon, dtype=torch.float64)
         self._step_count = torch.zeros(horizon, dtype=torch.float64)
-        self._month = torch.zeros(num_nodes, count, dtype=torch.float64)
+        self._month = torch.zeros(count, num_nodes, dtype=torch.float64)
         self._month_count = torch.zeros(num_nodes, dtype=torch.float64)
         self._days: list[tuple[Tensor, Tensor]] = []
         self._crps = torch.zeros((), dtype=torch.float64)
@@ -55,7 +55,7 @@ class IntervalScores:
     ) -> None:
         """Adds the forecast of one step; ``y`` is NaN where there is no reading."""
         if self._forecasts % self._steps_per_day == 0:
-            self._days.append((torch.zeros_like(self._step[:, 0]), torch.zeros_like(self._crps)))
+            self._days.append((torch.zeros_like(self._step[..., 0]), torch.zeros_like(self._crps)))
         for first in range(0, len(y), NODES_AT_ONCE):
             some = slice(first, first + NODES_AT_ONCE)
             self._add(some, y[some], y_hat[some], low[some], high[some])
@@ -70,26 +70,33 @@ class IntervalScores:
         high: Float[Tensor, "node horizon level"],
     ) -> None:
         """Adds the forecast of some nodes, few enough to stay in the cache."""
+        y, y_hat = y.T.contiguous(), y_hat.T.contiguous()
+        low, high = low.permute(2, 1, 0), high.permute(2, 1, 0)
         known = y.isfinite() & y_hat.isfinite()
         count = known.double()
-        y = torch.where(known, y, 0.0)[..., None]
-        below, above = (low - y).clamp_min(0), (y - high).clamp_min(0)
-        inside = (below + above == 0) & known[..., None]
-        width = torch.where(known[..., None], high - low, 0.0)
-        missed = torch.where(known[..., None], below + above, 0.0)
-        winkler = width + 2 / self._alpha * missed
-        hits = inside.double()
-        self._node[:, nodes] += torch.stack([hits.sum(1), width.sum(1), winkler.sum(1)])
-        self._node_count[nodes] += count.sum(1)
-        self._step += torch.stack([hits.sum(0), width.sum(0)])
-        self._step_count += count.sum(0)
+        missed = (low - y).clamp_min_(0).add_((y - high).clamp_min_(0))
+        sums = low.new_empty(3, *low.shape)
+        hits, width, winkler = sums
+        hits.copy_(missed == 0)
+        torch.sub(high, low, out=width)
+        torch.addcmul(width, missed, 2 / self._alpha[:, None, None], out=winkler)
+        if not known.all():
+            sums = torch.where(known, sums, 0.0)
+            hits, width, winkler = sums
+        by_node, by_step = sums.sum(2), sums.sum(3, dtype=torch.float64)
+        self._node[..., nodes] += by_node
+        self._node_count[nodes] += count.sum(0)
+        self._step += by_step[:2]
+        self._step_count += count.sum(1)
         if self._forecasts < MONTH_DAYS * self._steps_per_day:
-            self._month[nodes] += hits.sum(1)
-            self._month_count[nodes] += count.sum(1)
-        sums, counted = self._days[-1]
-        sums += torch.stack([hits.sum((0, 1)), width.double().sum((0, 1))])
+            self._month[:, nodes] += by_node[0]
+            self._month_count[nodes] += count.sum(0)
+        by_level = by_step.sum(2)
+        day, counted = self._days[-1]
+        day += by_level[:2]
         counted += count.sum()
-        self._crps += self._crps_of(y[..., 0], y_hat, low, high, known)
+        error = torch.where(known, (y - y_hat).abs_(), 0.0).sum(dtype=torch.float64)
+        self._crps += self._crps_of(by_level[2], error)
 
     def by_level(self, what: str, nodes: Bool[Tensor, " node"] | None = None) -> ByLevel:
         """Percent of ``coverage``, ``width`` or ``winkler`` score of some of the nodes."""
@@ -97,8 +104,8 @@ class IntervalScores:
         unit = 100.0 if what == "coverage" else 1.0
         sums, count = self._node[row], self._node_count
         if nodes is not None:
-            sums, count = sums[nodes], count[nodes]
-        return self._labelled(unit * sums.sum(0) / count.sum())
+            sums, count = sums[:, nodes], count[nodes]
+        return self._labelled(unit * sums.sum(1) / count.sum())
 
     def summary(
         self,
@@ -116,10 +123,10 @@ class IntervalScores:
             new: Sensors that no period before had.
             age: Periods that each sensor was part of.
         """
-        own = 100 * self._node[0] / self._node_count[:, None]
-        levels = torch.tensor(self.levels, dtype=torch.float64)
-        close = ((own - levels).abs() <= NEAR_POINTS).double()[self._node_count > 0]
-        month = 100 * self._month[new].sum(0) / self._month_count[new].sum()
+        own = 100 * self._node[0] / self._node_count
+        levels = torch.tensor(self.levels, dtype=torch.float64)[:, None]
+        close = ((own - levels).abs() <= NEAR_POINTS).double()[:, self._node_count > 0]
+        month = 100 * self._month[:, new].sum(1) / self._month_count[new].sum()
         ages = [int(value) for value in age.unique().tolist()]
         return Intervals(
             calibrator=calibrator,
@@ -127,12 +134,12 @@ class IntervalScores:
             coverage=self.by_level("coverage"),
             winkler=self.by_level("winkler"),
             width=self.by_level("width"),
-            within_five=self._labelled(100 * close.mean(0)),
+            within_five=self._labelled(100 * close.mean(1)),
             first_month=self._labelled(month),
             crps=_finite(float(self._crps / self._node_count.sum())),
             steps=self._course(self._step, self._step_count),
             days=self._course(
-                torch.stack([sums for sums, _ in self._days], 1),
+                torch.stack([sums for sums, _ in self._days], 2),
                 torch.stack([counted for _, counted in self._days]),
             )
             if self._days
@@ -144,12 +151,12 @@ class IntervalScores:
         )
 
     def _course(
-        self, sums: Float[Tensor, "2 row level"], count: Float[Tensor, " row"]
+        self, sums: Float[Tensor, "2 level row"], count: Float[Tensor, " row"]
     ) -> dict[str, Course]:
         unit = {"coverage": 100.0, "width": 1.0}
         found = {}
-        for name, values in zip(unit, sums / count[:, None], strict=True):
-            rows = (unit[name] * values).T.tolist()
+        for name, values in zip(unit, sums / count, strict=True):
+            rows = (unit[name] * values).tolist()
             found[name] = {
                 str(level): tuple(_finite(v) for v in row)
                 for level, row in zip(self.levels, rows, strict=True)
@@ -163,22 +170,18 @@ class IntervalScores:
         }
 
     def _crps_of(
-        self,
-        y: Float[Tensor, "node horizon"],
-        y_hat: Float[Tensor, "node horizon"],
-        low: Float[Tensor, "node horizon level"],
-        high: Float[Tensor, "node horizon level"],
-        known: Bool[Tensor, "node horizon"],
+        self, winkler: Float[Tensor, " level"], error: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
-        """Twice the pinball loss, integrated over the quantiles followed and the forecast."""
-        tails = self._alpha / 2
-        half = torch.tensor([0.5])
-        shares = torch.cat([tails.flip(0), half, 1 - tails])
+        """Twice the pinball loss, integrated over the quantiles followed and the forecast.
+
+        The pinball losses of both bounds of a level add up to half its share outside times its
+        Winkler score; that of the forecast is half its absolute error.
+        """
+        tails = self._alpha.double() / 2
+        shares = torch.cat([tails.flip(0), torch.tensor([0.5]), 1 - tails])
         edges = torch.cat([torch.zeros(1), (shares[1:] + shares[:-1]) / 2, torch.ones(1)])
-        quantiles = torch.cat([low.flip(-1), y_hat[..., None], high], dim=-1)
-        error = y[..., None] - quantiles
-        loss = torch.maximum(shares * error, (shares - 1) * error) * edges.diff()
-        return 2 * torch.where(known, loss.sum(-1), 0.0).double().sum()
+        width, middle = edges.diff(), len(tails)
+        return 2 * (width[middle + 1 :] * tails * winkler).sum() + width[middle] * error
 
 
 def _finite(value: float) -> float | None:

@@ -93,7 +93,7 @@ class SpreadModel:
         self, found: Float[Tensor, "feature horizon node"]
     ) -> Float[Tensor, "horizon node"]:
         """Log of the spread, relative to the usual one of sensor and step."""
-        return (found * self._beta.T[..., None]).sum(0)
+        return (self._beta[:, None] @ found.transpose(0, 1))[:, 0]
 
     def sums(
         self,
@@ -104,8 +104,8 @@ class SpreadModel:
         """What residuals, in units of the spread, say of the coefficients."""
         by_step = found.transpose(0, 1)
         weighted = by_step * weight[:, None]
-        gradient = (weighted * (relative - 1)[:, None]).sum(-1)
-        return SpreadSums(gradient, weighted @ by_step.transpose(1, 2))
+        gradient = weighted @ (relative - 1)[..., None]
+        return SpreadSums(gradient[..., 0], weighted @ by_step.transpose(1, 2))
 
     def learn(self, sums: SpreadSums, count: Float[Tensor, " horizon"]) -> None:
         """Takes a step; ``count`` residuals were summed."""

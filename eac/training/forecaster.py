@@ -25,9 +25,11 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
+from eac.nn.products import FastLinear
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import scaled_forecast
+from eac.threads import side_by_side
 from eac.training.counting import Counted
 from eac.training.objective import weighted_loss
 from eac.training.pace import share_of_rate, stepping
@@ -100,11 +102,15 @@ class Forecaster(LightningModule):
 
     def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in raw units, every output of the loss."""
-        parts = [
-            part.scaler.inverse(self.scaled_forecast(part.inputs, part.graph))
-            for part in batch.parts(self.backbone.at_once)
-        ]
+        parts = batch.parts(self.backbone.at_once)
+        alone = batch.y.is_cpu and len(parts) > 1
+        parts = side_by_side(self._raw, parts) if alone else [self._raw(part) for part in parts]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
+    def _raw(self, gather: Callable[[], Batch]) -> Float[Tensor, "*output batch node horizon"]:
+        batch = gather()
+        with FastLinear():
+            return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph

@@ -75,9 +75,9 @@ def test_a_batch_is_cut_only_where_it_is_large(monkeypatch):
     needs = SeasonalMLP(lags=("1d",)).needs
     data = PeriodData(tiny_stream(("abcd",)), nodes_per_window=1).prepared(needs)
     batch = data.ready.tested.tensors.in_parts(torch.tensor([30, 31]))
-    assert [part is batch for part in batch.parts(4)] == [True]
+    assert [part() is batch for part in batch.parts(4)] == [True]
     monkeypatch.setattr(batches, "WHOLE", 7)
-    parts = list(batch.parts(6))
+    parts = [part() for part in batch.parts(6)]
     assert [part.inputs.nodes.tolist() for part in parts] == [[0, 1, 2], [3]]
     whole = data.ready.tested.tensors.batch(torch.tensor([30, 31])).inputs
     for name in ("x", "neighbour_x", "history", "neighbour_history"):

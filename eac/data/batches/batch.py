@@ -1,8 +1,8 @@
 """What one batch holds: the inputs of a backbone, and the targets of the loss."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -131,18 +131,17 @@ class Batch:
         """Row in the period of each node, as ``Inputs`` has them; all where they may be cut."""
         return None if self.some is not None else self.inputs.nodes
 
-    def parts(self, most: int) -> "Iterator[Batch]":
-        """Some nodes at a time, ``most`` windows x nodes in each; itself where it is small.
+    def parts(self, most: int) -> "Sequence[Callable[[], Batch]]":
+        """What gathers some nodes at a time, ``most`` windows x nodes in each; or itself.
 
         A batch of up to ``WHOLE`` windows x nodes stays whole, whatever ``most`` is.
         """
         windows, count = self.y.shape[:2]
         if self.some is None or windows * count <= WHOLE:
-            yield self
-            return
+            return [lambda: self]
         size = max(1, most // windows)
-        for first in range(0, count, size):
-            yield self.some(slice(first, first + size))
+        firsts = range(0, count, size)
+        return [partial(self.some, slice(first, first + size)) for first in firsts]
 
     def targets_of(self, windows: slice) -> "Batch":
         """The same with the targets of some of its windows alone."""
