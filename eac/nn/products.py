@@ -6,6 +6,7 @@ a layer of 192 by 192 takes half the time; ``docs/scaling.md`` has the measureme
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -42,6 +43,19 @@ class FastLinear(TorchFunctionMode):
             x, weight, bias = (*args, None)[:3]
             return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return func(*args, **(kwargs or {}))
+
+
+def fast_linear() -> AbstractContextManager[object]:
+    """``FastLinear`` where no gradient is asked for; nothing where one is, or under a compiler.
+
+    Example:
+        >>> with fast_linear():
+        ...     torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2))
+        tensor([[2., 2., 2.]])
+    """
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return nullcontext()
+    return FastLinear()
 
 
 def _suits(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:

@@ -7,6 +7,7 @@ from eac.backbones.base import Backbone
 from eac.continual.probe import Trial
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.core.graph import Graph
+from eac.nn.products import fast_linear
 from eac.strategies.base import Strategy
 
 
@@ -23,9 +24,10 @@ def scaled_forecast(
         >>> scaled_forecast(OnlineAll(), STGNN(), Inputs(torch.zeros(2, 3, 12)), graph).shape
         torch.Size([2, 3, 12])
     """
-    inputs = strategy.adapt_input(inputs)
-    features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
-    return backbone.decode(features, inputs)
+    with fast_linear():
+        inputs = strategy.adapt_input(inputs)
+        features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
+        return backbone.decode(features, inputs)
 
 
 class Pair(Trial):

@@ -25,7 +25,6 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.losses import MSE, Loss
-from eac.nn.products import FastLinear
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import scaled_forecast
@@ -109,8 +108,7 @@ class Forecaster(LightningModule):
 
     def _raw(self, gather: Callable[[], Batch]) -> Float[Tensor, "*output batch node horizon"]:
         batch = gather()
-        with FastLinear():
-            return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
+        return batch.scaler.inverse(self.scaled_forecast(batch.inputs, batch.graph))
 
     def scaled_forecast(
         self, inputs: Inputs, graph: Graph

@@ -10,7 +10,7 @@ from eac.typing import NodeIndex
 
 NODE_WINDOWS = 1 << 18
 """Windows x nodes of a measurement, at most, as of 512 windows of 512 nodes each."""
-AT_ONCE = 1 << 14
+AT_ONCE = 1 << 13
 """Windows x nodes in a batch of a measurement on some of the nodes."""
 GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, less whole numbers, fill the unit interval as evenly as any (Weyl, 1916)."""

@@ -22,14 +22,14 @@ from eac.typing import NodeIndex, NodeSeries, SeriesMask
 
 BatchNodes: TypeAlias = Int[Tensor, "*batch chosen"]
 History: TypeAlias = Shaped[Tensor, "batch chosen lag span"]
+Known: TypeAlias = tuple[Float[Tensor, "batch chosen span"], Bool[Tensor, "batch chosen span"]]
 
 
 @dataclass(frozen=True, eq=False)
 class PeriodTensors:
     """Everything a batch is gathered from; lives on one device.
 
-    The readings begin ``lead`` steps before the period, with what earlier periods measured of its
-    nodes; steps are counted from the beginning of the period all the same.
+    Steps are counted from the beginning of the period, ``lead`` steps after the first reading.
 
     Attributes:
         readings: Raw readings, and how they are scaled as inputs.
@@ -45,7 +45,7 @@ class PeriodTensors:
             some of the nodes.
         ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
-        loss_nodes: Positions, among the nodes held here, that the loss counts; None means all.
+        loss_nodes: Positions, among these, that the loss counts; None means all.
     """
 
     readings: Readings
@@ -76,6 +76,7 @@ class PeriodTensors:
         starts: Int[Tensor, " batch"],
         days: Int[Tensor, " batch"] | None = None,
         nodes: BatchNodes | None = None,
+        targets: Known | None = None,
     ) -> Batch:
         """The windows that begin at ``starts``, with their targets.
 
@@ -86,12 +87,13 @@ class PeriodTensors:
             nodes: Positions of those gathered, the same for all windows or a row for each; what
                 their neighbours read then comes with ``neighbour_x`` or not at all, for the batch
                 has no edges. None gathers all.
+            targets: Where they are gathered already.
         """
         at, span = starts + self.lead, self.window + self.horizon
         x, observed = self.readings.inputs(at, self.window, nodes)
         clock = Clock.at(self.calendar, starts, span, days, self.ahead.on_holiday(at, span))
         history, history_observed, neighbour_history = self._history(at, clock, days, nodes)
-        y, mask = self.readings.targets(at + self.window, self.horizon, nodes)
+        y, mask = targets or self.readings.targets(at + self.window, self.horizon, nodes)
         inputs = Inputs(
             x=x,
             neighbour_x=self._near(x, at, nodes),
@@ -132,12 +134,10 @@ class PeriodTensors:
             scaler=self.scaler,
             starts=starts,
             complete=self.readings.complete,
-            some=lambda nodes: self.batch(starts, nodes=every[nodes]),
+            some=lambda at: self.batch(starts, None, every[at], (y[:, at], mask[:, at])),
         )
 
-    def windows(
-        self, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None
-    ) -> tuple[Float[Tensor, "batch chosen window"], Bool[Tensor, "batch chosen window"]]:
+    def windows(self, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None) -> Known:
         """Scaled windows without anything around them, and where their readings are present."""
         return self.readings.inputs(starts + self.lead, self.window, nodes)
 

@@ -12,6 +12,7 @@ from eac.continual.features import evaluating
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.share import Share
+from eac.nn.products import fast_linear
 from eac.training.forecaster import Forecaster
 
 ORIGINS = 288
@@ -78,10 +79,11 @@ def _of_some(
 def _forecast(
     model: Forecaster, batch: Batch
 ) -> tuple[Float[Tensor, "batch node horizon"], Float[Tensor, "batch node hidden"]]:
-    inputs = model.strategy.adapt_input(batch.inputs)
-    features = model.backbone.encode(inputs, batch.graph)
-    features = model.strategy.adapt_features(features, inputs)
-    y_hat = model.loss.point(batch.scaler.inverse(model.backbone.decode(features, inputs)))
+    with fast_linear():
+        inputs = model.strategy.adapt_input(batch.inputs)
+        features = model.backbone.encode(inputs, batch.graph)
+        features = model.strategy.adapt_features(features, inputs)
+        y_hat = model.loss.point(batch.scaler.inverse(model.backbone.decode(features, inputs)))
     return model.strategy.adapt_forecast(y_hat, batch), features
 
 
