@@ -5,9 +5,9 @@ from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import Trial
+from eac.cpu import fast_linear
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.core.graph import Graph
-from eac.nn.products import fast_linear
 from eac.strategies.base import Strategy
 
 

@@ -18,6 +18,7 @@ from eac.backbones.revin import RevIN
 from eac.continual.features import FIRST_READINGS, first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
 from eac.continual.together import ALONE, Together
+from eac.cpu import side_by_side
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -28,7 +29,6 @@ from eac.metrics.losses import MSE, Loss
 from eac.protocols.draws import OwnDraws
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.forecast import scaled_forecast
-from eac.threads import side_by_side
 from eac.training.counting import Counted
 from eac.training.objective import weighted_loss
 from eac.training.pace import share_of_rate, stepping

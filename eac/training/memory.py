@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
 from eac.data.batches.view import PeriodView
+from eac.data.core.blocks import drop_pages
 from eac.data.core.period import NodeChange
 
 
@@ -62,6 +63,7 @@ class Memory:
 
     def after(self, data: PeriodData, trained: Sequence[str]) -> "Memory":
         """The memory once that period is done, of which these nodes were learned on."""
+        drop_pages(data.period.series, data.period.by_node)
         there = set(all_ids(data))
         node_ids = tuple(node for node in trained if node in there)
         return Memory(data.at_rest(), node_ids, self.seen.union(trained))

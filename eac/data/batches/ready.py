@@ -25,7 +25,7 @@ from eac.data.batches.reservoir import Rehearsal, Reservoir, check_per_window
 from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
-from eac.data.core.blocks import hand_back
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
@@ -199,6 +199,7 @@ class Maker:
         tensors = prepare(period, before, scales, layout, needs)
         del before
         hand_back()
+        drop_pages(period.series if period.mapped else None)
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
     def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:

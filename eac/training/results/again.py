@@ -9,10 +9,10 @@ from torch import Tensor
 
 from eac.artifacts.checkpoint import SavedState
 from eac.continual.features import evaluating
+from eac.cpu import fast_linear
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.share import Share
-from eac.nn.products import fast_linear
 from eac.training.forecaster import Forecaster
 
 ORIGINS = 288
