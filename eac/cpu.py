@@ -6,7 +6,7 @@ a layer of 192 by 192 takes half the time; ``docs/scaling.md`` has the measureme
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, TypeVar
@@ -46,15 +46,66 @@ def side_by_side(work: Callable[[Part], Result], parts: Iterable[Part]) -> list[
         return [work(part) for part in parts]
     inference = torch.is_inference_mode_enabled()
     try:
-        with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-            return list(pool.map(partial(_without_gradients, work, inference), parts))
+        with ThreadPoolExecutor(threads, initializer=_alone) as pool:
+            return list(pool.map(lambda part: _in_mode(partial(work, part), inference), parts))
     finally:
         torch.set_num_threads(threads)  # for threads that are made later
 
 
-def _without_gradients(work: Callable[[Part], Result], inference: bool, part: Part) -> Result:
-    with torch.inference_mode(inference), torch.no_grad():
-        return work(part)
+def _alone() -> None:
+    """Has this thread compute alone; it takes up the number of threads when first asked for it."""
+    torch.set_num_threads(1)
+    torch.get_num_threads()
+
+
+def _in_mode(work: Callable[[], Result], inference: bool, grad: bool = False) -> Result:
+    """What ``work`` gives with gradients as in the thread that asks for it."""
+    with torch.inference_mode(inference), torch.set_grad_enabled(grad):
+        return work()
+
+
+class Behind:
+    """Work that is done in a thread, one piece after the other, while the caller goes on.
+
+    One processor computes a piece. The caller waits where the piece before is not done yet.
+
+    Example:
+        >>> behind, seen = Behind(), []
+        >>> for part in range(3):
+        ...     behind.begin(partial(seen.append, part))
+        >>> behind.end()
+        >>> seen
+        [0, 1, 2]
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begins a piece once the one before is done; raises what that one raised."""
+        self._wait()
+        if self._pool is None:
+            threads = torch.get_num_threads()
+            self._pool = ThreadPoolExecutor(1, initializer=_alone)
+            self._pool.submit(int).result()
+            torch.set_num_threads(threads)  # for threads that are made later
+        inference, grad = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        self._last = self._pool.submit(_in_mode, work, inference, grad)
+
+    def end(self) -> None:
+        """Waits until everything is done."""
+        try:
+            self._wait()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()
+            self._pool = None
+
+    def _wait(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
 
 
 class FastLinear(TorchFunctionMode):

@@ -36,8 +36,13 @@ WEEKS = 3
 """Of readings that a forecast is made from."""
 
 
-def trained(run_dir: Path, sensors: int) -> Path:
-    """A run of the network of the recipe, and beside it the readings to forecast from."""
+def trained(
+    run_dir: Path, sensors: int, *, steps: int = STEPS, weeks: int = WEEKS, long: bool = True
+) -> Path:
+    """A run of the network of the recipe, and beside it the readings to forecast from.
+
+    ``long`` says whether they have a row for each reading, or a column for each sensor.
+    """
     from eac.backbones.seasonal import SeasonalMLP
     from eac.data.batches.datamodule import PeriodData
     from eac.strategies.eac import EAC
@@ -45,17 +50,22 @@ def trained(run_dir: Path, sensors: int) -> Path:
     from eac.training.runner import StreamRunner
     from eac.training.trainers import DefaultTrainer
 
-    stream = weekly_stream(sensors, 1, STEPS)
+    stream = weekly_stream(sensors, 1, steps)
     backbone = SeasonalMLP(hidden=192, num_blocks=2, lags=("1d", "1w", "2w"), slot_rank=4)
-    data = PeriodData(stream, batch_size=256, nodes_per_window=1, steps_per_epoch=5, val_windows=32)
+    small = {"steps_per_epoch": 5, "val_windows": 16, "train_fraction": 0.9, "val_fraction": 0.05}
+    data = PeriodData(stream, batch_size=256, nodes_per_window=1, **small)
     model = Forecaster(backbone, EAC(rank=12))
     trainer = DefaultTrainer(max_epochs=1)
     StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer).run()
-    period, count = stream.load(0), WEEKS * 7 * DAY
-    stamps = pd.date_range(START, periods=STEPS, freq="h", name="ds")[-count:]
-    wide = pd.DataFrame(period.series[-count:].numpy(), stamps, list(period.node_ids)).reset_index()
+    period, count = stream.load(0), weeks * 7 * DAY
+    stamps = pd.date_range(START, periods=steps, freq="h", name="ds")[-count:]
+    wide = pd.DataFrame(period.series[-count:].numpy(), stamps, list(period.node_ids))
     readings = run_dir.parent / "readings.parquet"
-    wide.melt("ds", var_name="unique_id", value_name="y").to_parquet(readings, index=False)
+    if not long:
+        wide.to_parquet(readings)
+        return readings
+    rows = wide.reset_index().melt("ds", var_name="unique_id", value_name="y")
+    rows.to_parquet(readings, index=False)
     return readings
 
 

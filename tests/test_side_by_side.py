@@ -1,11 +1,11 @@
-"""Parts are worked on side by side, in order, with the same result as one after the other."""
+"""Work in threads: in order, with the same result as one piece after the other, nothing hidden."""
 
 import threading
 
 import pytest
 import torch
 
-from eac.cpu import side_by_side
+from eac.cpu import Behind, side_by_side
 
 
 @pytest.fixture(params=[1, 3])
@@ -59,3 +59,35 @@ def test_what_a_part_raises_is_raised(threads):
     with torch.no_grad(), pytest.raises(ValueError, match="the third part"):
         side_by_side(fail, range(5))
     assert torch.get_num_threads() == threads
+
+
+def test_pieces_are_done_in_order_behind_the_caller(threads):
+    behind, seen, gate = Behind(), [], threading.Event()
+    behind.begin(lambda: (gate.wait(10), seen.append(0)))
+    assert seen == []
+    gate.set()
+    behind.begin(lambda: seen.append(torch.get_num_threads()))
+    behind.end()
+    assert seen == [0, 1]
+    assert torch.get_num_threads() == threads
+    behind.begin(lambda: seen.append(2))  # it may begin again
+    behind.end()
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_what_is_done_behind_records_gradients_as_the_caller_does(mode):
+    behind, seen = Behind(), []
+    with mode():
+        behind.begin(lambda: seen.append((torch.is_grad_enabled(), torch.ones(1).is_inference())))
+        behind.end()
+    assert seen == [(mode is torch.enable_grad, mode is torch.inference_mode)]
+
+
+@pytest.mark.parametrize("then", [lambda b: b.end(), lambda b: b.begin(lambda: None)])
+def test_what_a_piece_raises_reaches_the_caller(then):
+    behind = Behind()
+    behind.begin(lambda: [][0])
+    with pytest.raises(IndexError):
+        then(behind)
+    behind.end()  # said once

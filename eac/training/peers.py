@@ -10,6 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.calendar import Calendar
 from eac.data.core.windows import gather
 from eac.errors import ConfigError
@@ -114,6 +115,8 @@ def baseline_errors(
         ['average', 'day', 'last', 'smoothed', 'week']
     """
     period, test = data.period, data.starts("test")
+    hand_back()
+    drop_pages(period.by_node)  # what follows reads the series by step
     where = (period.series, test, data.window, data.horizon, period.calendar, null_value)
     errors = naive_errors(*where)
     if has_smoothed(period.calendar):

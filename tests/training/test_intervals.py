@@ -10,12 +10,14 @@ import torch
 from eac.calibration.clock import clock_step
 from eac.calibration.network import Network
 from eac.calibration.store import CALIBRATION_FILE, load_calibrator
+from eac.cpu import Behind
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange
 from eac.errors import CheckpointError, ConfigError, RunError
 from eac.records.record import PeriodRecord, read_period, read_run
 from eac.report.common.summary import report_json
 from eac.serving.predictor import load_run
+from eac.training.results import roll
 from eac.training.results.intervals import IntervalRun
 from tests.streams import tiny_stream
 from tests.training.test_predictor import build, long, trained
@@ -107,6 +109,24 @@ def test_an_interrupted_run_learns_the_same_intervals(run, tmp_path):
     trained(tmp_path, *build())
     whole, again = (read_period(d / third.name).intervals for d in (run, tmp_path))
     assert whole == again
+
+
+def test_intervals_learned_behind_the_forecasts_are_the_same(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(roll, "BEHIND", 0)
+    threads, begun = torch.get_num_threads(), []
+    begin = Behind.begin
+    monkeypatch.setattr(Behind, "begin", lambda *given: (begun.append(1), begin(*given)))
+    torch.set_num_threads(2)
+    try:
+        trained(tmp_path / "behind", *build())
+    finally:
+        torch.set_num_threads(threads)
+    assert len(begun) > 2
+    for one, other in zip(
+        read_run(run).periods, read_run(tmp_path / "behind").periods, strict=True
+    ):
+        assert one.intervals.winkler == pytest.approx(other.intervals.winkler)
+        assert one.intervals.steps["coverage"] == other.intervals.steps["coverage"]
 
 
 def test_forecasts_have_columns_by_level(predictor):

@@ -44,7 +44,7 @@ def forecast_again(
     some = torch.arange(num_nodes)
     if alone and len(starts) * num_nodes > SAMPLED:
         starts = starts[-SAMPLED:]
-        count = max(1, SAMPLED // len(starts))
+        count = max(1, SAMPLED // 2 // len(starts))
         some = torch.linspace(0, num_nodes - 1, count).round().long()
         batches = forecasting_batches(model, data, starts, torch.cat([rows, some]))
         chosen, described = torch.arange(len(rows)), slice(len(rows), None)

@@ -1,38 +1,27 @@
 """Intervals of a run: the calibrator that goes through its test parts, one after the other."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import torch
-from jaxtyping import Float, Int
-from lightning.pytorch import Callback, LightningModule, Trainer
+from jaxtyping import Int
+from lightning.pytorch import Callback
 from torch import Tensor
 
 from eac.calibration.base import Calibrator
 from eac.calibration.choice import JUDGED, best, candidates, enough, judges
-from eac.calibration.clock import clock_step
 from eac.calibration.network import Network
-from eac.calibration.scores import IntervalScores
 from eac.calibration.store import CALIBRATION_FILE, START_FILE, learned_by, save_calibrator
-from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.period import NodeChange, Period
-from eac.records.intervals import Fan, Intervals
+from eac.records.intervals import Intervals
 from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
+from eac.training.results.roll import Every, Roll
 
 VALIDATION = "validation residuals, before the refit"
 NODE_WINDOWS = 2_000_000
 """Windows x nodes of validation that a first calibration looks at, the last ones."""
-FANS = 4
-DAYS_BEFORE = 2
-"""Of readings before a forecast that is drawn."""
-
-Every: TypeAlias = Callable[[Batch, Tensor], Iterable[tuple[Batch, Tensor]]]
-Row = tuple[Float[Tensor, "node horizon"], Float[Tensor, "node horizon"]]
 
 
 class IntervalRun:
@@ -66,7 +55,7 @@ class IntervalRun:
         self._source = ""
         self._scores: dict[str, float | None] = {}
         self._start: Calibrator | None = None
-        self._roll: _Roll | None = None
+        self._roll: Roll | None = None
 
     def begin(self, data: PeriodData, network: Network) -> Callback:
         """Points at the sensors of a period; the callback rolls through its test.
@@ -82,7 +71,7 @@ class IntervalRun:
         self.calibrator, self._scores = calibrator, {}
         calibrator.begin(network)
         self._known = data, network
-        self._roll = _Roll(calibrator, data)
+        self._roll = Roll(calibrator, data)
         self._roll.every = self._every
         return self._roll
 
@@ -109,7 +98,7 @@ class IntervalRun:
 
     def _trials(
         self, data: PeriodData, network: Network, starts: Int[Tensor, " window"]
-    ) -> "dict[str, _Roll]":
+    ) -> "dict[str, Roll]":
         """Each candidate with some sensors; none where windows are too few to choose by."""
         slots = data.period.calendar.steps_per_day
         given = self._given is not None or self._every is not None
@@ -119,7 +108,7 @@ class IntervalRun:
         trials = candidates(data.horizon, slots)
         for one in trials.values():
             one.begin(network.subset(rows))
-        return {name: _Roll(one, data, rows, middle) for name, one in trials.items()}
+        return {name: Roll(one, data, rows, middle) for name, one in trials.items()}
 
     def summary(self, change: NodeChange, period: Period) -> Intervals | None:
         """How intervals did in the test; None where it was shared among processes.
@@ -160,7 +149,7 @@ class IntervalRun:
 
 
 def _go_through(
-    model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"], rolls: "Sequence[_Roll]"
+    model: Forecaster, data: PeriodData, starts: Int[Tensor, " window"], rolls: "Sequence[Roll]"
 ) -> None:
     """Forecasts windows in order of time, each for all of these."""
     with undisturbed(model):
@@ -168,123 +157,5 @@ def _go_through(
             y_hat = model.strategy.adapt_forecast(model(batch), batch)
             for roll in rolls:
                 roll.add(batch, y_hat)
-
-
-class _Roll(Callback):
-    """Goes through forecasts in order of time: learn from what is known, bound, remember.
-
-    Args:
-        calibrator: Learns; points at the sensors.
-        data: The period.
-        rows: Of the sensors that are looked at; None: all.
-        score_from: First step of the windows whose intervals are scored; None: none are.
-    """
-
-    def __init__(
-        self,
-        calibrator: Calibrator,
-        data: PeriodData,
-        rows: Int[Tensor, " chosen"] | None = None,
-        score_from: int | None = 0,
-    ):
-        self._data, self._rows = data, slice(None) if rows is None else rows
-        self._shift = clock_step(data.period.calendar, 0)
-        self.every: Every | None = None
-        self.begin(calibrator, score_from=score_from)
-
-    def begin(self, calibrator: Calibrator, *, score_from: int | None = 0) -> None:
-        """Begins anew with a calibrator."""
-        self._calibrator, self._score_from = calibrator, score_from
-        sizes = len(calibrator.node_ids), self._data.horizon
-        self.scores = IntervalScores(*sizes, calibrator.levels, calibrator.steps_per_day)
-        self.complete = False
-        self._next: tuple[int, Float[Tensor, " node"]] | None = None
-        self._last: dict[str, Any] = {}
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins anew; a test that several processes share is not in order of time."""
-        del pl_module
-        self.complete = trainer.world_size == 1
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Rolls through one batch of the test."""
-        del trainer, pl_module, batch_idx, dataloader_idx
-        if self.complete and isinstance(outputs, dict):
-            self.add(batch, outputs["y_hat"])
-
-    @torch.no_grad()
-    def add(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
-        """Rolls through the windows of a batch."""
-        whole = ((batch, y_hat),) if self.every is None else self.every(batch, y_hat)
-        for one, found in whole:
-            self._add(one, found)
-
-    def _add(self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]) -> None:
-        null, first = self._data.null_value, self._score_from
-        y, mask, y_hat = (part[:, self._rows] for part in (batch.y, batch.mask, y_hat))
-        y = torch.where(mask if null is None else mask & (y != null), y, torch.nan).cpu()
-        for start, truth, forecast in zip(batch.starts.tolist(), y, y_hat.cpu(), strict=True):
-            issued = self._shift + start + self._data.window - 1
-            if self._next is not None and self._next[0] == issued:
-                self._calibrator.observe(*self._next)
-            if first is not None and start >= first:
-                low, high = self._calibrator.bounds(issued, forecast)
-                self.scores.add(truth, forecast, low, high)
-                self._last = {"start": start, "y_hat": forecast, "low": low, "high": high}
-            self._calibrator.issue(issued, forecast)
-            self._next = (issued + 1, truth[:, 0])
-
-    def summary(self, name: str, source: str, new: set[str], period: Period) -> Intervals:
-        """Scores and some fans as a record."""
-        ids = period.node_ids
-        found = self.scores.summary(
-            calibrator=name,
-            source=source,
-            new=torch.tensor([node in new for node in ids]),
-            age=self._calibrator.age,
-        )
-        return Intervals(**{**vars(found), "fans": tuple(self._fans(period))})
-
-    def _fans(self, period: Period) -> Iterable[Fan]:
-        """The last forecast of sensors from the narrowest to the widest interval."""
-        if not self._last:
-            return
-        first = (
-            self._last["start"] + self._data.window - DAYS_BEFORE * self._calibrator.steps_per_day
-        )
-        last = self._last["start"] + self._data.window + self._data.horizon
-        first = max(first, 0)
-        low, high = self._last["low"], self._last["high"]
-        order = (high - low)[..., -1].mean(1).argsort()
-        count = min(FANS, len(order))
-        chosen: Int[Tensor, " chosen"] = order[
-            torch.linspace(0, len(order) - 1, count).round().long()
-        ]
-        for row in chosen.tolist():
-            bounds = [
-                {
-                    str(level): _plain(values[row, :, i])
-                    for i, level in enumerate(self._calibrator.levels)
-                }
-                for values in (low, high)
-            ]
-            yield Fan(
-                node_id=period.node_ids[row],
-                first=first,
-                truth=_plain(period.series[first:last, row]),
-                y_hat=_plain(self._last["y_hat"][row]),
-                low=bounds[0],
-                high=bounds[1],
-            )
-
-
-def _plain(values: Float[Tensor, " any"]) -> tuple[float | None, ...]:
-    return tuple(float(f"{v:.5g}") if math.isfinite(v) else None for v in values.tolist())
+        for roll in rolls:
+            roll.wait()
