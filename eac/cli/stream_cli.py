@@ -114,6 +114,7 @@ class StreamCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuses what cannot work; a number of epochs on the command line holds throughout."""
+        self.config_dump = {}  # hyperparameters of modules that save them, which none here does
         config = self._settings()
         check_settings(config, all_periods=not self._one_period)
         if any(arg.partition("=")[0] == "--trainer.max_epochs" for arg in self._args):

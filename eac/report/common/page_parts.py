@@ -4,8 +4,9 @@ import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eac.errors import RunError
 from eac.plain import plain
@@ -13,6 +14,9 @@ from eac.report.common.charts import Chart
 from eac.report.common.drawing import drawing
 from eac.report.common.escapes import json_text
 from eac.report.common.markup import MarkedTable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING_EXTRA = "a page needs Jinja2: pip install 'eac[report]'"
@@ -122,6 +126,12 @@ def render(template: str, **content: Any) -> str:
     """
     if not has_page_libraries():
         raise RunError(MISSING_EXTRA)
+    return _environment().get_template(template).render(**content)
+
+
+@cache
+def _environment() -> "Environment":
+    """Reads and compiles each template once."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -134,7 +144,7 @@ def render(template: str, **content: Any) -> str:
     )
     environment.filters["embedded"] = _embedded
     environment.filters["figures"] = _figures
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def _figures(sections: Sequence[Section]) -> dict[str, list[dict[str, Any]]]:
