@@ -21,7 +21,7 @@ _check_always = jaxtyping.jaxtyped
 def _check_often(function: Any = None, *, typechecker: Any) -> Any:
     """As ``jaxtyping.jaxtyped``, for the first calls of a function in each test.
 
-    A check costs more than most functions, and making one more than most tests call: it is made
+    A check takes longer than most functions do, and making its checker far longer: that is made
     when a function is first called.
     """
     if function is None:

@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -49,19 +50,24 @@ def trial(workshop, stream, whole, tmp_path):
     return lambda recipe: Trial(workshop, stream, whole(recipe), recipe, tmp_path)
 
 
-def walks(operations):
-    """Kills in the order in which one run meets them: together, each operation once.
+def begins(operations):
+    """Places of the operations that make the folders of periods."""
+    return [at for at, (kind, path) in enumerate(operations) if (kind, path.name[:7]) == FOLDER]
 
-    A walk kills the run before an operation of its first period, resumes it, kills it before one
+
+def walks(operations, kind="kill"):
+    """Faults in the order in which one run meets them: together, each operation once.
+
+    A walk stops the run before an operation of its first period, resumes it, stops it before one
     of its second, and so on. Operations before the first period are walks of their own.
     """
-    begin = [at for at, (kind, path) in enumerate(operations) if (kind, path.name[:7]) == FOLDER]
+    begin = begins(operations)
     ends = [*begin[1:], len(operations)]
-    alone = [[Fault("kill", at)] for at in range(begin[0])]
+    alone = [[Fault(kind, at)] for at in range(begin[0])]
     longest = max(end - at for at, end in zip(begin, ends, strict=True))
     return alone + [
         [
-            Fault("kill", step, operations[at][1].name)
+            Fault(kind, step, operations[at][1].name)
             for at, end in zip(begin, ends, strict=True)
             if at + step < end
         ]
@@ -78,28 +84,35 @@ def kill_along(trial, chosen):
     return sum(map(len, chosen))
 
 
-def syncs(trial):
-    """Places of the operations before which a file has just been written."""
-    return [at for at, (kind, _) in enumerate(trial.operations) if kind == "sync"]
+def torn_walks(operations):
+    """Walks in which half of a file is written before each kill, where one was just written."""
+    begin = begins(operations)[0]
+    places = (walk[0].at + (begin if walk[0].since else 0) for walk in walks(operations))
+    found = zip(places, walks(operations, "torn"), strict=True)
+    return [walk for place, walk in found if operations[place][0] == "sync"]
 
 
-def torn_at(trial, places):
-    """Kills with half of a file written."""
-    for at in places:
-        trial.with_fault(Fault("torn", at), -9)
-        trial.end(at)
-    return len(places)
+def refused_along(trial, chosen):
+    """The disk is full, or fails, along these walks; returns how often.
 
-
-def refused_at(trial, places):
-    """The disk is full, or fails, at each of these operations."""
-    for number, at in enumerate(places):
-        kind = ("enospc", "eio")[number % 2]
-        first = trial.with_fault(Fault(kind, at), 0, 1)
-        words = ("disk is full", "reports an error", "cannot be", "page")
-        assert first.status == 0 or any(word in first.err for word in words), first.err
-        trial.end(at)
-    return len(places)
+    A run that needs nothing of what is refused, such as its page, goes on to its end: what is left
+    of its walk then begins with a run of its own.
+    """
+    number = 0
+    for walk in chosen:
+        ended = False
+        for fault in walk:
+            kind = ("enospc", "eio")[number % 2]
+            number += 1
+            done = trial.with_fault(replace(fault, kind=kind), 0, 1)
+            words = ("disk is full", "reports an error", "cannot be", "page")
+            assert done.status == 0 or any(word in done.err for word in words), done.err
+            ended = done.status == 0
+            if ended:
+                trial.end(fault)
+        if not ended:
+            trial.end(walk)
+    return number
 
 
 def stopped(trial, seed, count):
@@ -128,8 +141,8 @@ def test_a_kill_at_some_operations_ends_in_the_same_bits(trial, recipe):
 
 def test_other_faults_at_some_operations_end_in_the_same_bits(trial):
     made = trial("practical")
-    torn_at(made, syncs(made)[30:31])
-    refused_at(made, [140, 270])
+    kill_along(made, torn_walks(made.operations)[9:10])
+    refused_along(made, walks(made.operations)[40:41])
     assert stopped(made, 2, 2)
 
 
@@ -149,8 +162,9 @@ def test_a_kill_at_every_operation_ends_in_the_same_bits(trial, recipe, share, f
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_torn_write_or_a_failing_disk_ends_in_the_same_bits(trial, recipe, share, figure):
     made = trial(recipe)
-    figure("torn writes", torn_at(made, syncs(made)[share::12]))
-    refused = refused_at(made, range(share, len(made.operations), 16))
+    torn = kill_along(made, torn_walks(made.operations)[share::12])
+    figure("torn writes", torn)
+    refused = refused_along(made, walks(made.operations)[share::16])
     figure("operations that the disk refused (ENOSPC, EIO)", refused)
 
 
