@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from eac.artifacts.doctor import diagnose
 from eac.benchmark.grid import Cell, EntryPoint, read_result
 from eac.benchmark.worker import run_cell
 from eac.cli.commands import report
@@ -118,3 +119,26 @@ def test_a_process_that_is_asked_to_stop_ends_with_the_status_of_the_signal(
     assert process.returncode == STATUS[signum]
     assert "Go on with: eac run --resume" in error
     assert not is_complete(Path(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("way", ["exactly those", "--redo 0", "another"])
+def test_where_settings_are_lost_each_way_that_is_named_works(
+    way, arguments, whole, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    assert main(["run", *arguments, "--run.dir", str(run)]) == 0
+    (run / "config.yaml").write_text("model: [1, 2")
+    other = [*arguments, "--data.batch_size", "16"]
+    assert main(["run", *other, "--run.dir", str(run)]) == 1
+    said = capsys.readouterr().err
+    assert "config.yaml is damaged, and the settings given are not those it held" in said
+    assert way in said
+    more, directory = {"--redo 0": ["--redo", "0"]}.get(way, []), run
+    if way == "another":
+        directory = tmp_path / "elsewhere"
+    given = arguments if way == "exactly those" else other
+    assert main(["run", *given, "--run.dir", str(directory), *more]) == 0
+    assert is_complete(directory)
+    assert diagnose(directory).findings == ()
+    found, expected = read_run(directory).periods[-1].errors, whole.periods[-1].errors
+    assert (found == expected) == (way == "exactly those")
