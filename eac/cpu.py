@@ -156,5 +156,6 @@ def _suits(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
         and not torch.is_grad_enabled()
         and all(each.is_cpu and each.dtype == torch.float32 for each in given)
         and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.enabled
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )

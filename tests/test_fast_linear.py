@@ -59,8 +59,12 @@ def test_small_inputs_and_other_precisions_stay_with_torch(x, counted):
     assert not counted
 
 
-def test_nothing_is_needed_of_onednn(monkeypatch, counted):
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+@pytest.mark.parametrize("how", ["missing", "switched off"])
+def test_nothing_is_needed_of_onednn(how, monkeypatch, counted):
+    if how == "missing":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    else:
+        monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     layer, x = nn.Linear(96, 24), torch.randn(300, 96)
     with torch.no_grad(), fast_linear():
         assert layer(x).shape == (300, 24)

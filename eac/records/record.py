@@ -82,8 +82,7 @@ class PeriodRecord:
         sensors: Error of each node, when kept.
         before: Test errors, by group, before training on this period: of the model as the
             "previous" period left it, and of one "untrained"; empty unless asked for.
-        past: Test errors after training on this period, by the name of an earlier period and by
-            group, nodes being kept, new or returned as they were then; empty unless asked for.
+        past: Test errors after training, by the name of an earlier period and by group then.
         intervals: How well intervals held their level; None where none were made.
         update: The low-rank update of the backbone, where there was one.
         newcomers: How well new sensors were forecast soon after they joined; None without any.

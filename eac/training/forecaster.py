@@ -102,9 +102,8 @@ class Forecaster(LightningModule):
     def outputs(self, batch: Batch) -> Float[Tensor, "*output batch node horizon"]:
         """Forecasts in raw units, every output of the loss."""
         parts = batch.parts(self.backbone.at_once)
-        alone = batch.y.is_cpu and len(parts) > 1
-        parts = side_by_side(self._raw, parts) if alone else [self._raw(part) for part in parts]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+        made = side_by_side(self._raw, parts) if batch.y.is_cpu else list(map(self._raw, parts))
+        return made[0] if len(made) == 1 else torch.cat(made, dim=-2)
 
     def _raw(self, gather: Callable[[], Batch]) -> Float[Tensor, "*output batch node horizon"]:
         batch = gather()

@@ -48,8 +48,7 @@ class PeriodData(LightningDataModule):
         batch_size: Windows in a training batch (published: 64 or 128), all processes together.
         eval_batch_size: Windows in a batch of validation or test; fewer of a large network. Under
             ``published`` a validation takes ``batch_size``, as there.
-        val_windows: Windows of a validation during training, at most, evenly spread; null: all.
-            With ``nodes_per_window`` a large network is measured on some nodes of each.
+        val_windows: Of a validation during training, at most (see ``Ready.spread``); null: all.
         train_fraction: Share of the period that is trained on (published: 0.6; few-shot: 0.2).
         val_fraction: Share that follows, for early stopping; the rest is the test part.
         rehearsal: Share of the training windows drawn from earlier periods, for nodes they had:

@@ -214,8 +214,7 @@ def fit_scales(
         layout: How to scale; windows, by which the published code weighs its statistics.
         covariates: How covariates are scaled throughout the stream.
     """
-    series, protocol = period.series, layout.protocol
-    train = _fitted_on(series, split)
+    series, protocol, train = period.series, layout.protocol, _fitted_on(period.series, split)
     if layout.scaling is not None:
         null = layout.null_value
         scaler = layout.scaling.fit(train if null is None else train.where(train != null, nan))

@@ -247,10 +247,7 @@ class PeriodTensors:
         return found.unflatten(0, (lags, len(found) // lags)).permute(1, 2, 0, 3)
 
     def subset(self, nodes: NodeIndex, loss_nodes: NodeIndex | None) -> "PeriodTensors":
-        """The subgraph on ``nodes``, with a loss over ``loss_nodes``; both are rows of the period.
-
-        ``loss_nodes`` must be among ``nodes``; None counts all of them.
-        """
+        """The subgraph on these rows, with a loss over those of ``loss_nodes`` among them."""
         if loss_nodes is not None:
             position = torch.full((self.graph.num_nodes,), -1, dtype=torch.long)
             position[nodes] = torch.arange(len(nodes))
