@@ -95,6 +95,7 @@ def gradients(model: _Model, x, node, y) -> _Model:
 
 @pytest.mark.parametrize("most", [None, 0.01])
 def test_joined_gradients_are_those_of_one_process_with_all_batches(most):
+    torch.manual_seed(0)  # draws near a tie of signs would round apart
     x, y, node = torch.randn(10, 4), torch.randn(10, 3), "abcabcdede"
     whole = gradients(_Model("abcde"), x, node, y)
     if most is not None:
