@@ -45,7 +45,7 @@ def products(repeats: int) -> None:
         x, weight = torch.randn(rows, inputs), torch.randn(outputs, inputs)
 
         def by_onednn(x: torch.Tensor = x, weight: torch.Tensor = weight) -> torch.Tensor:
-            with fast_linear():
+            with fast_linear(x):
                 return linear(x, weight)
 
         plain, fast = in_turn((lambda x=x, w=weight: linear(x, w), by_onednn), 20 * repeats)

@@ -30,7 +30,7 @@ def test_products_are_those_of_torch(bias, shape, counted):
     layer, x = nn.Linear(96, 24, bias=bias), torch.randn(shape)
     with torch.no_grad():
         expected = layer(x)
-        with fast_linear():
+        with fast_linear(x):
             found = layer(x)
     torch.testing.assert_close(found, expected)
     assert len(counted) == 1
@@ -38,14 +38,14 @@ def test_products_are_those_of_torch(bias, shape, counted):
 
 def test_an_input_in_another_order_of_memory_is_taken_as_it_is():
     layer, x = nn.Linear(96, 24), torch.randn(96, 400).T
-    with torch.no_grad(), fast_linear():
+    with torch.no_grad(), fast_linear(x):
         found = layer(x)
     torch.testing.assert_close(found, layer(x))
 
 
 def test_a_gradient_is_that_of_torch(counted):
     layer, x = nn.Linear(96, 24), torch.randn(300, 96)
-    with fast_linear(), FastLinear():
+    with fast_linear(x), FastLinear():
         layer(x).sum().backward()
     assert layer.weight.grad is not None
     assert not counted
@@ -54,7 +54,7 @@ def test_a_gradient_is_that_of_torch(counted):
 @pytest.mark.parametrize("x", [torch.randn(3, 96), torch.randn(300, 96, dtype=torch.float64)])
 def test_small_inputs_and_other_precisions_stay_with_torch(x, counted):
     layer = nn.Linear(96, 24, dtype=x.dtype)
-    with torch.no_grad(), fast_linear():
+    with torch.no_grad(), fast_linear(x):
         assert layer(x).dtype == x.dtype
     assert not counted
 
@@ -66,7 +66,13 @@ def test_nothing_is_needed_of_onednn(how, monkeypatch, counted):
     else:
         monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     layer, x = nn.Linear(96, 24), torch.randn(300, 96)
-    with torch.no_grad(), fast_linear():
+    with torch.no_grad(), fast_linear(x):
         assert layer(x).shape == (300, 24)
     assert not counted
     assert x.numel() > cpu.LARGE
+
+
+def test_a_network_with_a_small_input_is_left_alone():
+    with torch.no_grad():
+        assert not isinstance(fast_linear(torch.ones(1, 95, 12)), FastLinear)
+        assert isinstance(fast_linear(torch.ones(64, 95, 12)), FastLinear)

@@ -24,7 +24,7 @@ def scaled_forecast(
         >>> scaled_forecast(OnlineAll(), STGNN(), Inputs(torch.zeros(2, 3, 12)), graph).shape
         torch.Size([2, 3, 12])
     """
-    with fast_linear():
+    with fast_linear(inputs.x):
         inputs = strategy.adapt_input(inputs)
         features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
         return backbone.decode(features, inputs)

@@ -79,7 +79,7 @@ def _of_some(
 def _forecast(
     model: Forecaster, batch: Batch
 ) -> tuple[Float[Tensor, "batch node horizon"], Float[Tensor, "batch node hidden"]]:
-    with fast_linear():
+    with fast_linear(batch.inputs.x):
         inputs = model.strategy.adapt_input(batch.inputs)
         features = model.backbone.encode(inputs, batch.graph)
         features = model.strategy.adapt_features(features, inputs)
