@@ -82,7 +82,6 @@ class IntervalScores:
         torch.addcmul(width, missed, 2 / self._alpha[:, None, None], out=winkler)
         if not known.all():
             sums = torch.where(known, sums, 0.0)
-            hits, width, winkler = sums
         by_node, by_step = sums.sum(2), sums.sum(3, dtype=torch.float64)
         self._node[..., nodes] += by_node
         self._node_count[nodes] += count.sum(0)

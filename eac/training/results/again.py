@@ -20,6 +20,8 @@ NODE_WINDOWS = 8_000_000
 """Windows x nodes that are forecast once more; a large network gets shorter traces."""
 SAMPLED = 1 << 19
 """The same where a few sensors are forecast without the others: their traces stay whole."""
+OTHERS = 1 << 18
+"""Windows x nodes of the other sensors of a large network, whose features are described."""
 DESCRIBED = 256
 """Sensors that are forecast beside the chosen ones where no process holds them all."""
 NODE_WINDOWS_AT_ONCE = 1 << 13
@@ -44,7 +46,7 @@ def forecast_again(
     some = torch.arange(num_nodes)
     if alone and len(starts) * num_nodes > SAMPLED:
         starts = starts[-SAMPLED:]
-        count = max(1, SAMPLED // 2 // len(starts))
+        count = max(1, OTHERS // len(starts))
         some = torch.linspace(0, num_nodes - 1, count).round().long()
         batches = forecasting_batches(model, data, starts, torch.cat([rows, some]))
         chosen, described = torch.arange(len(rows)), slice(len(rows), None)
