@@ -13,10 +13,10 @@ from statistics import median
 
 import torch
 from bench_scale import weekly_stream
-from torch.nn.functional import linear
+from torch import nn
 
+from eac import cpu
 from eac.backbones.seasonal import SeasonalMLP
-from eac.cpu import fast_linear
 from eac.data.batches.datamodule import PeriodData
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
@@ -44,11 +44,10 @@ def products(repeats: int) -> None:
     for rows, inputs, outputs in SHAPES:
         x, weight = torch.randn(rows, inputs), torch.randn(outputs, inputs)
 
-        def by_onednn(x: torch.Tensor = x, weight: torch.Tensor = weight) -> torch.Tensor:
-            with fast_linear(x):
-                return linear(x, weight)
-
-        plain, fast = in_turn((lambda x=x, w=weight: linear(x, w), by_onednn), 20 * repeats)
+        plain, fast = in_turn(
+            [lambda m=m, x=x, w=weight: m(x, w) for m in (nn.functional.linear, cpu.linear)],
+            20 * repeats,
+        )
         work = 2e-9 * rows * inputs * outputs
         shape = f"{rows:,} x {inputs} x {outputs}"
         told = f"{work / plain:.0f} GFLOP/s | {work / fast:.0f} GFLOP/s | {plain / fast:.2f}"

@@ -11,6 +11,7 @@ from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import time_of_day
+from eac.nn.linear import Linear
 from eac.nn.message_passing import propagate_nodes
 
 DILATIONS = (1, 2)
@@ -76,10 +77,10 @@ class GraphWaveNet(Backbone):
         self.needs = Needs(hops=order * (len(dilations) - 1))
         self.start = nn.Conv1d(2, hidden, 1)
         self.convolutions = nn.ModuleList(_GatedConv(hidden, d) for d in dilations)
-        self.skips = nn.ModuleList(nn.Linear(hidden, skip) for _ in dilations)
+        self.skips = nn.ModuleList(Linear(hidden, skip) for _ in dilations)
         self.diffusions = nn.ModuleList(_Diffusion(hidden, order, dropout) for _ in dilations[1:])
         self.readout = nn.Sequential(
-            nn.ReLU(), nn.Linear(skip, readout), nn.ReLU(), nn.Linear(readout, horizon)
+            nn.ReLU(), Linear(skip, readout), nn.ReLU(), Linear(readout, horizon)
         )
 
     def encode(self, inputs: Inputs, graph: Graph) -> Float[Tensor, "batch node hidden"]:

@@ -7,12 +7,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.cpu import linear
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.data.series.ahead import COVARIATES
 from eac.errors import ConfigError
+from eac.nn.linear import Linear
 from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168
@@ -75,15 +77,15 @@ class SeasonalMLP(Backbone):
         span = window + horizon
         width_in = 2 * (2 * window + horizon) + len(self.lags) * (span + 1) + 1
         width_in += len(self.covariates) * span
-        self.inward = nn.Linear(width_in, hidden)
-        self.linear = nn.Linear(width_in, horizon, bias=False)
+        self.inward = Linear(width_in, hidden)
+        self.linear = Linear(width_in, horizon, bias=False)
         self.hour = nn.Embedding(HOURS_PER_WEEK, hidden)
         self.hour_of_day = nn.Embedding(24, hidden)
         blocks = [_Residual(hidden, dropout) for _ in range(num_blocks)]
         self.blocks = nn.ModuleList(blocks)
         self.slot_weight = nn.Embedding(HOURS_PER_WEEK, slot_rank)
-        self.slot_out = nn.Linear(slot_rank, horizon, bias=False)
-        self.readout = nn.Linear(hidden, horizon)
+        self.slot_out = Linear(slot_rank, horizon, bias=False)
+        self.readout = Linear(hidden, horizon)
         self.trust = nn.Parameter(torch.zeros(horizon))
         self.share = nn.Buffer(torch.ones(()))  # of the correction, where an old run chose one
         self._small_start([self.readout, self.linear, *(block.out for block in blocks)])
@@ -100,7 +102,7 @@ class SeasonalMLP(Backbone):
         prompt = inputs.prompt_or_zeros(self.prompt_width)
         when = self.hour(hour) + self.hour_of_day(hour % 24)
         both = torch.cat([self.inward.weight, self.linear.weight])
-        inward, direct = nn.functional.linear(seen, both).split([self.width, self.horizon], -1)
+        inward, direct = linear(seen, both).split([self.width, self.horizon], -1)
         hidden = inward + prompt[..., : self.width] + (when + self.inward.bias)[:, None]
         for block in self.blocks:
             hidden = hidden + block(hidden)
@@ -238,9 +240,9 @@ class _Residual(nn.Module):
     def __init__(self, hidden: int, dropout: float):
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
-        self.inner = nn.Linear(hidden, hidden)
+        self.inner = Linear(hidden, hidden)
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Linear(hidden, hidden)
+        self.out = Linear(hidden, hidden)
 
     def forward(self, x: Float[Tensor, "batch node hidden"]) -> Float[Tensor, "batch node hidden"]:
         return self.out(self.dropout(nn.functional.gelu(self.inner(self.norm(x)))))

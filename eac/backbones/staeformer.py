@@ -10,6 +10,7 @@ from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import ClockEmbedding, time_of_day
+from eac.nn.linear import Linear
 
 
 class STAEformer(Backbone):
@@ -78,12 +79,12 @@ class STAEformer(Backbone):
             )
         self.window, self.horizon, self.hidden = window, horizon, window * width
         self.adaptive = adaptive
-        self.reading = nn.Linear(3, hidden)
+        self.reading = Linear(3, hidden)
         self.clock = ClockEmbedding(hidden, day_slots=day_slots)
         sizes = (width, num_heads, feed_forward, dropout)
         self.along_time = nn.Sequential(*(_layer(*sizes) for _ in range(num_layers)))
         self.among_nodes = nn.Sequential(*(_layer(*sizes) for _ in range(num_layers)))
-        self.readout = nn.Linear(window * width, horizon)
+        self.readout = Linear(window * width, horizon)
 
     @property
     def prompt_width(self) -> int:

@@ -10,6 +10,7 @@ from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.nn.clock import ClockEmbedding
+from eac.nn.linear import Linear
 
 
 class STID(Backbone):
@@ -53,10 +54,10 @@ class STID(Backbone):
         super().__init__()
         check_counts(hidden=hidden, num_layers=num_layers, day_slots=day_slots)
         self.window, self.horizon, self.hidden = window, horizon, 4 * hidden
-        self.series = nn.Linear(window, hidden)
+        self.series = Linear(window, hidden)
         self.clock = ClockEmbedding(hidden, day_slots=day_slots)
         self.layers = nn.ModuleList(_Residual(4 * hidden, dropout) for _ in range(num_layers))
-        self.readout = nn.Linear(4 * hidden, horizon)
+        self.readout = Linear(4 * hidden, horizon)
 
     @property
     def prompt_width(self) -> int:
@@ -88,7 +89,7 @@ class _Residual(nn.Module):
     def __init__(self, width: int, dropout: float):
         super().__init__()
         self.inner = nn.Sequential(
-            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
+            Linear(width, width), nn.ReLU(), nn.Dropout(dropout), Linear(width, width)
         )
 
     def forward(self, x: Float[Tensor, "batch node width"]) -> Float[Tensor, "batch node width"]:

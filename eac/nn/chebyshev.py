@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
+from eac.nn.linear import Linear
 from eac.nn.message_passing import GraphLayer, propagate
 
 
@@ -38,8 +39,8 @@ class ChebyshevLinear(GraphLayer):
         if terms < 2:
             raise ConfigError(f"terms={terms}: give at least 2; one term does not see the graph.")
         self.hops = terms - 1
-        self.first = nn.Linear(width, out)
-        self.later = nn.ModuleList(nn.Linear(width, out, bias=False) for _ in range(terms - 1))
+        self.first = Linear(width, out)
+        self.later = nn.ModuleList(Linear(width, out, bias=False) for _ in range(terms - 1))
 
     def forward(
         self, x: Float[Tensor, "batch node width"], graph: Graph

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eac.nn.linear import Linear
 from eac.nn.linear_attention import linear_attention
 
 LOG_VARIANCE_LIMIT = 6.0
@@ -29,12 +30,8 @@ class WindowVAE(nn.Module):
     def __init__(self, window: int, *, hidden: int = 32, latent: int = 4):
         super().__init__()
         self.latent = latent
-        self.encoder = nn.Sequential(
-            nn.Linear(window, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent)
-        )
-        self.decoder = nn.Sequential(
-            nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, window)
-        )
+        self.encoder = nn.Sequential(Linear(window, hidden), nn.ReLU(), Linear(hidden, 2 * latent))
+        self.decoder = nn.Sequential(Linear(latent, hidden), nn.ReLU(), Linear(hidden, window))
 
     def decode(self, code: Float[Tensor, "*any latent"]) -> Float[Tensor, "*any window"]:
         """The mean window of a code."""
@@ -107,10 +104,10 @@ class GraphLearningPredictor(nn.Module):
 
     def __init__(self, width: int, channels: int = 16):
         super().__init__()
-        self.query = nn.Linear(width, channels)
-        self.key = nn.Linear(width, channels)
-        self.mix = nn.Linear(2 * width, width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, channels)
+        self.key = Linear(width, channels)
+        self.mix = Linear(2 * width, width)
+        self.out = Linear(width, width)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 

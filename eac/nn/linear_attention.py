@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eac.nn.linear import Linear
+
 
 def linear_attention(
     query: Float[Tensor, "batch node channel"],
@@ -48,14 +50,13 @@ class ContextBlock(nn.Module):
     def __init__(self, hidden: int, dropout: float = 0.2):
         super().__init__()
         self.query, self.key, self.value, self.out = (
-            nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout))
-            for _ in range(4)
+            nn.Sequential(Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)) for _ in range(4)
         )
         self.dense = nn.Sequential(
-            nn.Linear(hidden, hidden),
+            Linear(hidden, hidden),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
+            Linear(hidden, hidden),
             nn.Dropout(dropout),
         )
 
@@ -107,8 +108,8 @@ class SpectralLinear(nn.Module):
 
     def __init__(self, width: int, out: int):
         super().__init__()
-        self.filtered = nn.Linear(width, out)
-        self.plain = nn.Linear(width, out, bias=False)
+        self.filtered = Linear(width, out)
+        self.plain = Linear(width, out, bias=False)
         self.filter = nn.Parameter(torch.empty(out // 2 + 1, 2))
         bound = (6 / (2 * self.filter.numel())) ** 0.5
         nn.init.uniform_(self.filter, -bound, bound)

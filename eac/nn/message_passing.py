@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from eac.data.core.graph import Graph
+from eac.nn.linear import Linear
 from eac.typing import NodeSeries
 
 
@@ -131,8 +132,8 @@ class GraphLinear(GraphLayer):
 
     def __init__(self, width: int, out: int):
         super().__init__()
-        self.weight_neigh = nn.Linear(width, out)
-        self.weight_self = nn.Linear(width, out, bias=False)
+        self.weight_neigh = Linear(width, out)
+        self.weight_self = Linear(width, out, bias=False)
 
     def forward(
         self, x: Float[Tensor, "batch node width"], graph: Graph

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.continual.probe import Trial
-from eac.cpu import fast_linear
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.core.graph import Graph
 from eac.strategies.base import Strategy
@@ -24,10 +23,9 @@ def scaled_forecast(
         >>> scaled_forecast(OnlineAll(), STGNN(), Inputs(torch.zeros(2, 3, 12)), graph).shape
         torch.Size([2, 3, 12])
     """
-    with fast_linear(inputs.x):
-        inputs = strategy.adapt_input(inputs)
-        features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
-        return backbone.decode(features, inputs)
+    inputs = strategy.adapt_input(inputs)
+    features = strategy.adapt_features(backbone.encode(inputs, graph), inputs)
+    return backbone.decode(features, inputs)
 
 
 class Pair(Trial):

@@ -18,7 +18,7 @@ from eac.backbones.revin import RevIN
 from eac.continual.features import FIRST_READINGS, first_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
 from eac.continual.together import ALONE, Together
-from eac.cpu import side_by_side
+from eac.cpu import in_one_kernel, side_by_side
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.ready import Ready
@@ -188,6 +188,7 @@ class Forecaster(LightningModule):
         """The optimizer over what requires a gradient now."""
         share = share_of_rate(self.trainer.callbacks, self.period_data.index)  # pyright: ignore[reportAttributeAccessIssue]
         optimizer, scheduler = self.make_optimizer(share)
+        in_one_kernel(optimizer)
         if scheduler is None:
             return optimizer
         return [optimizer], [stepping(scheduler, self.trainer.estimated_stepping_batches)]

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from eac.artifacts.checkpoint import SavedState
 from eac.continual.features import evaluating
-from eac.cpu import fast_linear
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.share import Share
@@ -81,11 +80,10 @@ def _of_some(
 def _forecast(
     model: Forecaster, batch: Batch
 ) -> tuple[Float[Tensor, "batch node horizon"], Float[Tensor, "batch node hidden"]]:
-    with fast_linear(batch.inputs.x):
-        inputs = model.strategy.adapt_input(batch.inputs)
-        features = model.backbone.encode(inputs, batch.graph)
-        features = model.strategy.adapt_features(features, inputs)
-        y_hat = model.loss.point(batch.scaler.inverse(model.backbone.decode(features, inputs)))
+    inputs = model.strategy.adapt_input(batch.inputs)
+    features = model.backbone.encode(inputs, batch.graph)
+    features = model.strategy.adapt_features(features, inputs)
+    y_hat = model.loss.point(batch.scaler.inverse(model.backbone.decode(features, inputs)))
     return model.strategy.adapt_forecast(y_hat, batch), features
 
 
