@@ -253,6 +253,7 @@ class StreamRunner:
             watch.seconds += probing + self._after_training(data, directory, context)
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
+        self._past = holding.past_after(data)
         naive = holding.errors(baseline_errors(data, model.errors.null_value, self._boosters))
         finished = Finished(directory, model, holding.whole(model, data), change, naive)
         seen = counts, watch, told, self._intervals, joined
@@ -260,7 +261,6 @@ class StreamRunner:
         if tester is not None and record is not None:
             record = replace(record, before=before, past=tester.past(data, directory))
         model.strategy.end_period(context, model.backbone)
-        self._past = holding.past_after(data)
         if is_first() and record is not None:
             finished.write(record, self._intervals, previous=previous, past=self._past)
         self._intervals.end(data, None)

@@ -85,11 +85,15 @@ def test_batches_of_sensors_here_and_there_are_those_of_the_whole_network(stream
     assert_same_batches(settings(stream), [scattered])
 
 
-def test_a_share_of_a_mapped_stream_is_read_into_memory(stream, tmp_path):
+def test_a_share_of_a_mapped_stream_is_mapped_by_node(stream, tmp_path):
     mapped = open_stream(convert(stream, tmp_path / "mapped", "npy"))
     shares = [Share.of(mapped, 1, (rank, 2)) for rank in range(2)]
 
-    assert not any(share.period.mapped or share.wide.mapped for share in shares)
+    for share in shares:
+        for period in (share.period, share.wide):
+            assert period.mapped
+            assert period.by_node is not None
+            assert period.by_node.stride()[0] == 1
     assert_same_batches(settings(mapped), shares)
 
 

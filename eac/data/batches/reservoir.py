@@ -18,7 +18,7 @@ SIZE = 1 << 16
 """Windows of single sensors kept; some 64 MiB with three lags and their neighbours."""
 MOST_NODES = 1 << 12
 """Nodes of a window that is kept."""
-AT_ONCE = 1 << 22
+AT_ONCE = 1 << 18
 """Windows that are offered at once."""
 GATHERED = 1 << 11
 """Windows that are gathered at once."""

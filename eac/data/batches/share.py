@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import drop_pages
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.stream import GraphStream
+from eac.data.series.mapped import MappedSeries, working_series
 from eac.typing import NodeIndex, NodeSeries
 
 ROWS_AT_ONCE = 1 << 12
@@ -85,7 +88,9 @@ class SomeSensors(GraphStream):
 
 
 def chosen(period: Period, rows: NodeIndex) -> Period:
-    """Some of the sensors of a period, with the edges between them, in memory.
+    """Some of the sensors of a period, with the edges between them.
+
+    Those of a mapped period with a file by node are mapped too, in a working file.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -94,21 +99,22 @@ def chosen(period: Period, rows: NodeIndex) -> Period:
         True
     """
     where, ahead = period.coordinates, period.covariates
+    read, laid = _columns(period, rows), period.mapped and period.by_node is not None
     return replace(
         period,
-        series=_columns(period, rows),
+        series=read,
         node_ids=tuple(period.node_ids[row] for row in rows.tolist()),
         graph=period.graph.subgraph(rows),
         coordinates=None if where is None else where[rows],
         covariates=None if ahead is None else ahead.permute(rows),
-        mapped=False,
-        by_node=None,
+        mapped=laid,
+        by_node=read if laid else None,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Some sensors of a period, and in memory what it takes to make them ready.
+    """Some sensors of a period, and what it takes to make them ready.
 
     Attributes:
         node_ids: Sensors of the whole period, in order.
@@ -156,10 +162,11 @@ class Share:
     def period(self) -> Period:
         """The share as a period; its readings are a view of those of ``wide`` where they can be."""
         wide, places = self.wide, self.places
-        where, ahead = wide.coordinates, wide.covariates
+        where, ahead, series = wide.coordinates, wide.covariates, _picked(wide.series, places)
         return replace(
             wide,
-            series=_picked(wide.series, places),
+            series=series,
+            by_node=None if wide.by_node is None else series,
             node_ids=tuple(self.node_ids[row] for row in self.rows.tolist()),
             graph=wide.graph.subgraph(places),
             coordinates=None if where is None else where[places],
@@ -178,21 +185,27 @@ class Share:
     def narrowed(self, tensors: PeriodTensors) -> PeriodTensors:
         """What is ready of the share, of tensors that were made ready for ``wide``."""
         readings, near, places = tensors.readings, tensors.neighbour_x, self.places
-        raw, filled = readings.raw, readings.filled
         readings = replace(
             readings,
-            raw=_picked(raw, places) if isinstance(raw, Tensor) else raw.subset(places),
+            raw=_some(readings.raw, places),
             scaling=readings.scaling.subset(places),
-            filled=_picked(filled, places) if isinstance(filled, Tensor) else filled,
+            filled=_some(readings.filled, places),
         )
         return replace(
             tensors,
             readings=readings,
             graph=self.period.graph,
             scaler=tensors.scaler.subset(places),
-            neighbour_x=_picked(near, places) if isinstance(near, Tensor) else near,
+            neighbour_x=_some(near, places),
             ahead=tensors.ahead.subset(places),
         )
+
+
+def _some(held: Any, places: NodeIndex) -> Any:
+    """Some columns of a series that is held in memory or mapped, if it is held at all."""
+    if isinstance(held, MappedSeries):
+        return held.subset(places)
+    return _picked(held, places) if isinstance(held, Tensor) else held
 
 
 def _picked(series: NodeSeries, places: NodeIndex) -> Float[Tensor, "time chosen"]:
@@ -204,11 +217,12 @@ def _picked(series: NodeSeries, places: NodeIndex) -> Float[Tensor, "time chosen
 
 
 def _columns(period: Period, rows: NodeIndex) -> Float[Tensor, "time chosen"]:
-    """Readings of some sensors, in memory."""
+    """Readings of some sensors: of a mapped period in a working file, laid out by node."""
     if not period.mapped or period.by_node is None:
         return period.series[:, rows]
-    read = torch.empty(len(rows), period.num_steps)
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[first : first + ROWS_AT_ONCE]
-        read[first : first + len(some)] = period.by_node.T[some]
-    return read.T
+    read = working_series(period.num_steps, len(rows))
+    drop_pages(period.series)  # which were looked at when it was opened
+    for some in torch.arange(len(rows)).split(ROWS_AT_ONCE):
+        read.T[some[0] : some[-1] + 1] = period.by_node.T[rows[some]]
+        drop_pages(period.by_node, read)
+    return read

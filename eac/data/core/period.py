@@ -108,11 +108,9 @@ class Period:
         for text in (self.name, *self.node_ids, *self.calendar.facts()):
             digest.update(text.encode() + b"\0")
         order = torch.argsort(self.graph.edge_index[0] * self.num_nodes + self.graph.edge_index[1])
-        for tensor in (
-            self.series,
-            self.graph.edge_index[:, order],
-            self.graph.edge_weight[order],
-        ):
+        for _, part in pieces(self.series):
+            digest.update(part.contiguous().numpy().data)
+        for tensor in (self.graph.edge_index[:, order], self.graph.edge_weight[order]):
             digest.update(tensor.contiguous().numpy().data)
         if self.covariates is not None:
             digest.update("\0".join(self.covariates.names).encode())

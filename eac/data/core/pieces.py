@@ -1,15 +1,18 @@
 """Reads a series in pieces, so that one larger than memory is never held whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eac.data.core.blocks import drop_pages
 from eac.typing import NodeSeries
 
 ELEMENTS = 1 << 17
 """Readings in a piece of steps."""
+HELD = 1 << 23
+"""Readings of a mapped series that a pass leaves in memory at most (32 MiB)."""
 LEAST_STEPS = 16
 """Steps of a piece at least, which of a series laid out by node are one line of the cache."""
 PASSES = 64
@@ -31,12 +34,15 @@ def step_pieces(num_steps: int, num_nodes: int, elements: int | None = None) -> 
 def pieces(series: NodeSeries) -> Iterator[tuple[range, Float[Tensor, "step node"]]]:
     """Steps and what was read in them, in order of time.
 
+    Of a mapped series not more than ``HELD`` readings stay in memory behind it.
+
     Example:
         >>> [steps for steps, part in pieces(torch.zeros(3, 2))]
         [range(0, 3)]
     """
-    for steps in step_pieces(*series.shape):
-        yield steps, series[steps.start : steps.stop]
+    cuts = list(step_pieces(*series.shape))
+    parts = (series[steps.start : steps.stop] for steps in cuts)
+    yield from zip(cuts, _released(series, parts), strict=True)
 
 
 def column_pieces(
@@ -50,9 +56,19 @@ def column_pieces(
     """
     steps, count = series.shape
     size = max(1, elements // max(1, steps), count // PASSES)
-    for first in range(0, count, size):
-        columns = slice(first, first + size)
-        yield columns, series[:, columns]
+    cuts = [slice(first, first + size) for first in range(0, count, size)]
+    yield from zip(cuts, _released(series, (series[:, columns] for columns in cuts)), strict=True)
+
+
+def _released(series: NodeSeries, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Parts of a series, the pages of which do not stay in memory if it is a file."""
+    since = 0
+    for part in parts:
+        yield part
+        since += part.numel()
+        if since >= HELD:
+            drop_pages(series)
+            since = 0
 
 
 def is_complete(series: NodeSeries) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.period import Period
-from eac.data.core.pieces import pieces
+from eac.data.core.pieces import column_pieces, pieces
 from eac.data.parsing.hours import said_of
 
 _FEWEST_STEPS, _FEW_READINGS = 512, 20
@@ -97,8 +97,9 @@ def rarely_read(period: Period) -> Iterator[str]:
         '1 node whose readings never follow each other by one step of 1 h'
     """
     steps = period.series[: max(_FEWEST_STEPS, _SAMPLE // period.num_nodes)]
-    present = ~steps.isnan()
-    count, both = present.sum(0), (present[1:] & present[:-1]).sum(0)
+    there = (~part.isnan() for _, part in column_pieces(steps, _SAMPLE // 8))
+    parts = [(present.sum(0), (present[1:] & present[:-1]).sum(0)) for present in there]
+    count, both = map(torch.cat, zip(*parts, strict=True))
     rare = (count >= _FEW_READINGS) & (both <= 0.02 * count)
     if period.calendar.step is not None:
         every = in_words(period.calendar.step)

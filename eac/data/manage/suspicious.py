@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eac.data.core.period import Period
-from eac.data.core.pieces import count_readings, pieces
+from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.data.core.windows import Split
 from eac.data.manage.clocks import clock_notes, named, rarely_read, unread_slots
 from eac.data.manage.extremes import coarse, extremes
@@ -160,24 +160,27 @@ def _negative_counts(period: Period, sample: Float[Tensor, "some node"]) -> Iter
 
 def _stuck(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
     """Nodes that read one value, which is not 0, far more often than any other."""
-    present = ~sample.isnan()
-    count = present.sum(0).clamp_min(1)
-    common = sample.nan_to_num(0.0).mode(0).values
-    without_zero = torch.where((sample == 0) | ~present, torch.inf, sample)
-    common = torch.where(common == 0, without_zero.mode(0).values, common)
-    often = (sample == common).sum(0)
-    rest = torch.where((sample == common) | ~present | (sample == 0), torch.inf, sample)
-    second = torch.where(rest.mode(0).values.isinf(), torch.nan, rest.mode(0).values)
-    next_most = (sample == second).sum(0)
-    varied = present.sum(0) > often
-    stuck = (often >= STUCK_SHARE * count) & (often > 3 * next_most) & varied & common.isfinite()
-    stuck &= present.sum(0) >= 20
+    parts = [_commonest(part) for _, part in column_pieces(sample, _SAMPLE // 8)]
+    count, common, often, next_most = map(torch.cat, zip(*parts, strict=True))
+    stuck = (often >= STUCK_SHARE * count) & (often > 3 * next_most) & common.isfinite()
+    stuck &= (count > often) & (count >= 20)
     if bool(stuck.any()):
         worst = int((often / count).masked_fill(~stuck, 0).argmax())
         share, value = float(often[worst] / count[worst]), float(common[worst])
         yield from named(
             period, stuck, f"with one value most of the time, up to {share:.0%} {value:.4g}"
         )
+
+
+def _commonest(sample: Float[Tensor, "some node"]) -> tuple[Tensor, ...]:
+    """By node: readings, the value most of them have but 0, how many do, and how many the next."""
+    present = ~sample.isnan()
+    common = sample.nan_to_num(0.0).mode(0).values
+    without_zero = torch.where((sample == 0) | ~present, torch.inf, sample)
+    common = torch.where(common == 0, without_zero.mode(0).values, common)
+    rest = torch.where((sample == common) | ~present | (sample == 0), torch.inf, sample)
+    second = torch.where(rest.mode(0).values.isinf(), torch.nan, rest.mode(0).values)
+    return present.sum(0), common, (sample == common).sum(0), (sample == second).sum(0)
 
 
 def _jumps(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:

@@ -22,8 +22,10 @@ from eac.data.batches.ready import Ready
 from eac.data.batches.reservoir import Reservoir, Rows, gathered
 from eac.data.batches.share import Share
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
+from eac.data.series.mapped import MappedSeries
 from eac.data.series.readings import Readings
 from eac.errors import ConfigError
 from eac.files import make_folder
@@ -36,6 +38,9 @@ from eac.training.holding.joining import JoinGradients, KeepBest
 from eac.training.holding.network import Holding, described
 from eac.training.processes import is_first, wait_for_all
 from eac.training.results.intervals import Every
+
+SENT_AT_ONCE = 1 << 13
+"""Windows that are sent to the first process at once."""
 
 
 class DividedNetwork(Holding):
@@ -53,6 +58,7 @@ class DividedNetwork(Holding):
         self.together = self._division = division
         self.records = division.first
         self._index = 0
+        self._files: Sequence[Tensor | None] = ()
 
     def check(self, model: Forecaster, data: PeriodData) -> None:
         """Refuses what needs sensors of other processes.
@@ -113,7 +119,7 @@ class DividedNetwork(Holding):
 
     def network(self, data: PeriodData) -> Network:
         """All sensors in the first process; those of each other one there."""
-        own = described(data)
+        own, self._files = described(data), tuple(_working(data.full))
         if not self.records:
             for values in (own.level, own.spread, own.positive):
                 self._division.to_first(values)
@@ -129,6 +135,7 @@ class DividedNetwork(Holding):
     def _forecasts(
         self, batch: Batch, y_hat: Float[Tensor, "batch node horizon"]
     ) -> Iterable[tuple[Batch, Tensor]]:
+        drop_pages(*self._files)
         for i in range(len(y_hat)):
             one = slice(i, i + 1)
             truth = torch.where(batch.mask[one], batch.y[one], torch.nan)
@@ -150,6 +157,7 @@ class DividedNetwork(Holding):
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, KeepBest):
                 callback.restore(model)
+        self._release()
 
     def counts(self, model: Forecaster, *, train: bool) -> tuple[int, int]:
         """Parameters that train, and all, with the rows of every process."""
@@ -160,38 +168,47 @@ class DividedNetwork(Holding):
 
     def errors(self, errors: dict[str, HorizonErrors]) -> dict[str, HorizonErrors]:
         """Errors of all sensors, in the first process."""
+        self._release()
         return {name: self._division.every_sensor(found) for name, found in errors.items()}
 
     def past_after(self, data: PeriodData) -> Reservoir | None:
         """The sample that one process would keep, in the first process."""
         if not data.rehearsal:
             return None
+        self._release()
         share, span = _share(data), data.window + data.horizon
-        return data.past.offered_by(
+        found = data.past.offered_by(
             self._rows_of(data),
             share.node_ids,
             torch.arange(max(0, data.period.num_steps - span + 1)),
             per_window=1,
             seed=epoch_seed(period_seed(data.seed, data.index), -1),
         )
+        self._release()
+        return found
+
+    def _release(self) -> None:
+        """Gives back the memory that can be had again from working files."""
+        hand_back()
+        drop_pages(*self._files)
 
     def _rows_of(self, data: PeriodData) -> Callable[[Tensor, Tensor], Rows]:
         """Gathers windows of sensors, each in the process that holds it."""
+        share, tensors = _share(data), data.ready.tested.tensors
+        first, count = int(share.rows[0]), len(share.rows)
 
         def rows(starts: Tensor, nodes: Tensor) -> Rows:
-            share = _share(data)
-            first = int(share.rows[0])
-            mine = (nodes[:, 0] >= first) & (nodes[:, 0] < first + len(share.rows))
-            own = gathered(data.ready.tested.tensors, starts[mine], nodes[mine] - first)
-            parts = self._division.objects((mine, own))
-            if not parts:
-                return {}
+            mine = (nodes[:, 0] >= first) & (nodes[:, 0] < first + count)
             found: Rows = {}
-            for where, some in parts:  # pyright: ignore[reportGeneralTypeIssues]
-                for name, values in some.items():
-                    if name not in found:
-                        found[name] = values.new_empty(len(starts), *values.shape[1:])
-                    found[name][where] = values
+            for some in torch.arange(len(starts)).split(SENT_AT_ONCE):
+                drop_pages(*self._files)
+                here = some[mine[some]]
+                own = gathered(tensors, starts[here], nodes[here] - first)
+                for where, part in self._division.objects((here, own)):  # pyright: ignore[reportGeneralTypeIssues]
+                    for name, values in part.items():
+                        if name not in found:
+                            found[name] = values.new_empty(len(starts), *values.shape[1:])
+                        found[name][where] = values
             return found
 
         return rows
@@ -215,7 +232,10 @@ class DividedNetwork(Holding):
         read = data.for_period(data.index)
         found = replace(scales, inputs=replace(scales.inputs, mean=inputs[0], scale=inputs[1]))
         found = replace(found, targets=replace(scales.targets, mean=targets[0], scale=targets[1]))
-        return read.at_rest(_unmade(read, found))
+        found = _unmade(read, found)
+        hand_back()
+        drop_pages(read.period.series, read.period.by_node)
+        return read.at_rest(found)
 
     def end(
         self, model: Forecaster, past: Reservoir | None, done: Sequence[Path]
@@ -231,6 +251,14 @@ def _unmade(data: PeriodData, scales: Scales) -> Ready:
     made = (readings, period.graph, scales.targets, data.window, data.horizon, period.calendar)
     ready = Ready.of(PeriodTensors(*made), scales, Needs(), by_node=False)
     return replace(ready, made=False)
+
+
+def _working(tensors: PeriodTensors) -> Iterator[Tensor | None]:
+    """The files of what was made ready."""
+    held = tensors.readings.raw, tensors.readings.filled, tensors.neighbour_x
+    for series in held:
+        if isinstance(series, MappedSeries):
+            yield from (series.file, series.by_node)
 
 
 def _values(scaling: object) -> tuple[Tensor, Tensor]:

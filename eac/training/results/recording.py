@@ -10,6 +10,7 @@ from eac.artifacts.saving import save_artifact
 from eac.calibration.store import CALIBRATION_FILE
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.reservoir import Reservoir
+from eac.data.core.blocks import drop_pages
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
 from eac.metrics.horizon import HorizonErrors
@@ -137,6 +138,7 @@ def save_period(
             "metrics": record.errors.to_json(),
         },
     )
+    drop_pages(data.period.series, data.period.by_node)
     save_past(directory, past)
     write_period(directory, record)
     remove_checkpoints(directory)

@@ -117,7 +117,8 @@ def _sensors(
     last = min(first + len(forecasts) + data.horizon - 1, len(series))
     steps = torch.arange(first, last)
     unknown = torch.full((len(steps), len(rows)), torch.nan)
-    chosen = series[:, torch.tensor([int(row) for row in rows], dtype=torch.long)]
+    laid = series if period.by_node is None else period.by_node
+    chosen = laid[:, torch.tensor([int(row) for row in rows], dtype=torch.long)]
     week = unknown
     if period.calendar.cycles[1] == "week":
         week = same_slot(chosen, steps, unknown, 1, period.calendar.steps_per_week)[..., 0]
