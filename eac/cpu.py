@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.optim import Adam, Optimizer
 
 Part = TypeVar("Part")
@@ -157,16 +156,14 @@ class _Linear(torch.autograd.Function):
         return _product(x, weight, bias)
 
     @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] once_differentiable hides ctx
-        ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         grad, (of_x, of_weight, of_bias) = grad_outputs[0].contiguous(), ctx.needs_input_grad
-        rows = grad.flatten(0, -2)
+        rows, again = grad.flatten(0, -2), torch.is_grad_enabled()  # if gradients have gradients
+        product = torch.nn.functional.linear if again else _product
         return (
-            _product(grad, weight.T) if of_x else None,
-            _product(rows.T, x.flatten(0, -2).T) if of_weight else None,
+            product(grad, weight.T) if of_x else None,
+            product(rows.T, x.flatten(0, -2).T) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )
 

@@ -1,7 +1,8 @@
-"""What `eac.cpu` is worth on this machine: linear maps by oneDNN, and parts side by side.
+"""What `eac.cpu` is worth on this machine: linear maps by oneDNN, steps, and parts side by side.
 
-Medians of repeats in turn. The first table is of one thread; the second forecasts 32 windows of
-4,000 sensors with the network of the recipe, as a test does.
+Medians of repeats in turn. The first two tables are of one thread: linear maps, and a training step
+of the practical recipe (1,024 windows of single sensors). The last forecasts 32 windows of 4,000
+sensors with the network of the recipe, as a test does.
 
 python scripts/bench_cpu.py [--sensors 4000] [--repeats 9]
 """
@@ -18,10 +19,12 @@ from torch import nn
 from eac import cpu
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.drawing import training_batch
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
 
-WINDOWS, STEPS = 32, 1000
+WINDOWS, STEPS, WINDOWS_OF_STEP = 32, 1000, 1024
+STEP_SENSORS = 100
 SHAPES = ((2560, 148, 204), (2560, 192, 192), (8192, 192, 192), (2560, 64, 64))
 
 
@@ -54,6 +57,45 @@ def products(repeats: int) -> None:
         print(f"| {shape} | {told} |", flush=True)
 
 
+def steps(sensors: int, repeats: int) -> None:
+    """Prints what a training step of the recipe takes."""
+    torch.set_num_threads(1)
+    data = PeriodData(weekly_stream(sensors, 1, STEPS), nodes_per_window=1, carry=0.9)
+    usual = cpu.LARGE
+
+    def training(least: int, *, one_kernel: bool) -> Callable[[], object]:
+        model = Forecaster(
+            SeasonalMLP(hidden=192, lags=("1d", "1w", "2w"), dropout=0.1), EAC(rank=12)
+        )
+        tensors, starts = model.made_ready(data).tested.tensors, data.starts("train")
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+        if one_kernel:
+            cpu.in_one_kernel(optimizer)
+
+        def step() -> None:
+            cpu.LARGE = least
+            some = starts[torch.randint(len(starts), (WINDOWS_OF_STEP,))]
+            batch = training_batch(tensors, some, disguise=0.25, nodes_per_window=1, past=None)
+            optimizer.zero_grad()
+            y_hat = model.scaled_forecast(batch.inputs, batch.graph)
+            (y_hat - batch.scaler.scale_target(batch.y)).abs().mean().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            cpu.LARGE = usual
+
+        return step
+
+    ways = {
+        "by torch": training(1 << 60, one_kernel=False),
+        "by oneDNN": training(usual, one_kernel=False),
+        "by oneDNN, Adam in one kernel": training(usual, one_kernel=True),
+    }
+    taken = dict(zip(ways, in_turn(list(ways.values()), 10 * repeats), strict=True))
+    print("| training step | milliseconds | of the first |\n|---|---|---|")
+    for name, seconds in taken.items():
+        print(f"| {name} | {1000 * seconds:.1f} | {seconds / taken['by torch']:.2f} |", flush=True)
+
+
 def parts(sensors: int, repeats: int, threads: int) -> None:
     """Prints what forecasts in parts take by one thread and by all."""
     data = PeriodData(weekly_stream(sensors, 1, STEPS), nodes_per_window=1, carry=0.9)
@@ -83,6 +125,7 @@ def main() -> None:
     with torch.no_grad():
         products(given.repeats)
         parts(given.sensors, given.repeats, threads)
+    steps(STEP_SENSORS, given.repeats)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,18 @@ def test_gradients_are_those_of_torch(bias, shape, counted):
     assert len(counted) == 3
 
 
+def test_gradients_of_gradients_are_those_of_torch():
+    layer, x = Linear(96, 24), torch.randn(300, 96)
+
+    def second(made):
+        of = tuple(layer.parameters())
+        first = torch.autograd.grad(made.square().mean(), of, create_graph=True)
+        return torch.autograd.grad(sum(part.square().sum() for part in first), of)
+
+    for found, one in zip(second(layer(x)), second(of_torch(layer, x)), strict=True):
+        torch.testing.assert_close(found, one, rtol=1e-4, atol=1e-4)
+
+
 def test_a_gradient_without_memory_of_its_own_is_that_of_torch():
     layer, x = Linear(96, 24), torch.randn(300, 96)
     layer(x).sum().backward()
