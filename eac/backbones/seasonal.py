@@ -14,6 +14,7 @@ from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.data.series.ahead import COVARIATES
 from eac.errors import ConfigError
+from eac.nn.dropout import Dropout
 from eac.nn.linear import Linear
 from eac.nn.message_passing import propagate, propagate_series
 
@@ -241,7 +242,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
         self.inner = Linear(hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out = Linear(hidden, hidden)
 
     def forward(self, x: Float[Tensor, "batch node hidden"]) -> Float[Tensor, "batch node hidden"]:
