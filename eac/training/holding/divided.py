@@ -241,6 +241,7 @@ class DividedNetwork(Holding):
         self, model: Forecaster, past: Reservoir | None, done: Sequence[Path]
     ) -> Reservoir | None:
         """Begins anew from what the first process wrote."""
+        self._files = ()
         restore(model, done)
         return past if self.records else load_past(done[-1])
 
