@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from eac import cpu
-from eac.nn.linear import Linear
+from eac.cpu import Linear
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
-from eac.cpu import linear
+from eac.cpu import Dropout, Linear, linear
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.data.series.ahead import COVARIATES
 from eac.errors import ConfigError
-from eac.nn.dropout import Dropout
-from eac.nn.linear import Linear
 from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168

@@ -5,12 +5,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.cpu import Linear
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import ClockEmbedding, time_of_day
-from eac.nn.linear import Linear
 
 
 class STAEformer(Backbone):

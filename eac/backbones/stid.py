@@ -5,12 +5,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.cpu import Linear
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
 from eac.data.core.windows import check_counts
 from eac.nn.clock import ClockEmbedding
-from eac.nn.linear import Linear
 
 
 class STID(Backbone):

@@ -3,9 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eac.cpu import Linear
 from eac.data.core.graph import Graph
 from eac.errors import ConfigError
-from eac.nn.linear import Linear
 from eac.nn.message_passing import GraphLayer, propagate
 
 

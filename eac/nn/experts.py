@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eac.nn.linear import Linear
+from eac.cpu import Linear
 from eac.nn.linear_attention import linear_attention
 
 LOG_VARIANCE_LIMIT = 6.0

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eac.nn.linear import Linear
+from eac.cpu import Linear
 
 
 def linear_attention(

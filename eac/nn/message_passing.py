@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from eac.cpu import Linear
 from eac.data.core.graph import Graph
-from eac.nn.linear import Linear
 from eac.typing import NodeSeries
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from eac.cpu import Dropout
 from eac.errors import ConfigError
-from eac.nn.dropout import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
