@@ -26,6 +26,11 @@ class JoinGradients(Callback):
         self._division = division
         self._weight: Tensor = torch.zeros(())
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Lets each process draw sensors, disguises and dropout of its own."""
+        del trainer, pl_module
+        torch.manual_seed(torch.initial_seed() + self._division.rank)
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
