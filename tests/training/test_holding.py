@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from torch import distributed, nn
 
 from eac.backbones.seasonal import SeasonalMLP
@@ -23,9 +24,11 @@ from eac.records.record import read_period
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
 from eac.strategies.refresh import Refresh
+from eac.training.callbacks import SeedEveryEpoch
 from eac.training.forecaster import Forecaster
 from eac.training.holding.divided import DividedNetwork
 from eac.training.holding.division import Division, connect
+from eac.training.holding.joining import JoinGradients
 from eac.training.holding.network import Holding
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -195,3 +198,16 @@ def test_one_process_alone_has_nothing_to_divide(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(ConfigError, match="torchrun --nproc-per-node 2"):
         connect(1.0)
+
+
+def test_each_process_draws_for_itself_and_again_the_same(monkeypatch, division):
+    def drawn(rank: int) -> list[float]:
+        monkeypatch.setattr(division, "rank", rank)
+        trainer, model = Trainer(logger=False), LightningModule()
+        for callback in (SeedEveryEpoch(42), JoinGradients(division)):
+            callback.on_train_epoch_start(trainer, model)
+        return torch.rand(3).tolist()
+
+    assert drawn(0) == drawn(0)
+    assert drawn(1) == drawn(1)
+    assert drawn(0) != drawn(1)
