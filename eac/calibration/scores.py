@@ -45,6 +45,7 @@ class IntervalScores:
         self._days: list[tuple[Tensor, Tensor]] = []
         self._crps = torch.zeros((), dtype=torch.float64)
         self._forecasts = 0
+        self._waiting: list[tuple[Tensor, ...]] = []
 
     def add(
         self,
@@ -54,24 +55,32 @@ class IntervalScores:
         high: Float[Tensor, "node horizon level"],
     ) -> None:
         """Adds the forecast of one step; ``y`` is NaN where there is no reading."""
+        self._waiting.append((y.T, y_hat.T, low.permute(2, 1, 0), high.permute(2, 1, 0)))
+        day_ends = (self._forecasts + len(self._waiting)) % self._steps_per_day == 0
+        if day_ends or len(self._waiting) * len(y) >= NODES_AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        """Counts the forecasts that wait, all of one day: those of few sensors at once."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         if self._forecasts % self._steps_per_day == 0:
             self._days.append((torch.zeros_like(self._step[..., 0]), torch.zeros_like(self._crps)))
-        for first in range(0, len(y), NODES_AT_ONCE):
+        for first in range(0, len(self._node_count), NODES_AT_ONCE):
             some = slice(first, first + NODES_AT_ONCE)
-            self._add(some, y[some], y_hat[some], low[some], high[some])
-        self._forecasts += 1
+            self._add(some, *(_beside([p[..., some] for p in parts]) for parts in zip(*waiting)))
+        self._forecasts += len(waiting)
 
     def _add(
         self,
         nodes: slice,
-        y: Float[Tensor, "node horizon"],
-        y_hat: Float[Tensor, "node horizon"],
-        low: Float[Tensor, "node horizon level"],
-        high: Float[Tensor, "node horizon level"],
+        y: Float[Tensor, "horizon some"],
+        y_hat: Float[Tensor, "horizon some"],
+        low: Float[Tensor, "level horizon some"],
+        high: Float[Tensor, "level horizon some"],
     ) -> None:
-        """Adds the forecast of some nodes, few enough to stay in the cache."""
-        y, y_hat = y.T.contiguous(), y_hat.T.contiguous()
-        low, high = low.permute(2, 1, 0), high.permute(2, 1, 0)
+        """Adds forecasts of some nodes, one beside the other, few enough to stay in the cache."""
         known = y.isfinite() & y_hat.isfinite()
         count = known.double()
         missed = (low - y).clamp_min_(0).add_((y - high).clamp_min_(0))
@@ -82,14 +91,17 @@ class IntervalScores:
         torch.addcmul(width, missed, 2 / self._alpha[:, None, None], out=winkler)
         if not known.all():
             sums = torch.where(known, sums, 0.0)
-        by_node, by_step = sums.sum(2), sums.sum(3, dtype=torch.float64)
+        by_step = sums.sum(3, dtype=torch.float64)
+        across = len(self._node_count[nodes])
+        by_node = sums.sum(2).unflatten(-1, (-1, across)).sum(-2, dtype=torch.float64)
+        counts = count.sum(0).view(-1, across).sum(0)
         self._node[..., nodes] += by_node
-        self._node_count[nodes] += count.sum(0)
+        self._node_count[nodes] += counts
         self._step += by_step[:2]
         self._step_count += count.sum(1)
         if self._forecasts < MONTH_DAYS * self._steps_per_day:
             self._month[:, nodes] += by_node[0]
-            self._month_count[nodes] += count.sum(0)
+            self._month_count[nodes] += counts
         by_level = by_step.sum(2)
         day, counted = self._days[-1]
         day += by_level[:2]
@@ -99,6 +111,7 @@ class IntervalScores:
 
     def by_level(self, what: str, nodes: Bool[Tensor, " node"] | None = None) -> ByLevel:
         """Percent of ``coverage``, ``width`` or ``winkler`` score of some of the nodes."""
+        self._count()
         row = {"coverage": 0, "width": 1, "winkler": 2}[what]
         unit = 100.0 if what == "coverage" else 1.0
         sums, count = self._node[row], self._node_count
@@ -122,6 +135,7 @@ class IntervalScores:
             new: Sensors that no period before had.
             age: Periods that each sensor was part of.
         """
+        self._count()
         own = 100 * self._node[0] / self._node_count
         levels = torch.tensor(self.levels, dtype=torch.float64)[:, None]
         close = ((own - levels).abs() <= NEAR_POINTS).double()[:, self._node_count > 0]
@@ -181,6 +195,11 @@ class IntervalScores:
         edges = torch.cat([torch.zeros(1), (shares[1:] + shares[:-1]) / 2, torch.ones(1)])
         width, middle = edges.diff(), len(tails)
         return 2 * (width[middle + 1 :] * tails * winkler).sum() + width[middle] * error
+
+
+def _beside(parts: Sequence[Tensor]) -> Tensor:
+    """Along the last axis; one alone as it is."""
+    return torch.cat([*parts], -1) if len(parts) > 1 else parts[0]
 
 
 def _finite(value: float) -> float | None:

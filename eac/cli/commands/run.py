@@ -15,6 +15,7 @@ from eac.cli.reading_flags import with_own_stream
 from eac.cli.resumed import checked
 from eac.cli.run_arguments import expand
 from eac.cli.stream_cli import StreamCLI
+from eac.data.core.blocks import hand_back
 from eac.errors import ConfigError
 from eac.plain import plain
 from eac.records.folders import done_folders
@@ -77,6 +78,8 @@ def _run(cli: StreamCLI, run_dir: Path) -> int:
             _watch(runner, settings)
     except MisconfigurationException as error:  # what only the batches of a period could show
         raise ConfigError(f"trainer: {one_line(error)}.") from error
+    del runner  # with what it keeps of the stream, before the page is written
+    hand_back()
     disconnect()
     if not is_first():
         return 0

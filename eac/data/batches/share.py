@@ -122,6 +122,7 @@ class Share:
         wide: The share, and what its sensors listen to, in order of the period.
         stream: The whole stream, with the sensors of ``wide`` alone.
         turn: Number of the process, from 0, and how many processes there are.
+        whole: The whole period in the first process, where it is mapped and so takes no memory.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -136,6 +137,7 @@ class Share:
     wide: Period
     stream: GraphStream
     turn: tuple[int, int] = (0, 1)
+    whole: Period | None = None
 
     @staticmethod
     def of(stream: GraphStream, index: int, turn: tuple[int, int]) -> "Share":
@@ -143,7 +145,8 @@ class Share:
         period = stream.load(index)
         rows = rows_of_process(period.num_nodes, *turn)
         share = Share.at(stream, index, period, torch.arange(rows.start, rows.stop))
-        return replace(share, turn=turn)
+        whole = period if period.mapped and turn[0] == 0 else None
+        return replace(share, turn=turn, whole=whole)
 
     @staticmethod
     def at(stream: GraphStream, index: int, period: Period, rows: NodeIndex) -> "Share":

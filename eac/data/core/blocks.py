@@ -1,6 +1,7 @@
 """What the C library of Linux does with blocks of memory that are free again."""
 
 import ctypes
+import sys
 from functools import cache
 
 import torch
@@ -31,6 +32,9 @@ def hand_back() -> None:
     Example:
         >>> hand_back()
     """
+    arrow = sys.modules.get("pyarrow")  # which has its own store, if tables were read with it
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()
     library = _library()
     if library is not None:
         library.malloc_trim(0)

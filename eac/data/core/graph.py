@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
@@ -156,20 +158,20 @@ def edges_by_id(
         >>> edges_by_id(["a", "b"], source=["a"], target=["b"], weight=[0.5]).edge_index.tolist()
         [[0], [1]]
     """
-    row = {node: i for i, node in enumerate(node_ids)}
-    source, target = list(source), list(target)
-    pairs = np.stack([_rows(row, source), _rows(row, target)])
+    names = pa.array(node_ids, pa.string())
+    ends = [pa.array(end, pa.string(), from_pandas=True) for end in (source, target)]
+    pairs = np.stack([_rows(names, end) for end in ends])
     unknown = np.flatnonzero((pairs < 0).any(axis=0))
     if len(unknown):
         first = unknown[0]
-        name = source[first] if pairs[0, first] < 0 else target[first]
+        name = ends[int(pairs[0, first] >= 0)][first].as_py()
         raise StreamError(
             f"edge in row {first} names node {name!r}, which is not in the list of "
             "nodes. Add the node or remove the edge."
         )
-    weights = torch.from_numpy(np.fromiter(weight, np.float32))
-    return Graph(len(row), torch.from_numpy(pairs), weights)
+    weights = torch.from_numpy(np.array(weight, np.float32))
+    return Graph(len(names), torch.from_numpy(pairs), weights)
 
 
-def _rows(row: dict[str, int], names: list[str]) -> Int[ndarray, " edge"]:
-    return np.fromiter((row.get(name, -1) for name in names), np.int64, len(names))
+def _rows(names: pa.Array, ends: pa.Array) -> Int[ndarray, " edge"]:
+    return pc.index_in(ends, names).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -193,18 +193,19 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
             f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} in row {row} has {has}. "
             "Give a finite weight of at least 0."
         )
-    twice = np.flatnonzero(pd.DataFrame({"a": source, "b": target}).duplicated())
+    try:
+        graph = edges_by_id(node_ids, source, target, weight.to_numpy(dtype=np.float64))
+    except StreamError as error:
+        raise StreamError(f"{what}: {error}") from error
+    pairs = graph.edge_index[0] * graph.num_nodes + graph.edge_index[1]
+    twice = np.flatnonzero(pd.Series(pairs.numpy()).duplicated())
     if len(twice):
         row = twice[0]
         raise StreamError(
             f"{what}: edge {source.iloc[row]!r} -> {target.iloc[row]!r} is listed again in row "
             f"{row} ({len(twice):,} rows repeat an edge). Give each edge once, with one weight."
         )
-    try:
-        sources, targets = (names.to_numpy(dtype=object) for names in (source, target))
-        return edges_by_id(node_ids, sources, targets, weight.to_numpy(dtype=np.float64))
-    except StreamError as error:
-        raise StreamError(f"{what}: {error}") from error
+    return graph
 
 
 def calendar_of(start: datetime, step: timedelta, days_per_week: int) -> Calendar:

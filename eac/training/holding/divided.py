@@ -76,12 +76,14 @@ class DividedNetwork(Holding):
     def held(self, data: PeriodData) -> PeriodData:
         """The share of this process; of the others what its sensors listen to, for a moment."""
         turn = self._division.rank, self._division.processes
+        hand_back()
         share = Share.of(data.stream, data.index, turn)
         if len(share.node_ids) < self._division.processes:
             raise ConfigError(
                 f"period {share.wide.name!r} has {len(share.node_ids)} sensors for "
                 f"{self._division.processes} processes. Start at most one for each sensor."
             )
+        self._release()
         return data.of_share(share)
 
     def begin(self, directory: Path) -> None:
@@ -99,6 +101,7 @@ class DividedNetwork(Holding):
 
     def same(self, model: Forecaster) -> None:
         """Weights of the first process."""
+        self._release()
         self._division.same(model)
 
     def outline(self, data: PeriodData) -> PeriodData:
@@ -230,6 +233,8 @@ class DividedNetwork(Holding):
         state.restore(model)
         model.select_nodes(ids)
         read = data.for_period(data.index)
+        if (whole := _share(data).whole) is not None:
+            read.__dict__["period"] = whole
         found = replace(scales, inputs=replace(scales.inputs, mean=inputs[0], scale=inputs[1]))
         found = replace(found, targets=replace(scales.targets, mean=targets[0], scale=targets[1]))
         found = _unmade(read, found)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.reservoir import Reservoir
-from eac.data.core.blocks import drop_pages
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.period import NodeChange
 from eac.data.manage.suspicious import before_training
 from eac.metrics.horizon import HorizonErrors
@@ -87,6 +87,7 @@ class Finished:
         run_dir, index = self.directory.parent, self.data.index
         parent = before and period_folder(run_dir, index - 1, before.name)
         given = (self.model, self.data, record, self.change)
+        hand_back()
         write_details(self.directory, collect_details(*given, before, self.naive))
         drop_pages(self.data.period.series, self.data.period.by_node)
         intervals.end(self.data, self.directory)
