@@ -127,7 +127,8 @@ def linear(
         >>> x, layer = torch.ones(200, 96), torch.nn.Linear(96, 8)
         >>> torch.testing.assert_close(linear(x, layer.weight, layer.bias), layer(x))
     """
-    if x.numel() < LARGE or not _suits(x, weight):
+    compiling = torch.compiler.is_compiling()  # asked first: a program takes any number of nodes
+    if compiling or x.numel() < LARGE or not _suits(x, weight):
         return torch.nn.functional.linear(x, weight, bias)
     if torch.is_grad_enabled():
         return _Linear.apply(x, weight, bias)
@@ -233,7 +234,6 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def _suits(x: Tensor, weight: Tensor) -> bool:
     return (
         all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()
         and torch.backends.mkldnn.enabled

@@ -118,3 +118,10 @@ def test_first_weights_are_those_of_torch():
         own = Linear(6, 3)
         torch.manual_seed(0)
         torch.testing.assert_close(own.weight, nn.Linear(6, 3).weight, rtol=0, atol=0)
+
+
+def test_a_program_of_it_takes_any_number_of_rows():
+    layer, dims = Linear(64, 3), ({0: torch.export.Dim("rows")},)
+    program = torch.export.export(layer, (torch.ones(200, 64),), dynamic_shapes=dims).module()
+    few = torch.rand(3, 64)
+    torch.testing.assert_close(program(few), layer(few))

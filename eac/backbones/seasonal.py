@@ -25,7 +25,8 @@ class SeasonalMLP(Backbone):
     The *profile* of a node is the mean of what was read at the same slots of the last weeks (of
     the last day where no week is known, else the mean of the node). The network sees the window,
     its difference from the profile, the profile ahead, how each lag differs from it, the same of
-    the node's neighbours, and the share of readings present; it adds a correction to a mean of
+    the node's neighbours, the mean of the whole network where it is asked for, and the share of
+    readings present; it adds a correction to a mean of
     the profile and the last reading that is learned for each step, and begins where that mean
     alone is best on the first training windows.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
@@ -41,6 +42,7 @@ class SeasonalMLP(Backbone):
         lags: Seasonal history, in days (``1d``) and weeks (``1w``); weeks make the profile.
         slot_rank: Rank of the term of node times hour of the week.
         dropout: Inside the residual layers.
+        network: Whether it sees the mean of all sensors at each step of the window.
         covariates: Names of series known ahead, such as a weather forecast, which the stream must
             have.
 
@@ -60,6 +62,7 @@ class SeasonalMLP(Backbone):
         lags: Sequence[str] = ("1d", "1w", "2w"),
         slot_rank: int = 4,
         dropout: float = 0.0,
+        network: bool = False,
         covariates: Sequence[str] = (),
     ):
         super().__init__()
@@ -68,14 +71,16 @@ class SeasonalMLP(Backbone):
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")
         self.window, self.horizon, self.hidden = window, horizon, hidden + horizon
         self.lags, self.covariates = tuple(lags), tuple(covariates)
-        self.needs = Needs(self.lags, self.covariates, hops=1, neighbours=propagate_series)
+        self.needs = Needs(
+            self.lags, self.covariates, hops=1, neighbours=propagate_series, network=network
+        )
         self.width, self.slot_rank = hidden, slot_rank
         weekly = [i for i, lag in enumerate(self.lags) if lag.endswith("w")]
         self._weekly = _view(weekly)
         self._daily = _view([i for i in range(len(self.lags)) if i not in weekly])
         span = window + horizon
         width_in = 2 * (2 * window + horizon) + len(self.lags) * (span + 1) + 1
-        width_in += len(self.covariates) * span
+        width_in += len(self.covariates) * span + (window if network else 0)
         self.inward = Linear(width_in, hidden)
         self.linear = Linear(width_in, horizon, bias=False)
         self.hour = nn.Embedding(HOURS_PER_WEEK, hidden)
@@ -158,9 +163,16 @@ class SeasonalMLP(Backbone):
             ((history - profile[:, :, None]) * known).flatten(2),
             known.mean(dim=-1),
             _share_present(inputs)[..., None],
+            *self._of_network(inputs),
             *self._known_ahead(inputs),
         ]
         return torch.cat(seen, dim=-1), profile[..., split:]
+
+    def _of_network(self, inputs: Inputs) -> Sequence[Float[Tensor, "batch node window"]]:
+        """The mean of the network, if it is looked at; zeros where a batch has none."""
+        if not self.needs.network:
+            return ()
+        return (torch.zeros_like(inputs.x) if inputs.network is None else inputs.network,)
 
     def _known_ahead(self, inputs: Inputs) -> Sequence[Float[Tensor, "batch node width"]]:
         """The covariates, side by side; zeros where a batch has none."""

@@ -69,7 +69,10 @@ class IntervalScores:
             self._days.append((torch.zeros_like(self._step[..., 0]), torch.zeros_like(self._crps)))
         for first in range(0, len(self._node_count), NODES_AT_ONCE):
             some = slice(first, first + NODES_AT_ONCE)
-            self._add(some, *(_beside([p[..., some] for p in parts]) for parts in zip(*waiting)))
+            self._add(
+                some,
+                *(_beside([p[..., some] for p in parts]) for parts in zip(*waiting, strict=True)),
+            )
         self._forecasts += len(waiting)
 
     def _add(

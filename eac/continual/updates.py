@@ -150,8 +150,10 @@ def begin_updates(
     generator, energy = torch.Generator().manual_seed(seed % 2**63), Energy()
     named = updates(backbone)
     pairs = [*named.values()]
-    ranks = rank if isinstance(rank, Mapping) else dict.fromkeys(named, rank)
+    ranks = dict(rank) if isinstance(rank, Mapping) else dict.fromkeys(named, rank)
     for name, (update, weight) in named.items():
+        if update.table and protect is not None:
+            ranks[name] = 0  # earlier inputs looked at its rows
         update.whole = ranks[name] > 0 and not update.fits(ranks[name])
         if update.whole:
             update.merge(weight)
@@ -246,7 +248,8 @@ def remember_inputs(
     for parts in _gradients_of_batches(trial, view, training, windows):
         found = updates(trial.backbone).values()
         for (update, _), gradient in zip(found, parts, strict=True):
-            update.remember(gradient, memory)
+            if not update.table:
+                update.remember(gradient, memory)
 
 
 def _gradients_of_batches(

@@ -113,8 +113,10 @@ class Program(nn.Module):
         ahead = readings.new_full((self.shape.horizon, readings.shape[1]), torch.nan)
         cuts = torch.empty(0, dtype=torch.long)
         scaling = PartScaling(scales[0][None], scales[1][None], cuts)
+        every = Readings(torch.cat([readings, ahead]), scaling).carrying(self.carry)
+        steps = range(self._lead + self.shape.window)
         return PeriodTensors(
-            readings=Readings(torch.cat([readings, ahead]), scaling).carrying(self.carry),
+            readings=every,
             graph=graph,
             scaler=scaler,
             window=self.shape.window,
@@ -123,6 +125,7 @@ class Program(nn.Module):
             lead=self._lead,
             lags=self._lags,
             neighbour_x=self.needs.neighbours,
+            network=every.scaled(steps).mean(1) if self.needs.network else None,
         )
 
     def _clock(self, slot: Int[Tensor, " one"]) -> Clock:

@@ -1,6 +1,8 @@
 """A low-rank update of a weight, as a parametrization that any module can be given."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -48,6 +50,7 @@ class LowRankUpdate(nn.Module):
     Args:
         rows: Of the matrix.
         columns: Of the matrix.
+        table: Whether rows are looked up, so that every input has a row of its own.
 
     Attributes:
         whole: True where the weight itself is trained, because a pair would be no smaller.
@@ -60,9 +63,9 @@ class LowRankUpdate(nn.Module):
         True
     """
 
-    def __init__(self, rows: int, columns: int):
+    def __init__(self, rows: int, columns: int, *, table: bool = False):
         super().__init__()
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.table = rows, columns, table
         self.whole = False
         self.kept_up = nn.Parameter(torch.empty(rows, 0), requires_grad=False)
         self.kept_down = nn.Parameter(torch.empty(0, columns), requires_grad=False)
@@ -180,8 +183,8 @@ def give_updates(module: nn.Module) -> None:
     """Gives each linear map inside a module an update without any rank.
 
     Linear maps are weights of two axes or more, of whatever layer: dense, convolution, attention,
-    recurrent, or a bare parameter. Tables of embeddings and scales of normalisations are none.
-    A class keeps its name.
+    recurrent, table of embeddings, or a bare parameter. Scales of normalisations are none.
+    A class keeps its name. A state from when tables had no updates is taken up too.
 
     Example:
         >>> layer = nn.Linear(4, 3)
@@ -194,7 +197,8 @@ def give_updates(module: nn.Module) -> None:
             continue
         for name, weight in list(part.named_parameters(recurse=False)):
             if weight.ndim >= 2 and weight.is_floating_point():
-                update = LowRankUpdate(len(weight), weight[0].numel()).to(weight)
+                table = isinstance(part, _TABLES)
+                update = LowRankUpdate(len(weight), weight[0].numel(), table=table).to(weight)
                 _parametrize(part, name, update)
 
 
@@ -216,9 +220,8 @@ def updates(module: nn.Module) -> dict[str, tuple[LowRankUpdate, nn.Parameter]]:
     return found
 
 
+_TABLES = (nn.Embedding, nn.EmbeddingBag)
 _NO_MAPS = (
-    nn.Embedding,
-    nn.EmbeddingBag,
     nn.LayerNorm,
     nn.RMSNorm,
     LowRankUpdate,
@@ -233,10 +236,25 @@ def _parametrize(part: nn.Module, name: str, update: LowRankUpdate) -> None:
     if now is not before:
         now.__name__, now.__qualname__ = before.__name__, before.__qualname__
         now.__module__ = before.__module__
+    if isinstance(part, _TABLES):
+        part.register_load_state_dict_pre_hook(partial(_take_plain, name))
     if isinstance(part, RNNBase) and now is not before:
         part.register_forward_pre_hook(_show_weights)
         part.register_forward_hook(_hide_weights)
         part.__dict__["_init_flat_weights"] = _nothing
+
+
+def _take_plain(
+    name: str, part: nn.Module, state: dict[str, Any], prefix: str, *rest: object
+) -> None:
+    """Makes of a weight that was saved without an update one that has an update without a rank."""
+    del rest
+    weight = state.pop(prefix + name, None)
+    if weight is not None:
+        parametrized = f"{prefix}parametrizations.{name}"
+        state[f"{parametrized}.original"] = weight
+        for key, value in LowRankUpdate(len(weight), weight[0].numel()).state_dict().items():
+            state[f"{parametrized}.0.{key}"] = value.to(weight)
 
 
 def _show_weights(part: nn.Module, inputs: object) -> None:

@@ -20,11 +20,11 @@ from eac.strategies.wrapper import Wrapper
 class Compressed(Wrapper):
     """Where the other strategy freezes the backbone, a low-rank update of it is trained.
 
-    Each linear map ``W`` of the backbone becomes ``W + B A``, ``B`` zero when a period begins;
-    with it biases, scales of normalisations and the other strategy's own parameters are trained.
-    What the updates of all earlier periods add up to is kept as one pair of factors for each map,
-    compressed by a truncated singular value decomposition, so that what a period stores does not
-    grow with their number.
+    Each linear map ``W`` of the backbone, and each table of embeddings, becomes ``W + B A``, ``B``
+    zero when a period begins; with it biases, scales of normalisations and the other strategy's
+    own parameters are trained. What the updates of all earlier periods add up to is kept as one
+    pair of factors for each map, compressed by a truncated singular value decomposition, so that
+    what a period stores does not grow with their number.
 
     Args:
         strategy: One that freezes the backbone after the first period, such as EAC.
@@ -32,7 +32,8 @@ class Compressed(Wrapper):
             and a stated share of all numbers decide on the rank of each linear map.
         compression: How earlier updates are kept.
         protect: Share of the energy of the inputs of earlier periods, in whose directions the
-            update does nothing; biases and scales then stay as they are. Null leaves all free.
+            update does nothing; biases, scales and tables of embeddings then stay as they are.
+            Null leaves all free.
             To protect the prompts too, see ``EAC(protect=...)``.
         memory: Directions of earlier inputs remembered for each linear map, with ``protect``.
 

@@ -18,7 +18,7 @@ from eac.nn.low_rank_update import give_updates, updates
 
 def layer(rows=8, columns=10):
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Linear(columns, rows), nn.LayerNorm(rows), nn.Embedding(5, rows))
+    made = nn.Sequential(nn.Linear(columns, rows), nn.LayerNorm(rows))
     give_updates(made)
     return made.requires_grad_(False)
 
@@ -76,13 +76,36 @@ def test_a_matrix_that_a_pair_would_not_make_smaller_is_trained_whole():
     assert trained == {"0.bias", "0.parametrizations.weight.original", "1.weight", "1.bias"}
 
 
-def test_pairs_and_vectors_are_open_and_matrices_and_tables_are_not():
+def test_pairs_and_vectors_are_open_and_matrices_are_not():
     module = layer()
     begin_updates(module, 2, Compression(), seed=0)
     open_updates(module)
     trained = {name for name, p in module.named_parameters() if p.requires_grad}
     pair = {f"0.parametrizations.weight.0.{name}" for name in ("up", "down")}
     assert trained == {"0.bias", "1.weight", "1.bias"} | pair
+
+
+def test_a_table_of_embeddings_has_an_update_unless_inputs_are_protected():
+    table = nn.Sequential(nn.Embedding(20, 10))
+    give_updates(table)
+    begin_updates(table, 2, Compression(), seed=0)
+    train(table, 0)
+    [(update, weight)] = updates(table).values()
+    expected = weight + update.up @ update.down
+    torch.testing.assert_close(table(torch.arange(20)), expected)
+    begin_updates(table, 2, Compression(), seed=0, protect=0.5)
+    assert update.rank == 0
+
+
+def test_a_state_from_when_tables_had_no_updates_is_taken_up():
+    plain = nn.Sequential(nn.Embedding(5, 4))
+    saved = plain.state_dict()
+    updated = nn.Sequential(nn.Embedding(5, 4))
+    give_updates(updated)
+    updated.load_state_dict(saved, strict=True)
+    rows = torch.arange(5)
+    assert torch.equal(updated(rows), plain(rows))
+    assert updates(updated)["0.weight"][0].rank == 0
 
 
 def test_merging_leaves_no_rank():

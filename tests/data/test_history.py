@@ -123,7 +123,8 @@ def test_the_future_changes_nothing_that_a_forecast_sees(days, scaling, protocol
     def seen(one):
         lead = torch.full((WEEK, 2), torch.nan)
         layout = Layout(window, horizon, protocol, scaling, carry=0.9)
-        scales, needs = fit_scales(one, split, layout), Needs(("1d", "1w"), neighbours=twice)
+        scales = fit_scales(one, split, layout)
+        needs = Needs(("1d", "1w"), neighbours=twice, network=True)
         return prepare(one, Before(lead), scales, layout, needs).batch(starts, moved).inputs
 
     first, second = seen(before), seen(later)
@@ -133,6 +134,7 @@ def test_the_future_changes_nothing_that_a_forecast_sees(days, scaling, protocol
     for name in ("x", "neighbour_x", "observed", "history", "history_observed"):
         assert torch.equal(getattr(first, name), getattr(second, name)), name
     assert torch.equal(first.neighbour_history, second.neighbour_history)
+    assert torch.equal(first.network, second.network)
 
 
 def test_a_disguise_moves_the_weekly_history_and_the_day_and_nothing_else(stream):

@@ -93,7 +93,9 @@ def test_what_a_walk_finds_is_the_same(in_memory, mapped):
 
 
 @pytest.mark.parametrize("scaling", [None, PerNode(), Robust()], ids=["protocol", "node", "robust"])
-@pytest.mark.parametrize("backbone", [STGNN(), SeasonalMLP(lags=("1d", "1w"))], ids=["gnn", "mlp"])
+@pytest.mark.parametrize(
+    "backbone", [STGNN(), SeasonalMLP(lags=("1d", "1w"), network=True)], ids=["gnn", "mlp"]
+)
 @pytest.mark.parametrize("index", [0, 1])
 def test_batches_are_those_of_the_series_in_memory(in_memory, mapped, index, backbone, scaling):
     batches = []
@@ -145,7 +147,7 @@ def test_windows_of_some_nodes_are_those_of_the_series_in_memory(in_memory, mapp
     if not beside:
         for file in mapped.path.glob("*/series_by_node.npy"):
             file.unlink()
-    needs, batches = SeasonalMLP(lags=("1d", "1w")).needs, []
+    needs, batches = SeasonalMLP(lags=("1d", "1w"), network=True).needs, []
     for stream in (in_memory, mapped):
         data = PeriodData(stream, period=index, scaling=PerNode(), **BY_NODE).prepared(needs)
         tensors = data.ready.tested.tensors
@@ -162,7 +164,7 @@ def test_windows_of_some_nodes_are_those_of_the_series_in_memory(in_memory, mapp
 
 
 def test_a_series_is_held_in_files_alone(mapped):
-    needs = SeasonalMLP(lags=("1d", "1w")).needs
+    needs = SeasonalMLP(lags=("1d", "1w"), network=True).needs
     tensors = PeriodData(mapped, period=1, **BY_NODE).prepared(needs).ready.tested.tensors
     for held in (tensors.readings.raw, tensors.readings.filled, tensors.neighbour_x):
         assert isinstance(held, MappedSeries)

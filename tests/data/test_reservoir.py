@@ -14,7 +14,7 @@ from eac.errors import ConfigError
 from eac.nn.message_passing import propagate_series
 from tests.streams import CHURN, tiny_stream
 
-NEEDS = Needs(("1d",), hops=1, neighbours=propagate_series)
+NEEDS = Needs(("1d",), hops=1, neighbours=propagate_series, network=True)
 
 
 def settings(stream=None, **given):

@@ -17,7 +17,7 @@ from eac.data.readers.open import open_stream
 from eac.data.series.scaling import PerNode
 
 NODES, STEPS, HOUR = 11, 24 * 20, timedelta(hours=1)
-NEEDS = SeasonalMLP(hidden=4).needs
+NEEDS = SeasonalMLP(hidden=4, network=True).needs
 
 
 @pytest.mark.parametrize("num_nodes", [2, 3, 7, 100])

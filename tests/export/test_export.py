@@ -23,7 +23,7 @@ from eac.serving.predictor import load_run
 from eac.serving.recent import read_recent, recent_graph
 from tests.training.test_predictor import build, long, trained
 
-SEASONAL = {"hidden": 8, "num_blocks": 1, "lags": ("1d", "1w")}
+SEASONAL = {"hidden": 8, "num_blocks": 1, "lags": ("1d", "1w"), "network": True}
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,9 @@ def test_rows_come_to_the_first_process_in_order_whatever_their_type(division):
 
 def runner(directory, stream, holding: Holding | None = None) -> StreamRunner:
     torch.manual_seed(0)
-    model = Forecaster(SeasonalMLP(hidden=8, lags=["1d"]), Refresh(EAC(rank=3), steps=2))
+    model = Forecaster(
+        SeasonalMLP(hidden=8, lags=["1d"], network=True), Refresh(EAC(rank=3), steps=2)
+    )
     data = PeriodData(stream, nodes_per_window=1, steps_per_epoch=3, batch_size=32, rehearsal=0.3)
     data.layout = replace(data.layout, scaling=PerNode())
     trainer = DefaultTrainer(max_epochs=1)

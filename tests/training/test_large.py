@@ -46,7 +46,9 @@ def record_of(path, *, ttc=False, stream=None):
     )
     torch.manual_seed(0)
     strategy = STTTC(EAC(rank=2)) if ttc else EAC(rank=2)
-    model = Forecaster(SeasonalMLP(12, 12, hidden=8, num_blocks=1, lags=("1d",)), strategy)
+    model = Forecaster(
+        SeasonalMLP(12, 12, hidden=8, num_blocks=1, lags=("1d",), network=True), strategy
+    )
     run = StreamRunner(model, data, run_dir=path, make_trainer=DefaultTrainer(max_epochs=1)).run()
     return [period.errors.point["MAE"]["mean"] for period in run.periods]
 
@@ -72,7 +74,7 @@ def test_a_mapped_stream_has_the_errors_of_the_same_stream_in_memory(tmp_path):
 
 
 def test_a_batch_is_cut_only_where_it_is_large(monkeypatch):
-    needs = SeasonalMLP(lags=("1d",)).needs
+    needs = SeasonalMLP(lags=("1d",), network=True).needs
     data = PeriodData(tiny_stream(("abcd",)), nodes_per_window=1).prepared(needs)
     batch = data.ready.tested.tensors.in_parts(torch.tensor([30, 31]))
     assert [part() is batch for part in batch.parts(4)] == [True]
@@ -86,7 +88,7 @@ def test_a_batch_is_cut_only_where_it_is_large(monkeypatch):
 
 
 def test_a_series_of_one_layout_is_held_once(monkeypatch):
-    needs = SeasonalMLP(lags=("1d",)).needs
+    needs = SeasonalMLP(lags=("1d",), network=True).needs
     ready = PeriodData(tiny_stream(("abcd",)), nodes_per_window=1).prepared(needs).ready
     assert ready.full is not ready.tested.tensors
     monkeypatch.setattr(preparation, "TWICE", 1)

@@ -99,7 +99,7 @@ def of(forecasts: pd.DataFrame, node: str) -> pd.DataFrame:
     [
         (lambda: STGNN(hidden=8), {}),
         (lambda: STGNN(hidden=8), {"protocol": "published"}),
-        (lambda: SeasonalMLP(hidden=8, lags=["1d"]), {"carry": 0.5}),
+        (lambda: SeasonalMLP(hidden=8, lags=["1d"], network=True), {"carry": 0.5}),
     ],
     ids=["strict", "published", "seasonal"],
 )

@@ -32,6 +32,7 @@ class Inputs:
             0 where unknown.
         history_observed: True where a reading of ``history`` is known.
         neighbour_history: The graph applied to ``history``, where it is to ``x``.
+        network: Mean of all sensors of the period at the steps of the window, scaled and filled.
         extras: What is known ahead of the window's and the forecast's steps, by name: scaled
             ``covariates``, and what else the backbone asks for.
 
@@ -51,6 +52,7 @@ class Inputs:
     history: Float[Tensor, "batch node lag span"] | None = None
     history_observed: Bool[Tensor, "batch node lag span"] | None = None
     neighbour_history: Float[Tensor, "batch node lag span"] | None = None
+    network: Float[Tensor, "batch node window"] | None = None
     extras: Mapping[str, Float[Tensor, "batch node channel span"]] = field(default_factory=dict)
 
     @property

@@ -60,6 +60,8 @@ class Needs:
         neighbours: Applies the graph to a whole scaled series, where the first layer is linear in
             it: a batch then holds ``neighbour_x``, and the backbone need not apply the graph to
             ``x`` again.
+        network: Whether a batch holds the mean of all sensors at each step of the window, scaled
+            and filled as they are; that of a batch of some sensors is of all of them too.
         extras: Further inputs, each under its own name.
 
     Example:
@@ -71,6 +73,7 @@ class Needs:
     covariates: tuple[str, ...] = ()
     hops: int | None = None
     neighbours: Neighbours | None = None
+    network: bool = False
     extras: tuple[Extra, ...] = ()
 
     @property

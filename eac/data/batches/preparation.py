@@ -20,6 +20,7 @@ from eac.data.parsing.files import MAPPED_SERIES
 from eac.data.series.ahead import COVARIATES, Ahead
 from eac.data.series.history import covariates_before, lag_steps, readings_before
 from eac.data.series.mapped import MappedSeries, turned
+from eac.data.series.network import network_mean
 from eac.data.series.readings import TWICE, PartScaling, Readings
 from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
@@ -172,8 +173,7 @@ def prepare(
 ) -> PeriodTensors:
     """Joins on what came before, scales and fills what is gathered, and adds what is known ahead.
 
-    The only place where readings become inputs. In a forecast from recent readings the period is
-    the last window and the steps to forecast, whose series is NaN.
+    The only place where readings become inputs; in a forecast the steps to forecast are NaN.
 
     Args:
         period: What batches are cut from.
@@ -200,7 +200,8 @@ def prepare(
         lags=lag_steps(needs.lags, period.calendar, layout.horizon),
         ahead=_ahead(period, before, steps, layout.holidays, scales.covariates, needs),
     )
-    return tensors.with_neighbours(needs.neighbours)
+    mean = network_mean(tensors.readings) if needs.network else None
+    return replace(tensors.with_neighbours(needs.neighbours), network=mean)
 
 
 def fit_scales(

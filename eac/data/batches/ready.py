@@ -30,6 +30,7 @@ from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
+from eac.data.series.network import network_mean
 from eac.protocols.draws import epoch_seed, period_seed
 from eac.protocols.protocol import Protocol as Rules
 from eac.typing import NodeIndex
@@ -211,7 +212,12 @@ class Maker:
             scales.targets.subset(share.places),
             scales.covariates,
         )
-        own = Ready.of(share.narrowed(made.full), scales, needs, by_node=by_node)
+        narrowed = share.narrowed(made.full)
+        if needs.network:
+            mean = share.network
+            mean = network_mean(narrowed.readings, share.summed) if mean is None else mean
+            narrowed = replace(narrowed, network=mean)
+        own = Ready.of(narrowed, scales, needs, by_node=by_node)
         return replace(own, processes=share.turn[1])
 
     def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:

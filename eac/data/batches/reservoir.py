@@ -22,7 +22,10 @@ AT_ONCE = 1 << 18
 """Windows that are offered at once."""
 GATHERED = 1 << 11
 """Windows that are gathered at once."""
-_INPUTS = ("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history")
+_INPUTS = (
+    *("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history"),
+    "network",
+)
 _CLOCK = ("slot", "day", "holiday", "weekday")
 
 Rows = dict[str, Shaped[Tensor, " slot *shape"]]

@@ -1,6 +1,6 @@
 """The sensors of a period that one of several processes reads, holds and trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -122,6 +122,9 @@ class Share:
         wide: The share, and what its sensors listen to, in order of the period.
         stream: The whole stream, with the sensors of ``wide`` alone.
         turn: Number of the process, from 0, and how many processes there are.
+        summed: Adds up over the processes that hold the other shares; None where the mean of the
+            network is given.
+        network: The mean of all sensors at each step, where it is known already.
         whole: The whole period in the first process, where it is mapped and so takes no memory.
 
     Example:
@@ -137,6 +140,8 @@ class Share:
     wide: Period
     stream: GraphStream
     turn: tuple[int, int] = (0, 1)
+    summed: Callable[[Tensor], Tensor] | None = None
+    network: Float[Tensor, " time"] | None = None
     whole: Period | None = None
 
     @staticmethod

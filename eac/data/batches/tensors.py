@@ -16,6 +16,7 @@ from eac.data.series.ahead import Ahead
 from eac.data.series.clock import Clock
 from eac.data.series.history import Lag
 from eac.data.series.mapped import MappedSeries, read
+from eac.data.series.network import network_at
 from eac.data.series.readings import Readings
 from eac.data.series.scaling import Scaler
 from eac.typing import NodeIndex, NodeSeries, SeriesMask
@@ -40,9 +41,9 @@ class PeriodTensors:
         calendar: Clock of the period's first step.
         lead: Steps before the period's first step.
         lags: Where history is gathered; none gathers no history.
-        neighbour_x: The graph applied to the scaled readings, when the backbone can use it; with a
-            mapped series how it is applied to each batch, or in a file where windows may hold
-            some of the nodes.
+        neighbour_x: The graph applied to the scaled readings, when the backbone can use it; of a
+            mapped series how to apply it to each batch, or a file for windows of some nodes.
+        network: Mean of all sensors of the period at each step, where the backbone asks for it.
         ahead: What is known of each step beforehand.
         nodes: Rows in the period of the nodes held here; None means all.
         loss_nodes: Positions, among these, that the loss counts; None means all.
@@ -57,6 +58,7 @@ class PeriodTensors:
     lead: int = 0
     lags: tuple[Lag, ...] = ()
     neighbour_x: NodeSeries | MappedSeries | Neighbours | None = None
+    network: Float[Tensor, " time"] | None = None
     ahead: Ahead = field(default_factory=Ahead)
     nodes: NodeIndex | None = None
     loss_nodes: NodeIndex | None = None
@@ -103,6 +105,7 @@ class PeriodTensors:
             history=history,
             history_observed=history_observed,
             neighbour_history=neighbour_history,
+            network=network_at(self.network, at, self.window, x.shape[1]),
             extras=self.ahead.known(at, span, self.num_nodes, nodes),
         )
         return Batch(

@@ -174,4 +174,5 @@ def edges_by_id(
 
 
 def _rows(names: pa.Array, ends: pa.Array) -> Int[ndarray, " edge"]:
-    return pc.index_in(ends, names).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    found = pc.index_in(ends, names)  # pyright: ignore[reportAttributeAccessIssue] made at import
+    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

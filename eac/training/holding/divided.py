@@ -84,7 +84,7 @@ class DividedNetwork(Holding):
                 f"{self._division.processes} processes. Start at most one for each sensor."
             )
         self._release()
-        return data.of_share(share)
+        return data.of_share(replace(share, summed=self.together.summed))
 
     def begin(self, directory: Path) -> None:
         """Begins a period anew, for no file holds the rows of every process."""
@@ -237,7 +237,7 @@ class DividedNetwork(Holding):
             read.__dict__["period"] = whole
         found = replace(scales, inputs=replace(scales.inputs, mean=inputs[0], scale=inputs[1]))
         found = replace(found, targets=replace(scales.targets, mean=targets[0], scale=targets[1]))
-        found = _unmade(read, found)
+        found = _unmade(read, found, data.ready.tested.tensors.network)
         hand_back()
         drop_pages(read.period.series, read.period.by_node)
         return read.at_rest(found)
@@ -251,11 +251,11 @@ class DividedNetwork(Holding):
         return past if self.records else load_past(done[-1])
 
 
-def _unmade(data: PeriodData, scales: Scales) -> Ready:
-    """A period that was read and not made ready, with the scales of its model."""
+def _unmade(data: PeriodData, scales: Scales, network: Float[Tensor, " time"] | None) -> Ready:
+    """A period that was read and not made ready, with the scales and mean that its model saw."""
     period, readings = data.period, Readings(data.period.series, scales.inputs)
     made = (readings, period.graph, scales.targets, data.window, data.horizon, period.calendar)
-    ready = Ready.of(PeriodTensors(*made), scales, Needs(), by_node=False)
+    ready = Ready.of(PeriodTensors(*made, network=network), scales, Needs(), by_node=False)
     return replace(ready, made=False)
 
 
