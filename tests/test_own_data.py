@@ -45,9 +45,9 @@ def test_counts_without_a_graph_are_a_stream(place, capsys):
 def test_the_commands_of_the_readme_lead_to_a_report_and_forecasts(place):
     for command in readme_commands():
         assert main(shlex.split(command)[1:]) == 0
-    assert "is better than every naive forecast" in Path(
-        "runs/counts/report.html"
-    ).read_text(encoding="utf-8")
+    assert "is better than every naive forecast" in Path("runs/counts/report.html").read_text(
+        encoding="utf-8"
+    )
     forecasts = pd.read_csv("forecasts.csv")
     counts = pd.read_csv("counts.csv")
     assert len(forecasts) == 20 * STEPS
