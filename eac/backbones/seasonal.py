@@ -26,9 +26,8 @@ class SeasonalMLP(Backbone):
     the last day where no week is known, else the mean of the node). The network sees the window,
     its difference from the profile, the profile ahead, how each lag differs from it, the same of
     the node's neighbours, the mean of the whole network where it is asked for, and the share of
-    readings present; it adds a correction to a mean of
-    the profile and the last reading that is learned for each step, and begins where that mean
-    alone is best on the first training windows.
+    readings present; it adds a correction to a mean of the profile and the last reading that is
+    learned for each step, and begins where that mean alone is best on the first training windows.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
     the week: a low-rank term of node times slot.
 

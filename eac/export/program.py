@@ -125,6 +125,7 @@ class Program(nn.Module):
             lead=self._lead,
             lags=self._lags,
             neighbour_x=self.needs.neighbours,
+            # in one piece, as a program that is traced takes any number of nodes
             network=every.scaled(steps).mean(1) if self.needs.network else None,
         )
 

@@ -33,8 +33,7 @@ class Compressed(Wrapper):
         compression: How earlier updates are kept.
         protect: Share of the energy of the inputs of earlier periods, in whose directions the
             update does nothing; biases, scales and tables of embeddings then stay as they are.
-            Null leaves all free.
-            To protect the prompts too, see ``EAC(protect=...)``.
+            Null leaves all free. To protect the prompts too, see ``EAC(protect=...)``.
         memory: Directions of earlier inputs remembered for each linear map, with ``protect``.
 
     Example:

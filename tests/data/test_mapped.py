@@ -22,7 +22,10 @@ from eac.metrics.baselines import naive_errors
 
 NODES, STEPS = ("north", "south", "east"), 24 * 16
 BY_NODE = {"nodes_per_window": 1, "carry": 0.9, "rehearsal": 0.3}
-INPUTS = ("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history")
+INPUTS = (
+    *("x", "neighbour_x", "observed", "network"),
+    *("history", "history_observed", "neighbour_history"),
+)
 
 
 def write_period(folder: Path, start: str, nodes: tuple[str, ...]) -> None:

@@ -1,5 +1,8 @@
 """The mean of all sensors at each step."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -7,9 +10,8 @@ from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
 from eac.data.batches.share import Share
+from eac.data.series.network import network_mean
 from eac.data.simulator.synthetic import SyntheticStream
-
-WINDOW = 12
 
 
 def period_data(**settings):
@@ -46,8 +48,8 @@ def test_shares_add_up_to_the_mean_of_all():
 
     for rank in range(2):
         share = Share.of(data.stream, data.index, turn=(rank, 2))
-        object.__setattr__(share, "summed", kept)
-        data.of_share(share).prepared(needs)
+        mean = partial(network_mean, summed=kept)
+        data.of_share(replace(share, network=mean)).prepared(needs)
     total = sums[0] + sums[1]
     torch.testing.assert_close((total[:-1] / total[-1]).float(), whole, atol=1e-4, rtol=1e-4)
 
@@ -66,6 +68,6 @@ def test_the_backbone_hears_the_network_only_where_it_is_told_to():
         for more in (0.0, 5.0):
             inputs = ready.batch(torch.tensor([50])).inputs
             if inputs.network is not None:
-                object.__setattr__(inputs, "network", inputs.network + more)
+                inputs = replace(inputs, network=inputs.network + more)
             seen.append(backbone.encode(inputs, ready.graph))
         assert torch.equal(*seen) != network

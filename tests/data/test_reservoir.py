@@ -68,7 +68,7 @@ def test_a_rehearsed_window_is_what_it_was_in_its_own_period():
     then = first.full.batch(torch.tensor([30]), nodes=torch.tensor([[2]]))
 
     assert len(first.past_after()) == 4 * (160 - 24 + 1)
-    for name in ("x", "observed", "neighbour_x", "history", "history_observed"):
+    for name in ("x", "observed", "neighbour_x", "history", "history_observed", "network"):
         assert torch.equal(getattr(batch.inputs, name)[:1], getattr(own.inputs, name)), name
         assert torch.equal(getattr(batch.inputs, name)[1:], getattr(then.inputs, name)), name
     assert torch.equal(batch.y[1:], then.y)

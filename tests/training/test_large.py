@@ -82,7 +82,7 @@ def test_a_batch_is_cut_only_where_it_is_large(monkeypatch):
     parts = [part() for part in batch.parts(6)]
     assert [part.inputs.nodes.tolist() for part in parts] == [[0, 1, 2], [3]]
     whole = data.ready.tested.tensors.batch(torch.tensor([30, 31])).inputs
-    for name in ("x", "neighbour_x", "history", "neighbour_history"):
+    for name in ("x", "neighbour_x", "history", "neighbour_history", "network"):
         joined = torch.cat([getattr(part.inputs, name) for part in parts], 1)
         assert torch.equal(joined, getattr(whole, name))
 

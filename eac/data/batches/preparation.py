@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import nan
 
 import torch
 from jaxtyping import Float
@@ -199,9 +198,8 @@ def prepare(
         lead=lead,
         lags=lag_steps(needs.lags, period.calendar, layout.horizon),
         ahead=_ahead(period, before, steps, layout.holidays, scales.covariates, needs),
-    )
-    mean = network_mean(tensors.readings) if needs.network else None
-    return replace(tensors.with_neighbours(needs.neighbours), network=mean)
+    ).with_neighbours(needs.neighbours)
+    return replace(tensors, network=network_mean(tensors.readings)) if needs.network else tensors
 
 
 def fit_scales(
@@ -218,7 +216,8 @@ def fit_scales(
     series, protocol, train = period.series, layout.protocol, _fitted_on(period.series, split)
     if layout.scaling is not None:
         null = layout.null_value
-        scaler = layout.scaling.fit(train if null is None else train.where(train != null, nan))
+        known = train if null is None else train.where(train != null, torch.nan)
+        scaler = layout.scaling.fit(known)
         return Scales(PartScaling.of([scaler], shared=False), scaler, covariates)
     scaler = fit_scaler(train, per_node=protocol.scale_per_node)
     targets = scaler if protocol.scale_targets else Scaler.identity(period.num_nodes)

@@ -30,7 +30,6 @@ from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
-from eac.data.series.network import network_mean
 from eac.protocols.draws import epoch_seed, period_seed
 from eac.protocols.protocol import Protocol as Rules
 from eac.typing import NodeIndex
@@ -205,7 +204,8 @@ class Maker:
 
     def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:
         """The same with what the sensors of a share listen to, which is dropped again."""
-        made = replace(self, share=None).made(share.stream, index, share.wide, needs)
+        apart = replace(needs, network=False)
+        made = replace(self, share=None).made(share.stream, index, share.wide, apart)
         by_node, scales = bool(self.nodes_per_window), made.scales
         scales = Scales(
             scales.inputs.subset(share.places),
@@ -213,11 +213,8 @@ class Maker:
             scales.covariates,
         )
         narrowed = share.narrowed(made.full)
-        if needs.network:
-            mean = share.network
-            mean = network_mean(narrowed.readings, share.summed) if mean is None else mean
-            narrowed = replace(narrowed, network=mean)
-        own = Ready.of(narrowed, scales, needs, by_node=by_node)
+        mean = share.network(narrowed.readings) if needs.network else None
+        own = Ready.of(replace(narrowed, network=mean), scales, needs, by_node=by_node)
         return replace(own, processes=share.turn[1])
 
     def past(self, stream: GraphStream, index: int, needs: Needs, seed: int) -> Reservoir:

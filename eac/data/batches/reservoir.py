@@ -22,10 +22,8 @@ AT_ONCE = 1 << 18
 """Windows that are offered at once."""
 GATHERED = 1 << 11
 """Windows that are gathered at once."""
-_INPUTS = (
-    *("x", "neighbour_x", "observed", "history", "history_observed", "neighbour_history"),
-    "network",
-)
+_HISTORY = ("history", "history_observed", "neighbour_history")
+_INPUTS = ("x", "neighbour_x", "observed", *_HISTORY, "network")
 _CLOCK = ("slot", "day", "holiday", "weekday")
 
 Rows = dict[str, Shaped[Tensor, " slot *shape"]]

@@ -15,6 +15,8 @@ from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.stream import GraphStream
 from eac.data.series.mapped import MappedSeries, working_series
+from eac.data.series.network import network_mean
+from eac.data.series.readings import Readings
 from eac.typing import NodeIndex, NodeSeries
 
 ROWS_AT_ONCE = 1 << 12
@@ -122,9 +124,8 @@ class Share:
         wide: The share, and what its sensors listen to, in order of the period.
         stream: The whole stream, with the sensors of ``wide`` alone.
         turn: Number of the process, from 0, and how many processes there are.
-        summed: Adds up over the processes that hold the other shares; None where the mean of the
-            network is given.
-        network: The mean of all sensors at each step, where it is known already.
+        network: Gives the mean of the network from the readings of the share; by default that of
+            the share alone.
         whole: The whole period in the first process, where it is mapped and so takes no memory.
 
     Example:
@@ -140,8 +141,7 @@ class Share:
     wide: Period
     stream: GraphStream
     turn: tuple[int, int] = (0, 1)
-    summed: Callable[[Tensor], Tensor] | None = None
-    network: Float[Tensor, " time"] | None = None
+    network: Callable[[Readings], Float[Tensor, " time"] | None] = network_mean
     whole: Period | None = None
 
     @staticmethod

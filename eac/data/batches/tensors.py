@@ -269,9 +269,8 @@ class PeriodTensors:
     def with_neighbours(self, apply: Neighbours | None) -> "PeriodTensors":
         """The same tensors with the graph applied once to the whole series, piece by piece.
 
-        None leaves it to the backbone to apply the graph.
-
-        The result is as large as the series: a mapped one gets it batch by batch, or in a file.
+        None leaves it to the backbone to apply the graph. The result is as large as the series: a
+        mapped one gets it batch by batch, or in a file.
         """
         if apply is None:
             return replace(self, neighbour_x=None)

@@ -7,10 +7,9 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
@@ -158,9 +157,16 @@ def edges_by_id(
         >>> edges_by_id(["a", "b"], source=["a"], target=["b"], weight=[0.5]).edge_index.tolist()
         [[0], [1]]
     """
+    import pyarrow as pa  # and with it memory that most processes do not need
+    from pyarrow import compute
+
+    def rows(end: Any) -> Int[ndarray, " edge"]:
+        found = compute.index_in(end, names)  # pyright: ignore[reportAttributeAccessIssue]
+        return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
     names = pa.array(node_ids, pa.string())
     ends = [pa.array(end, pa.string(), from_pandas=True) for end in (source, target)]
-    pairs = np.stack([_rows(names, end) for end in ends])
+    pairs = np.stack([rows(end) for end in ends])
     unknown = np.flatnonzero((pairs < 0).any(axis=0))
     if len(unknown):
         first = unknown[0]
@@ -171,8 +177,3 @@ def edges_by_id(
         )
     weights = torch.from_numpy(np.array(weight, np.float32))
     return Graph(len(names), torch.from_numpy(pairs), weights)
-
-
-def _rows(names: pa.Array, ends: pa.Array) -> Int[ndarray, " edge"]:
-    found = pc.index_in(ends, names)  # pyright: ignore[reportAttributeAccessIssue] made at import
-    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.data.series.mapped import MappedSeries
+from eac.data.series.network import network_mean
 from eac.data.series.readings import Readings
 from eac.errors import ConfigError
 from eac.files import make_folder
@@ -75,16 +77,16 @@ class DividedNetwork(Holding):
 
     def held(self, data: PeriodData) -> PeriodData:
         """The share of this process; of the others what its sensors listen to, for a moment."""
-        turn = self._division.rank, self._division.processes
         hand_back()
-        share = Share.of(data.stream, data.index, turn)
+        share = Share.of(data.stream, data.index, (self._division.rank, self._division.processes))
         if len(share.node_ids) < self._division.processes:
             raise ConfigError(
                 f"period {share.wide.name!r} has {len(share.node_ids)} sensors for "
                 f"{self._division.processes} processes. Start at most one for each sensor."
             )
         self._release()
-        return data.of_share(replace(share, summed=self.together.summed))
+        mean = partial(network_mean, summed=self.together.summed)
+        return data.of_share(replace(share, network=mean))
 
     def begin(self, directory: Path) -> None:
         """Begins a period anew, for no file holds the rows of every process."""

@@ -70,8 +70,8 @@ def _of_some(
     period, count = data.period, min(DESCRIBED, data.period.num_nodes)
     some = torch.linspace(0, period.num_nodes - 1, count).round().long()
     held = torch.cat([rows, some]).unique()
-    share = Share.at(data.stream, data.index, period, held)
-    own = data.of_share(replace(share, network=data.ready.tested.tensors.network))
+    share, mean = Share.at(data.stream, data.index, period, held), data.ready.tested.tensors.network
+    own = data.of_share(replace(share, network=lambda _: mean))
     own = own.prepared(model.backbone.needs)
     model.select_nodes(own.period.node_ids)
     found = forecast_again(model, own, torch.searchsorted(held, rows))
