@@ -1,6 +1,7 @@
 """Naive forecasts, which any model worth its training must beat."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +16,65 @@ from eac.typing import NodeSeries
 NAIVE = ("last", "day", "week", "average")
 """All names that ``naive_errors`` may give, but for "year" in place of "week"."""
 CHUNK_ELEMENTS = 1 << 22
+
+
+def alone(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The sum over processes where one holds all nodes: the values themselves.
+
+    Example:
+        >>> alone(torch.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+    """
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The windows that a model is tested on, and how naive forecasts are measured there.
+
+    Attributes:
+        starts: First step of each window.
+        window: Past steps in.
+        horizon: Future steps out.
+        calendar: Clock of the period.
+        null_value: Targets equal to this are left out, as for the model.
+        summed: Gives the sum over processes that divide the nodes, of what each gives.
+
+    Example:
+        >>> windows = Windows(torch.tensor([40, 41]), 4, 2, Calendar(24))
+        >>> windows.before
+        40
+    """
+
+    starts: Int[Tensor, " batch"]
+    window: int
+    horizon: int
+    calendar: Calendar
+    null_value: float | None = None
+    summed: Callable[[Tensor], Tensor] = alone
+
+    @property
+    def before(self) -> int:
+        """Steps before the first window, which a forecast may be chosen on."""
+        return int(self.starts.min())
+
+    def naive(self, series: NodeSeries) -> dict[str, HorizonErrors]:
+        """What ``naive_errors`` gives, for nodes of this process.
+
+        Args:
+            series: Raw readings of the whole period, NaN where missing.
+        """
+        num_nodes, names = series.shape[1], naive_names(self.calendar)
+        errors = {n: HorizonErrors(num_nodes, self.horizon, self.null_value) for n in names if n}
+        overall = _overall_mean(series[: self.before], self.summed)
+        for columns, part in column_pieces(series, CHUNK_ELEMENTS):
+            nodes = torch.arange(num_nodes)[columns]
+            own = part.contiguous() if part.numel() <= CHUNK_ELEMENTS else part
+            for forecasts, y in _naive_forecasts(own, self, overall):
+                for name, y_hat in zip(names, forecasts, strict=True):
+                    if name:
+                        errors[name].update(y_hat, y, ~y.isnan(), nodes)
+        return errors
 
 
 def naive_errors(
@@ -46,17 +106,7 @@ def naive_errors(
         >>> sorted(errors), errors["day"].summary().point["MAE"]["mean"]
         (['average', 'day', 'last', 'week'], 0.0)
     """
-    num_nodes, names = series.shape[1], naive_names(calendar)
-    errors = {name: HorizonErrors(num_nodes, horizon, null_value) for name in names if name}
-    overall = _overall_mean(series[: int(starts.min())])
-    for columns, part in column_pieces(series, CHUNK_ELEMENTS):
-        nodes = torch.arange(num_nodes)[columns]
-        own = part.contiguous() if part.numel() <= CHUNK_ELEMENTS else part
-        for forecasts, y in _naive_forecasts(own, starts, window, horizon, calendar, overall):
-            for name, y_hat in zip(names, forecasts, strict=True):
-                if name:
-                    errors[name].update(y_hat, y, ~y.isnan(), nodes)
-    return errors
+    return Windows(starts, window, horizon, calendar, null_value).naive(series)
 
 
 def naive_names(calendar: Calendar) -> tuple[str, str, str, str]:
@@ -71,17 +121,13 @@ def naive_names(calendar: Calendar) -> tuple[str, str, str, str]:
 
 
 def _naive_forecasts(
-    series: NodeSeries,
-    starts: Int[Tensor, " batch"],
-    window: int,
-    horizon: int,
-    calendar: Calendar,
-    overall: Float[Tensor, ""],
+    series: NodeSeries, windows: Windows, overall: Float[Tensor, ""]
 ) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
     """Forecasts in the order of ``NAIVE``, and their targets, some windows at a time."""
-    history = series[: int(starts.min())]
+    window, horizon, calendar = windows.window, windows.horizon, windows.calendar
+    history, most = series[: windows.before], series.shape[1] * max(window, horizon)
     mean, by_slot = node_means(history, overall), slot_means(history, calendar.steps_per_week)
-    for chunk in starts.split(max(1, CHUNK_ELEMENTS // (series.shape[1] * max(window, horizon)))):
+    for chunk in windows.starts.split(max(1, CHUNK_ELEMENTS // most)):
         y = gather(series, chunk + window, horizon)
         last = last_observed(gather(series, chunk, window), mean)
         day = same_slot(series, chunk + window, last, horizon, calendar.steps_per_day)
@@ -90,11 +136,14 @@ def _naive_forecasts(
         yield (last[..., None].expand_as(y), day, week, average), y
 
 
-def _overall_mean(history: NodeSeries) -> Float[Tensor, ""]:
+def _overall_mean(
+    history: NodeSeries, summed: Callable[[Tensor], Tensor] = alone
+) -> Float[Tensor, ""]:
     """Mean of all readings, in float64 and in parts; 0 without any."""
     parts = [part for _, part in pieces(history)]
     total = sum(float(part.nansum(dtype=torch.float64)) for part in parts)
     count = sum(int((~part.isnan()).sum()) for part in parts)
+    total, count = summed(torch.tensor([total, count], dtype=torch.float64)).tolist()
     return history.new_tensor(total / max(count, 1))
 
 

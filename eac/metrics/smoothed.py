@@ -1,18 +1,18 @@
 """A naive forecast that follows the level: seasonal profile and smoothed residuals of past days."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from eac.data.core.calendar import Calendar
 from eac.data.core.pieces import column_pieces
 from eac.data.core.windows import gather
-from eac.metrics.baselines import last_observed, node_means
+from eac.metrics.baselines import Windows, alone, last_observed, node_means
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries, SeriesMask
 
@@ -62,14 +62,7 @@ def has_smoothed(calendar: Calendar) -> bool:
     return calendar.cycles == ("day", "week")
 
 
-def smoothed_errors(
-    series: NodeSeries,
-    starts: Int[Tensor, " batch"],
-    window: int,
-    horizon: int,
-    calendar: Calendar,
-    null_value: float | None = None,
-) -> HorizonErrors:
+def smoothed_errors(series: NodeSeries, windows: Windows) -> HorizonErrors:
     """Errors of ``smoothed_forecast`` on the windows a model is tested on.
 
     The smoothing is chosen on everything before the first window. Where the profile is unknown,
@@ -77,28 +70,28 @@ def smoothed_errors(
 
     Args:
         series: Raw readings of the whole period, NaN where missing.
-        starts: First step of each window.
-        window: Past steps in.
-        horizon: Future steps out.
-        calendar: Clock of the period.
-        null_value: Targets equal to this are left out, as for the model.
+        windows: The windows.
 
     Example:
         >>> rising = torch.arange(12.0)[:, None]  # a day has 2 steps, a week 4
-        >>> errors = smoothed_errors(rising, torch.tensor([9]), 1, 2, Calendar(2, 2))
+        >>> errors = smoothed_errors(rising, Windows(torch.tensor([9]), 1, 2, Calendar(2, 2)))
         >>> errors.summary().point["MAE"]["mean"]
         0.0
     """
-    history = series[: int(starts.min())]
-    chosen = choose_smoothing(history, horizon, calendar, null_value)
-    errors = HorizonErrors(series.shape[1], horizon, null_value)
-    overall = _sample(history).nanmean().nan_to_num(0.0)
+    history, window, horizon = series[: windows.before], windows.window, windows.horizon
+    chosen = choose_smoothing(
+        history, horizon, windows.calendar, windows.null_value, windows.summed
+    )
+    errors = HorizonErrors(series.shape[1], horizon, windows.null_value)
+    sample = _sample(history)
+    overall = _mean(sample, ~sample.isnan(), windows.summed).nan_to_num(0.0).to(series.dtype)
     for columns, part in column_pieces(series, _ELEMENTS):
         nodes = torch.arange(series.shape[1])[columns]
         own = part.contiguous()
         mean = node_means(own[: len(history)], overall)
-        forecast = smoothed_forecast(own, chosen, horizon, calendar)
-        for chunk in starts.split(max(1, _ELEMENTS // (len(nodes) * max(window, horizon)))):
+        forecast = smoothed_forecast(own, chosen, horizon, windows.calendar)
+        most = len(nodes) * max(window, horizon)
+        for chunk in windows.starts.split(max(1, _ELEMENTS // most)):
             last = last_observed(gather(own, chunk, window), mean)[..., None]
             y, y_hat = (gather(some, chunk + window, horizon) for some in (own, forecast))
             errors.update(torch.where(y_hat.isnan(), last, y_hat), y, ~y.isnan(), nodes)
@@ -136,11 +129,16 @@ def smoothed_forecast(
 
 
 def choose_smoothing(
-    history: NodeSeries, horizon: int, calendar: Calendar, null_value: float | None = None
+    history: NodeSeries,
+    horizon: int,
+    calendar: Calendar,
+    null_value: float | None = None,
+    summed: Callable[[Tensor], Tensor] = alone,
 ) -> Smoothing:
     """The weights with the smallest MAE on these readings: first of the profile, then the rest.
 
-    Of large networks the readings of some nodes are measured, evenly spread.
+    Of large networks the readings of some nodes are measured, evenly spread. Processes that divide
+    the nodes come to one choice.
 
     Example:
         >>> steady = torch.tensor([0.0, 1, 2, 3]).repeat(6)[:, None]
@@ -150,14 +148,14 @@ def choose_smoothing(
     y = _sample(history)
     counted = ~y.isnan() if null_value is None else ~y.isnan() & (y != null_value)
     profiles = {week: _profile(y, week, horizon, calendar) for week in WEEKS}
-    week = _least((_mae(y, known, counted), week) for week, known in profiles.items())
+    week = _least((_mae(y, known, counted, summed), week) for week, known in profiles.items())
     profile = profiles[week]
     tried = [Smoothing(week, day, side) for side in SIDES for day in DAYS]
     found = []
     for smoothing in tried:
         residual = _residual(y - profile, smoothing, horizon, calendar)
         for share in SHARES:
-            error = _mae(y, profile + share * residual, counted)
+            error = _mae(y, profile + share * residual, counted, summed)
             found.append((error, replace(smoothing, share=share)))
     return _least(found)
 
@@ -216,10 +214,24 @@ def _sample(history: NodeSeries) -> NodeSeries:
     return history[:, :: max(1, -(-nodes // wanted))].contiguous()
 
 
-def _mae(y: NodeSeries, y_hat: Float[Tensor, "time node"], counted: SeriesMask) -> float:
+def _mae(
+    y: NodeSeries,
+    y_hat: Float[Tensor, "time node"],
+    counted: SeriesMask,
+    summed: Callable[[Tensor], Tensor],
+) -> float:
     """Mean absolute error where both are known; infinite where none is."""
     error = (y_hat - y).abs_()
-    return float(error.masked_fill_(~counted, torch.nan).nanmean().nan_to_num(torch.inf))
+    return float(_mean(error, counted & ~error.isnan(), summed).nan_to_num(torch.inf))
+
+
+def _mean(
+    values: NodeSeries, counted: SeriesMask, summed: Callable[[Tensor], Tensor]
+) -> Float[Tensor, ""]:
+    """Of the values counted, over all processes; NaN without any."""
+    total = torch.where(counted, values, 0.0).sum(dtype=torch.float64)
+    total, count = summed(torch.stack([total, counted.sum().double()]))
+    return total / count
 
 
 def _least(found: Iterable[tuple[float, _T]]) -> _T:

@@ -1,6 +1,6 @@
 """What a model is measured against in the same run: naive forecasts, and a gradient booster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -14,7 +14,7 @@ from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.calendar import Calendar
 from eac.data.core.windows import gather
 from eac.errors import ConfigError
-from eac.metrics.baselines import naive_errors, same_slot
+from eac.metrics.baselines import Windows, alone, same_slot
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.smoothed import has_smoothed, smoothed_errors
 from eac.typing import NodeIndex, NodeSeries
@@ -104,9 +104,18 @@ def boosters_of(peers: Sequence[Peer], null_value: float | None) -> Boosters | N
 
 
 def baseline_errors(
-    data: PeriodData, null_value: float | None, boosters: Boosters | None = None
+    data: PeriodData,
+    null_value: float | None,
+    boosters: Boosters | None = None,
+    summed: Callable[[Tensor], Tensor] = alone,
 ) -> dict[str, HorizonErrors]:
     """Errors of the naive forecasts, and of the peers asked for, on the period's test windows.
+
+    Args:
+        data: The period.
+        null_value: Targets equal to this are left out.
+        boosters: Of the peers.
+        summed: Sums over processes, where ``data`` holds some of the nodes.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -117,10 +126,10 @@ def baseline_errors(
     period, test = data.period, data.starts("test")
     hand_back()
     drop_pages(period.by_node)  # what follows reads the series by step
-    where = (period.series, test, data.window, data.horizon, period.calendar, null_value)
-    errors = naive_errors(*where)
+    windows = Windows(test, data.window, data.horizon, period.calendar, null_value, summed)
+    errors = windows.naive(period.series)
     if has_smoothed(period.calendar):
-        errors["smoothed"] = smoothed_errors(*where)
+        errors["smoothed"] = smoothed_errors(period.series, windows)
     if boosters is not None:
         errors["lightgbm"] = lightgbm_errors(data, null_value, boosters.of(data))
     return errors

@@ -92,6 +92,23 @@ def test_only_windows_of_nodes_that_are_there_are_rehearsed():
     assert set(data.past.node_ids) == set("abcde")
 
 
+def test_processes_that_divide_the_nodes_rehearse_together_what_one_would():
+    data = settings(period=2).prepared(NEEDS)  # "ecxa"
+    whole = Rehearsal.of(data.past, data.period.node_ids)
+    shares = [Rehearsal.of(data.past, ids, network="ecxa") for ids in ("ec", "xa")]
+    own = data.full.batch(torch.tensor([0]), nodes=torch.tensor([[0]]))
+    added = [share.added(own, whole.starts) for share in shares]
+
+    assert all(torch.equal(share.starts, whole.starts) for share in shares)
+    assert torch.cat([batch.starts[1:] for batch in added]).unique().equal(whole.starts.unique())
+    for batch, ids in zip(added, ("ec", "xa"), strict=True):
+        slots = -1 - batch.starts[1:]
+        names = [data.past.node_ids[i] for i in data.past.nodes[slots][:, 0].tolist()]
+        assert set(names) <= set(ids)
+        assert [ids[row] for row in batch.inputs.nodes[1:, 0].tolist()] == names
+        assert torch.equal(batch.y[1:], data.past.rows["y"][slots])
+
+
 def test_windows_of_several_nodes_leave_out_those_that_are_gone():
     data = settings(period=2, nodes_per_window=3).prepared(NEEDS)
     older = torch.cat([batch[batch < 0] for batch in data.train_dataloader()])

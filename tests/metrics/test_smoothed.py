@@ -8,6 +8,7 @@ import torch
 
 from eac.data.core.calendar import Calendar
 from eac.metrics import smoothed
+from eac.metrics.baselines import Windows
 from eac.metrics.smoothed import (
     Smoothing,
     choose_smoothing,
@@ -88,7 +89,7 @@ def test_weights_are_chosen_before_the_first_test_window():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(smoothed, "choose_smoothing", noted)
         for readings in (series, changed):
-            smoothed_errors(readings, starts, 3, HORIZON, CALENDAR)
+            smoothed_errors(readings, Windows(starts, 3, HORIZON, CALENDAR))
     assert torch.equal(seen[0], series[:40])
     assert torch.equal(seen[0], seen[1])
 
@@ -106,7 +107,7 @@ def test_a_level_that_moves_is_followed_and_noise_is_not():
 
 def test_a_target_without_a_week_before_it_takes_the_last_reading():
     series = torch.tensor([3.0, 4.0, 7.0, 9.0])[:, None]
-    errors = smoothed_errors(series, torch.tensor([0]), 2, 2, CALENDAR)
+    errors = smoothed_errors(series, Windows(torch.tensor([0]), 2, 2, CALENDAR))
     assert errors.summary().point["MAE"]["1"] == 3.0  # 4 for 7
     assert errors.summary().point["MAE"]["2"] == 5.0  # 4 for 9
 
@@ -115,15 +116,17 @@ def test_a_target_without_a_week_before_it_takes_the_last_reading():
 def test_nulls_and_silent_nodes_are_left_out(steps):
     series = torch.full((60, 2), torch.nan)
     series[:, 0] = 0.0
-    errors = smoothed_errors(series, torch.arange(40, 40 + steps), 3, HORIZON, CALENDAR, 0.0)
+    errors = smoothed_errors(
+        series, Windows(torch.arange(40, 40 + steps), 3, HORIZON, CALENDAR, 0.0)
+    )
     assert errors.summary().point["MAE"]["mean"] is None
 
 
 def test_forecasting_some_nodes_at_a_time_changes_nothing(monkeypatch):
     series, starts = _series(60, 5), torch.arange(40, 50)
-    whole = smoothed_errors(series, starts, 3, HORIZON, CALENDAR)
+    whole = smoothed_errors(series, Windows(starts, 3, HORIZON, CALENDAR))
     monkeypatch.setattr(smoothed, "_ELEMENTS", 70)
-    parts = smoothed_errors(series, starts, 3, HORIZON, CALENDAR)
+    parts = smoothed_errors(series, Windows(starts, 3, HORIZON, CALENDAR))
     torch.testing.assert_close(parts.state(), whole.state(), rtol=1e-5, atol=1e-5)
 
 

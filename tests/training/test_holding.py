@@ -15,6 +15,7 @@ from eac.backbones.stgnn import STGNN
 from eac.continual.cold_start import UnknownStart
 from eac.continual.together import ALONE
 from eac.data.batches.datamodule import PeriodData
+from eac.data.batches.share import SomeSensors
 from eac.data.series.scaling import Global, PerNode
 from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import ConfigError
@@ -30,8 +31,12 @@ from eac.training.holding.divided import DividedNetwork
 from eac.training.holding.division import Division, connect
 from eac.training.holding.joining import JoinGradients
 from eac.training.holding.network import Holding
+from eac.training.peers import baseline_errors
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
+
+CUTS = slice(0, 3), slice(3, 7)
+"""Sensors of two processes."""
 
 
 class _Threads(Division):
@@ -72,6 +77,19 @@ def test_means_are_those_over_all_sensors():
     assert found == [(5, 0.25)] * 2
     assert means == [4.0] * 2
     assert ALONE.mean(parts[0]) == 2.0
+
+
+def test_naive_errors_of_shares_are_those_of_the_whole():
+    size = {"num_nodes": 7, "num_periods": 1, "steps_per_period": 400, "steps_per_day": 12}
+    stream = SyntheticStream(**size, missing=0.2)
+    stream[0].series[:, 6] = torch.nan
+    whole = baseline_errors(PeriodData(stream), None)
+    parts = [PeriodData(SomeSensors(stream, stream[0].node_ids[c])) for c in CUTS]
+    found = in_threads(2, lambda d: baseline_errors(parts[d.rank], None, summed=d.summed))
+
+    for name, errors in whole.items():
+        joined = torch.cat([part[name].state() for part in found], 1)
+        assert torch.allclose(joined, errors.state(), rtol=1e-6), name
 
 
 class _Model(nn.Module):
@@ -194,6 +212,14 @@ def test_what_needs_sensors_of_other_processes_is_refused(
     given = {"nodes_per_window": 1, "steps_per_epoch": 3} | changed
     with pytest.raises(ConfigError, match=said):
         DividedNetwork(division).check(Forecaster(backbone, strategy), PeriodData(stream, **given))
+
+
+def test_a_loss_in_raw_units_is_refused(division):
+    stream = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300)
+    data = PeriodData(stream, nodes_per_window=1, steps_per_epoch=3)
+    raw = Forecaster(SeasonalMLP(), EAC(), loss_units="raw")
+    with pytest.raises(ConfigError, match="raw weighs by the mean scale"):
+        DividedNetwork(division).check(raw, data)
 
 
 def test_one_process_alone_has_nothing_to_divide(monkeypatch):

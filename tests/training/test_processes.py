@@ -39,6 +39,16 @@ def test_shares_of_a_batch_make_up_the_batch(num_windows):
         assert torch.cat(parts).sort().values.equal(whole.sort().values)
 
 
+def test_older_windows_of_a_batch_go_to_every_process_that_holds_a_share_of_the_nodes():
+    made = StartBatches(7, 6, seed_of=partial(epoch_seed, 7), num_older=5, older_share=0.5)
+    shares = [list(SharedBatches(made, rank, 2, fill=True, shared=7)) for rank in range(2)]
+    for whole, *parts in zip(made, *shares, strict=True):
+        own, older = whole[whole < 7], whole[whole >= 7]
+        assert len(older) == 3
+        assert all(torch.equal(part[part >= 7], older) for part in parts)
+        assert torch.cat([p[p < 7] for p in parts]).unique().equal(own.sort().values)
+
+
 def test_a_process_without_a_window_takes_the_first_again_where_it_must_take_part():
     batches = StartBatches(5, 4, seed_of=None)
 

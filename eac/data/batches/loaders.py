@@ -48,7 +48,8 @@ class Loaders:
         sizes: Windows in a batch.
         trainer: Knows how many processes share out each batch; None: one.
         share: Of the processes that divide the nodes: these share out the batches of a training,
-            and each evaluates its own nodes in all windows.
+            and each evaluates its own nodes in all windows. A window of an earlier period goes to
+            all, each of which trains its own nodes of it.
 
     Example:
         >>> from eac.data.core.windows import Split
@@ -89,7 +90,8 @@ class Loaders:
             num_batches=sizes.steps_per_epoch,
         )
         turn = None if self.share is None else self.share.turn
-        return loader(torch.cat([own, older]), batches, self.trainer, fill=True, turn=turn)
+        every = {"turn": turn, "num_older": len(older)}
+        return loader(torch.cat([own, older]), batches, self.trainer, fill=True, **every)
 
     @property
     def val_starts(self) -> Int[Tensor, " window"]:

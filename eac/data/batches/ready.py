@@ -134,16 +134,22 @@ class Ready:
             return tensors.in_parts(starts)
         return tensors.batch(starts, nodes=None if some is None else some.at(starts))
 
-    def rehearsal(self, past: Callable[[], Reservoir], node_ids: Sequence[str]) -> Rehearsal:
+    def rehearsal(
+        self,
+        past: Callable[[], Reservoir],
+        node_ids: Sequence[str],
+        network: Sequence[str] | None = None,
+    ) -> Rehearsal:
         """The windows of earlier periods that a training draws from.
 
         Args:
             past: Gives what is kept of them; not asked where the loss counts some of the nodes.
             node_ids: Of the period.
+            network: Of the whole network, where the period is a share of it.
         """
         trained = self.trained.tensors
         kept = Reservoir() if trained.loss_nodes is not None else past()
-        return Rehearsal.of(kept, node_ids, trained.nodes)
+        return Rehearsal.of(kept, node_ids, trained.nodes, network)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
@@ -128,7 +128,8 @@ class Rehearsal:
 
     Attributes:
         reservoir: The sample.
-        node_of: Row in the period of each sensor of the reservoir; -1 where it is gone.
+        node_of: Row in the period of each sensor of the reservoir; -1 where it is not held here.
+        there: Which sensors of the reservoir the network has, in this process or in another.
 
     Example:
         >>> one = Reservoir(("a", "b"), torch.tensor([[0], [1], [1]]), {}, seen=3)
@@ -138,16 +139,27 @@ class Rehearsal:
 
     reservoir: Reservoir
     node_of: Int[Tensor, " node"]
+    there: Bool[Tensor, " node"]
 
     @staticmethod
     def of(
-        reservoir: Reservoir, node_ids: Sequence[str], rows: NodeIndex | None = None
+        reservoir: Reservoir,
+        node_ids: Sequence[str],
+        rows: NodeIndex | None = None,
+        network: Sequence[str] | None = None,
     ) -> "Rehearsal":
-        """For the nodes of a period, or for those in some of its rows."""
-        kept = range(len(node_ids)) if rows is None else rows.tolist()
-        row = {node_ids[i]: i for i in kept}
-        node_of = [row.get(node, -1) for node in reservoir.node_ids]
-        return Rehearsal(reservoir, torch.tensor(node_of, dtype=torch.long))
+        """For the nodes of a period, or for those in some of its rows.
+
+        Args:
+            reservoir: The sample.
+            node_ids: Of the period.
+            rows: Of its nodes; None: all.
+            network: Of all nodes, where ``node_ids`` are those of one of several processes.
+        """
+        row = {node_ids[i]: i for i in (range(len(node_ids)) if rows is None else rows.tolist())}
+        named, held = row if network is None else set(network), reservoir.node_ids
+        there = torch.tensor([node in named for node in held]).bool()
+        return Rehearsal(reservoir, torch.tensor([row.get(n, -1) for n in held]).long(), there)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -155,19 +167,18 @@ class Rehearsal:
     @cached_property
     def starts(self) -> Int[Tensor, " window"]:
         """A negative number for each window that can be rehearsed, in place of its first step."""
-        if not len(self.reservoir):
-            return torch.empty(0, dtype=torch.long)
-        there = (self.node_of[self.reservoir.nodes] >= 0).any(1)
-        return -1 - there.nonzero().flatten()
+        return -1 - self.there[self.reservoir.nodes].any(1).nonzero().flatten()
 
     def added(self, own: Batch, starts: Int[Tensor, " older"]) -> Batch:
-        """A batch with the windows of these numbers behind its own.
+        """A batch with the windows of these numbers behind its own, if their nodes are held here.
 
         Args:
             own: Windows of the period, each of as many nodes as those of the reservoir.
             starts: Some of ``starts``.
         """
         slots = (-1 - starts).cpu()
+        held = self.node_of[self.reservoir.nodes[slots]].ge(0).any(1)
+        slots, starts = slots[held], starts[held.to(starts.device)]
         nodes = self.node_of[self.reservoir.nodes[slots]]
         rows = {name: values[slots] for name, values in self.reservoir.rows.items()}
         rows["mask"] = rows["mask"] & (nodes >= 0)[..., None]

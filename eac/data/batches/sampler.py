@@ -101,6 +101,8 @@ class SharedBatches(Sampler[Tensor]):
         num_ranks: Number of processes.
         fill: Give a process whose share is empty the batch's first window, because it must take
             part in each step of training; otherwise its share stays empty.
+        shared: Windows that are shared out; those numbered from here on go to every process, which
+            keeps what is its own. None: all are shared out.
 
     Example:
         >>> batches = StartBatches(5, 4, seed_of=None)
@@ -108,8 +110,16 @@ class SharedBatches(Sampler[Tensor]):
         [tensor([1, 3]), tensor([4])]
     """
 
-    def __init__(self, batches: StartBatches, rank: int, num_ranks: int, *, fill: bool):
-        self._batches = batches
+    def __init__(
+        self,
+        batches: StartBatches,
+        rank: int,
+        num_ranks: int,
+        *,
+        fill: bool,
+        shared: int | None = None,
+    ):
+        self._batches, self._shared = batches, shared
         self._rank, self._num_ranks, self._fill = rank, num_ranks, fill
 
     def set_epoch(self, epoch: int) -> None:
@@ -121,8 +131,10 @@ class SharedBatches(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Int[Tensor, " batch"]]:
         for batch in self._batches:
-            share = batch[self._rank :: self._num_ranks]
-            yield share if len(share) or not self._fill else batch[:1]
+            own = len(batch) if self._shared is None else int((batch < self._shared).sum())
+            share = batch[:own][self._rank :: self._num_ranks]
+            share = share if len(share) or not self._fill else batch[:1]
+            yield torch.cat([share, batch[own:]])
 
 
 class _BatchesOf(Dataset[Tensor]):
@@ -166,6 +178,7 @@ def loader(
     *,
     fill: bool,
     turn: tuple[int, int] | None = None,
+    num_older: int = 0,
 ) -> Loader:
     """A loader of start steps with a generator of its own, which draws nothing from torch's.
 
@@ -174,7 +187,9 @@ def loader(
         batches: The batches of all processes together.
         trainer: Knows how many processes share out each batch among them; None: one.
         fill: As in ``SharedBatches``.
-        turn: Number of this process, and of all, where the trainer does not know them.
+        turn: Number of this process, and of all, where they divide the nodes.
+        num_older: Windows of earlier periods, the last of ``starts``; where processes divide the
+            nodes, each of them is shown all of these in a batch.
 
     Example:
         >>> starts = torch.tensor([10, 20, 30])
@@ -185,6 +200,7 @@ def loader(
     one = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
     rank, processes = turn or one
     if processes > 1:
-        shared = SharedBatches(batches, rank, processes, fill=fill)
+        most = None if turn is None else len(starts) - num_older
+        shared = SharedBatches(batches, rank, processes, fill=fill, shared=most)
     generator = torch.Generator().manual_seed(0)
     return DataLoader(_BatchesOf(starts), sampler=shared, batch_size=None, generator=generator)

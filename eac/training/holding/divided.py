@@ -38,6 +38,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.holding.division import Division
 from eac.training.holding.joining import JoinGradients, KeepBest
 from eac.training.holding.network import Holding, described
+from eac.training.holding.refusals import reasons
 from eac.training.processes import is_first, wait_for_all
 from eac.training.results.intervals import Every
 
@@ -68,7 +69,7 @@ class DividedNetwork(Holding):
         Raises:
             ConfigError: Says what, and what to do.
         """
-        for wrong, said in _reasons(model, data):
+        for wrong, said in reasons(model, data):
             if wrong:
                 raise ConfigError(
                     f"run.divide_sensors: {said}. Leave divide_sensors out: every process then "
@@ -281,19 +282,3 @@ def _share(data: PeriodData) -> Share:
 
 def _pools(model: Forecaster) -> Iterator[tuple[str, PromptPool]]:
     return ((name, m) for name, m in model.named_modules() if isinstance(m, PromptPool))
-
-
-def _reasons(model: Forecaster, data: PeriodData) -> Iterator[tuple[bool, str]]:
-    """What may stand against dividing the sensors, and whether it does."""
-    needs, layout = model.backbone.needs, data.layout
-    name, backbone = type(model.strategy).__name__, type(model.backbone).__name__
-    scaling = layout.scaling
-    per_node = layout.protocol.scale_per_node if scaling is None else scaling.per_node
-    published = layout.protocol.validate_by_batch or layout.protocol.scale_by_part
-    yield published, f"protocol {layout.protocol.name} is that of one process"
-    yield not model.strategy.divides, f"strategy {name} looks at sensors of other processes"
-    yield not needs.apart, f"backbone {backbone} hears sensors beyond its neighbours' readings"
-    yield bool(needs.covariates), f"backbone {backbone} takes covariates, scaled over all sensors"
-    yield data.nodes_per_window != 1, "it needs data.nodes_per_window 1"
-    yield data.steps_per_epoch is None, "it needs data.steps_per_epoch, such as 100"
-    yield not per_node, "data.scaling takes one scale for all sensors; PerNode takes one for each"
