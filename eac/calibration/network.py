@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from eac.data.core.among import EVERY, Among
 from eac.data.core.pieces import pieces
 from eac.data.series.scaling import fit_scaler
 from eac.typing import NodeSeries
@@ -41,7 +42,10 @@ class Network:
 
     @staticmethod
     def of(
-        node_ids: Sequence[str], series: NodeSeries, null_value: float | None = None
+        node_ids: Sequence[str],
+        series: NodeSeries,
+        null_value: float | None = None,
+        among: Among = EVERY,
     ) -> "Network":
         """Describes sensors by readings that are known, NaN where missing.
 
@@ -49,6 +53,7 @@ class Network:
             node_ids: One for each column.
             series: Readings, such as those of a training part.
             null_value: Readings equal to this are left out.
+            among: Sensors that those with few readings take after.
 
         Example:
             >>> Network.of(["a"], torch.tensor([[1.0], [3.0]] * 20)).level.tolist()
@@ -56,7 +61,7 @@ class Network:
         """
         if null_value is not None:
             series = torch.where(series == null_value, torch.nan, series)
-        scaler = fit_scaler(series, per_node=True)
+        scaler = fit_scaler(series, per_node=True, among=among)
         positive = torch.ones(series.shape[1], dtype=torch.bool)
         for _, part in pieces(series):
             positive &= ~(part < 0).any(0)

@@ -1,12 +1,13 @@
 """Naive forecasts, which any model worth its training must beat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.data.core.among import EVERY, Among
 from eac.data.core.calendar import Calendar
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.data.core.windows import gather
@@ -16,16 +17,6 @@ from eac.typing import NodeSeries
 NAIVE = ("last", "day", "week", "average")
 """All names that ``naive_errors`` may give, but for "year" in place of "week"."""
 CHUNK_ELEMENTS = 1 << 22
-
-
-def alone(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """The sum over processes where one holds all nodes: the values themselves.
-
-    Example:
-        >>> alone(torch.tensor([1.0, 2.0]))
-        tensor([1., 2.])
-    """
-    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +29,7 @@ class Windows:
         horizon: Future steps out.
         calendar: Clock of the period.
         null_value: Targets equal to this are left out, as for the model.
-        summed: Gives the sum over processes that divide the nodes, of what each gives.
+        among: Nodes that means and choices are over, where processes divide them.
 
     Example:
         >>> windows = Windows(torch.tensor([40, 41]), 4, 2, Calendar(24))
@@ -51,7 +42,7 @@ class Windows:
     horizon: int
     calendar: Calendar
     null_value: float | None = None
-    summed: Callable[[Tensor], Tensor] = alone
+    among: Among = EVERY
 
     @property
     def before(self) -> int:
@@ -66,7 +57,7 @@ class Windows:
         """
         num_nodes, names = series.shape[1], naive_names(self.calendar)
         errors = {n: HorizonErrors(num_nodes, self.horizon, self.null_value) for n in names if n}
-        overall = _overall_mean(series[: self.before], self.summed)
+        overall = _overall_mean(series[: self.before], self.among)
         for columns, part in column_pieces(series, CHUNK_ELEMENTS):
             nodes = torch.arange(num_nodes)[columns]
             own = part.contiguous() if part.numel() <= CHUNK_ELEMENTS else part
@@ -136,14 +127,12 @@ def _naive_forecasts(
         yield (last[..., None].expand_as(y), day, week, average), y
 
 
-def _overall_mean(
-    history: NodeSeries, summed: Callable[[Tensor], Tensor] = alone
-) -> Float[Tensor, ""]:
+def _overall_mean(history: NodeSeries, among: Among = EVERY) -> Float[Tensor, ""]:
     """Mean of all readings, in float64 and in parts; 0 without any."""
     parts = [part for _, part in pieces(history)]
     total = sum(float(part.nansum(dtype=torch.float64)) for part in parts)
     count = sum(int((~part.isnan()).sum()) for part in parts)
-    total, count = summed(torch.tensor([total, count], dtype=torch.float64)).tolist()
+    total, count = among.joined(torch.tensor([total, count], dtype=torch.float64)).tolist()
     return history.new_tensor(total / max(count, 1))
 
 

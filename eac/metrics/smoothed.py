@@ -1,7 +1,7 @@
 """A naive forecast that follows the level: seasonal profile and smoothed residuals of past days."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eac.data.core.among import EVERY, Among
 from eac.data.core.calendar import Calendar
 from eac.data.core.pieces import column_pieces
 from eac.data.core.windows import gather
-from eac.metrics.baselines import Windows, alone, last_observed, node_means
+from eac.metrics.baselines import Windows, last_observed, node_means
 from eac.metrics.horizon import HorizonErrors
 from eac.typing import NodeSeries, SeriesMask
 
@@ -79,12 +80,10 @@ def smoothed_errors(series: NodeSeries, windows: Windows) -> HorizonErrors:
         0.0
     """
     history, window, horizon = series[: windows.before], windows.window, windows.horizon
-    chosen = choose_smoothing(
-        history, horizon, windows.calendar, windows.null_value, windows.summed
-    )
+    chosen = choose_smoothing(history, horizon, windows.calendar, windows.null_value, windows.among)
     errors = HorizonErrors(series.shape[1], horizon, windows.null_value)
     sample = _sample(history)
-    overall = _mean(sample, ~sample.isnan(), windows.summed).nan_to_num(0.0).to(series.dtype)
+    overall = _mean(sample, ~sample.isnan(), windows.among).nan_to_num(0.0).to(series.dtype)
     for columns, part in column_pieces(series, _ELEMENTS):
         nodes = torch.arange(series.shape[1])[columns]
         own = part.contiguous()
@@ -133,7 +132,7 @@ def choose_smoothing(
     horizon: int,
     calendar: Calendar,
     null_value: float | None = None,
-    summed: Callable[[Tensor], Tensor] = alone,
+    among: Among = EVERY,
 ) -> Smoothing:
     """The weights with the smallest MAE on these readings: first of the profile, then the rest.
 
@@ -148,14 +147,14 @@ def choose_smoothing(
     y = _sample(history)
     counted = ~y.isnan() if null_value is None else ~y.isnan() & (y != null_value)
     profiles = {week: _profile(y, week, horizon, calendar) for week in WEEKS}
-    week = _least((_mae(y, known, counted, summed), week) for week, known in profiles.items())
+    week = _least((_mae(y, known, counted, among), week) for week, known in profiles.items())
     profile = profiles[week]
     tried = [Smoothing(week, day, side) for side in SIDES for day in DAYS]
     found = []
     for smoothing in tried:
         residual = _residual(y - profile, smoothing, horizon, calendar)
         for share in SHARES:
-            error = _mae(y, profile + share * residual, counted, summed)
+            error = _mae(y, profile + share * residual, counted, among)
             found.append((error, replace(smoothing, share=share)))
     return _least(found)
 
@@ -218,19 +217,17 @@ def _mae(
     y: NodeSeries,
     y_hat: Float[Tensor, "time node"],
     counted: SeriesMask,
-    summed: Callable[[Tensor], Tensor],
+    among: Among,
 ) -> float:
     """Mean absolute error where both are known; infinite where none is."""
     error = (y_hat - y).abs_()
-    return float(_mean(error, counted & ~error.isnan(), summed).nan_to_num(torch.inf))
+    return float(_mean(error, counted & ~error.isnan(), among).nan_to_num(torch.inf))
 
 
-def _mean(
-    values: NodeSeries, counted: SeriesMask, summed: Callable[[Tensor], Tensor]
-) -> Float[Tensor, ""]:
+def _mean(values: NodeSeries, counted: SeriesMask, among: Among) -> Float[Tensor, ""]:
     """Of the values counted, over all processes; NaN without any."""
     total = torch.where(counted, values, 0.0).sum(dtype=torch.float64)
-    total, count = summed(torch.stack([total, counted.sum().double()]))
+    total, count = among.joined(torch.stack([total, counted.sum().double()]))
     return total / count
 
 

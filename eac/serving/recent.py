@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eac.artifacts.saved_data import SavedData
 from eac.data.batches.needs import Needs
-from eac.data.batches.preparation import Before, Layout, Scales, prepare, steps_of_history
+from eac.data.batches.preparation import Before, Layout, prepare, steps_of_history
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
@@ -20,6 +20,7 @@ from eac.data.manage.suspicious import fill_values
 from eac.data.parsing import columns, tabular
 from eac.data.parsing.form import Form
 from eac.data.series.readings import PartScaling
+from eac.data.series.scales import Scales
 from eac.data.series.scaling import Global, Scaler, fit_scaler
 from eac.errors import StreamError
 from eac.serving.intake import INPUT, late, read_input

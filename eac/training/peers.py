@@ -1,6 +1,6 @@
 """What a model is measured against in the same run: naive forecasts, and a gradient booster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.among import EVERY, Among
 from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.calendar import Calendar
 from eac.data.core.windows import gather
 from eac.errors import ConfigError
-from eac.metrics.baselines import Windows, alone, same_slot
+from eac.metrics.baselines import Windows, same_slot
 from eac.metrics.horizon import HorizonErrors
 from eac.metrics.smoothed import has_smoothed, smoothed_errors
 from eac.typing import NodeIndex, NodeSeries
@@ -107,7 +108,7 @@ def baseline_errors(
     data: PeriodData,
     null_value: float | None,
     boosters: Boosters | None = None,
-    summed: Callable[[Tensor], Tensor] = alone,
+    among: Among = EVERY,
 ) -> dict[str, HorizonErrors]:
     """Errors of the naive forecasts, and of the peers asked for, on the period's test windows.
 
@@ -115,7 +116,7 @@ def baseline_errors(
         data: The period.
         null_value: Targets equal to this are left out.
         boosters: Of the peers.
-        summed: Sums over processes, where ``data`` holds some of the nodes.
+        among: Nodes that means and choices are over, where processes divide them.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -126,7 +127,7 @@ def baseline_errors(
     period, test = data.period, data.starts("test")
     hand_back()
     drop_pages(period.by_node)  # what follows reads the series by step
-    windows = Windows(test, data.window, data.horizon, period.calendar, null_value, summed)
+    windows = Windows(test, data.window, data.horizon, period.calendar, null_value, among)
     errors = windows.naive(period.series)
     if has_smoothed(period.calendar):
         errors["smoothed"] = smoothed_errors(period.series, windows)

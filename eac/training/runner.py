@@ -254,7 +254,7 @@ class StreamRunner:
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         self._past = holding.past_after(data)
-        where = data, model.errors.null_value, self._boosters, holding.together.summed
+        where = data, model.errors.null_value, self._boosters, holding.among
         naive = holding.errors(baseline_errors(*where))
         finished = Finished(directory, model, holding.whole(model, data), change, naive)
         seen = counts, watch, told, self._intervals, joined

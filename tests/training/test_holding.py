@@ -15,8 +15,10 @@ from eac.backbones.stgnn import STGNN
 from eac.continual.cold_start import UnknownStart
 from eac.continual.together import ALONE
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.share import SomeSensors
-from eac.data.series.scaling import Global, PerNode
+from eac.data.batches.share import Share, SomeSensors
+from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.among import Among
+from eac.data.series.scaling import Global, PerNode, Robust
 from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import ConfigError
 from eac.metrics.horizon import HorizonErrors
@@ -85,11 +87,39 @@ def test_naive_errors_of_shares_are_those_of_the_whole():
     stream[0].series[:, 6] = torch.nan
     whole = baseline_errors(PeriodData(stream), None)
     parts = [PeriodData(SomeSensors(stream, stream[0].node_ids[c])) for c in CUTS]
-    found = in_threads(2, lambda d: baseline_errors(parts[d.rank], None, summed=d.summed))
+    found = in_threads(
+        2, lambda d: baseline_errors(parts[d.rank], None, among=Among(summed=d.summed))
+    )
 
     for name, errors in whole.items():
         joined = torch.cat([part[name].state() for part in found], 1)
         assert torch.allclose(joined, errors.state(), rtol=1e-6), name
+
+
+@pytest.mark.parametrize("scaling", [None, PerNode(), Robust()])
+def test_shares_are_scaled_like_the_whole(scaling):
+    size = {"num_nodes": 7, "num_periods": 1, "steps_per_period": 400, "steps_per_day": 12}
+    stream = SyntheticStream(**size, missing=0.2)
+    stream[0].series[10:, 6] = torch.nan  # few readings: it takes after the others
+    stream[0].series[:, 0] *= 50
+    data, needs = PeriodData(stream, scaling=scaling, carry=0.9), SeasonalMLP(network=True).needs
+    whole = data.prepared(needs).full
+
+    def one(division: Division) -> PeriodTensors:
+        share = replace(Share.of(stream, 0, (division.rank, 2)), summed=division.summed)
+        return data.of_share(share).prepared(needs).full
+
+    found = in_threads(2, one)
+    starts = torch.tensor([0, 100])
+    batches = [part.batch(starts) for part in (whole, *found)]
+    for get in (
+        lambda b: b.scaler.mean.expand(len(starts), -1),
+        lambda b: b.scaler.scale.expand(len(starts), -1),
+        lambda b: b.inputs.x,
+        lambda b: b.inputs.neighbour_x,
+    ):
+        expected, *parts = map(get, batches)
+        torch.testing.assert_close(torch.cat(parts, 1), expected, rtol=1e-4, atol=1e-4)
 
 
 class _Model(nn.Module):

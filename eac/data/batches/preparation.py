@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eac.data.batches.needs import Needs
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.among import EVERY, Among
 from eac.data.core.blocks import keep_blocks
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.period import Period
@@ -21,6 +22,7 @@ from eac.data.series.history import covariates_before, lag_steps, readings_befor
 from eac.data.series.mapped import MappedSeries, turned
 from eac.data.series.network import network_mean
 from eac.data.series.readings import TWICE, PartScaling, Readings
+from eac.data.series.scales import Scales
 from eac.data.series.scaling import Scaler, Scaling, fit_scaler
 from eac.errors import ConfigError
 from eac.protocols.protocol import STRICT, Protocol
@@ -55,26 +57,6 @@ class Layout:
     carry: float = 0.0
     holidays: str | None = None
     by_node: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Scales:
-    """How what is gathered is scaled, fitted to the training part.
-
-    Attributes:
-        inputs: Of the readings of a window.
-        targets: Turns forecasts into raw units.
-        covariates: What is known ahead and how it is scaled, if anything.
-
-    Example:
-        >>> scaler = Scaler(torch.tensor([40.0]), torch.tensor([10.0]))
-        >>> Scales(PartScaling.of([scaler], shared=False), scaler).targets.mean
-        tensor([40.])
-    """
-
-    inputs: PartScaling
-    targets: Scaler
-    covariates: CovariateScale | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +185,11 @@ def prepare(
 
 
 def fit_scales(
-    period: Period, split: Split, layout: Layout, covariates: CovariateScale | None = None
+    period: Period,
+    split: Split,
+    layout: Layout,
+    covariates: CovariateScale | None = None,
+    among: Among = EVERY,
 ) -> Scales:
     """The scales of a period, as its training part and the protocol say.
 
@@ -212,14 +198,15 @@ def fit_scales(
         split: Its parts; only the training part is looked at where the protocol is strict.
         layout: How to scale; windows, by which the published code weighs its statistics.
         covariates: How covariates are scaled throughout the stream.
+        among: The nodes that make up the typical one, which those with few readings take after.
     """
     series, protocol, train = period.series, layout.protocol, _fitted_on(period.series, split)
     if layout.scaling is not None:
         null = layout.null_value
         known = train if null is None else train.where(train != null, torch.nan)
-        scaler = layout.scaling.fit(known)
+        scaler = layout.scaling.fit_among(known, among)
         return Scales(PartScaling.of([scaler], shared=False), scaler, covariates)
-    scaler = fit_scaler(train, per_node=protocol.scale_per_node)
+    scaler = fit_scaler(train, per_node=protocol.scale_per_node, among=among)
     targets = scaler if protocol.scale_targets else Scaler.identity(period.num_nodes)
     shared = not protocol.scale_per_node
     if not protocol.scale_by_part:

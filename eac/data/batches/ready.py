@@ -13,7 +13,6 @@ from eac.data.batches.batch import Batch
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
     Layout,
-    Scales,
     before_period,
     check_mapped,
     covariate_scale,
@@ -25,11 +24,14 @@ from eac.data.batches.reservoir import Rehearsal, Reservoir, check_per_window
 from eac.data.batches.share import Share
 from eac.data.batches.spread import Spread, spread
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.among import EVERY, Among
 from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
+from eac.data.series.network import network_mean
+from eac.data.series.scales import Scales
 from eac.protocols.draws import epoch_seed, period_seed
 from eac.protocols.protocol import Protocol as Rules
 from eac.typing import NodeIndex
@@ -163,6 +165,8 @@ class Maker:
         nodes_per_window: Nodes of a training window; None takes all.
         spans: What is known of the earlier periods, by position.
         share: The sensors that are made ready, where a process holds some alone; None: all.
+        among: The sensors that scales are drawn towards where a sensor has few readings.
+        scales: Of the period, where they are known already.
 
     Example:
         >>> Maker(Layout(12, 6), fractions=(0.6, 0.2), rehearsal=0.0, nodes_per_window=None).samples
@@ -175,6 +179,8 @@ class Maker:
     nodes_per_window: int | None
     spans: dict[int, Span] = field(default_factory=dict)
     share: Share | None = None
+    among: Among = EVERY
+    scales: Scales | None = None
 
     def __post_init__(self) -> None:
         if self.samples and self.nodes_per_window is not None:
@@ -196,9 +202,10 @@ class Maker:
         if joined:
             most = REHEARSED_READINGS // period.num_nodes
             lead += steps_before(stream, index, most=most, known=self.spans)
-        known = covariate_scale(stream, needs.covariates, self.fractions)
-        split = Split.by_fraction(period.num_steps, self.fractions)
-        scales = fit_scales(period, split, layout, known)
+        if (scales := self.scales) is None:
+            known = covariate_scale(stream, needs.covariates, self.fractions)
+            split = Split.by_fraction(period.num_steps, self.fractions)
+            scales = fit_scales(period, split, layout, known, self.among)
         hand_back()
         before = before_period(stream, index, lead, needs.covariates)
         hand_back()
@@ -211,15 +218,13 @@ class Maker:
     def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:
         """The same with what the sensors of a share listen to, which is dropped again."""
         apart = replace(needs, network=False)
-        made = replace(self, share=None).made(share.stream, index, share.wide, apart)
-        by_node, scales = bool(self.nodes_per_window), made.scales
-        scales = Scales(
-            scales.inputs.subset(share.places),
-            scales.targets.subset(share.places),
-            scales.covariates,
-        )
-        narrowed = share.narrowed(made.full)
-        mean = share.network(narrowed.readings) if needs.network else None
+        maker = replace(self, share=None, among=share.among, scales=share.scales)
+        made = maker.made(share.stream, index, share.wide, apart)
+        by_node, narrowed = bool(self.nodes_per_window), share.narrowed(made.full)
+        scales = made.scales.subset(share.places)
+        mean = share.network
+        if needs.network and mean is None:
+            mean = network_mean(narrowed.readings, share.among)
         own = Ready.of(replace(narrowed, network=mean), scales, needs, by_node=by_node)
         return replace(own, processes=share.turn[1])
 

@@ -10,13 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.among import Among
 from eac.data.core.blocks import drop_pages
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.stream import GraphStream
 from eac.data.series.mapped import MappedSeries, working_series
-from eac.data.series.network import network_mean
-from eac.data.series.readings import Readings
+from eac.data.series.scales import Scales
 from eac.typing import NodeIndex, NodeSeries
 
 ROWS_AT_ONCE = 1 << 12
@@ -124,8 +124,9 @@ class Share:
         wide: The share, and what its sensors listen to, in order of the period.
         stream: The whole stream, with the sensors of ``wide`` alone.
         turn: Number of the process, from 0, and how many processes there are.
-        network: Gives the mean of the network from the readings of the share; by default that of
-            the share alone.
+        summed: Gives the sum over the processes; None: there is one alone.
+        scales: Of the sensors of ``wide``, where they are known already.
+        network: The mean of the whole network, where it is known already.
         whole: The whole period in the first process, where it is mapped and so takes no memory.
 
     Example:
@@ -141,7 +142,9 @@ class Share:
     wide: Period
     stream: GraphStream
     turn: tuple[int, int] = (0, 1)
-    network: Callable[[Readings], Float[Tensor, " time"] | None] = network_mean
+    summed: Callable[[Tensor], Tensor] | None = None
+    scales: Scales | None = None
+    network: Float[Tensor, " time"] | None = None
     whole: Period | None = None
 
     @staticmethod
@@ -165,6 +168,17 @@ class Share:
         """Where the sensors of the share are in ``wide``."""
         row = {node: i for i, node in enumerate(self.wide.node_ids)}
         return torch.tensor([row[self.node_ids[i]] for i in self.rows.tolist()])
+
+    def scaled(self, scales: Scales, network: Float[Tensor, " time"] | None) -> "Share":
+        """The same where scales of all sensors of the period, and their mean, are known."""
+        row = {node: i for i, node in enumerate(self.node_ids)}
+        rows = torch.tensor([row[node] for node in self.wide.node_ids])
+        return replace(self, scales=scales.subset(rows), network=network)
+
+    @property
+    def among(self) -> Among:
+        """The sensors of ``wide`` that this process adds to what is said of the whole network."""
+        return Among(self.places, self.summed)
 
     @cached_property
     def period(self) -> Period:

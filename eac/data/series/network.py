@@ -1,24 +1,21 @@
 """The mean of all sensors of a network at each step: what they all go through together."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.data.core.among import EVERY, Among
 from eac.data.core.pieces import step_pieces
 from eac.data.series.mapped import WRITTEN_AT_ONCE
 from eac.data.series.readings import Readings
 
 
-def network_mean(
-    readings: Readings, summed: Callable[[Tensor], Tensor] | None = None
-) -> Float[Tensor, " time"]:
+def network_mean(readings: Readings, among: Among = EVERY) -> Float[Tensor, " time"]:
     """The mean of the scaled and filled readings of all sensors at each step.
 
     Args:
         readings: Of all sensors, or of those that this process holds.
-        summed: Adds up over the processes that divide the sensors; None where all are held here.
+        among: Adds up over the processes that divide the sensors.
 
     Example:
         >>> from eac.data.series.readings import PartScaling
@@ -30,8 +27,7 @@ def network_mean(
     elements = WRITTEN_AT_ONCE if readings.mapped else None
     cuts = step_pieces(*readings.raw.shape, elements=elements)
     sums = [readings.scaled(steps).sum(1, dtype=torch.float64) for steps in cuts]
-    found = torch.cat([*sums, sums[0].new_tensor([readings.num_nodes])])
-    found = found if summed is None else summed(found)
+    found = among.joined(torch.cat([*sums, sums[0].new_tensor([readings.num_nodes])]))
     return (found[:-1] / found[-1]).float()
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.data.core.among import EVERY, Among
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.typing import NodeSeries
 
@@ -86,6 +87,14 @@ class Scaling(ABC):
     def fit(self, series: NodeSeries) -> Scaler:
         """The scaler of a training part; missing readings are NaN."""
 
+    def fit_among(self, series: NodeSeries, among: Among) -> Scaler:
+        """The same where statistics of the network are taken over other nodes too.
+
+        One that takes none need not know of them.
+        """
+        del among
+        return self.fit(series)
+
 
 class Global(Scaling):
     """One mean and one deviation for all nodes.
@@ -120,8 +129,12 @@ class PerNode(Scaling):
 
     def fit(self, series: NodeSeries) -> Scaler:
         """The statistics of each node; a node without readings takes the mean of all nodes'."""
-        own = fit_scaler(series, per_node=True, min_readings=1)
-        return _towards_typical(own, count_readings(series), self.few)
+        return self.fit_among(series, EVERY)
+
+    def fit_among(self, series: NodeSeries, among: Among) -> Scaler:
+        """The same, drawn towards the typical one of these nodes."""
+        own = fit_scaler(series, per_node=True, min_readings=1, among=among)
+        return _towards_typical(own, count_readings(series), self.few, among)
 
 
 class Robust(Scaling):
@@ -142,25 +155,31 @@ class Robust(Scaling):
 
     def fit(self, series: NodeSeries) -> Scaler:
         """The quartiles of each node; a node without readings takes the mean of all nodes'."""
+        return self.fit_among(series, EVERY)
+
+    def fit_among(self, series: NodeSeries, among: Among) -> Scaler:
+        """The same, drawn towards the typical one of these nodes."""
         at = torch.tensor([0.25, 0.5, 0.75], dtype=series.dtype, device=series.device)
         parts = column_pieces(series, _QUANTILE_ELEMENTS)
         quartiles = torch.cat([part.nanquantile(at, dim=0) for _, part in parts], dim=1)
         low, middle, high = quartiles.nan_to_num(0.0)
         own = Scaler(middle, (high - low) / NORMAL_QUARTILES)
-        return _towards_typical(own, count_readings(series), self.few)
+        return _towards_typical(own, count_readings(series), self.few, among)
 
 
 NORMAL_QUARTILES = 1.349
 """Interquartile range of a normal distribution of deviation 1."""
 
 
-def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int) -> Scaler:
+def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int, among: Among) -> Scaler:
     """Shrinks by readings / (readings + few); no scale falls below a fiftieth of the typical."""
     trust = readings / (readings + few)
     counted = readings > 0
-    if not counted.any():
+    both = torch.stack([own.mean, own.scale, torch.ones_like(own.mean)]).where(counted, 0.0)
+    mean, scale, count = among.total(both)
+    if not count:
         return Scaler.identity(len(readings))
-    mean, scale = own.mean[counted].mean(), own.scale[counted].mean()
+    mean, scale = mean / count, scale / count
     scale = scale.clamp_min(float(_least(mean)) or CONSTANT)
     return Scaler(
         torch.lerp(mean.expand_as(own.mean), own.mean, trust),
@@ -174,6 +193,7 @@ def fit_scaler(
     per_node: bool,
     step_weight: Float[Tensor, " time"] | None = None,
     min_readings: int = 24,
+    among: Among = EVERY,
 ) -> Scaler:
     """Mean and standard deviation of the readings present, per node or over all nodes.
 
@@ -186,6 +206,7 @@ def fit_scaler(
         step_weight: How often each step counts; the published code counts a step once for each
             window that holds it. None counts every step once.
         min_readings: A day of hourly readings by default.
+        among: Nodes that make up the statistics of all nodes.
 
     Example:
         >>> series = torch.tensor([[0.0, 10.0], [2.0, 14.0]])
@@ -200,9 +221,9 @@ def fit_scaler(
     else:
         parts = [_statistics(part, weight) for _, part in column_pieces(series, CHUNK_ELEMENTS)]
     readings, count, own, own_variance = torch.cat(parts, dim=1)
-    everything = count.sum().clamp_min(1)
-    mean_all = (own * count).sum() / everything
-    var_all = ((own_variance + (own - mean_all).square()) * count).sum() / everything
+    everything = among.total(count).clamp_min(1)
+    mean_all = among.total(own * count) / everything
+    var_all = among.total((own_variance + (own - mean_all).square()) * count) / everything
     mean, variance = mean_all.expand_as(own), var_all.expand_as(own)
     if per_node:
         enough = readings >= min_readings

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +17,6 @@ from eac.calibration.network import Network
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
-from eac.data.batches.preparation import Scales
 from eac.data.batches.ready import Ready
 from eac.data.batches.reservoir import Reservoir, Rows, gathered
 from eac.data.batches.share import Share
@@ -27,8 +25,8 @@ from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
 from eac.data.series.mapped import MappedSeries
-from eac.data.series.network import network_mean
 from eac.data.series.readings import Readings
+from eac.data.series.scales import Scales
 from eac.errors import ConfigError
 from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
@@ -86,8 +84,7 @@ class DividedNetwork(Holding):
                 f"{self._division.processes} processes. Start at most one for each sensor."
             )
         self._release()
-        mean = partial(network_mean, summed=self.together.summed)
-        return data.of_share(replace(share, network=mean))
+        return data.of_share(replace(share, summed=self.together.summed))
 
     def begin(self, directory: Path) -> None:
         """Begins a period anew, for no file holds the rows of every process."""
@@ -125,7 +122,7 @@ class DividedNetwork(Holding):
 
     def network(self, data: PeriodData) -> Network:
         """All sensors in the first process; those of each other one there."""
-        own, self._files = described(data), tuple(_working(data.full))
+        own, self._files = described(data, self.among), tuple(_working(data.full))
         if not self.records:
             for values in (own.level, own.spread, own.positive):
                 self._division.to_first(values)

@@ -10,6 +10,7 @@ from eac.calibration.network import Network
 from eac.continual.together import ALONE, Together
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.reservoir import Reservoir
+from eac.data.core.among import EVERY, Among
 from eac.data.core.period import NodeChange
 from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
@@ -34,6 +35,11 @@ class Holding(ABC):
         """Refuses what cannot be held like this, and tells the model whom it learns with."""
         self.check(model, data)
         model.together = self.together
+
+    @property
+    def among(self) -> Among:
+        """The sensors that what is said of the whole network is taken over."""
+        return Among(summed=self.together.summed)
 
     @abstractmethod
     def check(self, model: Forecaster, data: PeriodData) -> None:
@@ -99,8 +105,12 @@ class Holding(ABC):
         """Once a period is written: readies the model for the next, and gives what is kept."""
 
 
-def described(data: PeriodData) -> Network:
+def described(data: PeriodData, among: Among = EVERY) -> Network:
     """The sensors held, as the readings of the training part describe them.
+
+    Args:
+        data: With these sensors.
+        among: Sensors that those with few readings take after.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -109,7 +119,7 @@ def described(data: PeriodData) -> Network:
         torch.Size([3])
     """
     readings = data.period.series[data.split.train.start : data.split.train.stop]
-    return Network.of(data.period.node_ids, readings, data.null_value)
+    return Network.of(data.period.node_ids, readings, data.null_value, among)
 
 
 class WholeNetwork(Holding):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -70,9 +69,9 @@ def _of_some(
     period, count = data.period, min(DESCRIBED, data.period.num_nodes)
     some = torch.linspace(0, period.num_nodes - 1, count).round().long()
     held = torch.cat([rows, some]).unique()
-    share, mean = Share.at(data.stream, data.index, period, held), data.ready.tested.tensors.network
-    own = data.of_share(replace(share, network=lambda _: mean))
-    own = own.prepared(model.backbone.needs)
+    share, ready = Share.at(data.stream, data.index, period, held), data.ready
+    share = share.scaled(ready.scales, ready.tested.tensors.network)
+    own = data.of_share(share).prepared(model.backbone.needs)
     model.select_nodes(own.period.node_ids)
     found = forecast_again(model, own, torch.searchsorted(held, rows))
     model.select_nodes(period.node_ids)

@@ -13,7 +13,6 @@ from eac.continual.strangers import welcome
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import (
-    Scales,
     before_period,
     covariate_scale,
     fit_scales,
@@ -24,6 +23,7 @@ from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.windows import Split, gather
 from eac.data.series.readings import PartScaling
+from eac.data.series.scales import Scales
 from eac.data.series.scaling import Global, Scaler
 from eac.metrics.baselines import last_observed, same_slot
 from eac.metrics.horizon import HorizonErrors
