@@ -18,6 +18,8 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.share import Share, SomeSensors
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.among import Among
+from eac.data.core.graph import Graph
+from eac.data.core.stream import MemoryStream
 from eac.data.series.scaling import Global, PerNode, Robust
 from eac.data.simulator.synthetic import SyntheticStream
 from eac.errors import ConfigError
@@ -81,10 +83,18 @@ def test_means_are_those_over_all_sensors():
     assert ALONE.mean(parts[0]) == 2.0
 
 
-def test_naive_errors_of_shares_are_those_of_the_whole():
+def uneven(unknown: slice) -> MemoryStream:
+    """Seven sensors: the first large, and the last silent for most of the time."""
     size = {"num_nodes": 7, "num_periods": 1, "steps_per_period": 400, "steps_per_day": 12}
-    stream = SyntheticStream(**size, missing=0.2)
-    stream[0].series[:, 6] = torch.nan
+    period = SyntheticStream(**size, missing=0.2)[0]
+    series = period.series * torch.tensor([50.0, 1, 1, 1, 1, 1, 1])
+    series[unknown, 6] = torch.nan
+    graph = Graph(7, torch.tensor([[0, 5, 2], [1, 6, 4]]), torch.ones(3))
+    return MemoryStream([replace(period, series=series, graph=graph)])
+
+
+def test_naive_errors_of_shares_are_those_of_the_whole():
+    stream = uneven(slice(0, 345))
     whole = baseline_errors(PeriodData(stream), None)
     parts = [PeriodData(SomeSensors(stream, stream[0].node_ids[c])) for c in CUTS]
     found = in_threads(
@@ -98,10 +108,7 @@ def test_naive_errors_of_shares_are_those_of_the_whole():
 
 @pytest.mark.parametrize("scaling", [None, PerNode(), Robust()])
 def test_shares_are_scaled_like_the_whole(scaling):
-    size = {"num_nodes": 7, "num_periods": 1, "steps_per_period": 400, "steps_per_day": 12}
-    stream = SyntheticStream(**size, missing=0.2)
-    stream[0].series[10:, 6] = torch.nan  # few readings: it takes after the others
-    stream[0].series[:, 0] *= 50
+    stream = uneven(slice(10, None))
     data, needs = PeriodData(stream, scaling=scaling, carry=0.9), SeasonalMLP(network=True).needs
     whole = data.prepared(needs).full
 
