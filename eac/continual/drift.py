@@ -10,6 +10,8 @@ from torch import Tensor
 
 BINS = 10
 """Bins of every histogram, as published."""
+NODES = 1 << 12
+"""Nodes whose days are compared at once."""
 
 
 def histograms(
@@ -97,14 +99,17 @@ def daily_drift(
         >>> daily_drift(before, after, steps_per_day=24)
         tensor([0.0000, 0.6168])
     """
-    low, high = _bounds(torch.cat([before, after]), dim=0)
     days = max(1, min(len(before), len(after)) // steps_per_day)
-    distances = []
-    for day in range(days):
-        pair = [_day_back(week, day, steps_per_day) for week in (before, after)]
-        p, q = (histograms(values, ~values.isnan(), low, high) for values in pair)
-        distances.append(jensen_shannon(p, q))
-    return torch.stack(distances).nanmean(0)
+    scores = []
+    for old, new in zip(before.split(NODES, 1), after.split(NODES, 1), strict=True):
+        low, high = _bounds(torch.cat([old, new]), dim=0)
+        distances = []
+        for day in range(days):
+            pair = [_day_back(week, day, steps_per_day) for week in (old, new)]
+            p, q = (histograms(values, ~values.isnan(), low, high) for values in pair)
+            distances.append(jensen_shannon(p, q))
+        scores.append(torch.stack(distances).nanmean(0))
+    return torch.cat(scores)
 
 
 def wasserstein(

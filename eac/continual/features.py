@@ -11,11 +11,15 @@ from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch
 from eac.data.batches.spread import Drawn, Spread
 from eac.data.batches.view import PeriodView
+from eac.data.core.blocks import drop_pages
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
+from eac.typing import NodeIndex
 
 FIRST_READINGS = 1 << 16
 """Targets of training windows by which a backbone chooses first values."""
+NODES_READ = 1 << 11
+"""Nodes whose readings are copied at once from a series that may be a file."""
 CHUNK = 64
 """Windows computed at once."""
 
@@ -178,8 +182,14 @@ def last_week_features(
     return torch.cat(chunks), torch.cat(present)
 
 
-def last_week_readings(view: PeriodView) -> Float[Tensor, "step node"]:
+def last_week_readings(
+    view: PeriodView, nodes: NodeIndex | None = None
+) -> Float[Tensor, "step node"]:
     """Raw readings of the last week of the training part, NaN where missing.
+
+    Args:
+        view: The period.
+        nodes: Rows of some of its nodes, whose readings are copied; None: all.
 
     Example:
         >>> from eac.data.batches.datamodule import PeriodData
@@ -191,7 +201,14 @@ def last_week_readings(view: PeriodView) -> Float[Tensor, "step node"]:
     """
     steps = view.split.train
     first = max(steps.start, steps.stop - view.period.calendar.steps_per_week)
-    return view.period.series[first : steps.stop]
+    week = view.period.series[first : steps.stop]
+    if nodes is None:
+        return week
+    read = []
+    for some in nodes.split(NODES_READ):
+        read.append(week[:, some])
+        drop_pages(view.period.series)
+    return torch.cat(read, 1)
 
 
 def mean_day(view: PeriodView) -> Float[Tensor, "node slot"]:

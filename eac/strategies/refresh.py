@@ -18,6 +18,7 @@ from eac.continual.probe import (
 )
 from eac.continual.selection import shared_rows
 from eac.continual.updates import Compression
+from eac.data.core.blocks import hand_back
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates
 from eac.records.update import UpdateRecord
@@ -181,6 +182,7 @@ class Refresh(Wrapper):
             low, high = (low, middle) if below else (middle + 1, high)
         rung = self._cheapest(tried)
         prompts = {k: v for k, v in tried[PROMPTS][1].items() if k.startswith("strategy.")}
+        hand_back()
         reason = _reason(rung, {name: error for name, (error, _) in tried.items()}, context)
         return _Choice(rung, reason, {PROMPTS: prompts, rung: tried[rung][1]})
 
@@ -194,6 +196,7 @@ class Refresh(Wrapper):
 
     def _probe(self, rung: Rung, context: PeriodContext, backbone: Backbone) -> tuple[float, State]:
         """A short training of a copy that has begun the period."""
+        hand_back()  # what the probe before it left
         trial = copy.deepcopy(Pair(self.strategy, backbone))
         trial.strategy.begin_period(context, trial.backbone)
         trial.strategy.select_nodes(context.current.period.node_ids)
@@ -229,11 +232,11 @@ def _drift_score(context: PeriodContext) -> float:
     """Mean over the nodes of both periods of how far their readings moved; 0 without any."""
     if context.previous is None:
         return 0.0
-    before, now = shared_rows(context.previous.period.node_ids, context.current.period.node_ids)
-    old, new = last_week_readings(context.previous), last_week_readings(context.current)
+    views = context.previous, context.current
+    rows = shared_rows(*(view.period.node_ids for view in views))
+    old, new = map(last_week_readings, views, rows)
     steps_per_day = context.current.period.calendar.steps_per_day
-    score = daily_drift(old[:, before], new[:, now], steps_per_day)
-    return context.training.together.mean(score)
+    return context.training.together.mean(daily_drift(old, new, steps_per_day))
 
 
 def _share(node_ids: Sequence[str], context: PeriodContext) -> float:

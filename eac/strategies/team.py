@@ -88,8 +88,8 @@ class _Change(NamedTuple):
 
 def _change(previous: PeriodView, current: PeriodView) -> _Change:
     before, now = shared_rows(previous.period.node_ids, current.period.node_ids)
-    old = last_week_readings(previous)[:, before]
-    new = last_week_readings(current)[:, now]
+    old = last_week_readings(previous, before)
+    new = last_week_readings(current, now)
     steps_per_day = current.period.calendar.steps_per_day
     drift, distance = daily_drift(old, new, steps_per_day), relative_wasserstein(old, new)
     num_nodes = current.period.num_nodes

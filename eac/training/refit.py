@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, Trainer
 
 from eac.artifacts.resume_points import load_checkpoint, resume_point
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.blocks import hand_back
 from eac.training.callbacks import CountEpochs, PeriodCheckpoint, SeedEveryEpoch
 from eac.training.divergence import StopWhereDiverged
 from eac.training.forecaster import Forecaster
@@ -76,4 +77,5 @@ def refit(
     keeping = (PeriodCheckpoint(str(directory)),) if keeping is None else keeping
     trainer = make_trainer(directory, (*own, *keeping))
     trainer.fit(model, datamodule=data.for_refit(), ckpt_path=resume)
+    hand_back()
     return clock.seconds

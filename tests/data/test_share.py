@@ -7,7 +7,7 @@ import torch
 
 from eac.backbones.seasonal import SeasonalMLP
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.share import Share, SomeSensors, heard_by, rows_of_process
+from eac.data.batches.share import Share, heard_by, rows_of_process
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
@@ -79,7 +79,7 @@ def test_batches_of_shares_are_those_of_the_whole_network_bit_for_bit(stream):
 
 
 def test_batches_of_sensors_here_and_there_are_those_of_the_whole_network(stream):
-    scattered = Share.at(stream, 1, stream[1], torch.tensor([0, 4, 9]))
+    scattered = Share.at(stream[1], torch.tensor([0, 4, 9]))
 
     assert scattered.wide.node_ids == ("k", "b", "c", "g", "h", "i")
     assert_same_batches(settings(stream), [scattered])
@@ -95,10 +95,3 @@ def test_a_share_of_a_mapped_stream_is_mapped_by_node(stream, tmp_path):
             assert period.by_node is not None
             assert period.by_node.stride()[0] == 1
     assert_same_batches(settings(mapped), shares)
-
-
-def test_a_period_without_any_of_the_sensors_keeps_one(stream):
-    some = SomeSensors(stream, ["k"])
-
-    assert some[1].node_ids == ("k",)
-    assert some[0].node_ids == ("a",)  # nothing is asked of it: sensors are matched by id

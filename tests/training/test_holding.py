@@ -15,7 +15,7 @@ from eac.backbones.stgnn import STGNN
 from eac.continual.cold_start import UnknownStart
 from eac.continual.together import ALONE
 from eac.data.batches.datamodule import PeriodData
-from eac.data.batches.share import Share, SomeSensors
+from eac.data.batches.share import Share, chosen
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.among import Among
 from eac.data.core.graph import Graph
@@ -39,7 +39,7 @@ from eac.training.peers import baseline_errors
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
 
-CUTS = slice(0, 3), slice(3, 7)
+CUTS = [0, 1, 2], [3, 4, 5, 6]
 """Sensors of two processes."""
 
 
@@ -96,7 +96,7 @@ def uneven(unknown: slice) -> MemoryStream:
 def test_naive_errors_of_shares_are_those_of_the_whole():
     stream = uneven(slice(0, 345))
     whole = baseline_errors(PeriodData(stream), None)
-    parts = [PeriodData(SomeSensors(stream, stream[0].node_ids[c])) for c in CUTS]
+    parts = [PeriodData(MemoryStream([chosen(stream[0], torch.tensor(c))])) for c in CUTS]
     found = in_threads(
         2, lambda d: baseline_errors(parts[d.rank], None, among=Among(summed=d.summed))
     )

@@ -109,7 +109,11 @@ def check_needs(needs: Needs, nodes_per_window: int | None) -> None:
 
 
 def before_period(
-    stream: GraphStream, index: int, num_steps: int, covariates: Sequence[str]
+    stream: GraphStream,
+    index: int,
+    num_steps: int,
+    covariates: Sequence[str],
+    current: Period | None = None,
 ) -> Before | None:
     """What earlier periods hold of the steps before a period; None where none are wanted.
 
@@ -121,8 +125,9 @@ def before_period(
     """
     if not num_steps:
         return None
-    ahead = covariates_before(stream, index, num_steps, covariates) if covariates else None
-    return Before(readings_before(stream, index, num_steps), ahead)
+    given = (covariates, current)
+    ahead = covariates_before(stream, index, num_steps, *given) if covariates else None
+    return Before(readings_before(stream, index, num_steps, current), ahead)
 
 
 def steps_of_history(needs: Needs, period: Period, horizon: int) -> int:

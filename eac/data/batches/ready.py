@@ -30,6 +30,7 @@ from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.series.history import REHEARSED_READINGS, Span, steps_before
+from eac.data.series.mapped import MappedSeries
 from eac.data.series.network import network_mean
 from eac.data.series.scales import Scales
 from eac.protocols.draws import epoch_seed, period_seed
@@ -133,7 +134,7 @@ class Ready:
     ) -> Batch:
         """A batch of validation or test: of some nodes of each window, of all, or in parts."""
         if some is None and self.in_parts:
-            return tensors.in_parts(starts)
+            return _let_go(tensors.in_parts(starts), files_of(tensors))
         return tensors.batch(starts, nodes=None if some is None else some.at(starts))
 
     def rehearsal(
@@ -152,6 +153,35 @@ class Ready:
         trained = self.trained.tensors
         kept = Reservoir() if trained.loss_nodes is not None else past()
         return Rehearsal.of(kept, node_ids, trained.nodes, network)
+
+
+def files_of(tensors: PeriodTensors) -> tuple[Tensor, ...]:
+    """Files that are mapped into memory, of which pages may be let go at any time.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> files_of(data.prepared(Needs()).full)  # all of it is in memory
+        ()
+    """
+    held = tensors.readings.raw, tensors.readings.filled, tensors.neighbour_x
+    mapped = [series for series in held if isinstance(series, MappedSeries)]
+    files = [file for series in mapped for file in (series.file, series.by_node)]
+    return tuple(file for file in files if file is not None)
+
+
+def _let_go(batch: Batch, files: tuple[Tensor, ...]) -> Batch:
+    """A batch in parts, each of which lets go of what was read for the one before it."""
+    gather = batch.some
+    if gather is None or not files:
+        return batch
+
+    def some(at: slice) -> Batch:
+        drop_pages(*files)
+        return gather(at)
+
+    return replace(batch, some=some)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +224,7 @@ class Maker:
     def made(self, stream: GraphStream, index: int, period: Period, needs: Needs) -> Ready:
         """The period at ``index`` of a stream, with what a backbone needs."""
         if self.share is not None:
-            return self._made_of_share(self.share, index, needs)
+            return self._made_of_share(self.share, stream, index, needs)
         layout, by_node = self.layout, self.nodes_per_window
         joined = self.rehearsal and not self.samples
         check_mapped(period, layout)
@@ -207,21 +237,23 @@ class Maker:
             split = Split.by_fraction(period.num_steps, self.fractions)
             scales = fit_scales(period, split, layout, known, self.among)
         hand_back()
-        before = before_period(stream, index, lead, needs.covariates)
+        before = before_period(stream, index, lead, needs.covariates, period)
         hand_back()
         tensors = prepare(period, before, scales, layout, needs)
         del before
+        drop_pages(period.series if period.mapped else None, *files_of(tensors))
         hand_back()
-        drop_pages(period.series if period.mapped else None)
         return Ready.of(tensors, scales, needs, by_node=bool(by_node))
 
-    def _made_of_share(self, share: Share, index: int, needs: Needs) -> Ready:
+    def _made_of_share(self, share: Share, stream: GraphStream, index: int, needs: Needs) -> Ready:
         """The same with what the sensors of a share listen to, which is dropped again."""
         apart = replace(needs, network=False)
         maker = replace(self, share=None, among=share.among, scales=share.scales)
-        made = maker.made(share.stream, index, share.wide, apart)
+        made = maker.made(stream, index, share.wide, apart)
         by_node, narrowed = bool(self.nodes_per_window), share.narrowed(made.full)
         scales = made.scales.subset(share.places)
+        del made
+        hand_back()
         mean = share.network
         if needs.network and mean is None:
             mean = network_mean(narrowed.readings, share.among)

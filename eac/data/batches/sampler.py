@@ -12,8 +12,8 @@ Loader = DataLoader[Int[Tensor, " batch"]]
 """Of start steps, batch by batch."""
 JOINED_NODE_WINDOWS = 1 << 16
 """Windows x nodes up to which batches of a validation are joined; larger ones gain nothing."""
-EVAL_READINGS = 1 << 23
-"""Readings in a batch of validation or test (32 MiB); larger blocks are returned to the system."""
+EVAL_READINGS = 1 << 22
+"""Readings in a batch of validation or test (16 MiB)."""
 
 
 @runtime_checkable

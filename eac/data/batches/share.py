@@ -1,6 +1,6 @@
 """The sensors of a period that one of several processes reads, holds and trains."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.among import Among
-from eac.data.core.blocks import drop_pages
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.stream import GraphStream
@@ -19,7 +19,7 @@ from eac.data.series.mapped import MappedSeries, working_series
 from eac.data.series.scales import Scales
 from eac.typing import NodeIndex, NodeSeries
 
-ROWS_AT_ONCE = 1 << 12
+ROWS_AT_ONCE = 1 << 10
 """Columns of a mapped series that are read at once."""
 
 
@@ -46,47 +46,6 @@ def heard_by(graph: Graph, rows: NodeIndex) -> Int[Tensor, " heard"]:
     heard = torch.zeros_like(inside)
     heard[source[inside[target]]] = True
     return (heard & ~inside).nonzero().flatten()
-
-
-class SomeSensors(GraphStream):
-    """Another stream with some of its sensors alone, in the order of each period.
-
-    A period that has none of them keeps its first sensor, since a period has sensors.
-
-    Args:
-        stream: The whole stream.
-        node_ids: Sensors that are kept.
-        known: Periods that are cut already, by position; they are not read again.
-
-    Example:
-        >>> from eac.data.simulator.synthetic import SyntheticStream
-        >>> whole = SyntheticStream(num_nodes=4, num_periods=1, steps_per_period=300)
-        >>> SomeSensors(whole, whole[0].node_ids[1:3])[0].num_nodes
-        2
-    """
-
-    def __init__(
-        self,
-        stream: GraphStream,
-        node_ids: Sequence[str],
-        known: Mapping[int, Period] | None = None,
-    ):
-        self._stream, self._kept, self._known = stream, frozenset(node_ids), known or {}
-        self.name, self.target = stream.name, stream.target
-        self.unit, self.source = stream.unit, stream.source
-
-    @property
-    def period_names(self) -> Sequence[str]:
-        """Names of the periods, in order of time."""
-        return self._stream.period_names
-
-    def load(self, index: int) -> Period:
-        """The sensors kept of the period at ``index``, with the edges between them."""
-        if index in self._known:
-            return self._known[index]
-        whole = self._stream.load(index)
-        rows = [i for i, node in enumerate(whole.node_ids) if node in self._kept]
-        return chosen(whole, torch.tensor(rows or [0]))
 
 
 def chosen(period: Period, rows: NodeIndex) -> Period:
@@ -122,7 +81,6 @@ class Share:
         node_ids: Sensors of the whole period, in order.
         rows: Those of the share.
         wide: The share, and what its sensors listen to, in order of the period.
-        stream: The whole stream, with the sensors of ``wide`` alone.
         turn: Number of the process, from 0, and how many processes there are.
         summed: Gives the sum over the processes; None: there is one alone.
         scales: Of the sensors of ``wide``, where they are known already.
@@ -140,7 +98,6 @@ class Share:
     node_ids: tuple[str, ...]
     rows: NodeIndex
     wide: Period
-    stream: GraphStream
     turn: tuple[int, int] = (0, 1)
     summed: Callable[[Tensor], Tensor] | None = None
     scales: Scales | None = None
@@ -151,17 +108,17 @@ class Share:
     def of(stream: GraphStream, index: int, turn: tuple[int, int]) -> "Share":
         """What one of several processes holds of a period."""
         period = stream.load(index)
+        hand_back()
         rows = rows_of_process(period.num_nodes, *turn)
-        share = Share.at(stream, index, period, torch.arange(rows.start, rows.stop))
+        share = Share.at(period, torch.arange(rows.start, rows.stop))
         whole = period if period.mapped and turn[0] == 0 else None
         return replace(share, turn=turn, whole=whole)
 
     @staticmethod
-    def at(stream: GraphStream, index: int, period: Period, rows: NodeIndex) -> "Share":
-        """The sensors in some rows of the period at ``index``, ascending."""
+    def at(period: Period, rows: NodeIndex) -> "Share":
+        """The sensors in some rows of a period, ascending."""
         wide = torch.cat([rows, heard_by(period.graph, rows)]).sort().values
-        kept = chosen(period, wide)
-        return Share(period.node_ids, rows, kept, SomeSensors(stream, kept.node_ids, {index: kept}))
+        return Share(period.node_ids, rows, chosen(period, wide))
 
     @cached_property
     def places(self) -> NodeIndex:

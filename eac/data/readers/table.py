@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 from numpy import ndarray
 
+from eac.data.core.blocks import hand_back
 from eac.data.core.calendar import in_words
+from eac.data.core.graph import Graph
 from eac.data.core.hours import OpenHours
 from eac.data.core.period import Period
 from eac.data.core.pieces import pieces
@@ -156,16 +158,14 @@ class TableStream(GraphStream):
         series, stamps = read(folder, node_ids, what, form)
         ahead = files.find_table(folder, "covariates")
         known = ahead and read_covariates(ahead, stamps.wall, node_ids, what, form)
-        edges_file = files.require_file(folder / "edges.csv", what, EDGES)
-        edges = tabular.read_text(edges_file, what, form)
-        tabular.require_columns(edges, ("source", "target", "weight"), what, edges_file)
+        graph = _graph(folder, node_ids, what, form)
         rows = lay_rows(stamps, form, self._yaml, what)
         laid, covariates = rows.lay(series, form, what), known and rows.lay_covariates(known)
         period = Period(
             name=name,
             series=laid,
             node_ids=node_ids,
-            graph=columns.edge_graph(edges, node_ids, what),
+            graph=graph,
             calendar=rows.calendar,
             coordinates=columns.coordinates(nodes, node_ids, what),
             covariates=covariates,
@@ -181,6 +181,17 @@ class TableStream(GraphStream):
 
     def _settings(self) -> dict[str, Any]:
         return files.read_settings(self._yaml, KNOWN_KEYS)
+
+
+def _graph(folder: Path, node_ids: tuple[str, ...], what: str, form: Form) -> Graph:
+    """The edges; what their table takes is free before the readings are looked at."""
+    file = files.require_file(folder / "edges.csv", what, EDGES)
+    edges = tabular.read_text(file, what, form)
+    tabular.require_columns(edges, ("source", "target", "weight"), what, file)
+    graph = columns.edge_graph(edges, node_ids, what)
+    del edges
+    hand_back()
+    return graph
 
 
 def _check_holes(period: Period, holes: Steps, hours: OpenHours | None) -> None:

@@ -82,11 +82,19 @@ def lag_steps(lags: Sequence[str], calendar: Calendar, horizon: int) -> tuple[La
     return tuple(steps)
 
 
-def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeries:
+def readings_before(
+    stream: GraphStream, index: int, num_steps: int, current: Period | None = None
+) -> NodeSeries:
     """The ``num_steps`` steps before period ``index``, for its nodes, from the periods before it.
 
     Nodes are matched by id. What was not measured, or lies before the stream, is NaN; so is a gap
     between two periods. Periods whose clocks cannot be put on one axis are not reached.
+
+    Args:
+        stream: The stream.
+        index: Position of the period.
+        num_steps: Steps before it.
+        current: The period, perhaps with some of its nodes alone; None reads it.
 
     Example:
         >>> from eac.data.core.graph import Graph
@@ -100,11 +108,16 @@ def readings_before(stream: GraphStream, index: int, num_steps: int) -> NodeSeri
         tensor([[1.],
                 [1.]])
     """
-    return _before(stream, index, num_steps, lambda period: (period.node_ids, period.series))
+    current = stream.load(index) if current is None else current
+    return _before(stream, index, current, num_steps, lambda read: (read.node_ids, read.series))
 
 
 def covariates_before(
-    stream: GraphStream, index: int, num_steps: int, names: Sequence[str]
+    stream: GraphStream,
+    index: int,
+    num_steps: int,
+    names: Sequence[str],
+    current: Period | None = None,
 ) -> Float[Tensor, "time column channel"]:
     """The same of covariates: by node where they are given by node, else one column for all.
 
@@ -124,13 +137,17 @@ def covariates_before(
         values = period.known_ahead(names).values
         return (period.node_ids if values.shape[1] > 1 else ("",)), values
 
-    return _before(stream, index, num_steps, read)
+    current = stream.load(index) if current is None else current
+    return _before(stream, index, current, num_steps, read)
 
 
 def _before(
-    stream: GraphStream, index: int, num_steps: int, read: Callable[[Period], _Columns]
+    stream: GraphStream,
+    index: int,
+    current: Period,
+    num_steps: int,
+    read: Callable[[Period], _Columns],
 ) -> Float[Tensor, "step node *channel"]:
-    current = stream.load(index)
     ids, values = read(current)
     before = torch.full((num_steps, *values.shape[1:]), torch.nan)
     column = {node: i for i, node in enumerate(ids)}

@@ -11,8 +11,8 @@ from eac.data.core.windows import gather
 from eac.temporary import working_array
 from eac.typing import NodeIndex, NodeSeries
 
-WRITTEN_AT_ONCE = 1 << 22
-"""Readings of some steps that are written to a working file at once (16 MiB)."""
+WRITTEN_AT_ONCE = 1 << 21
+"""Readings of some steps that are written to a working file at once (8 MiB)."""
 
 
 @dataclass(frozen=True, eq=False)

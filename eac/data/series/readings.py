@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from eac.data.core.blocks import hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import by_node, is_by_node
@@ -151,8 +152,10 @@ class Readings:
         self, apply: Callable[[NodeSeries, Graph], NodeSeries | None], graph: Graph
     ) -> NodeSeries | MappedSeries | None:
         """What ``apply`` makes of the scaled series, step by step; None where it makes nothing."""
-        out = None
-        elements = WRITTEN_AT_ONCE if self.mapped else None
+        out, elements = None, None
+        if self.mapped:
+            hand_back()
+            elements = WRITTEN_AT_ONCE
         for steps in step_pieces(*self.raw.shape, elements=elements):
             part = apply(self.scaled(steps), graph)
             if part is None:

@@ -17,14 +17,13 @@ from eac.calibration.network import Network
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
 from eac.data.batches.needs import Needs
-from eac.data.batches.ready import Ready
+from eac.data.batches.ready import Ready, files_of
 from eac.data.batches.reservoir import Reservoir, Rows, gathered
 from eac.data.batches.share import Share
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange
-from eac.data.series.mapped import MappedSeries
 from eac.data.series.readings import Readings
 from eac.data.series.scales import Scales
 from eac.errors import ConfigError
@@ -40,7 +39,7 @@ from eac.training.holding.refusals import reasons
 from eac.training.processes import is_first, wait_for_all
 from eac.training.results.intervals import Every
 
-SENT_AT_ONCE = 1 << 13
+SENT_AT_ONCE = 1 << 11
 """Windows that are sent to the first process at once."""
 
 
@@ -122,7 +121,7 @@ class DividedNetwork(Holding):
 
     def network(self, data: PeriodData) -> Network:
         """All sensors in the first process; those of each other one there."""
-        own, self._files = described(data, self.among), tuple(_working(data.full))
+        own, self._files = described(data, self.among), files_of(data.full)
         if not self.records:
             for values in (own.level, own.spread, own.positive):
                 self._division.to_first(values)
@@ -212,6 +211,7 @@ class DividedNetwork(Holding):
                         if name not in found:
                             found[name] = values.new_empty(len(starts), *values.shape[1:])
                         found[name][where] = values
+            drop_pages(*self._files)
             return found
 
         return rows
@@ -257,14 +257,6 @@ def _unmade(data: PeriodData, scales: Scales, network: Float[Tensor, " time"] | 
     made = (readings, period.graph, scales.targets, data.window, data.horizon, period.calendar)
     ready = Ready.of(PeriodTensors(*made, network=network), scales, Needs(), by_node=False)
     return replace(ready, made=False)
-
-
-def _working(tensors: PeriodTensors) -> Iterator[Tensor | None]:
-    """The files of what was made ready."""
-    held = tensors.readings.raw, tensors.readings.filled, tensors.neighbour_x
-    for series in held:
-        if isinstance(series, MappedSeries):
-            yield from (series.file, series.by_node)
 
 
 def _values(scaling: object) -> tuple[Tensor, Tensor]:

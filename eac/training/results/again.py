@@ -69,7 +69,7 @@ def _of_some(
     period, count = data.period, min(DESCRIBED, data.period.num_nodes)
     some = torch.linspace(0, period.num_nodes - 1, count).round().long()
     held = torch.cat([rows, some]).unique()
-    share, ready = Share.at(data.stream, data.index, period, held), data.ready
+    share, ready = Share.at(period, held), data.ready
     share = share.scaled(ready.scales, ready.tested.tensors.network)
     own = data.of_share(share).prepared(model.backbone.needs)
     model.select_nodes(own.period.node_ids)

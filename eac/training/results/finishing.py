@@ -91,4 +91,5 @@ class Finished:
         write_details(self.directory, collect_details(*given, before, self.naive))
         drop_pages(self.data.period.series, self.data.period.by_node)
         intervals.end(self.data, self.directory)
+        hand_back()
         save_period(self.directory, self.model, self.data, record, parent=parent, past=past)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.blocks import hand_back
 from eac.data.core.period import NodeChange, Period
 from eac.data.manage.describe import Survey, summarize, survey
 from eac.metrics.baselines import same_slot
@@ -61,7 +62,9 @@ def collect_details(
     forecasts, features = forecast_again(model, data, torch.cat([worst, best]))
     pools = [module for module in model.modules() if isinstance(module, PromptPool)]
     spectrum = tuple(_rounded(pools[0].spectrum())) if pools and pools[0].node_ids else None
+    hand_back()
     found = survey(data.period.series)
+    hand_back()
     return PeriodDetails(
         name=data.period.name,
         quality=_quality(data.period, change, before, found),
