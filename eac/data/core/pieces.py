@@ -62,13 +62,15 @@ def column_pieces(
 
 def _released(series: NodeSeries, parts: Iterable[Tensor]) -> Iterator[Tensor]:
     """Parts of a series, the pages of which do not stay in memory if it is a file."""
-    since = 0
+    since, large = 0, series.numel() > HELD
     for part in parts:
         yield part
         since += part.numel()
         if since >= HELD:
             drop_pages(series)
             since = 0
+    if large:
+        drop_pages(series)
 
 
 def is_complete(series: NodeSeries) -> bool:
