@@ -129,6 +129,7 @@ def baseline_errors(
     drop_pages(period.by_node)  # what follows reads the series by step
     windows = Windows(test, data.window, data.horizon, period.calendar, null_value, among)
     errors = windows.naive(period.series)
+    hand_back()
     if has_smoothed(period.calendar):
         errors["smoothed"] = smoothed_errors(period.series, windows)
     if boosters is not None:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from eac.data.core.blocks import hand_back
 from eac.data.core.period import Period
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.data.core.windows import Split
@@ -57,6 +58,8 @@ def suspicious_values(
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    del sample
+    hand_back()
     yield from named(period, coarse(low, high), COARSE)
     yield from rarely_read(period)
     yield from unread_slots(period)
