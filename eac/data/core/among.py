@@ -16,6 +16,7 @@ class Among:
         summed: Gives the sum over processes, each with other nodes; None: there is one process.
 
     Example:
+        >>> import torch
         >>> Among(torch.tensor([0, 2])).total(torch.tensor([1.0, 10.0, 3.0]))
         tensor(4.)
     """

@@ -18,6 +18,7 @@ class Scales:
         covariates: What is known ahead and how it is scaled, if anything.
 
     Example:
+        >>> import torch
         >>> scaler = Scaler(torch.tensor([40.0]), torch.tensor([10.0]))
         >>> Scales(PartScaling.of([scaler], shared=False), scaler).targets.mean
         tensor([40.])
