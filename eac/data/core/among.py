@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -24,9 +24,14 @@ class Among:
     columns: Int[Tensor, " chosen"] | None = None
     summed: Callable[[Tensor], Tensor] | None = None
 
-    def total(self, values: Float[Tensor, "*any node"]) -> Float[Tensor, "*any"]:
-        """The sum over all nodes."""
-        return self.joined((values if self.columns is None else values[..., self.columns]).sum(-1))
+    def total(
+        self, values: Float[Tensor, "*any node"], counted: Bool[Tensor, " node"] | None = None
+    ) -> Float[Tensor, "*any"]:
+        """The sum over all nodes, or over those that are counted."""
+        if self.columns is not None:
+            values = values[..., self.columns]
+            counted = None if counted is None else counted[self.columns]
+        return self.joined((values if counted is None else values[..., counted]).sum(-1))
 
     def joined(self, sums: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The sum over all nodes, of sums over those of each process."""

@@ -175,8 +175,8 @@ def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int, amon
     """Shrinks by readings / (readings + few); no scale falls below a fiftieth of the typical."""
     trust = readings / (readings + few)
     counted = readings > 0
-    both = torch.stack([own.mean, own.scale, torch.ones_like(own.mean)]).where(counted, 0.0)
-    mean, scale, count = among.total(both)
+    both = torch.stack([own.mean, own.scale, torch.ones_like(own.mean)])
+    mean, scale, count = among.total(both, counted)
     if not count:
         return Scaler.identity(len(readings))
     mean, scale = mean / count, scale / count
