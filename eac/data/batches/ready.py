@@ -134,7 +134,8 @@ class Ready:
     ) -> Batch:
         """A batch of validation or test: of some nodes of each window, of all, or in parts."""
         if some is None and self.in_parts:
-            return _let_go(tensors.in_parts(starts), files_of(tensors))
+            batch = tensors.in_parts(starts)
+            return _let_go(batch, files_of(tensors)) if self.processes > 1 else batch
         return tensors.batch(starts, nodes=None if some is None else some.at(starts))
 
     def rehearsal(
