@@ -214,10 +214,7 @@ def _sample(history: NodeSeries) -> NodeSeries:
 
 
 def _mae(
-    y: NodeSeries,
-    y_hat: Float[Tensor, "time node"],
-    counted: SeriesMask,
-    among: Among,
+    y: NodeSeries, y_hat: Float[Tensor, "time node"], counted: SeriesMask, among: Among
 ) -> float:
     """Mean absolute error where both are known; infinite where none is."""
     error = (y_hat - y).abs_()

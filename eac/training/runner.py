@@ -34,7 +34,7 @@ from eac.training.divergence import check_trained, stops
 from eac.training.forecaster import Forecaster
 from eac.training.holding.network import Holding, WholeNetwork
 from eac.training.memory import Memory, all_ids, let_go
-from eac.training.peers import Peer, baseline_errors, boosters_of
+from eac.training.peers import Peer, boosters_of
 from eac.training.processes import is_first, wait_for_all
 from eac.training.refit import refit
 from eac.training.results.finishing import Finished
@@ -254,8 +254,7 @@ class StreamRunner:
         self._draws.end_period(watch.epochs)
         trainer.test(model, datamodule=data, verbose=False)
         self._past = holding.past_after(data)
-        where = data, model.errors.null_value, self._boosters, holding.among
-        naive = holding.errors(baseline_errors(*where))
+        naive = holding.naive(data, model.errors.null_value, self._boosters)
         finished = Finished(directory, model, holding.whole(model, data), change, naive)
         seen = counts, watch, told, self._intervals, joined
         record = finished.record(*seen) if holding.records else None

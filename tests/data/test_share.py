@@ -54,8 +54,9 @@ def stream() -> MemoryStream:
     return MemoryStream(periods)
 
 
-def settings(stream) -> PeriodData:
-    return PeriodData(stream, nodes_per_window=1, carry=0.9, scaling=PerNode(few=0)).for_period(1)
+def settings(stream, few: int = 0) -> PeriodData:
+    scaling = PerNode(few=few)
+    return PeriodData(stream, nodes_per_window=1, carry=0.9, scaling=scaling).for_period(1)
 
 
 def assert_same_batches(data: PeriodData, shares: list[Share]) -> None:
@@ -83,6 +84,16 @@ def test_batches_of_sensors_here_and_there_are_those_of_the_whole_network(stream
 
     assert scattered.wide.node_ids == ("k", "b", "c", "g", "h", "i")
     assert_same_batches(settings(stream), [scattered])
+
+
+def test_a_share_is_scaled_as_it_is_told(stream):
+    data = settings(stream, few=500)  # drawn far towards the typical sensor
+    alone = Share.at(stream[1], torch.tensor([0, 4, 9]))
+    told = alone.scaled(data.prepared(NEEDS).ready.scales, None)
+
+    assert_same_batches(data, [told])
+    with pytest.raises(AssertionError):
+        assert_same_batches(data, [alone])
 
 
 def test_a_share_of_a_mapped_stream_is_mapped_by_node(stream, tmp_path):

@@ -34,7 +34,7 @@ from eac.training.forecaster import Forecaster
 from eac.training.holding.divided import DividedNetwork
 from eac.training.holding.division import Division, connect
 from eac.training.holding.joining import JoinGradients
-from eac.training.holding.network import Holding
+from eac.training.holding.network import Holding, described
 from eac.training.peers import baseline_errors
 from eac.training.runner import StreamRunner
 from eac.training.trainers import DefaultTrainer
@@ -91,6 +91,17 @@ def uneven(unknown: slice) -> MemoryStream:
     series[unknown, 6] = torch.nan
     graph = Graph(7, torch.tensor([[0, 5, 2], [1, 6, 4]]), torch.ones(3))
     return MemoryStream([replace(period, series=series, graph=graph)])
+
+
+def test_sensors_of_a_share_are_described_like_those_of_the_whole():
+    stream = uneven(slice(10, None))
+    whole = described(PeriodData(stream))
+    parts = [PeriodData(MemoryStream([chosen(stream[0], torch.tensor(c))])) for c in CUTS]
+    found = in_threads(2, lambda d: described(parts[d.rank], Among(summed=d.summed)))
+
+    for name in ("level", "spread"):
+        joined = torch.cat([getattr(part, name) for part in found])
+        torch.testing.assert_close(joined, getattr(whole, name), rtol=1e-5, atol=1e-5)
 
 
 def test_naive_errors_of_shares_are_those_of_the_whole():

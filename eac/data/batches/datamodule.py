@@ -291,8 +291,7 @@ class PeriodData(LightningDataModule):
     def _rehearsed(self) -> Rehearsal | None:
         """The windows of earlier periods that a training draws from; None where there are none."""
         if self._rehearsal is None and self._maker.samples:
-            ids, whole = self.period.node_ids, None if self.share is None else self.share.node_ids
-            self._rehearsal = self.ready.rehearsal(lambda: self.past, ids, whole)
+            self._rehearsal = self.ready.rehearsal(lambda: self.past, self.period, self.share)
         return self._rehearsal or None
 
     @property

@@ -1,6 +1,6 @@
 """A period made ready for a Trainer, built once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -139,21 +139,18 @@ class Ready:
         return tensors.batch(starts, nodes=None if some is None else some.at(starts))
 
     def rehearsal(
-        self,
-        past: Callable[[], Reservoir],
-        node_ids: Sequence[str],
-        network: Sequence[str] | None = None,
+        self, past: Callable[[], Reservoir], period: Period, share: Share | None
     ) -> Rehearsal:
         """The windows of earlier periods that a training draws from.
 
         Args:
             past: Gives what is kept of them; not asked where the loss counts some of the nodes.
-            node_ids: Of the period.
-            network: Of the whole network, where the period is a share of it.
+            period: The period.
+            share: What it is of the whole one, where a process holds some sensors alone.
         """
-        trained = self.trained.tensors
+        trained, network = self.trained.tensors, None if share is None else share.node_ids
         kept = Reservoir() if trained.loss_nodes is not None else past()
-        return Rehearsal.of(kept, node_ids, trained.nodes, network)
+        return Rehearsal.of(kept, period.node_ids, trained.nodes, network)
 
 
 def files_of(tensors: PeriodTensors) -> tuple[Tensor, ...]:

@@ -177,9 +177,9 @@ class Rehearsal:
             starts: Some of ``starts``.
         """
         slots = (-1 - starts).cpu()
-        held = self.node_of[self.reservoir.nodes[slots]].ge(0).any(1)
-        slots, starts = slots[held], starts[held.to(starts.device)]
         nodes = self.node_of[self.reservoir.nodes[slots]]
+        held = (nodes >= 0).any(1)
+        slots, nodes, starts = slots[held], nodes[held], starts[held.to(starts.device)]
         rows = {name: values[slots] for name, values in self.reservoir.rows.items()}
         rows["mask"] = rows["mask"] & (nodes >= 0)[..., None]
         rows["nodes"] = nodes.clamp_min(0)

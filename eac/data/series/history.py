@@ -108,7 +108,6 @@ def readings_before(
         tensor([[1.],
                 [1.]])
     """
-    current = stream.load(index) if current is None else current
     return _before(stream, index, current, num_steps, lambda read: (read.node_ids, read.series))
 
 
@@ -137,17 +136,17 @@ def covariates_before(
         values = period.known_ahead(names).values
         return (period.node_ids if values.shape[1] > 1 else ("",)), values
 
-    current = stream.load(index) if current is None else current
     return _before(stream, index, current, num_steps, read)
 
 
 def _before(
     stream: GraphStream,
     index: int,
-    current: Period,
+    current: Period | None,
     num_steps: int,
     read: Callable[[Period], _Columns],
 ) -> Float[Tensor, "step node *channel"]:
+    current = stream.load(index) if current is None else current
     ids, values = read(current)
     before = torch.full((num_steps, *values.shape[1:]), torch.nan)
     column = {node: i for i, node in enumerate(ids)}

@@ -16,6 +16,7 @@ from eac.files import make_folder
 from eac.metrics.horizon import HorizonErrors
 from eac.training.callbacks import PeriodCheckpoint
 from eac.training.forecaster import Forecaster
+from eac.training.peers import Boosters, baseline_errors
 from eac.training.refit import fit
 from eac.training.results.intervals import Every
 
@@ -89,6 +90,12 @@ class Holding(ABC):
     @abstractmethod
     def errors(self, errors: dict[str, HorizonErrors]) -> dict[str, HorizonErrors]:
         """Errors of all sensors, in a process that records."""
+
+    def naive(
+        self, data: PeriodData, null_value: float | None, boosters: Boosters | None
+    ) -> dict[str, HorizonErrors]:
+        """Errors of naive forecasts and peers over all sensors, in a process that records."""
+        return self.errors(baseline_errors(data, null_value, boosters, self.among))
 
     @abstractmethod
     def past_after(self, data: PeriodData) -> Reservoir | None:
