@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eac.data.batches.tensors import PeriodTensors
 from eac.data.core.among import Among
-from eac.data.core.blocks import drop_pages
+from eac.data.core.blocks import drop_pages, hand_back
 from eac.data.core.graph import Graph
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.stream import GraphStream
@@ -108,6 +108,7 @@ class Share:
     def of(stream: GraphStream, index: int, turn: tuple[int, int]) -> "Share":
         """What one of several processes holds of a period."""
         period = stream.load(index)
+        hand_back()  # what reading its tables took
         rows = rows_of_process(period.num_nodes, *turn)
         share = Share.at(period, torch.arange(rows.start, rows.stop))
         whole = period if period.mapped and turn[0] == 0 else None
