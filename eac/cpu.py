@@ -2,7 +2,8 @@
 
 The library behind ``torch.nn.functional.linear`` leaves the widest instructions of some processors
 unused; oneDNN, which convolutions use anyway, has kernels for them. On an AMD EPYC with AVX-512
-a layer of 192 by 192 takes half the time; ``docs/scaling.md`` has the measurement.
+a layer of 192 by 192 takes half the time; on one without, torch is faster and is left alone.
+``docs/scaling.md`` has both measurements.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,6 +23,8 @@ Result = TypeVar("Result")
 
 LARGE = 1 << 13
 """Values of an input from which on the choice of the library matters."""
+WIDE = "AVX512"
+"""Widest instructions of a processor, as torch names them, that its own library leaves unused."""
 BYTE = 256
 LOWEST = -(1 << 63)
 """From which on a random int64 has all its bytes random."""
@@ -118,10 +121,10 @@ def linear(
     weight: Float[Tensor, "out width"],
     bias: Float[Tensor, " out"] | None = None,
 ) -> Float[Tensor, "*row out"]:
-    """``torch.nn.functional.linear``, by oneDNN where the input is large.
+    """``torch.nn.functional.linear``, by oneDNN where the input is large and the CPU has AVX-512.
 
-    Results and gradients are those of torch up to rounding. Another precision or device, autocast,
-    a compiler, and an installation without oneDNN stay with torch.
+    Results and gradients are those of torch up to rounding. Another precision, device or CPU,
+    autocast, a compiler, and an installation without oneDNN stay with torch.
 
     Example:
         >>> x, layer = torch.ones(200, 96), torch.nn.Linear(96, 8)
@@ -136,7 +139,7 @@ def linear(
 
 
 class Linear(nn.Linear):
-    """``torch.nn.Linear`` that multiplies large inputs by oneDNN on a CPU.
+    """``torch.nn.Linear`` that multiplies large inputs by oneDNN on a CPU with AVX-512.
 
     On an AMD EPYC with AVX-512 that is twice as fast, forward and backward (``docs/scaling.md``).
 
@@ -235,6 +238,7 @@ def _suits(x: Tensor, weight: Tensor) -> bool:
     return (
         all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
         and not torch.is_autocast_enabled("cpu")
+        and torch.backends.cpu.get_cpu_capability() == WIDE
         and torch.backends.mkldnn.is_available()
         and torch.backends.mkldnn.enabled
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -122,6 +122,8 @@ def main() -> None:
     parser.add_argument("--sensors", type=int, default=4000)
     parser.add_argument("--repeats", type=int, default=9)
     given, threads = parser.parse_args(), torch.get_num_threads()
+    cpu.WIDE = torch.backends.cpu.get_cpu_capability()  # oneDNN is tried on every processor
+    print(f"{cpu.WIDE}, {threads} threads")
     with torch.no_grad():
         products(given.repeats)
         parts(given.sensors, given.repeats, threads)

@@ -8,6 +8,12 @@ from eac import cpu
 from eac.cpu import Linear
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """Any processor passes for one with the widest instructions."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: cpu.WIDE)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """How often a product was taken by oneDNN."""
@@ -110,6 +116,13 @@ def test_nothing_is_needed_of_onednn(how, monkeypatch, counted):
     assert Linear(96, 24)(x).shape == (300, 24)
     assert not counted
     assert x.numel() > cpu.LARGE
+
+
+def test_another_processor_stays_with_torch(monkeypatch, counted):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    layer, x = Linear(96, 24), torch.randn(300, 96)
+    assert torch.equal(layer(x), of_torch(layer, x))
+    assert not counted
 
 
 def test_first_weights_are_those_of_torch():
