@@ -60,6 +60,7 @@ class IntervalScores:
         if day_ends or len(self._waiting) * len(y) >= NODES_AT_ONCE:
             self._count()
 
+    @torch.inference_mode()  # as most forecasts are made: sums begun in it may not grow outside
     def _count(self) -> None:
         """Counts the forecasts that wait, all of one day: those of few sensors at once."""
         waiting, self._waiting = self._waiting, []
