@@ -81,6 +81,16 @@ class Backbone(Described, nn.Module, ABC):
         parts = [list(part.parameters()) for part in self.children()]
         return next((found for found in reversed(parts) if found), [])
 
+    def look_back(self, batch: Batch, *, fresh: bool) -> None:
+        """Sees, before a period and if it needs history, what training windows know of it.
+
+        Args:
+            batch: Windows spread over the training part, each of the same nodes; of a divided
+                network each process has its own.
+            fresh: Whether nothing was learned yet.
+        """
+        del batch, fresh
+
     def start_from(self, batch: Batch) -> None:
         """Chooses first values by training windows of the first period; by default keeps them."""
         del batch

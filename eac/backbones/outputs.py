@@ -58,6 +58,10 @@ class ManyOutputs(Backbone):
         """Those of the backbone, and what makes the outputs differ."""
         return [*self.backbone.head_parameters(), *self.spread.parameters()]
 
+    def look_back(self, batch: Batch, *, fresh: bool) -> None:
+        """Lets the backbone see."""
+        self.backbone.look_back(batch, fresh=fresh)
+
     def start_from(self, batch: Batch) -> None:
         """Lets the backbone choose."""
         self.backbone.start_from(batch)

@@ -70,6 +70,10 @@ class RevIN(Backbone):
         """Those of the backbone."""
         return self.backbone.head_parameters()
 
+    def look_back(self, batch: Batch, *, fresh: bool) -> None:
+        """Lets the backbone see."""
+        self.backbone.look_back(batch, fresh=fresh)
+
     def start_from(self, batch: Batch) -> None:
         """Lets the backbone choose by normalised windows.
 

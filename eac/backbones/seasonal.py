@@ -17,6 +17,11 @@ from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_series
 
 HOURS_PER_WEEK = 168
+LEAST_KNOWN = 0.25
+"""Share of the training windows that must know a lag before the network looks at it.
+
+Chosen on single periods of two and four weeks (``docs/practical.md``).
+"""
 
 
 class SeasonalMLP(Backbone):
@@ -28,6 +33,8 @@ class SeasonalMLP(Backbone):
     the node's neighbours, the mean of the whole network where it is asked for, and the share of
     readings present; it adds a correction to a mean of the profile and the last reading that is
     learned for each step, and begins where that mean alone is best on the first training windows.
+    It does not look at a lag that too few training windows know, of this period and of those
+    before: in a first period of two weeks, a week ago is known to the test and not in training.
     Prompts act at the hidden site; their last ``slot_rank`` values weigh vectors of the hour of
     the week: a low-rank term of node times slot.
 
@@ -91,6 +98,7 @@ class SeasonalMLP(Backbone):
         self.readout = Linear(hidden, horizon)
         self.trust = nn.Parameter(torch.zeros(horizon))
         self.share = nn.Buffer(torch.ones(()))  # of the correction, where an old run chose one
+        self.lag_learned = nn.Buffer(torch.ones(len(self.lags), dtype=torch.bool))
         self._small_start([self.readout, self.linear, *(block.out for block in blocks)])
 
     @property
@@ -122,6 +130,16 @@ class SeasonalMLP(Backbone):
         return self._counted(self.readout(nn.functional.gelu(hidden))) + prepared
 
     @torch.no_grad()
+    def look_back(self, batch: Batch, *, fresh: bool) -> None:
+        """Looks from now on at the lags that enough of these windows know, for any node."""
+        known = batch.inputs.history_observed
+        if known is None:
+            return
+        enough = batch.summed(known.any(1).float()).clamp_max(1).mean((0, 2)) >= LEAST_KNOWN
+        enough = enough.to(self.lag_learned.device)
+        self.lag_learned.copy_(enough if fresh else self.lag_learned | enough)
+
+    @torch.no_grad()
     def start_from(self, batch: Batch) -> None:
         """Sets how much the profile is trusted, step by step, to what fits these windows best."""
         _, profile = self._described(batch.inputs, batch.graph)
@@ -131,6 +149,11 @@ class SeasonalMLP(Backbone):
         shares = torch.cat([edges, torch.linspace(0.02, 0.98, 13, device=y.device), 1 - edges])
         errors = [((torch.lerp(last, profile, s) - y).abs() * weight).sum((0, 1)) for s in shares]
         self.trust.copy_(torch.logit(shares[batch.summed(torch.stack(errors)).argmin(0)]))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        """Looks at every lag in a run that is older than the choice."""
+        state_dict.setdefault(prefix + "lag_learned", torch.ones_like(self.lag_learned))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def train(self, mode: bool = True) -> "SeasonalMLP":
         """Training counts the whole correction, and so does what is trained, in an old run too."""
@@ -185,9 +208,10 @@ class SeasonalMLP(Backbone):
     def _history(
         self, inputs: Inputs
     ) -> tuple[Float[Tensor, "batch node lag span"], Float[Tensor, "batch node lag span"]]:
-        """The history, and 1 where it is known."""
+        """The history, and 1 where it is known and looked at."""
         if inputs.history is not None and inputs.history_observed is not None:
-            return inputs.history, inputs.history_observed.to(inputs.x.dtype)
+            known = inputs.history_observed & self.lag_learned[:, None]
+            return inputs.history, known.to(inputs.x.dtype)
         shape = (*inputs.x.shape[:2], len(self.lags), self.window + self.horizon)
         return inputs.x.new_zeros(shape), inputs.x.new_zeros(shape)
 
@@ -212,7 +236,7 @@ class SeasonalMLP(Backbone):
         lags = self._daily if self._weekly is None else self._weekly
         if inputs.neighbour_history is None:
             return torch.zeros_like(profile)
-        return inputs.neighbour_history[:, :, lags].mean(2)
+        return (inputs.neighbour_history[:, :, lags] * self.lag_learned[lags, None]).mean(2)
 
     def _hour_of_week(self, inputs: Inputs) -> Tensor:
         """Hour of the week of the window's last step."""

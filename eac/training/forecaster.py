@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
-from eac.continual.features import FIRST_READINGS, first_windows
+from eac.continual.features import FIRST_READINGS, first_windows, some_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
 from eac.continual.together import ALONE, Together
 from eac.cpu import in_one_kernel, side_by_side
@@ -146,6 +146,9 @@ class Forecaster(LightningModule):
         context.draws.first_weights(self.backbone, keep=fresh)
         self.strategy.begin_period(context, self.backbone)
         self.select_nodes(context.current.period.node_ids)
+        if self.backbone.needs.lags:
+            seen = replace(some_windows(context.current), summed=self.together.summed)
+            self.backbone.look_back(seen, fresh=fresh)
         if fresh:
             readings = FIRST_READINGS // self.together.processes
             batch = first_windows(context.current, self.backbone, readings=readings)

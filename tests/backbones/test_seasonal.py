@@ -79,6 +79,55 @@ def test_what_is_not_known_changes_nothing(backbone):
     )
 
 
+def shown(known):
+    """A batch of which windows know lags as given: a share of them for each."""
+    given = inputs(batch=20)
+    observed = torch.zeros_like(given.history_observed)
+    for lag, share in enumerate(known):
+        observed[: int(20 * share), 2, lag] = True  # one node that knows is enough
+    given = replace(given, history_observed=observed)
+    y, scaler = torch.zeros(20, NODES, HORIZON), Scaler(torch.zeros(NODES), torch.ones(NODES))
+    return Batch(given, y, y == 0, Graph.empty(NODES), scaler, torch.arange(20))
+
+
+@pytest.mark.parametrize(
+    ("periods", "looked_at"),
+    [
+        ([(0.9, 0.25, 0.2)], [True, True, False]),
+        ([(0.9, 0.2, 0.0), (1.0, 1.0, 0.2)], [True, True, False]),
+        ([(1.0, 1.0, 1.0), (0.9, 0.2, 0.0)], [True, True, True]),  # what was learned stays
+    ],
+)
+def test_it_looks_at_a_lag_once_a_quarter_of_the_training_windows_know_it(
+    backbone, periods, looked_at
+):
+    for number, known in enumerate(periods):
+        backbone.look_back(shown(known), fresh=number == 0)
+    assert backbone.lag_learned.tolist() == looked_at
+    backbone.look_back(shown((1.0, 0.0, 0.0)), fresh=True)  # from scratch
+    assert backbone.lag_learned.tolist() == [True, False, False]
+
+
+def test_what_it_does_not_look_at_changes_nothing(backbone):
+    given, graph = inputs(), Graph.empty(NODES)
+    around = torch.randn_like(given.history)
+    given = replace(given, neighbour_history=around)
+    moved = torch.tensor([0.0, 0.0, 9.0])[:, None]
+    other = replace(given, history=given.history + moved, neighbour_history=around + moved)
+    assert not torch.equal(backbone(given, graph), backbone(other, graph))
+
+    backbone.lag_learned[2] = False
+    assert torch.equal(backbone(given, graph), backbone(other, graph))
+
+
+def test_a_state_from_before_the_choice_looks_at_every_lag(backbone):
+    state = backbone.state_dict()
+    del state["lag_learned"]
+    backbone.lag_learned[:] = False
+    backbone.load_state_dict(state, strict=True)
+    assert backbone.lag_learned.all()
+
+
 @pytest.mark.parametrize("truth", ["profile", "last"])
 def test_it_starts_where_the_data_say_whom_to_trust(backbone, truth):
     given = inputs(batch=50)

@@ -7,7 +7,9 @@ from torch.optim.lr_scheduler import StepLR
 
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
+from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
+from eac.continual.features import some_windows
 from eac.data.batches.datamodule import PeriodData
 from eac.protocols.draws import OwnDraws
 from eac.protocols.published_draws import PublishedDraws
@@ -17,9 +19,12 @@ from eac.strategies.stbp import STBP
 from eac.training.callbacks import Shorter
 from eac.training.forecaster import Forecaster
 from eac.training.pace import share_of_rate, stepping
+from eac.training.runner import StreamRunner
 from eac.training.schedules import WarmupCosine
+from eac.training.trainers import DefaultTrainer
+from tests.examples_of_extension.quantiles import Quantiles
 from tests.strategies.contexts import begin, contexts
-from tests.streams import tiny_stream
+from tests.streams import CHURN, tiny_stream
 
 
 def sgd():
@@ -90,3 +95,31 @@ def test_without_a_runner_the_model_begins_once_and_finds_the_nodes_of_another_p
     assert model.node_ids == later.period.node_ids
     assert model.strategy.pool.node_ids == list(data.period.node_ids)
     assert model.strategy.rows.tolist() == [2, 0, 1, 3, -1]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"revin": 0.1}, {"loss": Quantiles()}], ids=["bare", "revin", "many"]
+)
+def test_in_every_period_the_network_inside_sees_which_lags_are_known(tmp_path, settings):
+    """Periods of 160 hours: before the second one week is known, before the third two."""
+    inside = SeasonalMLP(hidden=4, num_blocks=1)
+    data, trainer = PeriodData(tiny_stream(CHURN[:3]), batch_size=64), DefaultTrainer(max_epochs=1)
+    found = []
+    looked = inside.look_back
+    inside.look_back = lambda batch, fresh: (
+        looked(batch, fresh=fresh),
+        found.append(inside.lag_learned.tolist()),
+    )
+    forecaster = Forecaster(inside, EAC(rank=2), **settings)
+    StreamRunner(forecaster, data, run_dir=tmp_path, make_trainer=trainer).run()
+    assert found == [[True, False, False], [True, True, False], [True, True, True]]
+
+
+def test_how_much_is_known_does_not_depend_on_the_number_of_nodes():
+    """Of a large network few windows were looked at, the first ones, which know least."""
+    churn = ["".join(chr(200 + node) for node in range(500))]
+    data = PeriodData(tiny_stream(churn)).prepared(SeasonalMLP(lags=["1d"]).needs)
+    batch = some_windows(data.view)
+    assert batch.inputs.history_observed.any(1).float().mean() > 0.5
+    assert batch.y.shape[0] > 30
+    assert batch.y.shape[1] <= 64
