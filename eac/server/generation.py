@@ -11,7 +11,7 @@ from eac.artifacts.saved_data import SavedData
 from eac.calibration.base import Calibrator
 from eac.calibration.clock import MONDAY
 from eac.data.core.calendar import Calendar
-from eac.data.parsing.stamps import find_zone
+from eac.data.parsing.zones import find_zone
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
 from eac.serving.predictor import Predictor, load_run

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import cache
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,12 @@ def as_numbers(values: pd.Series, decimal: str | None, what: str) -> pd.Series:
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
+    numbers = np.array([isinstance(value, Number) for value in values], dtype=bool)
+    if numbers.any():  # cells of a spreadsheet, which have no signs
+        read = values.to_numpy(dtype=object, copy=True)
+        if not numbers.all():
+            read[~numbers] = as_numbers(values[~numbers], decimal, what)
+        return pd.Series(read, index=values.index)
     code, found = pd.factorize(values)
     texts = [str(text).strip() for text in found]
     signed = [text for text in texts if _SIGNED.fullmatch(text)]

@@ -51,14 +51,19 @@ class Head:
             plain |= {"names": self.names, "header": 0}
         return plain | ({"skiprows": self.skipped} if self.skipped else {})
 
+    def decimal_in(self, columns: Sequence[str]) -> str | None:
+        """The decimal sign that cells of these columns prove; ids and other columns may differ."""
+        return _decimal(self._cells(columns), self.separator)
+
     def in_doubt(self, columns: Sequence[str]) -> str | None:
         """A number of these columns that may be 4.8 or 4800, where separators hint at both."""
-        if self.separator != ";" or self.decimal is not None:
+        if self.separator != ";" or self.decimal_in(columns) is not None:
             return None
+        return thousands_or_decimals(self._cells(columns))
+
+    def _cells(self, columns: Sequence[str]) -> list[str]:
         at = [i for i, name in enumerate(self.names) if name in columns]
-        return thousands_or_decimals(
-            row[i].strip() for row in self.rows for i in at if i < len(row)
-        )
+        return [row[i].strip() for row in self.rows for i in at if i < len(row)]
 
 
 def read_head(path: Path, what: str) -> Head:
@@ -97,11 +102,15 @@ def read_head(path: Path, what: str) -> Head:
         rows = tuple(tuple(row) for row in islice(found, _ROWS))
     finally:
         csv.field_size_limit(limit)
-    cells = [cell.strip() for row in rows for cell in row]
-    decimal = "," if separator != "," and proves_comma(cells) else decimal_of(cells)
-    decimal = decimal if separator != "," else None
+    decimal = _decimal([cell.strip() for row in rows for cell in row], separator)
     stripped = [name.strip() for name in names]
     return Head(stripped, separator, skipped, decimal, stripped != names, rows)
+
+
+def _decimal(cells: list[str], separator: str) -> str | None:
+    if separator == ",":
+        return None
+    return "," if proves_comma(cells) else decimal_of(cells)
 
 
 def _check_text(raw: bytes, path: Path, what: str) -> None:

@@ -2,11 +2,10 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from datetime import tzinfo
 from typing import Literal, cast
-from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pandas as pd
@@ -14,18 +13,16 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from eac.data.parsing.form import Form
+from eac.data.parsing.zones import find_zone, offset_of, with_plain_offset, zone_of
 from eac.errors import StreamError
 
 EXAMPLE = "Give time stamps such as 2024-01-31 13:00."
-_DAY_MONTH = re.compile(r"\s*(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+_DAY_MONTH = re.compile(
+    r"\s*(?:[A-Za-z]{2,9}\.?,?\s+)?(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)"
+)
 _ISO = re.compile(r"\s*\d{4}[-/.]\d{1,2}|\s*\d{8}(?:[T ]|$)")
-_OFFSET = re.compile(r":\d{2}.*?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)\s*$")
 _WORDS = re.compile(r"[A-Za-z]{3}.*\d{4}|\d{4}.*[A-Za-z]{3}")
 _YEARS = (1700, 2260)
-_LIKELY_ZONES = (
-    *("Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago"),
-    *("America/Denver", "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +71,7 @@ def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = No
         _check_years(values, values, what)
         return _on_the_wall(values, form, what)
     if form.date_format is not None:
-        return _on_the_wall(_by_format(values, form.date_format, what), form, what)
+        return _on_the_wall(_by_format(values, form, what), form, what)
     if pd.api.types.is_numeric_dtype(values.dtype):
         raise StreamError(
             f"{what}: the time column {str(values.name)!r} holds numbers, first "
@@ -93,8 +90,8 @@ def _parsed(
     """The time stamps of texts, each of which is read once."""
     if (code < 0).any() or len(unique) == 0:
         _refuse(values, np.flatnonzero(code < 0), what)
-    texts = [str(text).strip() for text in unique]
-    offsets = [_OFFSET.search(text) for text in texts]
+    texts = [with_plain_offset(str(text).strip()) for text in unique]
+    offsets = [offset_of(text) for text in texts]
     zoned = np.array([offset is not None for offset in offsets])
     if zoned.any() and not zoned.all():
         some, none = texts[int(zoned.argmax())], texts[int((~zoned).argmax())]
@@ -108,11 +105,17 @@ def _parsed(
     if len(bad):
         _refuse(values, bad, what)
     _check_years(stamps[code], values, what)
-    if not zoned.any():
-        return stamps[code]
-    minutes = np.array([_minutes(offset[1]) for offset in offsets if offset is not None])
-    zone = _zone_of(stamps, minutes, form, what)
-    return stamps[code].tz_convert(zone)
+    return _by_their_clock(stamps, texts, form, what)[code] if zoned.any() else stamps[code]
+
+
+def _by_their_clock(
+    stamps: pd.DatetimeIndex, texts: Sequence[str], form: Form, what: str
+) -> pd.DatetimeIndex:
+    """Moments by the clock of the offsets in their texts; of the zone that is named, if one is."""
+    offsets = [offset_of(text) for text in texts]
+    if form.time_zone is not None or None in offsets:
+        return stamps
+    return stamps.tz_convert(zone_of(stamps, np.array(offsets), what))
 
 
 def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.DatetimeIndex:
@@ -123,6 +126,7 @@ def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.Dat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if found and len(found) == len(texts):
+            _check_year_last(found, form, what)
             first = _is_day_first(found, form, what)
             read = pd.to_datetime(
                 column, format="mixed", dayfirst=first, errors="coerce", utc=zoned
@@ -135,6 +139,24 @@ def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.Dat
     if read.dtype == object:
         read = pd.to_datetime(column.where(column.isna()), errors="coerce", utc=zoned)
     return pd.DatetimeIndex(read)
+
+
+def _check_year_last(dates: list[re.Match[str]], form: Form, what: str) -> None:
+    """Refuses dates such as 24-01-31, whose year of two digits may come first.
+
+    What changes most often is the day. Where neither does, points say that the day is first.
+    """
+    could = all(len(d[4]) == 2 and int(d[3]) <= 12 and 1 <= int(d[4]) <= 31 for d in dates)
+    first, last = ({d[part] for d in dates} for part in (1, 4))
+    if not could or form.dayfirst is not None or len(first) > len(last):
+        return
+    if len(first) < len(last) or dates[0][2] != ".":
+        sign = dates[0][2]
+        forms = (sign.join(part) for part in (("%d", "%m", "%y"), ("%y", "%m", "%d")))
+        raise StreamError(
+            f"{what}: {dates[0][0].strip()} may begin with its day or with its year. Say which: "
+            "date_format, such as {!r} or {!r}, with ' %H:%M' where a time follows.".format(*forms)
+        )
 
 
 def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
@@ -162,8 +184,9 @@ def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
     return bool(form.dayfirst if proven is None else proven)
 
 
-def _by_format(values: pd.Index, pattern: str, what: str) -> pd.DatetimeIndex:
+def _by_format(values: pd.Index, form: Form, what: str) -> pd.DatetimeIndex:
     """Time stamps in the format that a person gave."""
+    pattern = str(form.date_format)
     units: dict[str, Literal["s", "ms"]] = {"unix": "s", "unix_ms": "ms"}
     texts = pd.Series(values.astype(str) if pattern not in units else values)
     try:
@@ -184,7 +207,7 @@ def _by_format(values: pd.Index, pattern: str, what: str) -> pd.DatetimeIndex:
             f"{_plain(values[bad[0]])} in row {bad[0]}. Correct them, or the format."
         )
     _check_years(found, values, what)
-    return found
+    return _by_their_clock(found, texts.tolist(), form, what) if "%z" in pattern else found
 
 
 def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
@@ -207,54 +230,6 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
     elif again.any():
         notes = (f"time stamps are read by the clock of {zone}, across its changes",)
     return Stamps(wall, zone, again, notes)
-
-
-def find_zone(name: str, what: str) -> tzinfo:
-    """The time zone of this name, or a fixed offset such as ``+02:00``."""
-    if re.fullmatch(r"[+-]\d{2}:?\d{2}", name.strip()):
-        return timezone(timedelta(minutes=_minutes(name.strip())))
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise StreamError(
-            f"{what}: time_zone {name!r} is not known. Give a name such as Europe/Oslo, or an "
-            "offset such as +02:00."
-        ) from error
-
-
-def _zone_of(stamps: pd.DatetimeIndex, minutes: ndarray, form: Form, what: str) -> tzinfo:
-    """The zone that the offsets of the texts belong to; the one that is named goes first."""
-    if form.time_zone is not None:
-        return find_zone(form.time_zone, what)
-    offsets = sorted(set(minutes.tolist()))
-    if len(offsets) == 1:
-        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else UTC
-    order = stamps.argsort()
-    sorted_minutes = minutes[order]
-    edge = np.flatnonzero(np.diff(sorted_minutes) != 0)
-    places = np.unique(np.concatenate([edge, edge + 1, [0, len(order) - 1]]))
-    moments = tuple(stamps[order[place]].to_pydatetime() for place in places)
-    zone = _fitting_zone(moments, tuple(int(sorted_minutes[place]) for place in places))
-    if zone is None:
-        shown = ", ".join(f"{_sign(value)}" for value in offsets)
-        raise StreamError(
-            f"{what}: the time stamps have the offsets {shown}, which change as in no one time "
-            "zone. Name the one whose clock counts: time_zone: Europe/Oslo."
-        )
-    return zone
-
-
-@lru_cache(maxsize=16)
-def _fitting_zone(moments: tuple[datetime, ...], minutes: tuple[int, ...]) -> tzinfo | None:
-    """A time zone with these offsets at these moments; one that is widely used, if it can be."""
-    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
-        zone = ZoneInfo(name)
-        if all(
-            moment.astimezone(zone).utcoffset() == timedelta(minutes=offset)
-            for moment, offset in zip(moments, minutes, strict=True)
-        ):
-            return zone
-    return None
 
 
 def _check_years(stamps: pd.DatetimeIndex, values: pd.Index, what: str) -> None:
@@ -284,16 +259,3 @@ def _plain(value: object) -> str:
     """A value as a person would write it."""
     plain = value.item() if isinstance(value, np.generic) else value
     return str(plain) if isinstance(plain, int | float | pd.Timestamp) else repr(plain)
-
-
-def _minutes(offset: str) -> int:
-    """Minutes ahead of UTC."""
-    if offset[0] not in "+-":
-        return 0
-    digits = offset[1:].replace(":", "")
-    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
-    return -minutes if offset[0] == "-" else minutes
-
-
-def _sign(minutes: int) -> str:
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

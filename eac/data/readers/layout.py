@@ -53,12 +53,17 @@ def read_long(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
         laid = _other_layout(parts, names, form)
         if laid is None:
             raise StreamError(f"{what}: {path} {_which_columns(names, form)}")
-        return _with_plain_numbers(laid(parts[0], what, form), parts[0], None, what, form)
+        first = (form.time_col if laid is melted else form.id_col) or names[0]
+        readings = [name for name in names if name != first]
+        return _with_plain_numbers(laid(parts[0], what, form), parts[0], readings, what, form)
     columns = long_columns(form)
+    _check_different(columns, what)
     renamed = dict(zip(columns, LONG, strict=True))
     frames = []
     for part in parts:
-        frame = _read_part(part, what, columns, form).rename(columns=renamed)
+        frame = _read_part(part, what, columns, form)
+        others = [name for name in frame.columns if name in LONG and name not in columns]
+        frame = frame.drop(columns=others).rename(columns=renamed)
         frames.append(_with_plain_numbers(frame, part, columns[2:], what, form))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
@@ -100,6 +105,16 @@ def long_columns(form: Form) -> tuple[str, str, str]:
     return form.id_col or LONG[0], form.time_col or LONG[1], form.target_col or LONG[2]
 
 
+def _check_different(columns: Sequence[str], what: str) -> None:
+    """Refuses one column for two things."""
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        if columns[one] == columns[other]:
+            raise StreamError(
+                f"{what}: the column {columns[one]!r} cannot hold both what {FLAGS[one]} and what "
+                f"{FLAGS[other]} names. Say which do: {FLAGS[one]} NAME {FLAGS[other]} NAME."
+            )
+
+
 def _other_layout(
     parts: Sequence[Path], names: Sequence[str], form: Form
 ) -> Callable[[Path, str, Form], pd.DataFrame] | None:
@@ -130,33 +145,35 @@ def _is_part(path: Path) -> bool:
     return stem not in beside and not stem.endswith("_edges") and not stem.startswith((".", "_"))
 
 
-def _read_part(path: Path, what: str, columns: tuple[str, ...], form: Form) -> pd.DataFrame:
-    clock, target = clock_columns(form, columns), columns[2]
+def _read_part(part: Path, what: str, columns: tuple[str, ...], form: Form) -> pd.DataFrame:
+    clock, target = clock_columns(form, ()), columns[2]
     texts = [columns[0], "period", *(clock if len(clock) > 1 else ())]
+    as_written = form.decimal and files.table_suffix(part) != ".xlsx"
     options: dict[str, Any] = {
-        "dtype": dict.fromkeys([*texts, *([target] if form.decimal else ())], str),
+        "dtype": dict.fromkeys([*texts, *([target] if as_written else ())], str),
+        "decimal": ".",  # what the readings prove is taken up later, whatever other columns prove
         "keep_default_na": False,
         "na_values": {target: MISSING},
         "low_memory": False,
     }
-    frame = tabular.read_table(path, what, form=form, **options)
+    frame = tabular.read_table(part, what, form=form, **options)
     if columns[1] not in frame.columns and frame.index.name == columns[1]:
         frame = frame.reset_index()
     frame = with_joined_clock(frame, form)
-    tabular.require_columns(frame, columns, what, path)
+    tabular.require_columns(frame, columns, what, part)
     return frame
 
 
 def _with_plain_numbers(
-    frame: pd.DataFrame, path: Path, columns: Sequence[str] | None, what: str, form: Form
+    frame: pd.DataFrame, path: Path, columns: Sequence[str], what: str, form: Form
 ) -> pd.DataFrame:
-    """The same readings, their decimal signs understood; ``columns`` None are all of the file."""
+    """The same readings, which stand in ``columns`` of the file, their decimal signs understood."""
     text = files.table_suffix(path) not in (".parquet", ".xlsx")
     head = read_head(path, what) if text else None
-    doubt = head and not form.decimal and head.in_doubt(columns or head.names)
+    doubt = head and not form.decimal and head.in_doubt(columns)
     if doubt:
         raise ask_for_decimal(doubt, what)
-    found = form.decimal or (head.decimal if head else None)
+    found = form.decimal or (head.decimal_in(columns) if head else None)
     return frame.assign(**{LONG[2]: as_numbers(frame[LONG[2]], found, what)})
 
 

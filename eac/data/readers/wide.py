@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,11 @@ def _as_text(column: pd.Series) -> list[str]:
 
 
 def _read(path: Path, what: str, form: Form) -> pd.DataFrame:
-    said = {"dtype": str, "keep_default_na": False} if form.decimal else {"low_memory": False}
+    said: dict[str, Any] = {"decimal": ".", "low_memory": False}
+    if form.decimal and files.table_suffix(path) != ".xlsx":  # whose numbers have no signs
+        said = {"dtype": str, "keep_default_na": False}
+    elif len(clock := clock_columns(form, ())) > 1:
+        said["dtype"] = dict.fromkeys(clock, str)
     table = tabular.read_table(path, what, form=form, **said)
     return with_joined_clock(_with_clock(table), form)
 
