@@ -8,6 +8,7 @@ from pathlib import Path
 from eac.artifacts.artifact import check_artifact
 from eac.artifacts.checkpoint import load_card, load_state
 from eac.artifacts.exchange import check_imported
+from eac.artifacts.kept import CURRENT_FILE, current_folder, imported
 from eac.artifacts.past import PAST_FILE, past_is_damaged
 from eac.artifacts.resume_points import CHECKPOINTS, is_whole, sidecar
 from eac.errors import CheckpointError, EACError, RunError
@@ -29,6 +30,7 @@ class Finding:
         what: One sentence.
         position: Of the period; None for the run as a whole.
         damaged: Whether something is wrong; False where a training merely has not ended.
+        trains: Whether going on with the run mends it; else the sentence says what does.
 
     Example:
         >>> Finding("card.json is damaged.", position=1).damaged
@@ -38,6 +40,7 @@ class Finding:
     what: str
     position: int | None = None
     damaged: bool = True
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Diagnosis:
         """Whether the configuration is damaged, without which no command can go on."""
         return any(CONFIG_FILE in f.what for f in self.findings if f.position is None)
 
+    @property
+    def training_helps(self) -> bool:
+        """Whether something was found that going on with the run mends."""
+        return any(finding.trains for finding in self.findings)
+
 
 def diagnose(run_dir: Path) -> Diagnosis:
     """Reads every file of a run and compares it with its digest; changes nothing.
@@ -84,11 +92,12 @@ def diagnose(run_dir: Path) -> Diagnosis:
     """
     found = ((_FOLDER.match(path.name), path) for path in sorted(_entries(run_dir)))
     folders = sorted((int(match[1]), path) for match, path in found if match)
-    if not folders and not (run_dir / RUN_FILE).exists() and not (run_dir / CONFIG_FILE).exists():
+    trained = folders or (run_dir / RUN_FILE).exists() or (run_dir / CONFIG_FILE).exists()
+    if not trained and not imported(run_dir):
         raise RunError(f"{run_dir} is not a run. Give the directory named by --run.dir.")
     done = [position for position, path in folders if (path / PERIOD_FILE).exists()]
     last = max(done, default=-1)
-    findings = list(_of_run(run_dir))
+    findings = list(_of_run(run_dir)) if trained else []
     for position in sorted(set(range(last + 1)) - {position for position, _ in folders}):
         findings.append(Finding(f"the folder of period {position} is missing.", position))
     for position, path in folders:
@@ -102,8 +111,7 @@ def diagnose(run_dir: Path) -> Diagnosis:
             findings += _under_way(path, position)
     for position in sorted({p for p in done if done.count(p) > 1}):
         findings.append(Finding(f"two folders say that they are period {position}.", position))
-    for what in check_imported(run_dir):
-        findings.append(Finding(f"{_plain(what)} Remove that folder and import it again.", None))
+    findings += _of_imported(run_dir)
     bad = {finding.position for finding in findings}
     ordered = sorted(findings, key=lambda f: -1 if f.position is None else f.position)
     return Diagnosis(tuple(ordered), len([position for position in done if position not in bad]))
@@ -133,6 +141,20 @@ def _of_run(run_dir: Path) -> Iterator[Finding]:
 
     if not manifest.exists() and any(run_dir.glob(f"period-*/{MANIFEST_FILE}")):
         yield Finding(f"{manifest} is missing; going on with the run writes it again.")
+
+
+def _of_imported(run_dir: Path) -> Iterator[Finding]:
+    """What is wrong with artifacts from elsewhere, and with the pointer to the one in use."""
+    for what in check_imported(run_dir):
+        yield Finding(f"{_plain(what)} Remove that folder and import it again.", trains=False)
+    if not (run_dir / CURRENT_FILE).is_file():
+        return
+    try:
+        current_folder(run_dir)
+    except RunError as error:
+        yield Finding(f"{error}", trains=False)
+    except EACError:
+        pass  # an artifact is damaged, which is said of its folder
 
 
 def _of_period(folder: Path) -> Iterator[str]:

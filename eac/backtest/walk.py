@@ -14,6 +14,7 @@ from eac.artifacts.saved_data import done_periods
 from eac.backtest.refits import asked_for
 from eac.calibration.base import Calibrator
 from eac.calibration.clock import clock_step
+from eac.calibration.levels import holding
 from eac.calibration.network import Network
 from eac.calibration.store import START_FILE, learned_by, load_calibrator
 from eac.continual.strangers import welcome
@@ -54,7 +55,7 @@ class Walk:
 
         Raises:
             RunError: If the run has no intervals and levels are asked for.
-            ConfigError: If the delay is no whole number of steps.
+            ConfigError: If the delay is no whole number of steps, or longer than a period.
         """
         directories, used = done_periods(self.run_dir), 0
         for index in range(len(directories)):
@@ -107,6 +108,7 @@ class Walk:
                         if last is not None:
                             calibrator.observe(shift + cutoff, last)
                         bounds = calibrator.bounds(shift + cutoff, forecast, tuple(self.levels))
+                        bounds = holding(bounds, forecast)
                         calibrator.issue(shift + cutoff, forecast)
                         last = truth[:, 0]
                     parts.append((cutoff, truth, forecast, bounds))
@@ -141,6 +143,11 @@ class Walk:
         if self.delay < timedelta(0) or self.delay % step:
             raise ConfigError(
                 f"--delay {self.delay}: give a whole number of steps of {step}, such as {2 * step}."
+            )
+        if self.delay // step > data.period.num_steps:
+            raise ConfigError(
+                f"--delay {self.delay}: readings would come after period {data.period.name!r} has "
+                f"ended, which has {data.period.num_steps} steps of {step}. Give a shorter delay."
             )
         return self.delay // step
 

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from eac.benchmark.executors import limited_threads, process_context
 from eac.benchmark.grid import Cell, EntryPoint
 from eac.errors import ConfigError
+from eac.report.common.summary import BASELINES
 
 
 def check_cells(
@@ -39,6 +40,36 @@ def check_cells(
     wrong = [f"{cell.model}, {cell.stream}: {text}" for cell, text in pairs if text]
     if wrong:
         raise ConfigError("no cell was run. " + "\n".join(wrong))
+
+
+def check_reference(reference: str, cells: Sequence[Cell]) -> None:
+    """Refuses a reference that no row of the tables will have, before anything is run.
+
+    Args:
+        reference: Strategy, "STRATEGY on BACKBONE", or naive forecast; "" is none.
+        cells: All cells of the grid.
+
+    Raises:
+        ConfigError: Names those that there are.
+
+    Example:
+        >>> from pathlib import Path
+        >>> cell = Cell("pm10", "EAC", "", 42, Path("out/pm10/eac/42"), ())
+        >>> check_reference("EAC", [cell])
+    """
+    models = list(dict.fromkeys((cell.strategy, cell.backbone) for cell in cells))
+    found = [
+        (strategy, backbone)
+        for strategy, backbone in models
+        if reference in (strategy, f"{strategy} on {backbone}")
+        or (not backbone and reference.startswith(f"{strategy} on "))
+    ]
+    if reference and len(found) != 1 and reference not in BASELINES.values():
+        known = [f"{s} on {b}" if b else s for s, b in models]
+        raise ConfigError(
+            f"reference {reference!r} names {len(found)} strategies of the benchmark. Give one of: "
+            f"{', '.join([*known, *BASELINES.values()])}."
+        )
 
 
 def _chosen(cells: Sequence[Cell]) -> list[Cell]:

@@ -117,13 +117,20 @@ def cells_of(benchmark: Benchmark, out: Path) -> list[Cell]:
     """Every cell, stream by stream, in the order of the benchmark.
 
     Raises:
-        ConfigError: If a strategy asks for a backbone that the benchmark does not have.
+        ConfigError: If a strategy asks for a backbone that the benchmark does not have, or a seed
+            is given twice.
 
     Example:
         >>> one = Benchmark("ours", (1, 2), (StreamChoice("pm10", Path("pm10")),), (Choice("EAC"),))
         >>> [cell.seed for cell in cells_of(one, Path("out"))]
         [1, 2]
     """
+    for seed in benchmark.seeds:
+        if (times := benchmark.seeds.count(seed)) > 1:
+            raise ConfigError(
+                f"seeds: {seed} is given {times} times, which is one and the same run. Give each "
+                "seed once."
+            )
     cells = []
     for stream in benchmark.streams:
         for strategy in benchmark.strategies:

@@ -88,3 +88,22 @@ def uncrossed(
         torch.minimum(below[level], inner[0], out=low[level])
         torch.maximum(above[level], inner[1], out=high[level])
     return low, high
+
+
+def holding(
+    bounds: tuple[Float[Tensor, "node horizon level"], Float[Tensor, "node horizon level"]],
+    y_hat: Float[Tensor, "node horizon"],
+) -> tuple[Float[Tensor, "node horizon level"], Float[Tensor, "node horizon level"]]:
+    """Bounds as they are handed out: widened where the forecast beside them lies outside.
+
+    Args:
+        bounds: Lower and upper ones, as a calibrator gives them and as coverage is counted.
+        y_hat: The forecast; NaN changes nothing.
+
+    Example:
+        >>> low, high = holding((torch.zeros(1, 1, 1), torch.zeros(1, 1, 1)), -torch.ones(1, 1))
+        >>> low.item(), high.item()
+        (-1.0, 0.0)
+    """
+    low, high = bounds
+    return torch.fmin(low, y_hat[..., None]), torch.fmax(high, y_hat[..., None])

@@ -42,7 +42,7 @@ def form_of(arguments: argparse.Namespace) -> Form:
     Raises:
         ConfigError: If a value is of the wrong kind.
     """
-    return Form(**_typed({key: getattr(arguments, key) for key in FLAGS}))
+    return Form.of(**_typed({key: getattr(arguments, key) for key in FLAGS}))
 
 
 def with_own_stream(args: Sequence[str]) -> list[str]:

@@ -122,7 +122,8 @@ def wasserstein(
         tensor([2.])
     """
     pairs = zip(before.T, after.T, strict=True)
-    return torch.stack([_wasserstein(a[~a.isnan()], b[~b.isnan()]) for a, b in pairs])
+    distances = [_wasserstein(a[~a.isnan()], b[~b.isnan()]) for a, b in pairs]
+    return torch.stack(distances) if distances else before.new_empty(0)
 
 
 def relative_wasserstein(

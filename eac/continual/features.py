@@ -16,10 +16,6 @@ from eac.data.core.pieces import step_pieces
 from eac.data.core.windows import window_starts
 from eac.typing import NodeIndex
 
-FIRST_READINGS = 1 << 16
-"""Targets of training windows by which a backbone chooses first values."""
-LOOKED_AT = 64
-"""Training windows, and nodes, by which a backbone sees what is known of its history."""
 NODES_READ = 1 << 11
 """Nodes whose readings are copied at once from a series that may be a file."""
 CHUNK = 64
@@ -132,43 +128,6 @@ def batches(
         yield tensors.batch(
             chunk.to(device), nodes=None if some is None else some.at(chunk).to(device)
         )
-
-
-def first_windows(view: PeriodView, backbone: Backbone, *, readings: int = FIRST_READINGS) -> Batch:
-    """Training windows spread evenly over the part, as many as hold about so many targets.
-
-    Example:
-        >>> from eac.backbones.stgnn import STGNN
-        >>> from eac.data.batches.datamodule import PeriodData
-        >>> from eac.data.simulator.synthetic import SyntheticStream
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
-        >>> backbone = STGNN()
-        >>> batch = first_windows(data.prepared(backbone.needs).view, backbone, readings=180)
-        >>> tuple(batch.y.shape)
-        (5, 3, 12)
-    """
-    starts = training_starts(view)
-    wanted = max(1, readings // (view.period.num_nodes * view.tensors.horizon))
-    starts = starts[:: -(-len(starts) // wanted)]
-    return next(batches(view, backbone, starts, size=len(starts)))
-
-
-def some_windows(view: PeriodView) -> Batch:
-    """Some training windows, spread evenly over the part, each of the same few nodes.
-
-    Example:
-        >>> from eac.backbones.seasonal import SeasonalMLP
-        >>> from eac.data.batches.datamodule import PeriodData
-        >>> from eac.data.simulator.synthetic import SyntheticStream
-        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=300))
-        >>> batch = some_windows(data.prepared(SeasonalMLP().needs).view)
-        >>> tuple(batch.inputs.history.shape)  # batch, node, lag, window and horizon
-        (53, 3, 3, 24)
-    """
-    starts, count = training_starts(view), view.period.num_nodes
-    starts = starts[:: -(-len(starts) // LOOKED_AT)]
-    nodes = torch.arange(count)[:: -(-count // LOOKED_AT)]
-    return view.tensors.batch(starts, nodes=nodes)
 
 
 @torch.no_grad()

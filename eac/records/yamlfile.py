@@ -49,9 +49,39 @@ def parse_yaml(text: str, where: str, *, error: type[EACError] = ConfigError) ->
     """
     try:
         check_aliases(text, where, error=error)
-        return yaml.load(text, Loader=_LOADER)  # a safe loader, in C where there is one
+        loader = _LOADER(text)  # a safe one, in C where there is one
+        node = loader.get_single_node()
+        twice = _repeated_key(node)
+        if not twice:
+            return None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         raise error(f"{where} is not valid YAML: {problem}") from problem
+    key, first, second = twice
+    raise error(
+        f"{where}: {key!r} is given twice, in line {first} and in line {second}. Give it once."
+    )
+
+
+def _repeated_key(top: yaml.Node | None) -> tuple[str, int, int] | None:
+    """A key that a mapping gives twice, where YAML would take the last, and its lines."""
+    left, met = [top], set[int]()
+    while left:
+        node = left.pop()
+        if id(node) in met or not isinstance(node, yaml.CollectionNode):
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+            continue
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            left.append(value)
+            if isinstance(key, yaml.ScalarNode):
+                name, line = (key.tag, key.value), key.start_mark.line + 1
+                if name in lines:
+                    return key.value, lines[name], line
+                lines[name] = line
+    return None
 
 
 def check_aliases(text: str, where: str, *, error: type[EACError] = ConfigError) -> None:

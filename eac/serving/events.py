@@ -1,16 +1,18 @@
 """Events in a table of readings of a run's sensors."""
 
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 import pandas as pd
 
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import clock_step
+from eac.data.parsing.tabular import read_table
 from eac.data.readers.layout import read_long
 from eac.errors import ConfigError, RunError, StreamError
 from eac.monitoring.forecasts import LEVEL, ForecastMonitor
-from eac.monitoring.monitor import Alarm, Monitor
+from eac.monitoring.monitor import ALARMS, Alarm, Monitor
 from eac.monitoring.policy import Policy
 from eac.monitoring.reference import Reference
 from eac.rundir.requests import Request, ask, can_be_asked
@@ -41,10 +43,10 @@ def find_events(
     directories = done_periods(run_dir)
     if not directories:
         raise RunError(f"{run_dir} holds no finished period. Give the directory of a run.")
-    if weeks < 2 or alarms <= 0:
-        raise ConfigError(
-            f"--reference {weeks}, --alarms {alarms}: give at least 2 weeks and more than 0 alarms."
-        )
+    if weeks < 2:
+        raise ConfigError(f"--reference {weeks}: give at least 2 weeks.")
+    if not 0 < alarms < inf:
+        raise ConfigError(f"--alarms {alarms}: give a number above 0, such as {ALARMS}.")
     data = load_data(directories)
     period = read_input(read_long(table, "input"), data, ())
     clock, series = period.calendar, period.series.numpy().astype(float)
@@ -84,7 +86,7 @@ def find_forecast_events(
     Raises:
         StreamError: If the table is not one of a backtest with intervals of 90 %.
     """
-    table = pd.read_csv(backtest) if backtest.suffix == ".csv" else pd.read_parquet(backtest)
+    table = read_table(backtest, "forecasts")
     wanted = ("unique_id", "ds", "step", "y", f"y_hat-lo-{LEVEL}", f"y_hat-hi-{LEVEL}")
     absent = [name for name in wanted if name not in table.columns]
     if absent:
@@ -95,16 +97,33 @@ def find_forecast_events(
     first = table[table["step"] == 1]
     wide = first.pivot_table(index="ds", columns="unique_id", values=list(wanted[3:]), dropna=False)
     data = load_data(done_periods(run_dir))
+    moments = _moments(wide.index, None if data.clock is None else data.clock.zone, backtest)
     slots = round(86400 / data.step.total_seconds())
     nodes = wide["y"].columns
     monitor = ForecastMonitor(len(nodes), slots, alarms, policy)
     columns = [wide[name].to_numpy(dtype=float) for name in wanted[3:]]
     rows = [
         _row(alarm, when, tuple(map(str, nodes)))
-        for step, when in enumerate(wide.index)
+        for step, when in enumerate(moments)
         for alarm in monitor.observe(step, *(values[step] for values in columns))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _moments(ds: pd.Index, zone: str | None, backtest: Path) -> pd.Index:
+    """Times of a backtest, which is written without a zone, as those of readings are given."""
+    if pd.api.types.is_numeric_dtype(ds.dtype):
+        return ds
+    try:
+        stamps = pd.DatetimeIndex(pd.to_datetime(ds, format="ISO8601"))
+    except (ValueError, TypeError) as error:
+        raise StreamError(
+            f"{backtest}: 'ds' holds what is no time stamp: {error}. Write it again with eac "
+            f"backtest --level {LEVEL}."
+        ) from error
+    if zone is None or stamps.tz is not None:
+        return stamps
+    return stamps.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")  # pyright: ignore
 
 
 def ask_for(run_dir: Path, events: pd.DataFrame) -> int:

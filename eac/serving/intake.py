@@ -111,7 +111,8 @@ def is_forecast(clock: Calendar, step: int) -> bool:
     stamp = clock.time_of(step)
     if stamp is None or stamp.tzinfo is None:
         return True
-    there = pd.Timestamp(stamp.replace(tzinfo=None))
+    # Not from the stamp: pandas has moved the hour that is not there to the one after it.
+    there = pd.Timestamp(clock.wall_times(range(step, step + 1))[0])
     return not pd.isna(there.tz_localize(stamp.tzinfo, ambiguous=True, nonexistent="NaT"))
 
 

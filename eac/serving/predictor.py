@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from eac.artifacts.kept import (
 from eac.artifacts.saved_data import SavedData, load_data
 from eac.calibration.base import Bounds, Calibrator
 from eac.calibration.clock import clock_step
+from eac.calibration.levels import holding
 from eac.calibration.store import learned_by
 from eac.continual.strangers import welcome
 from eac.data.core.calendar import Calendar
@@ -96,6 +98,7 @@ class Predictor:
         """
         recent = read_recent(frame, self.data, form)
         y_hat = self.forecast(recent, recent_graph(recent, self.data, edges))
+        recent = _only_finite(recent, y_hat)
         bounds = self._bounds(y_hat, recent, levels) if levels else None
         return _as_frame(y_hat, bounds, levels, recent, self._notes(recent))
 
@@ -135,7 +138,8 @@ class Predictor:
                 "processes. Forecast without levels, or run it again."
             )
         calibrator = self.calibrator.for_sensors(recent.node_ids, recent.series)
-        return calibrator.bounds(clock_step(recent.clock, len(recent.series) - 1), y_hat, levels)
+        last = clock_step(recent.clock, len(recent.series) - 1)
+        return holding(calibrator.bounds(last, y_hat, levels), y_hat)
 
     def pointed_at(self, recent: Recent) -> Forecaster:
         """The model for these sensors, with weights in common; others may ask meanwhile.
@@ -203,6 +207,20 @@ def load_run(
     recall_all(model)
     model.select_nodes(data.current_ids)
     return Predictor(model, data, learned_by(directories))
+
+
+def _only_finite(recent: Recent, y_hat: Float[Tensor, "node horizon"]) -> Recent:
+    """Without the sensors whose forecast is not a number."""
+    row = dict(zip(recent.node_ids, y_hat.isfinite().all(1).tolist(), strict=True))
+    reasons = {
+        node: "its forecast is not a number; look for readings that are far too large"
+        for node in recent.asked
+        if not row[node]
+    }
+    if not reasons:
+        return recent
+    asked = tuple(node for node in recent.asked if node not in reasons)
+    return replace(recent, asked=asked, skipped=recent.skipped | reasons)
 
 
 def _silences(recent: Recent, window: int) -> list[str]:

@@ -27,6 +27,9 @@ from eac.serving.intake import INPUT, late, read_input
 from eac.typing import NodeSeries
 
 EDGE_COLUMNS = ("source", "target", "weight")
+BROKEN = 1e7
+"""Usual scales and means from which on a reading is broken: single precision, which tells seven
+digits, sees nothing of usual readings beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,7 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
     given_ids = set(period.node_ids)
     absent = {node: "not in the input" for node in data.current_ids if node not in given_ids}
     known = set(data.node_ids)
-    return Recent(
+    recent = Recent(
         series=_laid_out(period.series, period.node_ids, node_ids),
         node_ids=node_ids,
         asked=asked,
@@ -116,6 +119,7 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
         else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
         warnings=tuple(fill_values(period)),
     )
+    return _without_broken(recent, data)
 
 
 def recent_graph(recent: Recent, data: SavedData, edges: pd.DataFrame | None) -> Graph:
@@ -179,6 +183,36 @@ def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) 
     scales = Scales(inputs, scaler_of(recent, data, data.targets), data.covariates)
     layout = Layout(data.window, data.horizon, carry=data.carry, holidays=data.holidays)
     return prepare(window, before, scales, layout, needs)
+
+
+def _without_broken(recent: Recent, data: SavedData) -> Recent:
+    """Without readings that are far too large, and without a forecast of their sensors.
+
+    A model mixes sensors: one such reading is enough to spoil the forecasts of all.
+    """
+    scales = data.inputs.scale
+    if bool((scales == 1).all()):  # readings as they are, which may well be large
+        return recent
+    reach = BROKEN * torch.maximum(scales.clamp_min(scales.median()), data.inputs.mean.abs())
+    row = {node: i for i, node in enumerate(data.node_ids)}
+    known = torch.tensor([row.get(node, -1) for node in recent.node_ids], dtype=torch.long)
+    limit = torch.where(known < 0, reach.max(), reach[known])
+    far = (recent.series > limit) | (recent.series < -limit)
+    reasons = {}
+    for column in far.any(0).nonzero().flatten().tolist():
+        step = int(far[:, column].nonzero()[-1])
+        reasons[recent.node_ids[column]] = (
+            f"its reading {float(recent.series[step, column]):.7g} of {recent.when(step)} is too "
+            "large to forecast with; correct it, or leave it empty if it stands for a missing one"
+        )
+    if not reasons:
+        return recent
+    return replace(
+        recent,
+        series=recent.series.masked_fill(far, torch.nan),
+        asked=tuple(node for node in recent.asked if node not in reasons),
+        skipped=recent.skipped | reasons,
+    )
 
 
 def _skipped(period: Period, data: SavedData) -> dict[str, str]:

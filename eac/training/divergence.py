@@ -9,9 +9,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from eac.artifacts.resume_points import remove_checkpoints
+from eac.continual.together import Together
 from eac.data.batches.batch import Batch
 from eac.data.batches.datamodule import PeriodData
-from eac.errors import DivergedError
+from eac.data.core.pieces import pieces
+from eac.errors import DivergedError, StreamError
+from eac.strategies.base import PeriodPlan
 from eac.training.callbacks import StopWhereStopped
 from eac.training.forecaster import Forecaster
 
@@ -98,6 +101,44 @@ def _worst(model: LightningModule, batch: Batch | None) -> int | None:
     if nodes is None:
         return column
     return int(nodes[column] if nodes.ndim == 1 else nodes[window, column])
+
+
+def check_validation(data: PeriodData, plan: PeriodPlan, together: Together) -> None:
+    """Refuses a training of which no epoch could be chosen: there is nothing to validate on.
+
+    Args:
+        data: The period, before its training.
+        plan: Says which of its nodes are validated on.
+        together: The processes that may divide the nodes.
+
+    Raises:
+        StreamError: Names the period, the part and what to do.
+
+    Example:
+        >>> from eac.continual.together import ALONE
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> check_validation(data, PeriodPlan(), ALONE)
+    """
+    nodes = plan.graph_nodes if plan.loss_nodes is None else plan.loss_nodes
+    starts, null = data.starts("val"), data.null_value
+    first, last = int(starts[0]) + data.window, int(starts[-1]) + data.window + data.horizon - 1
+    known = 0
+    for _, part in pieces(data.period.series[first : last + 1]):
+        own = part if nodes is None else part[:, nodes]
+        known = int((~own.isnan() & (own != (torch.nan if null is None else null))).any())
+        if known:
+            break
+    if not together.total(known):
+        period, another = data.period, " and another run directory" if data.index else ""
+        ends = [period.calendar.time_of(step) for step in (first, last)]
+        dates = "" if None in ends else f" ({ends[0]} to {ends[1]})"
+        zero = "" if null is None else f"; a reading of {null:g} counts as none"
+        raise StreamError(
+            f"period {period.name!r}: no reading of its validation part is known, in steps {first} "
+            f"to {last}{dates}{zero}. Nothing can be chosen by it. Give another split with "
+            f"data.train_fraction and data.val_fraction{another}, or wait until there are readings."
+        )
 
 
 def check_trained(trainer: Trainer, data: PeriodData, error: float | None, directory: Path) -> None:

@@ -1,7 +1,6 @@
 """The Lightning module: a backbone and a strategy, trained on the batches of one period."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -15,8 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from eac.backbones.base import Backbone
 from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
-from eac.continual.features import FIRST_READINGS, first_windows, some_windows
 from eac.continual.probe import OptimizerFactory, TrainingSettings, adamw
+from eac.continual.start import begin_backbone
 from eac.continual.together import ALONE, Together
 from eac.cpu import in_one_kernel, side_by_side
 from eac.data.batches.batch import Batch, Inputs
@@ -146,13 +145,7 @@ class Forecaster(LightningModule):
         context.draws.first_weights(self.backbone, keep=fresh)
         self.strategy.begin_period(context, self.backbone)
         self.select_nodes(context.current.period.node_ids)
-        if self.backbone.needs.lags:
-            seen = replace(some_windows(context.current), summed=self.together.summed)
-            self.backbone.look_back(seen, fresh=fresh)
-        if fresh:
-            readings = FIRST_READINGS // self.together.processes
-            batch = first_windows(context.current, self.backbone, readings=readings)
-            self.backbone.start_from(replace(batch, summed=self.together.summed))
+        begin_backbone(self.backbone, context.current, self.together, fresh=fresh)
         plan.open(self.backbone)
         self.plan_rate = plan.rate
 

@@ -1,5 +1,6 @@
 """How long a fit takes and at which share of the learning rate; how schedules are stepped."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
@@ -8,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim.lr_scheduler import LRScheduler
 
 from eac.data.batches.datamodule import PeriodData
+from eac.errors import ConfigError
 
 
 class Pace(Callback, ABC):
@@ -74,8 +76,17 @@ def stepping(scheduler: LRScheduler, total_steps: float) -> dict[str, Any]:
         'epoch'
         >>> stepping(WarmupCosine(optimizer), 100)["interval"]
         'step'
+
+    Raises:
+        ConfigError: If such a schedule is to last for ever.
     """
     if not isinstance(scheduler, _PerBatch):
         return {"scheduler": scheduler, "interval": "epoch"}
+    if math.isinf(total_steps):
+        raise ConfigError(
+            f"{type(scheduler).__name__} lowers the learning rate until training ends, but nothing "
+            "says when that is. Give trainer.max_epochs (or trainer.max_steps) as a positive "
+            "number, or model.lr_scheduler: null."
+        )
     scheduler.end_at(int(total_steps))
     return {"scheduler": scheduler, "interval": "step"}

@@ -30,7 +30,7 @@ from eac.rundir.redo import forget_after, position_of, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, SeedEveryEpoch
-from eac.training.divergence import check_trained, stops
+from eac.training.divergence import check_trained, check_validation, stops
 from eac.training.forecaster import Forecaster
 from eac.training.holding.network import Holding, WholeNetwork
 from eac.training.memory import Memory, all_ids, let_go
@@ -248,6 +248,7 @@ class StreamRunner:
         callbacks = (SeedEveryEpoch(context.seed), *stops(), watch, roll, *bar)
         trainer = self._make_trainer(directory, (*callbacks, *holding.keeping(directory)))
         if plan.train:
+            check_validation(data, plan, model.together)
             holding.fit(model, trainer, data, directory)
             check_trained(trainer, data, watch.best_value, directory)
             watch.seconds += probing + self._after_training(data, directory, context)

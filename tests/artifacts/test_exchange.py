@@ -81,9 +81,15 @@ def test_forecasts_follow_a_rollback_and_come_back(run, capsys):
 
 def test_a_pointer_to_nothing_is_named_with_advice_that_works(run, capsys):
     (run / CURRENT_FILE).write_text("0" * 64)
+    assert main(["doctor", str(run), "--repair"]) == 1  # no training mends it
+    assert main(["doctor", str(run)]) == 1
+    told = capsys.readouterr().out
+    assert "which is not in the run. To use the newest: eac artifacts use" in told
+    assert "eac run" not in told
     assert main(["artifacts", "list", str(run)]) == 1
     advice = capsys.readouterr().err.rpartition("To use the newest: eac ")[2].split()
     assert main(advice) == 0
+    assert main(["doctor", str(run)]) == 0
     assert len(forecasts(run)) == 48
 
 
@@ -116,6 +122,17 @@ def test_a_whole_artifact_and_one_on_top_of_it_make_a_run(run, tmp_path, capsys)
     said(capsys, "import", str(fresh), str(tmp_path / "2"))
     said(capsys, "use", str(fresh), ids(run)[2][:12])
     assert forecasts(fresh) == forecasts(run)
+    long(build()[1], 2, 150).to_csv(tmp_path / "in.csv", index=False)
+    given = ["--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
+    assert main(["predict", "--run", str(fresh), *given]) == 0
+    assert main(["doctor", str(fresh)]) == 0
+    assert "all is well" in capsys.readouterr().out
+    state = next(fresh.glob("imported-*")) / STATE_FILE
+    state.write_bytes(state.read_bytes()[:-1])
+    assert main(["doctor", str(fresh)]) == 1
+    told = capsys.readouterr().out
+    assert "Remove that folder and import it again" in told
+    assert "eac run" not in told
 
 
 def test_another_base_is_refused(run, tmp_path, capsys):

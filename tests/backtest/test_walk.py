@@ -10,6 +10,7 @@ import torch
 
 from eac.backtest.refits import asked_for
 from eac.backtest.walk import Walk
+from eac.cli.commands.backtest import _delay
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
@@ -69,6 +70,14 @@ def test_three_times_are_told_apart(run):
 def test_a_delay_that_is_no_step_is_refused(run):
     with pytest.raises(ConfigError, match="a whole number of steps of 1:00:00, such as 2:00:00"):
         walked(run, delay=timedelta(minutes=20))
+    with pytest.raises(ConfigError, match=r"160 steps of 1:00:00\. Give a shorter delay"):
+        walked(run, delay=timedelta(days=99999))
+
+
+@pytest.mark.parametrize("text", ["nan", "NaT", "", "two hours"])
+def test_a_delay_that_is_no_time_is_refused(text):
+    with pytest.raises(ConfigError, match="give a time, such as 2h"):
+        _delay(text)
 
 
 def test_without_what_intervals_began_with_errors_can_still_be_had(run, monkeypatch):

@@ -79,6 +79,7 @@ def test_without_backbones_each_strategy_keeps_that_of_its_configuration(tmp_pat
     [
         ("seeds:", "seed:", r"'seed' is not known. Did you mean 'seeds'"),
         ("[1, 2]", "[one]", "must be whole numbers"),
+        ("[1, 2]", "[2, 1, 1]", "seeds: 1 is given 2 times"),
         ("name: There", "name: Here", "name 'Here' must be given and unique"),
         ("path: data/there", "set: {}", r"streams\[1\]: 'path' is missing"),
         ("backbones: [Plain]", "backbones: [Fancy]", "asks for backbone 'Fancy'"),

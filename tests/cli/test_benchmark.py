@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eac.benchmark.grid import EntryPoint
+from eac.benchmark.checks import check_reference
+from eac.benchmark.grid import Cell, EntryPoint
 from eac.cli.commands import benchmark
 from eac.cli.main import main
 
@@ -54,6 +55,31 @@ def test_a_grid_leaves_results_tables_and_a_page(config, tmp_path, capsys):
     assert "-3.00 ± 0.00" in page
     assert "82.00 ± 0.71" in page
     assert {p.name for p in out.glob("tables.*")} == {"tables.md", "tables.tex", "tables.csv"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ["--reference", "nix"],
+            "reference 'nix' names 0 strategies of the benchmark. Give one of: Good, Odd",
+        ),
+        (["--seeds", "1", "1"], "seeds: 1 is given 2 times"),
+    ],
+)
+def test_what_the_tables_cannot_show_is_refused_before_anything_is_run(
+    config, tmp_path, capsys, flags, words
+):
+    out = tmp_path / "out"
+    assert main(["benchmark", "-c", str(config), "--out", str(out), *flags]) == 1
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["Good", "Good on Net", "last value"])
+def test_rows_of_the_tables_may_be_the_reference(name):
+    cells = [Cell("fake", model, "", 1, Path("out"), ()) for model in ("Good", "Odd")]
+    check_reference(name, cells)
 
 
 def test_what_a_person_wrote_above_the_tables_is_kept(config, tmp_path):

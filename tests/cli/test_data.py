@@ -111,6 +111,44 @@ def test_convert_refuses_to_overwrite(stream, capsys):
     assert "exists" in capsys.readouterr().err
 
 
+@pytest.fixture
+def closing_hours(tmp_path):
+    """A month read from 05 to 22 h, then one read all day, a minute off at one time."""
+    hours = pd.date_range("2024-01-01", "2024-02-28 23:00", freq="h")
+    hours = hours[(hours.month == 2) | ((hours.hour >= 5) & (hours.hour < 22))]
+    off = hours.where(hours != hours[30], hours[30] + pd.Timedelta("1min"))
+    folder = tmp_path / "closing"
+    folder.mkdir()
+    frame = pd.DataFrame({"unique_id": "a", "ds": off, "y": np.arange(len(off)) % 24})
+    frame.to_csv(folder / "series.csv", index=False)
+    (folder / "stream.yaml").write_text("period: MS\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", [("convert", "--to", "table"), ("subset", "--nodes", "1,1")])
+def test_writing_says_what_the_reading_left_out(closing_hours, tmp_path, capsys, command):
+    name, *flags = command
+    assert main(["check", str(closing_hours)]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "period '" in line]
+
+    assert main([name, str(closing_hours), str(tmp_path / "out"), *flags]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("wrote 2 periods")
+    lines = captured.err.splitlines()
+    assert any("196 readings outside the hours 05:00 to 22:00" in line for line in lines)
+    assert any("nothing is ever read outside" in line for line in lines)
+    assert any("rounded" in line for line in lines)
+    assert set(lines) <= set(told)
+
+
+def test_subset_understands_the_flags_of_reading(closing_hours, tmp_path):
+    out = tmp_path / "out"
+    flags = ["--nodes", "1,1", "--hours", "all"]
+
+    assert main(["subset", str(closing_hours), str(out), *flags]) == 0
+    assert open_stream(out)[1].num_steps == 28 * 24
+
+
 def test_an_unknown_layout_is_refused_with_the_choices(stream, capsys):
     with pytest.raises(SystemExit):
         main(["convert", str(stream), "out", "--to", "excel"])

@@ -1,8 +1,13 @@
 """What may be said of a table, up to its limits."""
 
+import json
+from argparse import ArgumentParser
+
 import pytest
 
+from eac.cli.reading_flags import add_reading_flags, form_of, with_own_stream
 from eac.data.parsing.form import Form
+from eac.data.readers.open import OwnStream, open_stream
 from eac.errors import StreamError
 
 WRONG = [
@@ -41,6 +46,31 @@ def test_what_cannot_be_is_refused_by_name(said):
 def test_the_limits_themselves_are_taken(said):
     [(key, value)] = said.items()
     assert getattr(Form(**said), key) == value
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hours": "all"}, {"hours": "auto"}),
+        ({"max_nodes": 1}, {"max_nodes": 100_000}),
+        ({"memory_gib": "0.0000001"}, {"memory_gib": 2.0}),
+        ({"max_empty": 0.1}, {"max_empty": 0.9}),
+    ],
+)
+def test_a_flag_goes_before_the_settings_whatever_its_value(tmp_path, settings, said):
+    [(key, value)] = said.items()
+    path = tmp_path / "counts.csv"
+    rows = [f"a,2024-01-{1 + hour // 24:02d} {hour % 24:02d}:00,{hour}" for hour in range(48)]
+    path.write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    (tmp_path / "stream.yaml").write_text("".join(f"{k}: {v}\n" for k, v in settings.items()))
+    flag = f"--{key.replace('_', '-')}={value}"
+    parser = ArgumentParser()
+    add_reading_flags(parser)
+
+    assert getattr(open_stream(path, form_of(parser.parse_args([flag]))).form, key) == value
+    [_, given] = with_own_stream([f"--stream={path}", flag])[0].split("=", 1)
+    own = OwnStream(**json.loads(given)["init_args"])
+    assert getattr(own.stream.form, key) == value
 
 
 def test_as_many_sensors_as_are_allowed_are_taken_and_no_more():

@@ -196,11 +196,49 @@ def test_a_folder_is_read_with_its_settings(tmp_path, long_frame, edge_frame):
     assert stream[1].series[:, 0].tolist() == [10.0, 11.0]
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("steps_per_day: 48", "steps_per_day is 48, but steps are 1 h apart, which makes 24"),
+        ("days_per_week: 9", "days_per_week is 9"),
+        ("days_per_week: 5", "days_per_week is 5, but the time stamps"),
+    ],
+)
+def test_a_clock_that_the_time_stamps_do_not_make_is_refused(tmp_path, said, message):
+    hours = pd.date_range("2024-01-01", periods=24 * 8, freq="h")
+    frame = pd.DataFrame({"unique_id": "a", "ds": hours, "y": 1.0})
+    edges = pd.DataFrame({"source": [], "target": [], "weight": []})
+    folder = write(tmp_path / "long", frame, edges)
+    (folder / "stream.yaml").write_text(said + "\n")
+
+    with pytest.raises(StreamError, match=message):
+        read_frame_stream(folder)
+    frame.assign(ds=range(len(frame))).to_csv(folder / "series.csv", index=False)
+    (folder / "stream.yaml").write_text("steps_per_day: 48\ndays_per_week: 5\n")
+    assert read_frame_stream(folder)[0].calendar.steps_per_week == 48 * 5  # counted steps
+
+
 def test_cut_time_stamps_may_stand_in_the_settings(tmp_path, long_frame, edge_frame):
     folder = write(tmp_path / "long", long_frame, edge_frame)
     (folder / "stream.yaml").write_text("period: [2024-01-01 02:00:00]\n")
 
     assert [period.num_steps for period in read_frame_stream(folder)] == [2, 4]
+
+
+@pytest.mark.parametrize("said", ["dayfirst: true", "date_format: '%d/%m/%Y %H:%M'"])
+def test_the_order_of_day_and_month_that_is_said_holds_for_cuts(tmp_path, edge_frame, said):
+    hours = pd.date_range("2024-01-31", periods=48, freq="h").strftime("%d/%m/%Y %H:%M")
+    frame = pd.DataFrame({"unique_id": [*"abc"] * 16, "ds": hours, "y": 1.0})
+    folder = write(tmp_path / "long", frame, edge_frame)
+    (folder / "stream.yaml").write_text(f"period: ['01/02/2024']\n{said}\n")
+
+    assert read_frame_stream(folder).period_names == ["2024-01-31", "2024-02-01"]
+
+
+@pytest.mark.parametrize("period", ["0D", "-1D", "-1MS"])
+def test_a_period_that_does_not_go_forward_is_refused(long_frame, edge_frame, period):
+    with pytest.raises(StreamError, match=f"period '{period}' does not go forward"):
+        FrameStream(long_frame, edge_frame, period=period)
 
 
 def test_ids_and_missing_readings_survive_csv(tmp_path):

@@ -67,6 +67,16 @@ def test_sensors_without_coordinates_cannot_be_connected(tmp_path, nodes):
         connect(write_counts(tmp_path / "counts", nodes), 4)
 
 
+@pytest.mark.parametrize("where", ["95,5", "-90.5,5", "60,200", "590000,6600000", "inf,5"])
+def test_coordinates_that_are_none_are_refused_with_their_node(tmp_path, where):
+    folder = write_counts(
+        tmp_path / "counts", f"node_id,latitude,longitude\na,-90,180\nb,{where}\n"
+    )
+    with pytest.raises(StreamError, match=r"node 'b' has latitude .* from -90 to 90 and longitude"):
+        connect(folder, 4)
+    assert not (folder / "edges.csv").exists()
+
+
 def test_a_folder_without_a_list_of_sensors_cannot_be_connected(tmp_path):
     with pytest.raises(StreamError, match=r"holds no nodes.csv"):
         connect(tmp_path, 4)

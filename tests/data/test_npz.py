@@ -173,6 +173,12 @@ def test_a_bad_adjacency_gets_one_clear_message(npz_folder, adjacency, message):
         ("steps_per_day: 0", "steps_per_day is 0"),
         ("frequency: 1h", "gives a frequency but no start"),
         ("frequency: 1h\nstart: soon", "start 'soon' is not a time stamp"),
+        ("start: 2024-01-01", "gives start '2024-01-01' but no frequency. Give frequency"),
+        ("periods: [{name: 9, start: 2024-01-01}]", "but no frequency. Give frequency"),
+        (
+            "frequency: 1h\nstart: 2024-01-01\nsteps_per_day: 48",
+            "steps_per_day is 48, but steps are 1 h apart, which makes 24",
+        ),
         ("node_ids: [a]", "period '9': 2 nodes, but"),
         ("node_ids: [a, a]", "node id 'a' is listed 2 times"),
     ],

@@ -99,6 +99,18 @@ def test_a_stream_survives_any_chain_of_layouts(path, one, two):
             assert_same(before, after)
 
 
+ODD_IDS = [" a", "a ", "a", "A", "x\ry", "007", "NA", "a,b", "a;b", '"q"', "1.10", "x\ny"]
+
+
+@pytest.mark.parametrize("layout", ["table", "npy", "npz", "frame"])
+def test_ids_survive_as_they_are_written(tmp_path, layout):
+    rows, edges = [[float(i) for i in range(len(ODD_IDS))]] * 2, {(0, 1): 2.0, (4, 2): 3.0}
+    period = build("0", "2024-01-02", (ODD_IDS, rows, edges))
+    after = open_stream(convert(MemoryStream([period]), tmp_path / "out", layout))
+
+    assert_same(period, after[0])
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_names_and_units_survive(table_folder, tmp_path, layout):
     stream = open_stream(convert(TableStream(table_folder), tmp_path / "out", layout))
@@ -169,3 +181,18 @@ def test_what_is_no_ordinary_file_is_refused_without_waiting_for_it(tmp_path):
         open_stream(pipe)
     with pytest.raises(StreamError, match="is no ordinary file"):
         read_frame(pipe, Form(), "input")
+
+
+def test_parts_may_order_their_columns_each_in_its_way_and_others_are_named(tmp_path):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    rows = [f"a,2024-01-{1 + i // 24:02d} {i % 24:02d}:00,{i}" for i in range(96)]
+    turned = [",".join(row.split(",")[::-1]) for row in rows]
+    (parts / "jan.csv").write_text("\n".join(["unique_id,ds,y", *rows[:48]]) + "\n")
+    (parts / "feb.csv").write_text("\n".join(["y,ds,unique_id", *turned[48:]]) + "\n")
+    assert open_stream(parts)[0].series.flatten().tolist() == list(range(96))
+
+    (parts / "readme.txt").write_text("counts of a bridge\n")
+    with pytest.raises(StreamError, match=r"'readme\.txt' has other columns") as refused:
+        open_stream(parts)
+    assert "move what is no part elsewhere" in str(refused.value)

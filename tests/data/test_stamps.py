@@ -75,3 +75,10 @@ def test_a_format_with_an_offset_keeps_the_clock_of_the_file():
     assert found[0] == pd.Timestamp("2024-01-31 00:00")
     moved = wall(["2024-01-31T00:00+02:00"], date_format=pattern, time_zone="UTC")
     assert moved[0] == pd.Timestamp("2024-01-30 22:00")
+
+
+def test_times_that_a_zone_skips_are_noted_and_an_offset_has_none():
+    hours = pd.date_range("2024-03-31", periods=5, freq="h").astype(str)
+    found = parse_stamps(pd.Index(hours, name="ds"), "x", Form(time_zone="Europe/Oslo"))
+    assert "first 2024-03-31 02:00:00" in found.notes[0]
+    assert not parse_stamps(pd.Index(hours, name="ds"), "x", Form(time_zone="+01:00")).notes

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from eac.data.core.stream import node_changes
+from eac.data.parsing.form import Form
 from eac.data.readers.table import TableStream
 from eac.errors import StreamError
 
@@ -158,6 +159,70 @@ def test_the_hour_that_a_clock_change_repeats_holds_the_mean(table_folder):
     assert TableStream(table_folder)[0].series[:, 0].tolist() == [0, 1, 2.5, 4, 5]
 
 
+def test_steps_that_no_clock_change_keeps_follow_a_fixed_offset(table_folder):
+    index = pd.date_range("2024-10-01", freq="6h", periods=240, tz="UTC", name="time")
+    frame = pd.DataFrame(0.0, index=index.tz_convert("Europe/Oslo"), columns=["a", "b"])
+    frame.to_parquet(table_folder / "2" / "series.parquet")
+    (table_folder / "stream.yaml").write_text("name: six\n")
+    clock = TableStream(table_folder)[0].calendar
+
+    assert [clock.time_of(step) for step in (0, 239)] == [index[0], index[239]]
+
+
+SIGNS = [
+    ("1.100;2,5", None, [1100, 2.5]),
+    ("2,125;2,5", None, [2.125, 2.5]),
+    ("1.100;7", ",", [1100, 7]),
+    ("1.100;7", ".", [1.1, 7]),
+    ("1,100;7", ",", [1.1, 7]),
+    ("1,100;7", ".", [1100, 7]),
+    ("1.234,5;-1,1e2", None, [1234.5, -110]),
+]
+
+
+@pytest.mark.parametrize(("cells", "decimal", "expected"), SIGNS)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_decimal_signs_are_those_that_are_proven_or_said(
+    table_folder, cells, decimal, expected, mapped
+):
+    rows = f"time;a;b\n2024-01-02 03:00;{cells}\n2024-01-02 04:00;;NaN\n"
+    (table_folder / "2" / "series.csv").write_text(rows)
+    (table_folder / "2" / "covariates.csv").write_text(rows)
+    stream = TableStream(table_folder, Form(decimal=decimal))
+    period = stream.load_mapped(0, table_folder / "m.npy") if mapped else stream.load(0)
+
+    np.testing.assert_allclose(period.series, [expected, [np.nan] * 2], rtol=1e-6)
+    assert period.covariates is not None
+    np.testing.assert_allclose(period.covariates.values[0, 0], expected, rtol=1e-6)
+
+
+def test_text_in_parquet_has_the_sign_that_is_said_mapped_or_not(table_folder):
+    frame = pd.DataFrame({"time": ["2024-01-02 03:00"], "a": ["1.100"], "b": ["2,5"]})
+    frame.to_parquet(table_folder / "2" / "series.parquet")
+    stream = TableStream(table_folder, Form(decimal=","))
+
+    assert stream.load(0).series.tolist() == [[1100, 2.5]]
+    assert stream.load_mapped(0, table_folder / "m.npy").series.tolist() == [[1100, 2.5]]
+
+
+def test_a_sign_that_nothing_decides_is_asked_for(table_folder):
+    (table_folder / "2" / "series.csv").write_text("time;a;b\n2024-01-02 03:00;1.100;7\n")
+    assert "1.100 may be 1.1 or 1100, and no reading decides it. Say" in complaint(table_folder)
+
+
+def test_weights_and_degrees_may_have_a_decimal_comma(table_folder):
+    (table_folder / "2" / "edges.csv").write_text("source;target;weight\na;b;0,5\n")
+    (table_folder / "2" / "nodes.csv").write_text("node_id;latitude;longitude\na;59,123;5\nb;;\n")
+    period = TableStream(table_folder)[0]
+
+    assert period.graph.edge_weight.tolist() == [0.5]
+    np.testing.assert_allclose(period.coordinates, [[59.123, 5], [np.nan] * 2], rtol=1e-6)
+
+    (table_folder / "2" / "edges.csv").write_text("source;target;weight\na;b;1.125\n")
+    assert "1.125 may be 1.125 or 1125" in complaint(table_folder)
+    assert TableStream(table_folder, Form(decimal="."))[0].graph.edge_weight.tolist() == [1.125]
+
+
 SPOILED = [
     (
         "series.csv",
@@ -195,7 +260,9 @@ SPOILED = [
     ("edges.csv", "a,b,0.5", "a,b,", r"edge 'a' -> 'b' in row 0 has no weight"),
     ("edges.csv", "a,b,0.5", "a,b,nan", r"edge 'a' -> 'b' in row 0 has no weight"),
     ("edges.csv", "a,b,0.5", "a,b,inf", r"edge 'a' -> 'b' in row 0 has weight inf"),
-    ("edges.csv", "a,b,0.5", "a,b,far", r"1 values of 'weight' are text, first 'far' in row 0"),
+    ("edges.csv", "a,b,0.5", "a,b,far", r"are text, first 'far' in row 0 .* Give weights as numb"),
+    ("nodes.csv", "id\na\nb", "id,latitude,longitude\na,N,5\nb,,", r"'N' in row 0 .* Give degrees"),
+    ("series.csv", "1.0,4.0", "1.0,4.0,", r"names 3 columns, but its first row has 4 cells"),
     ("edges.csv", "a,b,0.5", "a,b,0.5\na,b,1", r"edge 'a' -> 'b' is listed again in row 1"),
     ("edges.csv", "weight", "w", r"no column 'weight'. It has: source, target, w"),
 ]
@@ -264,7 +331,7 @@ def test_one_step_without_a_frequency_is_refused(table_folder):
         ("frequency: MS", "is not a step of 1 months"),
         ("frequency: -1h", "frequency '-1h' is not positive"),
         ("frequncy: 1h", "unknown key 'frequncy'. Did you mean 'frequency'?"),
-        ("steps_per_day: 48", "says steps_per_day: 48, but rows are 1 h apart"),
+        ("steps_per_day: 48", "steps_per_day is 48, but steps are 1 h apart"),
         ("steps_per_day: many", "steps_per_day is 'many'. Give a whole number"),
         ("days_per_week: 6", "days_per_week is 6"),
         ("periods: 2", "periods is 2. Give a list"),

@@ -108,6 +108,14 @@ def test_one_negative_value_among_counts_is_named_however_frequent(tmp_path, che
     assert "readings of -1 among counts of at least 0 (missing_values: [-1]): s0, s1, s2" in text
 
 
+def test_readings_that_cannot_be_meant_are_named_however_frequent(tmp_path, check):
+    frame = readings(HOURS).astype({"y": float})
+    frame.loc[3:1007:7, "y"] = 1e30
+    _, text = check(save(frame, tmp_path / "x.csv"))
+    assert "1 node with readings up to 1e+30, where" in text, text
+    assert "s0" in text.partition("1e+30")[2].partition("\n")[0]
+
+
 def test_another_unit_is_named(tmp_path, check):
     frame = readings(HOURS).astype({"y": float})
     frame.loc[500:1007, "y"] *= 1000
@@ -286,6 +294,15 @@ def test_damaged_files_are_one_sentence_each(tmp_path, check):
         assert (status, "error: " in text) == (1, True), (name, text)
 
 
+def test_a_key_that_is_given_twice_is_refused_with_its_lines(tmp_path, check):
+    path = save(readings(HOURS[:100]), tmp_path / "counts.csv")
+    (tmp_path / "counts.yaml").write_text("period: MS\nunit: h\nperiod: YS\n")
+    status, text = check(path)
+
+    assert status == 1
+    assert "counts.yaml: 'period' is given twice, in line 1 and in line 3. Give it once." in text
+
+
 @pytest.mark.parametrize(
     "settings",
     ["covariates: 5", "period: 7", "frequency: [1]", "hours: 3", "- a", "a: [", "max_empty: yes"],
@@ -299,7 +316,7 @@ def test_settings_of_the_wrong_kind_are_one_sentence(tmp_path, check, settings):
     assert "counts.yaml" in text
 
 
-@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "much", ""])
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf", "1e39", "much", ""])
 def test_a_wrong_weight_is_one_sentence(tmp_path, check, weight):
     path = save(readings(HOURS[:100]), tmp_path / "counts.csv")
     (tmp_path / "edges.csv").write_text(f"source,target,weight\ns0,s1,{weight}\n")
@@ -377,6 +394,69 @@ def test_a_row_per_sensor_and_a_column_per_time_are_turned(tmp_path):
 
     assert period.node_ids == ("s0", "s1", "s2")
     np.testing.assert_array_equal(period.series.T.flatten(), frame["y"])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize("said", [None, "sensor"])
+def test_ids_of_rows_stay_as_they_are_written(tmp_path, suffix, said):
+    ids = ["007", "0012", "1.10", "NA", *["12345678901234567890"] * (suffix == "csv")]
+    frame = pd.DataFrame(1.5, index=ids, columns=HOURS[:5].astype(str)).rename_axis("sensor")
+    path = tmp_path / f"turned.{suffix}"
+    frame.iloc[0, 1:2] = None
+    (frame.to_csv if suffix == "csv" else frame.to_excel)(path)
+    period = open_stream(path, Form(id_col=said))[0]
+
+    assert period.node_ids == tuple(ids)
+    assert int(period.series.isnan().sum()) == 1
+
+
+def test_signs_are_those_that_any_sensor_proves(tmp_path):
+    rows = "".join(f"{hour};1.100;2,125;2,5\n" for hour in HOURS[:5])
+    (tmp_path / "wide.csv").write_text("ds;a;b;c\n" + rows)
+    frame = pd.DataFrame({"ds": HOURS[:5], "a": "1.100", "b": 2.125, "c": "2,5"})
+    frame.to_excel(tmp_path / "wide.xlsx", index=False)
+
+    for name in ("wide.csv", "wide.xlsx"):
+        assert open_stream(tmp_path / name)[0].series[0].tolist() == [1100, 2.125, 2.5], name
+
+
+def test_a_column_that_is_named_twice_is_named(tmp_path, check):
+    twice = pd.DataFrame([[hour, 1, 2] for hour in HOURS[:5].astype(str)], columns=["ds", "a", "a"])
+    twice.to_excel(tmp_path / "twice.xlsx", index=False)
+    for path in (save(twice, tmp_path / "twice.csv"), tmp_path / "twice.xlsx"):
+        status, text = check(path)
+        assert (status, "has column 'a' twice. Give each id once." in text) == (1, True), text
+
+
+@pytest.mark.parametrize("more", [",", ",3"])
+def test_rows_with_more_cells_than_the_header_are_refused(tmp_path, check, more):
+    (tmp_path / "x.csv").write_text("ds,a\n" + "".join(f"{t},1{more}\n" for t in HOURS[:5]))
+    assert (
+        "names 2 columns, but its first row has 3 cells. Name every" in check(tmp_path / "x.csv")[1]
+    )
+
+
+def test_rows_may_be_numbered_in_a_column_without_a_name(tmp_path):
+    lines = "".join(f"{row},a,{hour},5\n" for row, hour in enumerate(HOURS[:5], 1))
+    (tmp_path / "x.csv").write_text("unique_id,ds,y\n" + lines)
+    assert open_stream(tmp_path / "x.csv")[0].series.tolist() == [[5.0]] * 5
+
+
+def test_an_index_of_ids_or_times_in_parquet_is_a_column(tmp_path):
+    frame = readings(HOURS[:50])
+    wide = frame.pivot(index="ds", columns="unique_id", values="y")
+    tables = {
+        "both": frame.set_index(["unique_id", "ds"]),
+        "ids": frame.set_index("unique_id"),
+        "ids, which stay a column": frame.set_index("unique_id", drop=False),
+        "no names": frame.set_axis(frame.index.to_numpy()),
+        "times as text": wide.set_axis(wide.index.astype(str)).rename_axis("at"),
+        "a row per sensor": wide.T.set_axis(wide.index.astype(str), axis=1),
+    }
+    for name, table in tables.items():
+        table.to_parquet(tmp_path / f"{name}.parquet")
+        period = open_stream(tmp_path / f"{name}.parquet")[0]
+        np.testing.assert_array_equal(period.series.T.flatten(), frame["y"], name)
 
 
 def test_date_and_time_in_two_columns_are_joined(tmp_path, check):

@@ -1,13 +1,14 @@
 """The detectors over all sensors at once, and what they are made after."""
 
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from eac.errors import StreamError
+from eac.errors import ConfigError, StreamError
 from eac.monitoring.detectors import Ewma, PageHinkley
 from eac.monitoring.forecasts import ForecastMonitor
 from eac.monitoring.policy import Policy
@@ -90,26 +91,64 @@ def test_a_sensor_or_a_network_whose_intervals_do_not_hold_is_found():
     assert covered(200, 250, broken=-1)[0] == ("coverage", None)
 
 
-def test_a_backtest_is_watched_by_the_command(tmp_path, monkeypatch):
-    run = tmp_path / "run"
+@pytest.fixture
+def backtest() -> pd.DataFrame:
+    """Intervals of 16 sensors, one of which leaves them from the fifth day on."""
     stamps = pd.date_range("2024-01-01", periods=240, freq="h")
     parts = []
     for node in "abcdefghijklmnop":
         y = np.where((stamps >= "2024-01-05") & (node == "b"), 99.0, 0.0)
         one = {"unique_id": node, "ds": stamps, "step": 1, "y": y}
         parts.append(pd.DataFrame(one | {"y_hat-lo-90": -1.0, "y_hat-hi-90": 1.0}))
-    table = pd.concat([*parts, parts[0].assign(step=2, y=99.0)])  # later steps do not count
-    table.to_parquet(tmp_path / "backtest.parquet")
+    return pd.concat([*parts, parts[0].assign(step=2, y=99.0)])  # later steps do not count
+
+
+def watched(monkeypatch, path: Path, zone: str | None = None) -> pd.DataFrame:
+    data = SimpleNamespace(step=timedelta(hours=1), clock=SimpleNamespace(zone=zone))
     monkeypatch.setattr(events, "done_periods", lambda path: [path])
-    monkeypatch.setattr(events, "load_data", lambda paths: SimpleNamespace(step=timedelta(hours=1)))
+    monkeypatch.setattr(events, "load_data", lambda paths: data)
+    return events.find_forecast_events(Path("run"), path, alarms=0.125, policy=Policy())
+
+
+def test_a_backtest_is_watched_by_the_command(backtest, tmp_path, monkeypatch):
     path = tmp_path / "backtest.parquet"
-    found = events.find_forecast_events(run, path, alarms=0.125, policy=Policy())
+    backtest.to_parquet(path)
+    found = watched(monkeypatch, path)
     assert found["kind"].tolist() == ["forecast error"]
     assert (found["unique_id"][0], found["action"][0]) == ("b", "tune prompts")
     assert pd.Timestamp("2024-01-05 06:00") < found["ds"][0] < pd.Timestamp("2024-01-07")
-    table.drop(columns="y_hat-lo-90").to_parquet(path)
+    backtest.drop(columns="y_hat-lo-90").to_parquet(path)
     with pytest.raises(StreamError, match=r"Write it with: eac backtest .* --level 90"):
-        events.find_forecast_events(run, path, alarms=0.125, policy=Policy())
+        watched(monkeypatch, path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
+def test_events_of_a_backtest_stand_beside_those_of_readings(
+    backtest, tmp_path, monkeypatch, suffix, zone
+):
+    path = tmp_path / f"backtest.{suffix}"
+    getattr(backtest, f"to_{suffix}")(path, index=False)
+    readings = pd.DataFrame({"kind": ["stuck"], "ds": [pd.Timestamp("2024-01-09", tz=zone)]})
+    both = events.in_order(readings, watched(monkeypatch, path, zone))
+    assert both["kind"].tolist() == ["forecast error", "stuck"]
+
+
+@pytest.mark.parametrize("text", ["", "PAR1 not really"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_damaged_backtest_is_named(tmp_path, monkeypatch, suffix, text):
+    path = tmp_path / f"backtest.{suffix}"
+    path.write_text(text)
+    with pytest.raises(StreamError, match="backtest"):
+        watched(monkeypatch, path)
+
+
+@pytest.mark.parametrize("alarms", [np.nan, np.inf, 0.0, -1.0])
+def test_a_number_of_alarms_that_cannot_be_is_refused(tmp_path, monkeypatch, alarms):
+    monkeypatch.setattr(events, "done_periods", lambda path: [path])
+    given = {"weeks": 4, "alarms": alarms, "policy": Policy()}
+    with pytest.raises(ConfigError, match=r"--alarms .*: give a number above 0, such as 0.125"):
+        events.find_events(tmp_path, tmp_path / "counts.csv", **given)
 
 
 def test_events_of_several_tables_stand_in_order_of_time():

@@ -49,6 +49,12 @@ def stream():
 
 
 @pytest.fixture
+def strangers():
+    """A stream whose second period has none of the nodes of the first."""
+    return MemoryStream([make_period("old", "abcdefgh", 0), make_period("new", "uvwxyz", 1)])
+
+
+@pytest.fixture
 def data(stream):
     return PeriodData(stream, window=WINDOW, horizon=HORIZON, batch_size=16, seed=3)
 

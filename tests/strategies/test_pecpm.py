@@ -109,3 +109,14 @@ def test_a_node_that_never_reads_is_no_obstacle(stream, context_of, model_of, na
     plan = begin(model, context)
     assert "d" not in names(context, plan.loss_nodes)
     assert model.strategy.bank.patterns.isfinite().all()
+
+
+def test_a_period_of_new_nodes_alone_is_learned_whole_and_brings_patterns(
+    context_of, model_of, names, strangers
+):
+    model = model_of(small(expand=2, novelty=1.1))
+    begin(model, context_of(0, strangers))
+    context = context_of(1, strangers)
+    plan = begin(model, context)
+    assert names(context, plan.loss_nodes) == "uvwxyz"
+    assert len(model.strategy.bank.patterns) == 8

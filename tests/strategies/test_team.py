@@ -67,3 +67,11 @@ def test_a_node_that_never_reads_does_not_disturb_the_choice(
     context = context_of(3, empty_node(stream, "e"))
     plan = model_of(TEAM(drifted=0.5, replayed=0.5)).plan_period(context)
     assert "e" not in names(context, plan.loss_nodes)
+
+
+def test_a_period_of_new_nodes_alone_has_no_drift_and_is_learned_whole(
+    context_of, model_of, names, strangers
+):
+    context = context_of(1, strangers)
+    plan = model_of(TEAM()).plan_period(context)
+    assert names(context, plan.loss_nodes) == "uvwxyz"

@@ -10,7 +10,7 @@ import torch
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
 from eac.disk import watched
-from eac.errors import DivergedError
+from eac.errors import DivergedError, StreamError
 from eac.records.record import read_run
 from eac.strategies.eac import EAC
 from eac.strategies.online_all import OnlineAll
@@ -44,6 +44,25 @@ def test_a_loss_that_is_no_number_names_batch_and_node(tmp_path):
         next(iter(runner.forecaster.backbone.parameters())).fill_(torch.inf)
     with pytest.raises(DivergedError, match=r"loss is nan in batch 0 of epoch 0, .* node 'a', at"):
         runner.run()
+
+
+@pytest.mark.parametrize(
+    ("value", "protocol", "said"),
+    [
+        (torch.nan, "strict", r"in steps 108 to 127\. Nothing can be chosen by it\. Give another"),
+        (0.0, "published", r"in steps 108 to 12\d; a reading of 0 counts as none\. Nothing can"),
+    ],
+)
+def test_a_validation_part_without_readings_is_refused_before_training(
+    tmp_path, value, protocol, said
+):
+    runner = make(tmp_path, OnlineAll(), 0.01, protocol=protocol)
+    runner.data.period.series[96:128] = value
+
+    with pytest.raises(StreamError, match=f"period 'p0': no reading of its validation .* {said}"):
+        runner.run()
+    runner.data.period.series[120] = 40.0
+    assert len(make(tmp_path, OnlineAll(), 0.01, protocol=protocol).run().periods) == 2
 
 
 def test_the_last_good_state_is_that_of_the_epoch_before(tmp_path):

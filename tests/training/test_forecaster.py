@@ -9,8 +9,9 @@ from eac.backbones.outputs import ManyOutputs
 from eac.backbones.revin import RevIN
 from eac.backbones.seasonal import SeasonalMLP
 from eac.backbones.stgnn import STGNN
-from eac.continual.features import some_windows
+from eac.continual.start import some_windows
 from eac.data.batches.datamodule import PeriodData
+from eac.errors import ConfigError
 from eac.protocols.draws import OwnDraws
 from eac.protocols.published_draws import PublishedDraws
 from eac.strategies.eac import EAC
@@ -37,6 +38,12 @@ def test_a_schedule_says_itself_how_it_is_stepped():
     assert cosine.total_steps == 40
     plain = StepLR(sgd(), 1)
     assert stepping(plain, 40) == {"scheduler": plain, "interval": "epoch"}
+
+
+def test_a_schedule_that_ends_with_training_needs_an_end():
+    with pytest.raises(ConfigError, match=r"WarmupCosine .* Give trainer\.max_epochs"):
+        stepping(WarmupCosine(sgd()), float("inf"))
+    assert stepping(StepLR(sgd(), 1), float("inf"))["interval"] == "epoch"
 
 
 def test_the_last_pace_that_says_something_counts():

@@ -51,6 +51,17 @@ def test_each_period_says_how_its_intervals_did(run):
     assert PeriodRecord.from_json(first.to_json()) == first
 
 
+def test_an_interval_that_is_handed_out_holds_its_forecast(predictor, monkeypatch):
+    shape = torch.Size([4, 12, 2])
+    none = torch.zeros(shape), torch.zeros(shape)
+    monkeypatch.setattr(type(predictor.calibrator), "bounds", lambda *_: none)
+    forecasts = predictor.predict(long(build()[1], 2, 150), levels=(80, 95))
+    for level in (80, 95):
+        low, high = forecasts[f"y_hat-lo-{level}"], forecasts[f"y_hat-hi-{level}"]
+        np.testing.assert_array_equal(low, forecasts["y_hat"].clip(upper=0))
+        np.testing.assert_array_equal(high, forecasts["y_hat"].clip(lower=0))
+
+
 def test_without_a_test_in_order_of_time_there_is_nothing_to_say():
     data = PeriodData(tiny_stream(), window=6, horizon=3)
     run = IntervalRun()

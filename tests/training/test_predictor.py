@@ -17,6 +17,7 @@ from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import GraphStream, MemoryStream
 from eac.errors import CheckpointError, RunError, StreamError
+from eac.serving.intake import is_forecast
 from eac.serving.predictor import load_run
 from eac.strategies.eac import EAC
 from eac.strategies.retrain import Retrain
@@ -83,6 +84,14 @@ def recent() -> pd.DataFrame:
     return long(build()[1], 2, 150)
 
 
+def test_the_hour_that_a_clock_change_leaves_out_has_no_forecast():
+    evening = pd.Timestamp("2024-03-30 23:00", tz="Europe/Oslo")  # as tables give it
+    clock = Calendar.from_timestamps(evening, HOUR)
+    assert [is_forecast(clock, step) for step in range(5)] == [True, True, True, False, True]
+    autumn = Calendar.from_timestamps(pd.Timestamp("2024-10-27", tz="Europe/Oslo"), HOUR)
+    assert all(is_forecast(autumn, step) for step in range(5))
+
+
 def test_a_model_that_was_just_trained_can_forecast(tmp_path, recent):
     model, data = build()
     trained(tmp_path, model, data)
@@ -115,6 +124,34 @@ def test_known_sensors_get_the_forecast_of_the_runs_own_test(tmp_path, backbone,
     assert forecasts["ds"].iloc[0] == pd.Timestamp(data.period.calendar.time_of(stop))
     np.testing.assert_allclose(forecasts["y_hat"], expected.flatten(), rtol=1e-5, atol=1e-4)
     assert set(forecasts["note"]) == {""}
+
+
+@pytest.mark.parametrize("value", [9.96921e36, 1e30])
+def test_a_reading_that_is_far_too_large_costs_its_own_sensor_the_forecast(
+    predictor, recent, value
+):
+    broken = recent.copy()
+    last = broken.index[broken["unique_id"] == "c"][-1]
+    broken.loc[last, "y"] = value
+    forecasts = predictor.predict(broken, levels=(80,))
+    assert list(forecasts["unique_id"].unique()) == ["e", "x", "a"]
+    assert np.isfinite(forecasts[["y_hat", "y_hat-lo-80", "y_hat-hi-80"]].to_numpy()).all()
+    reason = forecasts.attrs["skipped"]["c"]
+    assert reason.startswith(f"its reading {value:.7g} of {recent['ds'].max()} is too large")
+    broken.loc[last, "y"] = np.nan  # what the others get is what they get where it is missing
+    expected = predictor.predict(broken).set_index(["unique_id", "ds"])["y_hat"]
+    found = forecasts.set_index(["unique_id", "ds"])["y_hat"]
+    pd.testing.assert_series_equal(found, expected.loc[found.index])
+
+
+def test_a_forecast_that_is_no_number_is_not_written(predictor, recent, monkeypatch):
+    forecast = predictor.forecast
+    nan = torch.tensor([[0.0], [torch.nan], [0.0], [0.0]])
+    monkeypatch.setattr(predictor, "forecast", lambda *given: forecast(*given) + nan)
+    forecasts = predictor.predict(recent)
+    assert forecasts["y_hat"].notna().all()
+    assert forecasts["unique_id"].nunique() == 3
+    assert "is not a number" in "".join(forecasts.attrs["skipped"].values())
 
 
 def test_the_order_of_rows_and_of_sensors_changes_no_forecast(predictor, recent):

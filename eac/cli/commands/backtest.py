@@ -50,9 +50,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _delay(text: str) -> "pd.Timedelta":
     try:
-        return pd.Timedelta(0) if text == "0" else pd.Timedelta(text)
+        delay = pd.Timedelta(0) if text == "0" else pd.Timedelta(text)
     except ValueError:
-        raise ConfigError(f"--delay {text}: give a time, such as 2h or 30min.") from None
+        delay = pd.NaT
+    if pd.isna(delay):  # also what pandas makes of "nan"
+        raise ConfigError(f"--delay {text}: give a time, such as 2h or 30min.")
+    return delay
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from eac.benchmark.checks import check_cells
+from eac.benchmark.checks import check_cells, check_reference
 from eac.benchmark.config import Benchmark, read_benchmark
 from eac.benchmark.executors import Executor, LocalExecutor, RayExecutor
 from eac.benchmark.grid import Cell, CellResult, EntryPoint, cells_of, left_to_run, read_result
@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     out, console = Path(arguments.out), Console()
     benchmark = _with_data(_benchmark(arguments), console)
     cells = cells_of(benchmark, out)
+    check_reference(arguments.reference, cells)
     if not arguments.tables_only:
         _run(cells, arguments, out, console)
     _tables(benchmark, cells, arguments, console)

@@ -11,8 +11,10 @@ from typing import Any, get_args
 
 from eac.cli.command_parsers import command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
+from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.core.windows import check_counts
+from eac.data.manage.clocks import clock_notes
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
 from eac.data.manage.expect import check_expected
@@ -153,15 +155,23 @@ def _connect(arguments: argparse.Namespace) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    stream = open_stream(arguments.path, form_of(arguments))
-    destination = convert(stream, arguments.destination, arguments.to)
-    print(f"wrote {_count(len(stream), 'period')} to {destination}")
-    return 0
+    return _write(open_stream(arguments.path, form_of(arguments)), arguments)
 
 
 def _subset(arguments: argparse.Namespace) -> int:
-    stream = FirstNodes(open_stream(arguments.path), arguments.nodes)
-    destination = convert(stream, arguments.destination, arguments.to)
+    stream = open_stream(arguments.path, form_of(arguments))
+    return _write(FirstNodes(stream, arguments.nodes), arguments)
+
+
+def _write(stream: GraphStream, arguments: argparse.Namespace) -> int:
+    """Writes a stream, and says what its reading left out, moved or rounded."""
+    first = stream.period_names[0]
+
+    def tell(period: Period) -> None:
+        notes = clock_notes(period.calendar) if period.name == first else ()
+        _print_notes(period.name, notes, period.notes, beside=True)
+
+    destination = convert(stream, arguments.destination, arguments.to, tell)
     print(f"wrote {_count(len(stream), 'period')} to {destination}")
     return 0
 
@@ -202,10 +212,16 @@ def _print_readings(stream: GraphStream, periods: list[PeriodSummary]) -> None:
 
 def _print_warnings(periods: list[PeriodSummary]) -> None:
     for period in periods:
-        for note in period.notes:
-            print(f"note: period {period.name!r}: {note}")
-        for warning in period.warnings:
-            print(plain(f"warning: period {period.name!r}: {warning}"))
+        _print_notes(period.name, period.notes, period.warnings)
+
+
+def _print_notes(
+    name: str, notes: Iterable[str], warnings: Iterable[str], *, beside: bool = False
+) -> None:
+    """Prints what was said of a period, ``beside`` on stderr."""
+    for kind, said in (("note", notes), ("warning", warnings)):
+        for text in said:
+            print(plain(f"{kind}: period {name!r}: {text}"), file=sys.stderr if beside else None)
 
 
 def _print_note_on_edges(periods: list[PeriodSummary]) -> None:

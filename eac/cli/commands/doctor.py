@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     if not diagnosis.findings:
         done = "1 period is" if diagnosis.periods == 1 else f"{diagnosis.periods} periods are"
         print(f"{plain(str(run_dir))}: all is well, {done} done.")
-    elif not diagnosis.settings_lost:
+    elif diagnosis.training_helps and not diagnosis.settings_lost:
         print(
             f"To train what is missing or damaged: eac {shlex.join(_command(run_dir, diagnosis))}"
         )
@@ -51,8 +51,8 @@ def _repair(run_dir: Path, diagnosis: "Diagnosis") -> int:
     from eac.cli.commands import run
 
     print(_said(run_dir, diagnosis), end="")
-    if diagnosis.settings_lost:
-        return 1
+    if diagnosis.settings_lost or not diagnosis.training_helps:
+        return int(bool(diagnosis.findings))
     status = run.main(_command(run_dir, diagnosis)[1:])
     left = diagnose(run_dir)
     print(_said(run_dir, left), end="", file=sys.stderr)

@@ -77,15 +77,15 @@ def _why(skipped: dict[str, str]) -> str:
     """The reasons of the first sensors without a forecast."""
     shown = [f"{one_line(node)}: {one_line(reason)}" for node, reason in list(skipped.items())[:3]]
     more = f" ({len(skipped) - 3} more sensors)" if len(skipped) > 3 else ""
-    return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer readings."
+    return f"{'; '.join(shown) or 'the input holds none'}{more}. Give longer or mended readings."
 
 
 def _gap(run_dir: Path, stamps: pd.Series) -> str:
     """What to know of forecasts that begin long after the run's last reading; "" otherwise."""
-    from eac.artifacts.saved_data import done_periods
+    from eac.artifacts.kept import newest_folder
     from eac.records.details import read_details
 
-    details = read_details(done_periods(run_dir)[-1])
+    details = read_details(newest_folder(run_dir))
     last = "" if details is None else details.quality.last
     if "-" not in last:  # a slot: the run has no real time
         return ""

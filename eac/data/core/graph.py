@@ -175,5 +175,6 @@ def edges_by_id(
             f"edge in row {first} names node {name!r}, which is not in the list of "
             "nodes. Add the node or remove the edge."
         )
-    weights = torch.from_numpy(np.array(weight, np.float32))
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
+        weights = torch.from_numpy(np.array(weight, np.float32))
     return Graph(len(names), torch.from_numpy(pairs), weights)

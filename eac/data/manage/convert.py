@@ -1,6 +1,6 @@
 """Writing a stream in one of the layouts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from eac.data.parsing import files
 from eac.data.parsing.form import AUTO, Form
 from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import with_closed
+from eac.data.parsing.tabular import write_text_table
 from eac.data.readers.covariate_table import covariate_table
 from eac.data.readers.npy import open_series, write_by_node, write_clock, write_series
 from eac.data.readers.npz import GRAPH_FOLDER, SERIES_FOLDER
@@ -27,17 +28,20 @@ from eac.files import write_arrays, write_frame, write_text, writing, writing_fo
 from eac.typing import StrPath
 
 Layout: TypeAlias = Literal["table", "npy", "npz", "frame"]
+Tell: TypeAlias = Callable[[Period], object]
 MONDAY = pd.Timestamp("2000-01-03")
 WORK_DAYS = 5
 
 
-def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
+def convert(
+    stream: GraphStream, destination: StrPath, layout: Layout, tell: Tell = lambda _: None
+) -> Path:
     """Writes ``stream`` to the new folder ``destination``, whole or not at all.
 
     A stream without real time stamps gets some, counted from Monday 2000-01-03, where a layout
     needs them. ``npy`` is a table folder with series that need not fit into memory; ``npz`` keeps
     no coordinates and ``frame`` lists nodes in one order for all periods; neither of these two
-    keeps covariates.
+    keeps covariates. ``tell`` is given each period as it was read, with its notes.
 
     Raises:
         StreamError: If ``destination`` exists or the stream does not fit the layout.
@@ -58,7 +62,7 @@ def convert(stream: GraphStream, destination: StrPath, layout: Layout) -> Path:
         if "/" in name or "\\" in name or name.startswith("."):
             raise StreamError(f"period {name!r} cannot be the name of a file. Rename it.")
     with writing_folder(destination) as folder:
-        settings = WRITERS[layout](stream, folder)
+        settings = WRITERS[layout](stream, folder, tell)
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
         write_text(folder / files.STREAM_FILE, text)
     return destination
@@ -111,9 +115,16 @@ def write_period(period: Period, place: Path) -> None:
     _write_beside(period, place)
 
 
-def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
+def _all_slots(stream: GraphStream, tell: Tell) -> Iterator[Period]:
+    """Each period on a clock of all slots, told of first."""
+    for period in stream:
+        tell(period)
+        yield with_closed(period)
+
+
+def _write_table(stream: GraphStream, folder: Path, tell: Tell) -> dict[str, Any]:
     names, days, clocks = [], set[int](), []
-    for period in map(with_closed, stream):
+    for period in _all_slots(stream, tell):
         clocks.append(period.calendar)
         names.append(period.name)
         days.add(_days_of(period.calendar))
@@ -123,7 +134,7 @@ def _write_table(stream: GraphStream, folder: Path) -> dict[str, Any]:
     return settings_of(stream, clocks) | {"days_per_week": days.pop(), "periods": names}
 
 
-def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
+def _write_npy(stream: GraphStream, folder: Path, tell: Tell) -> dict[str, Any]:
     """A table folder whose series can be mapped; one in Parquet is never read whole."""
     names, clocks = list(stream.period_names), []
     for index, name in enumerate(names):
@@ -140,6 +151,7 @@ def _write_npy(stream: GraphStream, folder: Path) -> dict[str, Any]:
                 )
             parts = (part.numpy() for _, part in pieces(period.series))
             write_series(path, period.num_steps, period.num_nodes, parts)
+        tell(period)
         write_by_node(place / files.BY_NODE_SERIES, open_series(path, f"period {name!r}"))
         clocks.append(period.calendar)
         write_clock(place, period.calendar, f"period {name!r}")
@@ -152,13 +164,13 @@ def _write_beside(period: Period, place: Path) -> None:
     if period.covariates is not None:
         ahead = covariate_table(period.covariates, period.node_ids)
         write_frame(place / "covariates.parquet", ahead.set_index(stamps_of(period)))
-    write_frame(place / "nodes.csv", _nodes(period), index=False)
-    write_frame(place / "edges.csv", _edges(period), index=False)
+    write_text_table(place / "nodes.csv", _nodes(period))
+    write_text_table(place / "edges.csv", _edges(period))
 
 
-def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
+def _write_npz(stream: GraphStream, folder: Path, tell: Tell) -> dict[str, Any]:
     entries, clocks, calendars = [], set[tuple[int, int, str | None]](), []
-    for period in map(with_closed, stream):
+    for period in _all_slots(stream, tell):
         clock = period.calendar
         calendars.append(clock)
         if clock.months:
@@ -182,11 +194,11 @@ def _write_npz(stream: GraphStream, folder: Path) -> dict[str, Any]:
     return about | {"steps_per_day": steps} | clock_keys | {"periods": entries}
 
 
-def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
+def _write_frame(stream: GraphStream, folder: Path, tell: Tell) -> dict[str, Any]:
     edges, nodes, clocks = [], [], []
     writer: pq.ParquetWriter | None = None
     with writing(folder / "series.parquet") as temporary:
-        for period in map(with_closed, stream):
+        for period in _all_slots(stream, tell):
             clocks.append(period.calendar)
             frame = long_frame(period)
             frame.insert(0, "period", period.name)
@@ -197,9 +209,9 @@ def _write_frame(stream: GraphStream, folder: Path) -> dict[str, Any]:
             nodes.append(_nodes(period))
         if writer is not None:
             writer.close()
-    write_frame(folder / "edges.csv", pd.concat(edges), index=False)
+    write_text_table(folder / "edges.csv", pd.concat(edges))
     everyone = pd.concat(nodes).drop_duplicates("node_id")
-    write_frame(folder / "nodes.csv", everyone, index=False)
+    write_text_table(folder / "nodes.csv", everyone)
     return _about(stream) | _said(stream, clocks) | {"period": "period"}
 
 
@@ -279,7 +291,7 @@ def _about(stream: GraphStream) -> dict[str, Any]:
     return {key: value for key, value in about.items() if value}
 
 
-WRITERS: dict[Layout, Callable[[GraphStream, Path], dict[str, Any]]] = {
+WRITERS: dict[Layout, Callable[[GraphStream, Path, Tell], dict[str, Any]]] = {
     "table": _write_table,
     "npy": _write_npy,
     "npz": _write_npz,

@@ -98,6 +98,17 @@ def _edges_of(file: Path, count: int) -> pd.DataFrame:
         raise StreamError(
             f"{file} does not say where two sensors are. Give latitude and longitude in degrees."
         )
+    wrong = (where.abs() > torch.tensor([90.0, 180.0])).any(dim=1).nonzero().flatten()
+    if len(wrong):
+        first = int(wrong[0])
+        latitude, longitude = where[first].tolist()
+        more = f" ({len(wrong) - 1:,} more are like it)" if len(wrong) > 1 else ""
+        raise StreamError(
+            f"{file}: node {node_ids[first]!r} has latitude {latitude:g} and longitude "
+            f"{longitude:g}{more}; latitude is from -90 to 90 and longitude from -180 to 180 "
+            "degrees. Correct them; other coordinates, such as metres, have to be turned into "
+            "degrees first."
+        )
     return nearest_edges(node_ids, where, count)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
+from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 
@@ -36,6 +37,7 @@ class FirstNodes(GraphStream):
         self._stream, self._counts = stream, tuple(counts)
         self.name, self.target = stream.name, stream.target
         self.unit, self.source = stream.unit, stream.source
+        self.form = getattr(stream, "form", Form())
 
     @property
     def period_names(self) -> Sequence[str]:

@@ -28,6 +28,8 @@ FEW_NEGATIVE = 0.05
 JUMP = 5.0
 STEADY = 2.0
 BLOCKS = 8
+FAR = 1e6
+"""Times the usual reading of a sensor from which on one cannot be meant."""
 _SAMPLE_STEPS = 4096
 _SAMPLE = 1 << 22
 
@@ -58,6 +60,7 @@ def suspicious_values(
     yield from _negative_counts(period, sample)
     yield from _stuck(period, sample)
     yield from _jumps(period, sample)
+    yield from _far(period, sample, low, high)
     del sample
     hand_back()
     yield from named(period, coarse(low, high), COARSE)
@@ -93,6 +96,7 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
     said += _fill_values(period, torch.cat([low, high]))
     said += named(period, low == high, CONSTANT)
     said += named(period, coarse(low, high), COARSE)
+    said += _far(period, _sample(period), low, high)
     return tuple(said)
 
 
@@ -205,6 +209,21 @@ def _jumps(period: Period, sample: Float[Tensor, "some node"]) -> Iterator[str]:
     if bool(jumped.any()):
         about = f"whose level changes for good, by a factor of up to {float(factor.max()):.3g}"
         yield from named(period, jumped, f"{about} (another unit?)")
+
+
+def _far(
+    period: Period,
+    sample: Float[Tensor, "some node"],
+    low: Float[Tensor, " node"],
+    high: Float[Tensor, " node"],
+) -> Iterator[str]:
+    """Nodes with a reading that is not of the same world as their others."""
+    usual, most = sample.abs().nanmedian(0).values, torch.maximum(low.abs(), high.abs())
+    odd = (usual > 0) & (most > FAR * usual) & most.isfinite()
+    if bool(odd.any()):
+        worst = int((most / usual).masked_fill(~odd, 0).argmax())
+        about = f"with readings up to {float(most[worst]):.3g}, where {float(usual[worst]):.3g} is "
+        yield from named(period, odd, about + "usual (correct them, or leave them empty)")
 
 
 def _steady(levels: Float[Tensor, "block node"]) -> Bool[Tensor, " node"]:

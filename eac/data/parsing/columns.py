@@ -3,17 +3,22 @@
 from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy import ndarray
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph, edges_by_id
+from eac.data.parsing import tabular
+from eac.data.parsing.cells import as_numbers
 from eac.data.parsing.clock_changes import on_a_steady_clock, seen_twice
+from eac.data.parsing.files import table_suffix
 from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.parsing.tabular import MISSING
@@ -21,6 +26,8 @@ from eac.errors import StreamError
 
 ONE_DAY = timedelta(days=1)
 HINT_MISSING = "Give missing readings as empty cells or NaN."
+HINT_WEIGHT = "Give weights as numbers, such as 0.5."
+HINT_DEGREES = "Give degrees as numbers, such as 59.91, or leave the cell empty."
 HINT_CLOCK = (
     "Where clocks change between summer and winter, give stamps with their offset, or say whose "
     "clock it is: --time-zone Europe/Oslo (time_zone in stream.yaml)."
@@ -41,7 +48,7 @@ def by_time(
     """
     form = form or Form()
     if isinstance(frame.index, pd.DatetimeIndex):
-        stamps = parse_stamps(frame.index, what, form)
+        times = frame.index
     else:
         if frame.shape[1] == 0:
             raise StreamError(f"{what}: {path} has no columns. Give one column per node.")
@@ -50,12 +57,58 @@ def by_time(
             raise StreamError(f"{what}: {path} has no column {clock!r}, which time_col names.")
         if len(frame) == 0:
             return frame.drop(columns=clock), Stamps.none()
-        stamps = parse_stamps(pd.Index(frame[clock], name=clock), what, form)
-        stamps = seen_twice(stamps, np.zeros(len(frame), dtype=np.int64))
-        stamps = on_a_steady_clock(stamps, form)
-        frame = frame.drop(columns=clock)
+        times, frame = pd.Index(frame[clock], name=clock), frame.drop(columns=clock)
+    stamps = seen_twice(parse_stamps(times, what, form), np.zeros(len(times), dtype=np.int64))
+    stamps = on_a_steady_clock(stamps, form)
     frame = frame.set_axis(stamps.wall, axis=0)
     return frame.set_axis(frame.columns.astype(str), axis=1), stamps
+
+
+def read_readings(
+    path: Path, what: str, form: Form, beside: Sequence[str] = (), **options: Any
+) -> pd.DataFrame:
+    r"""A table of readings, these as numbers whose decimal signs are understood together.
+
+    Args:
+        path: The table.
+        what: Begins the message of an error.
+        form: May say the sign and the column of time stamps.
+        beside: Columns that hold no readings; the column of time stamps when empty.
+        options: For ``tabular.read_table``.
+
+    Raises:
+        StreamError: If a number may be one of two. What is no number stays as it is.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "series.csv"
+        ...     _ = path.write_text("time;a;b\n2024-01-01;1.100;2,5\n")
+        ...     print(read_readings(path, "counts", Form())[["a", "b"]].to_numpy().tolist())
+        [[1100.0, 2.5]]
+    """
+    beside = beside or ([form.time_col] if form.time_col else [])
+    sign = tabular.sign_of(path, what, form, beside)
+    options = {"low_memory": False, "decimal": sign or "."} | options
+    if table_suffix(path) == ".xlsx":  # where pandas would make 1.1 of the text 1.100
+        names = tabular.column_names(path, form)
+        cells = dict.fromkeys(set(names) - set(beside or names[:1]), object)
+        options["dtype"] = cells | options.get("dtype", {})
+    frame = tabular.read_table(path, what, form=form, **options)
+    timed = isinstance(frame.index, pd.DatetimeIndex)
+    beside = beside or ([] if timed else list(frame.columns[:1]))
+    texts = [n for n in frame.columns if n not in beside and not is_numeric_dtype(frame[n].dtype)]
+    if not texts or len(frame) == 0:
+        return frame
+    size = 40 * len(frame) * len(texts)
+    form.check_memory(size, what, f"{path} holds numbers as text. Write them as plain numbers.")
+    plain = as_numbers(
+        pd.Series(frame[texts].to_numpy(dtype=object).ravel()), sign, f"{what}: {path}"
+    )
+    numbers, bad = _numbers(plain)
+    frame = frame.copy()
+    frame[texts] = (plain if len(bad) else numbers).to_numpy().reshape(len(frame), -1)
+    return frame
 
 
 def regular_step(
@@ -137,25 +190,32 @@ def without(values: Float[ndarray, "..."], missing: Sequence[float]) -> Float[nd
     return np.where(np.isin(values, stand_ins), np.float32(np.nan), values)
 
 
-def numeric_column(values: pd.Series, what: str, node: Hashable | None = None) -> pd.Series:
-    """A column as numbers, empty cells as NaN; text raises ``StreamError``.
+def numeric_column(
+    values: pd.Series, what: str, node: Hashable | None = None, advice: str = HINT_MISSING
+) -> pd.Series:
+    """A column as numbers, empty cells as NaN; text raises ``StreamError`` with ``advice``.
 
     Example:
         >>> numeric_column(pd.Series(["1.5", "", "NaN"]), "period '0'").tolist()
         [1.5, nan, nan]
     """
-    if pd.api.types.is_numeric_dtype(values.dtype):
+    if is_numeric_dtype(values.dtype):
         return values
-    numbers = pd.to_numeric(values, errors="coerce")
-    empty = values.isna() | values.astype(str).str.strip().isin(MISSING)
-    bad = np.flatnonzero(numbers.isna() & ~empty)
+    numbers, bad = _numbers(values)
     if len(bad):
         whose = f"values of node {node!r}" if node is not None else f"values of {values.name!r}"
         raise StreamError(
             f"{what}: {len(bad)} {whose} are text, first {values.iloc[bad[0]]!r} in row {bad[0]} "
-            f"({values.index[bad[0]]}). {HINT_MISSING}"
+            f"({values.index[bad[0]]}). {advice}"
         )
     return numbers
+
+
+def _numbers(values: pd.Series) -> tuple[pd.Series, ndarray]:
+    """Texts as numbers, empty cells as NaN, and the rows of those that are none."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    empty = values.isna() | values.astype(str).str.strip().isin(MISSING)
+    return numbers, np.flatnonzero(numbers.isna() & ~empty)
 
 
 def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
@@ -167,7 +227,7 @@ def readings(frame: pd.DataFrame, what: str) -> Float[ndarray, "time node"]:
                [ 2., nan]], dtype=float32)
     """
     dtypes = zip(frame.columns, frame.dtypes, strict=True)
-    text = [column for column, dtype in dtypes if not pd.api.types.is_numeric_dtype(dtype)]
+    text = [column for column, dtype in dtypes if not is_numeric_dtype(dtype)]
     if text:
         clean = {column: numeric_column(frame[column], what, column) for column in text}
         frame = frame.assign(**clean)
@@ -184,7 +244,7 @@ def edge_graph(edges: pd.DataFrame, node_ids: tuple[str, ...], what: str) -> Gra
         tensor([0.5000])
     """
     source, target = edges["source"].astype(str), edges["target"].astype(str)
-    weight = numeric_column(edges["weight"], f"{what}: edges")
+    weight = numeric_column(edges["weight"], f"{what}: edges", advice=HINT_WEIGHT)
     wrong = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
     if len(wrong):
         row = wrong[0]
@@ -235,6 +295,6 @@ def coordinates(
     if nodes is None or not set(names) <= set(nodes.columns):
         return None
     named = nodes.set_index(nodes["node_id"].astype(str))[names].reindex(list(node_ids))
-    pair = [numeric_column(named[name], f"{what}: nodes") for name in names]
+    pair = [numeric_column(named[name], f"{what}: nodes", advice=HINT_DEGREES) for name in names]
     where = np.stack([column.to_numpy(dtype=np.float32) for column in pair], axis=1)
     return None if np.isnan(where).all() else torch.from_numpy(where)

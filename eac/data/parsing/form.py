@@ -5,7 +5,7 @@ The same words are keys of ``stream.yaml`` and flags of the command line.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Form:
         max_empty: Largest share of the steps of a period without a reading of any sensor.
         memory_gib: Largest size of a series in memory, in GiB.
         max_nodes: Largest number of sensors in a table.
+        given: What counts as said even where it equals its default; ``of`` fills it.
 
     Example:
         >>> form = Form(id_col="sensor", hours="05:00-22:00")
@@ -68,6 +69,7 @@ class Form:
     max_empty: float = 0.9
     memory_gib: float = 2.0
     max_nodes: int = 100_000
+    given: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self):
         if self.hours not in (AUTO, ALL) and not _is_span(self.span):
@@ -90,6 +92,16 @@ class Form:
             )
 
     @staticmethod
+    def of(**given: Any) -> "Form":
+        """What is given, each of it said: it goes before settings even where it is the default.
+
+        Example:
+            >>> Form(hours="all").with_said(Form.of(hours="auto")).hours
+            'auto'
+        """
+        return Form(**given, given=frozenset(given))
+
+    @staticmethod
     def of_settings(path: Path, settings: Mapping[str, Any]) -> "Form":
         """What the keys of a ``stream.yaml`` say.
 
@@ -109,8 +121,9 @@ class Form:
     def with_said(self, other: "Form") -> "Form":
         """The same, with what ``other`` says in place of its own."""
         plain = Form()
-        said = {f.name: getattr(other, f.name) for f in fields(other)}
-        return replace(self, **{k: v for k, v in said.items() if v != getattr(plain, k)})
+        said = {key: getattr(other, key) for key in FORM_KEYS}
+        changed = {k: v for k, v in said.items() if k in other.given or v != getattr(plain, k)}
+        return replace(self, **changed, given=self.given | other.given)
 
     @property
     def span(self) -> tuple[int, int] | None:
@@ -146,7 +159,7 @@ class Form:
             )
 
 
-FORM_KEYS = tuple(field.name for field in fields(Form))
+FORM_KEYS = tuple(one.name for one in fields(Form) if one.name != "given")
 COLUMN_KEYS = ("id_col", "time_col", "target_col")
 _TEXT = (*COLUMN_KEYS, "date_format", "time_zone", "frequency", "hours", "decimal", "sheet")
 _WHOLE = ("steps_per_day", "days_per_week", "max_nodes")

@@ -1,6 +1,7 @@
 """Excel files: which sheet holds the readings."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pandas as pd
 from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
+_TAKEN = ("dtype", "nrows", "keep_default_na", "na_values")
 CELL_BYTES = 4
 """Bytes that a table in memory takes for each byte of the unpacked file."""
 
@@ -20,7 +22,7 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
         path: The file.
         what: Begins the message of an error.
         form: Names the sheet, if it must be named.
-        options: ``dtype`` and ``nrows`` of these go to ``pandas.read_excel``.
+        options: ``dtype``, ``nrows`` and what is missing go to ``pandas.read_excel``.
 
     Raises:
         StreamError: If openpyxl is missing, or sheets differ and none is named.
@@ -40,14 +42,15 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
             f"{what}: {path} is an Excel file, which needs the library openpyxl: pip install "
             "'eac[excel]'. Or save the sheet as CSV."
         ) from error
-    taken = {key: options[key] for key in ("dtype", "nrows") if key in options}
+    taken = {key: options[key] for key in _TAKEN if key in options}
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     form.check_memory(size * CELL_BYTES, what, f"{path} unpacks to {size:,} bytes. Give CSV.")
     with pd.ExcelFile(path) as book:
         names = [str(name) for name in book.sheet_names]
         if form.sheet is not None:
-            return _named(book, form.sheet, names, f"{what}: {path}", taken)
+            _check_sheet(form.sheet, names, f"{what}: {path}")
+            names = [form.sheet]
         heads = {name: list(_parse(book, name, {"nrows": 0}).columns) for name in names}
         filled = [name for name in names if heads[name]]
         if len({tuple(map(str, heads[name])) for name in filled}) > 1:
@@ -55,16 +58,35 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
                 f"{what}: {path} holds the sheets {_listed(filled)}, which have other columns. Say "
                 f"which one: --sheet {filled[-1]!r} (sheet in stream.yaml)."
             )
+        for name in filled[:1]:
+            check_once(_header(book, name), f"{what}: {path}")
         parts = [_parse(book, name, taken) for name in filled or names[:1]]
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
-def _named(
-    book: pd.ExcelFile, sheet: str, names: list[str], what: str, options: dict[str, Any]
-) -> pd.DataFrame:
+def check_once(names: Sequence[str], where: str) -> None:
+    """Refuses a header that names a column twice.
+
+    Example:
+        >>> check_once(["ds", "a"], "counts.csv")
+    """
+    seen: set[str] = set()
+    twice = [name for name in names if name in seen or seen.add(name)]
+    if twice:
+        more = f" (and {len(twice) - 1:,} more repeat)" if len(twice) > 1 else ""
+        advice = "Give each id once." if twice[0] else "Name each column, or remove it."
+        raise StreamError(f"{where} has column {twice[0]!r} twice{more}. {advice}")
+
+
+def _check_sheet(sheet: str, names: list[str], what: str) -> None:
     if sheet not in names:
         raise StreamError(f"{what} has no sheet {sheet!r}. It has: {_listed(names)}.")
-    return _parse(book, sheet, options)
+
+
+def _header(book: pd.ExcelFile, sheet: str) -> list[str]:
+    """The names in the first row as they stand there; pandas makes ``a.1`` of a second ``a``."""
+    first = _parse(book, sheet, {"header": None, "nrows": 1, "dtype": object})
+    return [str(name).strip() for name in first.to_numpy().ravel() if not pd.isna(name)]
 
 
 def _parse(book: pd.ExcelFile, sheet: str, options: dict[str, Any]) -> pd.DataFrame:

@@ -216,7 +216,7 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
     none = np.zeros(len(stamps), dtype=bool)
     stamps = stamps.as_unit("us")
     if stamps.tz is None:
-        return Stamps(stamps, named, none)
+        return Stamps(stamps, named, none, () if named is None else _skipped(stamps, named))
     zone = named or cast(tzinfo, stamps.tz)
     local = stamps.tz_convert(zone)
     wall = local.tz_localize(None)
@@ -230,6 +230,18 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
     elif again.any():
         notes = (f"time stamps are read by the clock of {zone}, across its changes",)
     return Stamps(wall, zone, again, notes)
+
+
+def _skipped(stamps: pd.DatetimeIndex, zone: tzinfo) -> tuple[str, ...]:
+    """A note where the clock of the zone never shows some of these times."""
+    times = stamps.unique()
+    never = times[times.tz_localize(zone, ambiguous=True, nonexistent="NaT").isna()]
+    if not len(never):
+        return ()
+    return (
+        f"{len(never)} time stamps are skipped by the clock of {zone}, first {never[0]}: the clock "
+        "of the file does not seem to change. Give its offset as time_zone, such as '+01:00'.",
+    )
 
 
 def _check_years(stamps: pd.DatetimeIndex, values: pd.Index, what: str) -> None:

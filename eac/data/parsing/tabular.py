@@ -4,20 +4,23 @@ import csv
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from eac.data.parsing import files
+from eac.data.parsing.cells import as_numbers, ask_for_decimal
 from eac.data.parsing.files import require_file
 from eac.data.parsing.form import Form
-from eac.data.parsing.head import read_head
-from eac.data.parsing.sheets import read_excel
+from eac.data.parsing.head import Head, read_head
+from eac.data.parsing.parquet import parquet_names, read_parquet
+from eac.data.parsing.sheets import check_once, read_excel
 from eac.errors import StreamError
+from eac.files import write_frame
 
 MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-nan")
 TEXT_BYTES = 4
@@ -52,25 +55,54 @@ def read_table(
     kind = files.table_suffix(path)
     if not (kind == ".parquet" and path.is_dir()):
         _require(path, what)
-    try:
+    with _reading(path, what):
         if kind == ".parquet":
-            _check_parquet(path, what, form)
-            return _checked_text(cast(pd.DataFrame, pd.read_parquet(path)))
+            return read_parquet(path, what, form)
         if kind == ".xlsx":
             return read_excel(path, what, form, csv_options)
         _check_text(path, what, form, EDGE_BYTES if csv_options.get("dtype") is str else TEXT_BYTES)
-        head = read_head(path, what)
-        _check_header(head.names, path, what, form)
+        head = _checked_head(path, what, form)
         options = head.options() | (csv_options or {"low_memory": False})
         return pd.read_csv(path, encoding="utf-8-sig", **options)
-    except StreamError:
-        raise
-    except _UNREADABLE as error:
-        raise StreamError(f"{what}: {path} cannot be read: {_short(error)}") from error
+
+
+def sign_of(path: Path, what: str, form: Form, beside: Sequence[str] = ()) -> str | None:
+    r"""The decimal sign that is said, or that the numbers of a text file prove.
+
+    Args:
+        path: The table.
+        what: Begins the message of an error.
+        form: May say the sign.
+        beside: Columns that hold no numbers; the first one when empty.
+
+    Raises:
+        StreamError: If a number may be one of two; the message asks.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "counts.csv"
+        ...     _ = path.write_text("time;a;b\n2024-01-01;1.100;2,5\n")
+        ...     print(sign_of(path, "counts", Form()))
+        ,
+    """
+    if form.decimal or files.table_suffix(path) in (".parquet", ".xlsx"):
+        return form.decimal
+    _require(path, what)
+    with _reading(path, what):
+        head = read_head(path, what)
+    names = [name for name in head.names if name not in (beside or head.names[:1])]
+    doubt = head.in_doubt(names)
+    if doubt:
+        raise ask_for_decimal(doubt, f"{what}: {path}")
+    return head.decimal_in(names)
 
 
 def read_text(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
     r"""A CSV file whose every cell stays text, so that the ids ``007`` and ``NA`` survive.
+
+    Numbers in the columns ``weight``, ``latitude`` and ``longitude`` have a decimal point then;
+    degrees have no thousands, so that a comma is a decimal sign in them.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -81,7 +113,33 @@ def read_text(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
         ['007', 'NA']
     """
     options = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
-    return read_table(path, what, form=form, **options)
+    table = read_table(path, what, form=form, **options)
+    if "weight" in table.columns:
+        beside = table.columns.drop("weight").tolist()
+        sign = sign_of(path, what, form, beside) if form else None  # who cannot say is not asked
+        table["weight"] = as_numbers(table["weight"], sign, f"{what}: {path}")
+    for name in {"latitude", "longitude"} & set(table.columns):
+        if not _is_number(table[name]):
+            table[name] = table[name].astype(str).str.replace(",", ".")
+    return table
+
+
+def write_text_table(path: Path, frame: pd.DataFrame) -> None:
+    r"""Writes what ``read_text`` reads: blanks and line ends within an id are kept by quotes.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "nodes.csv"
+        ...     write_text_table(path, pd.DataFrame({"node_id": [" a", "a\rb"]}))
+        ...     print(read_text(path, "nodes")["node_id"].tolist())
+        [' a', 'a\rb']
+    """
+    texts = [frame[name] for name in frame.columns if not _is_number(frame[name])]
+    cells = (str(cell) for column in texts for cell in column.unique())
+    odd = any(cell != cell.strip() or "\r" in cell for cell in cells)
+    quoting = csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL
+    write_frame(path, frame, index=False, quoting=quoting)
 
 
 def read_nodes(path: Path, what: str) -> pd.DataFrame:
@@ -126,28 +184,28 @@ def column_names(path: Path, form: Form | None = None) -> list[str]:
     kind, what = files.table_suffix(path), "the table"
     if not (kind == ".parquet" and path.is_dir()):
         _require(path, what)
-    try:
+    with _reading(path, what):
         if kind == ".parquet":
-            return _schema(path).names
+            return parquet_names(path)
         if kind == ".xlsx":
             frame = read_excel(path, what, form or Form(), {"nrows": 0})
             return [str(name).strip() for name in frame.columns]
-        names = read_head(path, what).names
-        if not names:
-            raise StreamError(f"{path} is empty. Give a header line and one line per row.")
-        return names
+        return _checked_head(path, what, form or Form()).names
+
+
+@contextmanager
+def _reading(path: Path, what: str) -> Iterator[None]:
+    """One sentence for whatever is wrong in a file."""
+    try:
+        yield
     except StreamError:
         raise
     except _UNREADABLE as error:
-        raise StreamError(f"{path} cannot be read: {_short(error)}") from error
+        raise StreamError(f"{what}: {path} cannot be read: {_short(error)}") from error
 
 
-def _checked_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame, after a look that its text is text: that of a damaged file need not be."""
-    for values in (frame.index.array, *(frame.iloc[:, i].array for i in range(frame.shape[1]))):
-        if isinstance(values.dtype, pd.StringDtype) and hasattr(values, "__arrow_array__"):
-            values.__arrow_array__().validate(full=True)
-    return frame
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def require_columns(
@@ -174,17 +232,22 @@ def _require(path: Path, what: str) -> None:
     require_file(path, what)
 
 
-def _check_header(header: list[str], path: Path, what: str, form: Form) -> None:
-    if not header:
+def _checked_head(path: Path, what: str, form: Form) -> Head:
+    """The first lines, whose header must name each column once."""
+    head = read_head(path, what)
+    if not head.names:
         raise StreamError(f"{what}: {path} is empty. Give a header line and one line per row.")
-    form.check_nodes(len(header), f"{what}: {path}")
-    if len(set(header)) < len(header):
-        seen: set[str] = set()
-        column = next(name for name in header if name in seen or seen.add(name))
-        count = len(header) - len(set(header))
+    form.check_nodes(len(head.names), f"{what}: {path}")
+    check_once(head.names, f"{what}: {path}")
+    rows, width = [row for row in head.rows if row], len(head.names)
+    numbered = all(row[0].strip() == str(i) and row[-1] for i, row in enumerate(rows, 1))
+    if rows and len(rows[0]) > width + numbered:  # R numbers rows in a column without a name
         raise StreamError(
-            f"{what}: {path} has column {column!r} twice{_and_more(count)}. Give each id once."
+            f"{what}: the header of {path} names {width} columns, but its first row has "
+            f"{len(rows[0])} cells. Name every column, and end no row with {head.separator!r}; "
+            "numbers with a decimal comma need quotes or another separator."
         )
+    return head
 
 
 def _check_text(path: Path, what: str, form: Form, factor: int) -> None:
@@ -203,24 +266,6 @@ def _unpacked(path: Path, most: int) -> int:
         while size <= most and (part := file.read(1 << 20)):
             size += len(part)
     return size
-
-
-def _schema(path: Path) -> pa.Schema:
-    if not path.is_dir():
-        return pq.read_schema(path)
-    return pq.ParquetDataset(path).schema
-
-
-def _check_parquet(path: Path, what: str, form: Form) -> None:
-    parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    tables = [p for p in parts if not p.name.startswith(("_", "."))]
-    if not tables:
-        raise StreamError(f"{what}: {path} is empty. Give a folder of Parquet files.")
-    found = [pq.read_metadata(part) for part in tables]
-    form.check_nodes(max(meta.num_columns for meta in found), f"{what}: {path}")
-    size = sum(meta.num_rows * meta.num_columns for meta in found) * 8
-    rows = sum(meta.num_rows for meta in found)
-    form.check_memory(size, what, f"{path} holds {rows:,} rows. Give less at once.")
 
 
 def _and_more(count: int) -> str:

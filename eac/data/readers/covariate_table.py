@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from eac.data.core.covariates import Covariates
-from eac.data.parsing import columns, tabular
+from eac.data.parsing import columns
 from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
@@ -36,7 +36,8 @@ def read_covariates(
         ...     print(read_covariates(path, stamps, ("a", "b"), "period '0'").values.tolist())
         [[[0.0]], [[1.5]]]
     """
-    frame, given = columns.by_time(tabular.read_table(path, what, form=form), path, what, form)
+    form = form or Form()
+    frame, given = columns.by_time(columns.read_readings(path, what, form), path, what, form)
     if not given.wall.equals(stamps):
         raise StreamError(
             f"{what}: {path} has {len(frame)} rows from {given.wall.min()} on, its series "

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
 
+from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.errors import StreamError
 
@@ -16,9 +17,20 @@ MOST_PERIODS = 10_000
 
 
 def cut(
-    frame: pd.DataFrame, stamps: Stamps, period: PeriodRule, what: str
+    frame: pd.DataFrame,
+    stamps: Stamps,
+    period: PeriodRule,
+    what: str,
+    form: Form | None = None,
 ) -> tuple[list[str], ndarray]:
     """Names of the periods in order of time, and the number of the period of each row.
+
+    Args:
+        frame: The rows.
+        stamps: Their time stamps.
+        period: Where to cut.
+        what: Begins the message of an error.
+        form: How time stamps at which to cut are to be understood.
 
     Raises:
         StreamError: If the rule cuts nothing, or into too many periods.
@@ -35,7 +47,7 @@ def cut(
     if isinstance(period, str) and period in frame.columns:
         names, group = _by_column(frame[period], stamps.wall, what)
     else:
-        starts = _starts(period, stamps, what)
+        starts = _starts(period, stamps, what, form)
         group = np.searchsorted(starts, stamps.wall, side="right") - 1
         used, group = np.unique(group, return_inverse=True)
         names = [_stamp_name(starts[i] if i >= 0 else stamps.wall.min()) for i in used]
@@ -92,9 +104,12 @@ def _by_column(labels: pd.Series, stamps: pd.DatetimeIndex, what: str) -> tuple[
     return [names[i] for i in order], np.argsort(order)[code]
 
 
-def _starts(period: str | Sequence[object], stamps: Stamps, what: str) -> pd.DatetimeIndex:
+def _starts(
+    period: str | Sequence[object], stamps: Stamps, what: str, form: Form | None
+) -> pd.DatetimeIndex:
     if not isinstance(period, str):
-        cuts = parse_stamps(pd.Index([str(cut) for cut in period], name="period"), what)
+        order = Form(dayfirst=None if form is None else _day_first(form))
+        cuts = parse_stamps(pd.Index([str(cut) for cut in period], name="period"), what, order)
         if cuts.zone is None or stamps.zone is None:
             return cuts.wall.sort_values()
         moments = cuts.wall.tz_localize(cuts.zone, ambiguous="NaT", nonexistent="shift_forward")
@@ -106,6 +121,11 @@ def _starts(period: str | Sequence[object], stamps: Stamps, what: str) -> pd.Dat
             f"{what}: period {period!r} is neither a column of the frame nor a pandas offset "
             "such as YS, MS or 90D."
         ) from error
+    if pd.Timestamp(0) + offset <= pd.Timestamp(0):
+        raise StreamError(
+            f"{what}: period {period!r} does not go forward. Give a positive time such as 90D, or "
+            "an offset such as MS or YS."
+        )
     first, last = stamps.wall.min(), stamps.wall.max()
     fixed = isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
     if fixed and (last - first) / (pd.Timestamp(0) + offset - pd.Timestamp(0)) > MOST_PERIODS:
@@ -115,6 +135,12 @@ def _starts(period: str | Sequence[object], stamps: Stamps, what: str) -> pd.Dat
         )
     start = first if fixed else offset.rollback(first.normalize())
     return pd.date_range(start, last, freq=offset)
+
+
+def _day_first(form: Form) -> bool | None:
+    """Whether days come before months, as is said or as the format of the time stamps says."""
+    day, month = ((form.date_format or "").find(part) for part in ("%d", "%m"))
+    return day < month if form.dayfirst is None and min(day, month) >= 0 else form.dayfirst
 
 
 def _stamp_name(stamp: pd.Timestamp) -> str:

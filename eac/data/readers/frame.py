@@ -24,6 +24,7 @@ from eac.data.parsing.hours import hours_of, only_open
 from eac.data.parsing.stamps import Stamps, parse_stamps
 from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
 from eac.data.readers.layout import LONG, long_columns
+from eac.data.readers.rows import check_days, check_slots
 from eac.data.readers.unfinished import unfinished
 from eac.errors import StreamError
 
@@ -100,11 +101,14 @@ class FrameStream(GraphStream):
         self._ahead = np.stack(ahead, axis=-1) if ahead else None
         if self._counted and period is not None and period not in frame.columns:
             raise StreamError(f"{what}: period {period!r} needs time stamps. Name a column.")
-        self._names, group = cut(frame, self._stamps, period, what)
+        self._names, group = cut(frame, self._stamps, period, what, self.form)
         self._cut_by = None if isinstance(period, str) and period in frame.columns else period
         order = np.argsort(group, kind="stable")
         self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
         self._grid = self._find_grid(what)
+        if not self._counted:
+            check_slots(self._calendar(self._rows[0]), self.form, what)
+            check_days(self.form, what)
         self._edges = edges_by_period(edges, period, self._names, what)
         self._nodes = nodes
         for part in self._edges.values():

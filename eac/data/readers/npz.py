@@ -208,15 +208,29 @@ class NpzStream(GraphStream):
         if "frequency" in settings:
             from eac.data.parsing import columns
             from eac.data.parsing.frequency import parse_frequency
+            from eac.data.readers.rows import check_slots
 
             step = parse_frequency(settings["frequency"], str(self._yaml))
             if isinstance(step, int):
                 raise StreamError(
                     f"{self._yaml}: steps of months are for tables; npz has none of them."
                 )
-            return columns.calendar_of(self._start(index, step), step, days)
+            calendar = columns.calendar_of(self._start(index, step), step, days)
+            check_slots(calendar, self.form, str(self._yaml))
+            return calendar
+        self._check_no_start(index)
         slots = files.whole_number(self._yaml, settings, "steps_per_day", 288)
         return Calendar(slots, days, self._start_slot(index))
+
+    def _check_no_start(self, index: int) -> None:
+        """Refuses a time stamp that says nothing, as nothing says how far steps are apart."""
+        entry = self._entries().get(self.period_names[index], {})
+        for said in (self._settings(), entry):
+            if said.get("start") is not None:
+                raise StreamError(
+                    f"{self._yaml} gives start {str(said['start'])!r} but no frequency. Give "
+                    "frequency, such as 5min, or leave start out."
+                )
 
     def _start_slot(self, index: int) -> int:
         names, entries, steps = self.period_names, self._entries(), 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
 from eac.data.parsing import files
-from eac.data.parsing.form import AUTO, Form
+from eac.data.parsing.form import Form
 from eac.data.readers.npz import SERIES_FOLDER, NpzStream
 from eac.errors import StreamError
 from eac.typing import StrPath
@@ -74,6 +74,8 @@ def _open(path: Path, form: Form | None) -> GraphStream:
 class OwnStream(GraphStream):
     r"""A stream whose tables are understood as its settings here say; see ``Form`` for each.
 
+    A setting that is None is as ``stream.yaml`` says it, or as ``Form`` does.
+
     Args:
         path: File or folder of the stream.
         id_col: Column that names the sensor.
@@ -117,31 +119,32 @@ class OwnStream(GraphStream):
         time_zone: str | None = None,
         frequency: str | None = None,
         steps_per_day: int | None = None,
-        hours: str = AUTO,
+        hours: str | None = None,
         missing_values: list[float] | None = None,
         decimal: str | None = None,
         sheet: str | None = None,
-        max_empty: float = Form.max_empty,
-        memory_gib: float = Form.memory_gib,
-        max_nodes: int = Form.max_nodes,
+        max_empty: float | None = None,
+        memory_gib: float | None = None,
+        max_nodes: int | None = None,
     ):
-        form = Form(
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            dayfirst=dayfirst,
-            date_format=date_format,
-            time_zone=time_zone,
-            frequency=frequency,
-            steps_per_day=steps_per_day,
-            hours=hours,
-            missing_values=tuple(missing_values or ()),
-            decimal=decimal,
-            sheet=sheet,
-            max_empty=max_empty,
-            memory_gib=memory_gib,
-            max_nodes=max_nodes,
-        )
+        said = {
+            "id_col": id_col,
+            "time_col": time_col,
+            "target_col": target_col,
+            "dayfirst": dayfirst,
+            "date_format": date_format,
+            "time_zone": time_zone,
+            "frequency": frequency,
+            "steps_per_day": steps_per_day,
+            "hours": hours,
+            "missing_values": None if missing_values is None else tuple(missing_values),
+            "decimal": decimal,
+            "sheet": sheet,
+            "max_empty": max_empty,
+            "memory_gib": memory_gib,
+            "max_nodes": max_nodes,
+        }
+        form = Form.of(**{key: value for key, value in said.items() if value is not None})
         self.path = path
         self.stream = open_stream(path, form)
         self.name, self.unit = self.stream.name, self.stream.unit
@@ -180,7 +183,16 @@ def _hint(path: Path) -> str:
     long = [table for table in tables if "unique_id" in tabular.column_names(table)]
     if not long:
         return ""
-    return f" Give the file {long[0]}, or name it series{files.table_suffix(long[0])}."
+    if len(tables) == 1:
+        return f" Give the file {long[0]}, or name it series{files.table_suffix(long[0])}."
+    heads = {table.name: sorted(tabular.column_names(table)) for table in tables}
+    odd = next(name for name, head in heads.items() if head != heads[long[0].name])
+    return (
+        f" Tables of a folder are read as parts of one, but {odd!r} has other columns "
+        f"({', '.join(heads[odd][:9])}) than {long[0].name!r} "
+        f"({', '.join(heads[long[0].name][:9])}). Give all parts the same columns, and move what "
+        "is no part elsewhere."
+    )
 
 
 def _is_frame(path: Path, form: Form | None) -> bool:
@@ -198,7 +210,7 @@ def _is_frame(path: Path, form: Form | None) -> bool:
         names = tabular.column_names(series, keys)
         return layout.is_long(names, keys) or not (path / "nodes.csv").is_file()
     parts = _tables_in(path)
-    heads = {tuple(tabular.column_names(p, form)) for p in parts} if len(parts) > 1 else set()
+    heads = {frozenset(tabular.column_names(p, form)) for p in parts} if len(parts) > 1 else set()
     return len(heads) == 1
 
 

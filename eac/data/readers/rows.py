@@ -93,18 +93,18 @@ def lay_rows(stamps: Stamps, form: Form, yaml: Path, what: str) -> Rows:
             raise StreamError(f"{yaml}: days_per_week says nothing where steps are of months.")
         step = columns.regular_step(wall, declared, what, days_per_week=days)
         calendar = columns.calendar_of(stamps.localised(wall[0]), step, days)
-        _check_slots(calendar, form, yaml, what)
+        check_slots(calendar, form, what)
         return Rows(calendar, None, len(wall), whole)
     if _is_regular(wall, declared):
         calendar = _calendar(stamps, wall[0], pd.Timedelta(wall[1] - wall[0]))
-        _check_slots(calendar, form, yaml, what)
+        check_slots(calendar, form, what)
         return Rows(calendar, None, len(wall), whole)
     if not isinstance(declared, int):
         _check_order(stamps, declared, what)
     grid = find_grid(wall, np.zeros(len(wall), dtype=np.int64), [np.arange(len(wall))], form, what)
     at = grid.positions(np.arange(len(wall)))
     calendar = _calendar(stamps, grid.wall[0], grid.step, grid.months)
-    _check_slots(calendar, form, yaml, what)
+    check_slots(calendar, form, what)
     again = stamps.again[1:]
     if ((np.diff(at) == 0) & ~again).any():
         row = int(np.flatnonzero((np.diff(at) == 0) & ~again)[0]) + 1
@@ -116,6 +116,34 @@ def lay_rows(stamps: Stamps, form: Form, yaml: Path, what: str) -> Rows:
     holes = np.setdiff1d(np.arange(num_steps), at) if num_steps > len(np.unique(at)) else whole
     plain = num_steps == len(at) and not len(holes)
     return Rows(calendar, None if plain else at, num_steps, holes, grid.notes)
+
+
+def check_slots(calendar: Calendar, form: Form, what: str) -> None:
+    """Refuses a number of slots that the time stamps do not make; fewer may be operating hours.
+
+    Example:
+        >>> check_slots(Calendar(24), Form(steps_per_day=18), "counts")
+    """
+    wanted, found = form.steps_per_day, calendar.steps_per_day
+    if wanted is not None and wanted > found:
+        raise StreamError(
+            f"{what}: steps_per_day is {wanted}, but steps are "
+            f"{in_words(calendar.step) if calendar.step else 'of slots'} apart, which makes "
+            f"{found}. Correct one of them, or leave steps_per_day out."
+        )
+
+
+def check_days(form: Form, what: str) -> None:
+    """Refuses a length of the week beside the time stamps of a long table, which say it.
+
+    Example:
+        >>> check_days(Form(days_per_week=7), "counts")
+    """
+    if form.days_per_week != 7:
+        raise StreamError(
+            f"{what}: days_per_week is {form.days_per_week}, but the time stamps of a long table "
+            "say which day it is. Leave it out: days on which nothing is ever read are found."
+        )
 
 
 def _is_regular(wall: pd.DatetimeIndex, declared: pd.Timedelta | int | None) -> bool:
@@ -137,14 +165,3 @@ def _check_order(stamps: Stamps, declared: pd.Timedelta | None, what: str) -> No
 
 def _calendar(stamps: Stamps, start: pd.Timestamp, step: pd.Timedelta, months: int = 0) -> Calendar:
     return Calendar.from_timestamps(stamps.localised(start), step, months=months)
-
-
-def _check_slots(calendar: Calendar, form: Form, yaml: Path, what: str) -> None:
-    """Refuses a number of slots that the time stamps do not make; fewer may be operating hours."""
-    wanted, found = form.steps_per_day, calendar.steps_per_day
-    if wanted is not None and wanted > found:
-        raise StreamError(
-            f"{what}: {yaml} says steps_per_day: {wanted}, but rows are "
-            f"{in_words(calendar.step) if calendar.step else 'of slots'} apart, which makes "
-            f"{found}. Correct one of them."
-        )

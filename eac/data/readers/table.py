@@ -230,7 +230,7 @@ def _read(
 ) -> tuple[NodeSeries, Stamps]:
     """The series of a period in memory, and its time stamps."""
     path = files.find_table(folder, "series") or folder / "series.parquet"
-    frame, stamps = columns.by_time(tabular.read_table(path, what, form=form), path, what, form)
+    frame, stamps = columns.by_time(columns.read_readings(path, what, form), path, what, form)
     frame = _match_columns(_not_empty(frame, path, what), node_ids, what)
     values = columns.without(columns.readings(frame, what), form.missing_values)
     return torch.from_numpy(values), stamps
@@ -254,7 +254,8 @@ def _write(
 ) -> tuple[NodeSeries, Stamps]:
     """A series on its way to a file that is mapped from then on; Parquet is never read whole."""
     source = files.find_series(folder)
-    if source is None or source.suffix != ".parquet" or source.is_dir() or form.missing_values:
+    said = form.missing_values or form.decimal
+    if source is None or source.suffix != ".parquet" or source.is_dir() or said:
         series, stamps = (_map if source and source.suffix == ".npy" else _read)(
             folder, node_ids, what, form
         )

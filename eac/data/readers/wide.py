@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eac.data.parsing import files, tabular
+from eac.data.parsing import columns, files, tabular
 from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import parse_stamps
 from eac.data.parsing.tabular import MISSING
@@ -77,7 +77,10 @@ def melted(path: Path, what: str, form: Form) -> pd.DataFrame:
         ...     print(melted(path, "counts", Form()).to_numpy().tolist())
         [['a', '2024-01-01 00:00', 1], ['b', '2024-01-01 00:00', 2]]
     """
-    frame = _read(path, what, form)
+    clocks = clock_columns(form, ()) if form.time_col else []
+    texts = dict.fromkeys(clocks if len(clocks) > 1 else [], str)
+    table = columns.read_readings(path, what, form, clocks, dtype=texts)
+    frame = with_joined_clock(_with_clock(table), form)
     clock = _clock_of(frame, form)
     sensors = [column for column in frame.columns if column != clock]
     values = _values(frame, sensors, path, what, form)
@@ -87,7 +90,7 @@ def melted(path: Path, what: str, form: Form) -> pd.DataFrame:
 
 
 def turned(path: Path, what: str, form: Form) -> pd.DataFrame:
-    r"""A table with one row per sensor and one column per time stamp as a long frame.
+    r"""A table with a row per sensor and a column per time stamp as a long frame; ids stay text.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -97,7 +100,14 @@ def turned(path: Path, what: str, form: Form) -> pd.DataFrame:
         ...     print(turned(path, "counts", Form()).to_numpy().tolist())
         [['a', '2024-01-01', 1], ['a', '2024-01-02', 2]]
     """
-    frame = _read(path, what, form)
+    names = tabular.column_names(path, form)
+    beside = [form.id_col or names[0]]
+    as_written: dict[str, Any] = {
+        "dtype": dict.fromkeys(beside, str),
+        "keep_default_na": False,
+        "na_values": {name: MISSING for name in names if name not in beside},
+    }
+    frame = columns.read_readings(path, what, form, beside, **as_written)
     who = form.id_col or frame.columns[0]
     stamps = [column for column in frame.columns if column != who]
     values = _values(frame, stamps, path, what, form)
@@ -140,28 +150,16 @@ def _as_text(column: pd.Series) -> list[str]:
     return (column.dt.strftime("%Y-%m-%d") if days else column.astype(str)).tolist()
 
 
-def _read(path: Path, what: str, form: Form) -> pd.DataFrame:
-    said: dict[str, Any] = {"decimal": ".", "low_memory": False}
-    if form.decimal and files.table_suffix(path) != ".xlsx":  # whose numbers have no signs
-        said = {"dtype": str, "keep_default_na": False}
-    elif len(clock := clock_columns(form, ())) > 1:
-        said["dtype"] = dict.fromkeys(clock, str)
-    table = tabular.read_table(path, what, form=form, **said)
-    return with_joined_clock(_with_clock(table), form)
-
-
 def _long(ids: np.ndarray, times: pd.Series, values: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(LONG, (ids, times, values), strict=True)))
 
 
-def _values(
-    frame: pd.DataFrame, columns: list[str], path: Path, what: str, form: Form
-) -> np.ndarray:
-    """The readings of these columns, as they stand in the file."""
-    cells = len(frame) * len(columns)
+def _values(frame: pd.DataFrame, names: list[str], path: Path, what: str, form: Form) -> np.ndarray:
+    """The readings of these columns."""
+    cells = len(frame) * len(names)
     form.check_memory(cells * 40, what, f"{path} is a wide table of {cells:,} cells. Convert it.")
-    text = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    return frame[columns].astype(dict.fromkeys(text, object)).to_numpy()
+    text = [c for c in names if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    return frame[names].astype(dict.fromkeys(text, object)).to_numpy()
 
 
 def _clock_of(frame: pd.DataFrame, form: Form) -> str | None:
