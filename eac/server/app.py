@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from eac import __version__
+from eac.errors import WriteError
 from eac.server import views
 from eac.server.engine import Engine
 from eac.server.forecast import NetworkForecast
@@ -106,7 +107,10 @@ def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
         except ClientDisconnect as error:
             raise ProblemError(400, "the request ended before its body did.") from error
         found = read_observation(body, engine.board, settings.max_rows)
-        placed = await asyncio.wrap_future(engine.observe(found))
+        try:
+            placed = await asyncio.wrap_future(engine.observe(found))
+        except WriteError as error:
+            raise ProblemError(503, f"these readings were not kept: {error}") from error
         now = engine.board.now
         return Observed(
             accepted=placed.accepted,
@@ -162,8 +166,8 @@ def _add_health(app: FastAPI, engine: Engine, meters: Meters) -> None:
     @app.get("/readyz")
     async def readyz() -> Response:
         """There is a forecast, and observations can be kept."""
-        if engine.error is not None:
-            raise ProblemError(503, engine.error)
+        if (trouble := engine.trouble) is not None:
+            raise ProblemError(503, trouble)
         name = _current(engine).generation
         return JSONResponse({"status": "ok", "generation": vars(name)})
 

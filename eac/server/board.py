@@ -14,6 +14,11 @@ from eac.calibration.clock import MONDAY, moment_step
 from eac.errors import StreamError
 from eac.server.readings import Readings
 
+EARLIEST = datetime(1911, 1, 1)
+"""Stands for the end of a run that does not say when it ended."""
+LONG_BEFORE = timedelta(days=3652)
+"""Readings that begin so long before the end of a run have a wrong time stamp."""
+
 
 @dataclass
 class Placed:
@@ -49,6 +54,7 @@ class Board:
         length: Steps kept.
         node_ids: Sensors to begin with.
         zone: Whose clock counts the steps; time stamps then have an offset.
+        ended: Last reading that the run was trained on.
 
     Example:
         >>> board = Board(timedelta(hours=1), 3, ["a"])
@@ -63,9 +69,11 @@ class Board:
         length: int,
         node_ids: Iterable[str] = (),
         zone: tzinfo | None = None,
+        ended: datetime = EARLIEST,
     ):
         self.step = step
         self.zone = zone
+        self._ended = ended.replace(tzinfo=None)
         self.length = length
         self.node_ids = list(node_ids)
         self.now: int | None = None
@@ -81,11 +89,15 @@ class Board:
                 none, or the other way round.
         """
         try:
-            when = datetime.fromisoformat(ds)
-        except ValueError:
+            return self._step_of(ds, datetime.fromisoformat(ds))
+        except StreamError:
+            raise
+        except (ValueError, OverflowError):
             raise StreamError(
                 f"ds {ds!r} is no time stamp. Give ISO 8601, such as 2024-01-31T13:00:00."
             ) from None
+
+    def _step_of(self, ds: str, when: datetime) -> int:
         if self.zone is None and when.tzinfo is not None:
             raise StreamError(f"ds {ds!r} has a time zone. Give the local time of the run's data.")
         if self.zone is not None and when.tzinfo is None:
@@ -112,13 +124,29 @@ class Board:
         """Refuses a step whose readings would push everything known off the board.
 
         Raises:
-            StreamError: If it is further ahead than readings are kept.
+            StreamError: If it is further ahead than readings are kept, or the first and wrong.
         """
-        if self.now is not None and step - self.now >= self.length:
+        if self.now is None:
+            self.check_first(step)
+        elif step - self.now >= self.length:
             raise StreamError(
                 f"{self.time_of(step)} is {step - self.now} steps after the last "
                 f"reading ({self.time_of(self.now)}), more than the {self.length} kept. Correct "
                 "the time stamp, or start anew with --input."
+            )
+
+    def check_first(self, step: int) -> None:
+        """Refuses a step after which, or before which, right readings could not be kept.
+
+        Raises:
+            StreamError: If it is far from the clock of this machine and from the end of the run.
+        """
+        clock = datetime.now(self.zone).replace(tzinfo=None, microsecond=0)
+        first, last = self._ended - LONG_BEFORE, max(clock, self._ended) + timedelta(days=1)
+        if not moment_step(first, self.step) <= step < moment_step(last, self.step) + self.length:
+            raise StreamError(
+                f"{self.time_of(step)} cannot be the time of a first reading: the clock of this "
+                f"machine says {clock}, and the run ended at {self._ended}. Correct the time stamp."
             )
 
     def put(self, readings: Readings) -> Placed:
@@ -210,11 +238,11 @@ class Board:
                 f"{self.step}. Give another --state."
             )
         now, ids = int(arrays["now"]), [str(node) for node in arrays["node_ids"]]
-        if now < 0:
+        if not arrays["given"].any():
             return 0
         length = len(arrays["values"])
         columns = self._columns(ids, Placed())
-        for step in range(max(now - min(length, self.length) + 1, 0), now + 1):
+        for step in range(now - min(length, self.length) + 1, now + 1):
             self._values[step % self.length, columns] = arrays["values"][step % length]
             self._given[step % self.length, columns] = arrays["given"][step % length]
         self.now = now

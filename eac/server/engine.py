@@ -1,7 +1,6 @@
 """What happens between an observation and a forecast, in two threads beside the server's."""
 
 import math
-import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,13 @@ import torch
 
 from eac.artifacts.kept import use
 from eac.plain import logger
-from eac.server.board import Board, Placed
+from eac.server.board import EARLIEST, Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
 from eac.server.issuing import issue, network_forecast, recent
-from eac.server.log import ObservationLog
+from eac.server.keeping.log import ObservationLog
+from eac.server.keeping.writer import Writer
 from eac.server.places import positions
 from eac.server.readings import Readings
 from eac.server.requested import Requests
@@ -66,14 +66,17 @@ class Engine:
         self._swap = threading.Lock()
         first = self._load(None)
         data = first.predictor.data
-        self.board = Board(data.step, max(history, data.window), data.current_ids, zone_of(data))
+        length, ended = max(history, data.window), data.ended or EARLIEST
+        self.board = Board(data.step, length, data.current_ids, zone_of(data), ended)
         self._log = ObservationLog(state_dir, self.board)
         self.observed = self._log.replay()
         self._generations = [first]
         self.positions = positions(run_dir)
         requests = Requests(state_dir, run_dir)
         self.watcher = watcher_of(data.clock, self.events, requests, watching)
-        self._queue: queue.Queue[tuple[Readings, Future[Placed]] | None] = queue.Queue()
+        self._writer = Writer(
+            self._log, lambda readings: self._place(readings), self._failed, self.lock
+        )
         self._stale, self._looked = threading.Event(), threading.Event()
         self._stopped = False
         self._threads = [
@@ -85,6 +88,12 @@ class Engine:
     def generation(self) -> Generation:
         """The generation in use."""
         return self._generations[-1]
+
+    @property
+    def trouble(self) -> str | None:
+        """Why this server is not to be relied on; None where nothing is wrong."""
+        made = self.current
+        return self._writer.error or self.error or (None if made is None else made.trouble)
 
     def prepare(self) -> None:
         """Makes the first forecast, and the reference of the monitor, if the log allows it."""
@@ -103,7 +112,7 @@ class Engine:
         if self._stopped:
             return
         self._stopped = True
-        self._queue.put(None)
+        self._writer.end()
         self._stale.set()
         self._looked.set()
         for thread in self._threads:
@@ -111,16 +120,15 @@ class Engine:
                 thread.join()
         self._log.close()
 
-    def begin_with(self, readings: Readings) -> None:
+    def begin_with(self, readings: Readings) -> Placed:
         """Keeps readings before the threads start."""
-        self._place(readings, announce=False)
+        placed = self._place(readings, announce=False)
         self._log.compact()
+        return placed
 
     def observe(self, readings: Readings) -> Future[Placed]:
         """Takes readings; the future is done when they are on the disk and on the board."""
-        done: Future[Placed] = Future()
-        self._queue.put((readings, done))
-        return done
+        return self._writer.take(readings)
 
     def activate(self, artifact: str | None) -> Generation:
         """Loads an artifact beside the one in use, forecasts with it, and puts it in its place.
@@ -214,29 +222,10 @@ class Engine:
         return made
 
     def _write(self) -> None:
-        """Writes what was observed to the log, several requests with one synchronisation."""
-        while True:
-            items = [self._queue.get()]
-            while not self._queue.empty():
-                items.append(self._queue.get_nowait())
-            batches = [item for item in items if item is not None]
-            try:
-                self._log.append(readings for readings, _ in batches)
-                for readings, done in batches:
-                    done.set_result(self._place(readings))
-                if self._log.grown:
-                    with self.lock:
-                        self._log.compact()
-            except Exception as error:  # whoever waits must hear of it, and the next is written
-                self.error = f"observations cannot be kept: {error}"
-                log.exception("observations cannot be kept")
-                for _, done in batches:
-                    if not done.done():
-                        done.set_exception(error)
-            if batches:
-                self._stale.set()
-            if None in items:
-                return
+        self._writer.run(self._stale.set)
+
+    def _failed(self, said: str) -> None:
+        self.error = said
 
     def _place(self, readings: Readings, *, announce: bool = True) -> Placed:
         masked = self._masked

@@ -78,6 +78,13 @@ class NetworkForecast:
         """Those of the sensors that have no forecast here."""
         return [sensor for sensor in sensors if sensor not in self.row]
 
+    @cached_property
+    def trouble(self) -> str | None:
+        """Why none of the sensors has a forecast; None where one has."""
+        if not self.node_ids or np.isfinite(self.y_hat).all(1).any():
+            return None
+        return f"of {len(self.node_ids)} sensors none has a forecast: {self.notes[0]}"
+
     def body(self, sensors: Sequence[str] | None, levels: Sequence[int]) -> bytes:
         """The answer to a request as JSON; the part of a sensor is made once.
 

@@ -112,7 +112,8 @@ def network_forecast(
     empty = np.empty((*y_hat.shape, 0), dtype=np.float32)
     low, high = (empty, empty) if bounds is None else (bound.numpy() for bound in bounds)
     cold = {node: "cold start" for node in seen.node_ids if node not in known}
-    said = [(cold.get(node), (marked or {}).get(node)) for node in seen.node_ids]
+    absent = _not_finite(seen, y_hat)
+    said = [(absent.get(n), cold.get(n), (marked or {}).get(n)) for n in seen.node_ids]
     notes = tuple("; ".join(filter(None, parts)) for parts in said)
     return NetworkForecast(
         generation.name,
@@ -125,3 +126,17 @@ def network_forecast(
         low,
         high,
     )
+
+
+def _not_finite(seen: Recent, y_hat: Float[Tensor, "node horizon"]) -> dict[str, str]:
+    """What to say of sensors whose forecast holds numbers that are none."""
+    wrong = (~y_hat.isfinite().all(1)).nonzero()[:, 0].tolist()
+    if not wrong:
+        return {}
+    largest = seen.series.abs().nan_to_num(0.0).amax(0)
+    at = int(largest.argmax())
+    said = (
+        f"its numbers are not finite; the largest reading is {float(largest[at]):g} of sensor "
+        f"{seen.node_ids[at]}. Where that is wrong, POST /observe the right one, or null"
+    )
+    return {seen.node_ids[row]: said for row in wrong}

@@ -44,3 +44,14 @@ class Readings:
         """The readings of these rows."""
         ids = [self.unique_id[row] for row in chosen.tolist()]
         return Readings(ids, self.step[chosen], self.y[chosen])
+
+
+def too_large(y: Float[ndarray, " reading"]) -> Int[ndarray, " row"]:
+    """Rows of values that single precision, in which models read, does not hold.
+
+    Example:
+        >>> too_large(np.array([1.0, np.nan, 3.5e38, -np.inf])).tolist()
+        [2, 3]
+    """
+    with np.errstate(over="ignore"):
+        return np.flatnonzero(np.isinf(y.astype(np.float32)))

@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from eac.artifacts.kept import chain_of, current_folder
-from eac.artifacts.saved_data import load_data
-from eac.calibration.clock import moment_step
+from eac.artifacts.saved_data import SavedData, load_data
 from eac.data.parsing.form import Form
-from eac.data.parsing.stamps import parse_stamps
-from eac.data.readers.layout import read_long
-from eac.errors import StreamError
+from eac.data.readers.frame_files import read_frame
+from eac.errors import ConfigError, StreamError
+from eac.plain import logger
 from eac.server.engine import Engine
 from eac.server.readings import Readings
 from eac.server.watching import Watching
+from eac.serving.intake import read_input
+
+log = logger()
+
+MOST_DAYS = 36_500
+MOST_BYTES = 16 << 30
 
 
 def open_engine(
@@ -32,37 +37,70 @@ def open_engine(
     Args:
         run_dir: The run.
         state_dir: Holds the log of observations; None: ``serving`` in the run.
-        days: Readings kept.
-        table: Readings to begin with, ``unique_id, ds, y``; they are logged too.
+        days: Readings kept; what was kept of longer ago is dropped from the disk too.
+        table: Readings to begin with, ``unique_id, ds, y``; they are kept too.
         watching: How readings are watched; None: they are not.
         trust: Modules with classes of your own that the run may name.
 
     Raises:
-        RunError: If nothing is finished in the run.
+        RunError: If nothing is finished in the run, or another process has the same state.
+        ConfigError: If so many days cannot be kept.
         StreamError: If the readings are not valid.
     """
-    step = load_data(chain_of(run_dir, current_folder(run_dir)), trust=trust).step
-    steps = round(timedelta(days=days) / step)
-    engine = Engine(run_dir, state_dir or run_dir / "serving", steps, watching, trust)
-    if table is not None:
-        engine.begin_with(_readings(table, engine, step))
+    data = load_data(chain_of(run_dir, current_folder(run_dir)), trust=trust)
+    steps, state = _steps(days, data), state_dir or run_dir / "serving"
+    engine = Engine(run_dir, state, steps, watching, trust)
+    if table is None:
+        return engine
+    try:
+        placed = engine.begin_with(_readings(table, engine))
+    except BaseException:
+        engine.stop()
+        raise
+    if placed.too_old and not placed.accepted + placed.duplicate:
+        log.warning(
+            "nothing of %s was taken: it ends more than %s days before the last reading kept in "
+            "%s, %s. If that is wrong, give another --state, or remove that directory.",
+            *(table, f"{days:g}", state, engine.board.time_of(engine.board.now or 0)),
+        )
     return engine
 
 
-def _readings(table: Path, engine: Engine, step: timedelta) -> Readings:
-    frame = read_long(table, "input")
-    rules = engine.generation.predictor.data.clock
-    form = Form(time_zone=None if rules is None else rules.zone)
-    stamps = parse_stamps(frame["ds"], "input", form)
-    if stamps.zone is not None and engine.board.zone is None:
-        raise StreamError(
-            f"{table}: the time stamps are in the zone {stamps.zone}, but those of the run name "
-            "none. Give stamps of the same clock as the run's, without a zone."
+def _steps(days: float, data: SavedData) -> int:
+    """Steps to keep, where so many days can be kept."""
+    if not 0 < days <= MOST_DAYS:
+        raise ConfigError(
+            f"--history {days:g}: give days, more than 0 and at most {MOST_DAYS}, such as 22."
         )
-    steps = np.array([moment_step(when, step) for when in stamps.wall.to_pydatetime()])
-    if len(steps) == 0:
+    steps = round(timedelta(days=days) / data.step)
+    size = steps * len(data.current_ids) * 5  # a number and whether it was given
+    if size > MOST_BYTES:
+        most = days * MOST_BYTES / size
+        raise ConfigError(
+            f"--history {days:g} takes {size / 2**30:.0f} GiB of memory, more than "
+            f"{MOST_BYTES >> 30}. Give {most:.0f} days at most."
+        )
+    return steps
+
+
+def _readings(table: Path, engine: Engine) -> Readings:
+    """What a table holds, checked as ``eac predict --input`` checks it; of its end what is kept."""
+    board, data = engine.board, engine.generation.predictor.data
+    zone = None if data.clock is None else data.clock.zone
+    frame, form = read_frame(table, Form(time_zone=zone), "input")
+    if not len(frame):
         raise StreamError(f"{table} holds no readings. Give some, or leave --input out.")
-    recent = steps > steps.max() - engine.board.length
-    values = frame["y"].to_numpy(dtype=float)
-    ids = frame["unique_id"].astype(str).to_numpy()
-    return Readings(ids[recent].tolist(), steps[recent], values[recent])
+    period = read_input(frame, data, (), form)
+    begin = period.calendar.time_of(0)
+    if begin is None:
+        raise StreamError(f"{table} has numbers of steps in ds. Give time stamps.")
+    first = board.step_of(begin.isoformat())
+    values = period.series.double().numpy()
+    board.check_first(first + len(values) - 1)
+    values = values[-board.length :]
+    first += period.num_steps - len(values)
+    given = np.isfinite(values)
+    given[-1] = True  # a last step without readings is a step all the same, as in eac predict
+    row, column = np.nonzero(given)
+    ids = [period.node_ids[i] for i in column.tolist()]
+    return Readings(ids, first + row, values[row, column])

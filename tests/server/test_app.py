@@ -1,5 +1,8 @@
 """The routes of the server, in one process."""
 
+import errno
+import gc
+import socket
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +29,8 @@ from eac.data.core.clock_rules import ClockRules
 from eac.data.core.covariates import CovariateScale
 from eac.data.core.hours import OpenHours
 from eac.data.core.stream import MemoryStream
-from eac.errors import RunError
+from eac.disk import watched
+from eac.errors import ConfigError, RunError, StreamError
 from eac.server.app import Settings, create_app
 from eac.server.follow import Follower
 from eac.server.generation import _lacking
@@ -372,6 +376,13 @@ def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
         assert "has no time zone" in client.post("/observe", json=naive).json()["detail"]
         problem = client.get("/events").json()
         assert problem == []
+    for offset in ("", "+02:00"):  # readings to begin with are of the clock of the run, or say
+        table, state = tmp_path / "input.csv", tmp_path / f"state{offset}"
+        stamps = [f"2024-07-02T{hour:02}:00:00{offset}" for hour in range(3)]
+        pd.DataFrame({"unique_id": "a", "ds": stamps, "y": 1.0}).to_csv(table, index=False)
+        engine = open_engine(tmp_path / "run", state_dir=state, table=table)
+        engine.stop()
+        assert engine.board.time_of(engine.board.now).isoformat() == "2024-07-02T02:00:00+02:00"
 
 
 SCALE = CovariateScale(("rain",), (0.0,), (1.0,))
@@ -430,3 +441,162 @@ def test_holidays_are_served_as_predict_forecasts_them(tmp_path):
     for node, y_hat in zip(made.node_ids, made.y_hat, strict=True):
         mine = expected[expected["unique_id"] == node]["y_hat"]
         np.testing.assert_allclose(y_hat, mine, rtol=1e-4, atol=1e-4)
+
+
+def observe(client, *readings: tuple[str, str, float | None]):
+    given = [{"unique_id": node, "ds": ds, "y": y} for node, ds, y in readings]
+    return client.post("/observe", json={"readings": given})
+
+
+@pytest.mark.parametrize("operation", ["write", "sync folder"])
+def test_a_full_disk_is_said_until_readings_are_kept_again(client, run, monkeypatch, operation):
+    monkeypatch.setattr(
+        "eac.server.keeping.log.LARGE", 1 if operation == "sync folder" else 1 << 30
+    )
+
+    def full(found: str, path: Path) -> None:
+        if found == operation:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with watched(full):
+        answer = client.post("/observe", json={"readings": rows(run, 120)})
+        assert answer.status_code == (503 if operation == "write" else 200)
+        wait_for(client, lambda: client.get("/readyz").status_code == 503)
+        forwards = client.engine.forwards
+        client.engine.renew()
+        wait_for(client, lambda: client.engine.forwards > forwards)
+        said = client.get("/readyz").json()["detail"]
+        assert "cannot be written: the disk is full. Free some space" in said
+    assert client.post("/observe", json={"readings": rows(run, 121)}).status_code == 200
+    wait_for(client, lambda: client.get("/readyz").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("ds", "y", "said"),
+    [
+        ("2024-01-14T10:00:00", 1e39, "y 1e+39 is beyond 3.4e38"),
+        ("9999-12-31T23:59:59", 1.0, "no time stamp"),
+        ("9999-12-31T23:00:00", 1.0, "steps after the last reading"),
+    ],
+)
+def test_numbers_and_time_stamps_that_cannot_be_kept_are_named_by_row(client, run, ds, y, said):
+    good = rows(run, 120)[0]
+    body = {"readings": [good, good | {"ds": ds, "y": y}]}
+    answer = client.post("/observe", json=body)
+    assert (answer.status_code, answer.json()["row"]) == (422, 1)
+    assert said in answer.json()["detail"]
+
+
+def test_a_reading_out_of_all_proportion_is_named_and_can_be_put_right(client, run, monkeypatch):
+    predictor, (first, *_) = client.engine.generation.predictor, rows(run, 120)
+    forecast = predictor.forecast_grid
+
+    def overflowing(series: torch.Tensor, *rest: object) -> torch.Tensor:
+        return forecast(series, *rest) / (series.nan_to_num() < 1e20).all()
+
+    monkeypatch.setattr(predictor, "forecast_grid", overflowing)
+    observe(client, (first["unique_id"], first["ds"], 1e30))
+    wait_for(client, lambda: client.get("/readyz").status_code == 503)
+    said = f"the largest reading is 1e+30 of sensor {first['unique_id']}"
+    assert said in client.get("/readyz").json()["detail"]
+    assert "eac_ready 0.0" in client.get("/metrics").text
+    given = client.get(f"/forecast?sensors={first['unique_id']}").json()["forecasts"][0]
+    assert given["y_hat"][0] is None
+    assert said in given["note"]
+    observe(client, (first["unique_id"], first["ds"], None))
+    wait_for(client, lambda: client.get("/readyz").status_code == 200)
+
+
+def changed(readings: Path, change: str) -> None:
+    frame = pd.read_csv(readings, parse_dates=["ds"])
+    if change == "half hours":
+        frame["ds"] = frame["ds"].min() + (frame["ds"] - frame["ds"].min()) / 2
+    elif change == "off":
+        frame["ds"] += pd.Timedelta("20min")
+    elif change == "future":
+        frame["ds"] += pd.Timedelta(days=365 * 75)
+    elif change == "empty":
+        frame = frame[:0]
+    elif change == "twice":
+        frame = pd.concat([frame, frame[:1]])
+    else:
+        frame["y"] = frame["y"].astype(object)
+        frame.loc[3, "y"] = change
+    frame.to_csv(readings, index=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("half hours", "readings come every 30 min, but the run was trained on one every 1 h"),
+        ("off", "between two steps of 1:00:00"),
+        ("future", "cannot be the time of a first reading"),
+        ("empty", "holds no readings"),
+        ("twice", "Give each pair of unique_id and ds once"),
+        ("many", "'many'"),
+        ("1e39", "1 readings are infinite, first of node"),
+    ],
+)
+def test_readings_to_begin_with_are_checked_before_they_are_kept(
+    run, readings, tmp_path, change, said
+):
+    changed(readings, change)
+    with pytest.raises(StreamError, match=said):
+        open_engine(run, state_dir=tmp_path / "state", table=readings)
+    again = open_engine(run, state_dir=tmp_path / "state")
+    again.stop()
+    assert again.observed == 0
+
+
+def test_readings_to_begin_with_that_are_too_old_are_said(run, readings, tmp_path, caplog):
+    engine = open_engine(run, state_dir=tmp_path / "state")
+    with TestClient(create_app(engine)) as client:
+        assert observe(client, ("e", "2099-01-01T00:00:00", 1.0)).status_code == 422
+        assert observe(client, ("e", "0001-01-01T00:00:00", 1.0)).status_code == 422
+        assert observe(client, ("e", "2025-01-01T00:00:00", 1.0)).status_code == 200
+    again = open_engine(run, state_dir=tmp_path / "state", table=readings)
+    again.stop()
+    assert "nothing of" in caplog.text
+    assert "give another --state, or remove that directory" in caplog.text
+
+
+@pytest.mark.parametrize("days", [0, -5, float("nan"), float("inf"), 1e9, 36_500])
+def test_a_history_that_cannot_be_kept_is_refused_and_nothing_is_dropped(
+    run, readings, tmp_path, days, monkeypatch
+):
+    monkeypatch.setattr("eac.server.start.MOST_BYTES", 1 << 20)
+    with pytest.raises(ConfigError, match="--history"):
+        open_engine(run, state_dir=tmp_path / "state", days=days, table=readings)
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--alarms", "0"],
+        ["--alarms", "nan"],
+        ["--rate", "-1"],
+        ["--rate", "nan"],
+        ["--max-body", "-1"],
+        ["--threads", "0"],
+        ["--port", "65536"],
+    ],
+)
+def test_numbers_without_sense_are_refused(run, capsys, flags):
+    assert main(["serve", str(run), *flags]) != 0
+    assert f"{flags[0]} {flags[1]}: give a number from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid"])
+def test_an_address_that_cannot_be_listened_on_is_said_and_nothing_else(
+    run, tmp_path, capsys, host
+):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        flags = ["--host", host, "--port", port, "--state", str(tmp_path / "state")]
+        assert main(["serve", str(run), *flags]) != 0
+    gc.unfreeze()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"--host {host} --port {port} cannot be listened on" in said.err
+    assert not (tmp_path / "state" / ".lock").exists()

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -82,6 +82,7 @@ def test_a_correction_is_taken_but_teaches_nothing_twice():
         ("yesterday", "no time stamp"),
         ("2024-01-01T10:20:00", "between two steps of 1:00:00. Give 2024-01-01 10:00:00"),
         ("2024-01-01T10:00:00Z", "has a time zone"),
+        ("9999-12-31T23:59:59", "no time stamp"),
     ],
 )
 def test_a_wrong_time_stamp_is_named(ds, said):
@@ -95,6 +96,21 @@ def test_a_reading_far_ahead_does_not_push_everything_off():
     board.check(7)
     with pytest.raises(StreamError, match="3 steps after the last reading"):
         board.check(8)
+
+
+def test_a_first_reading_is_near_the_clock_or_the_end_of_the_run():
+    board = Board(HOUR, 3, ended=datetime(2180, 5, 1))
+    for ds in ("2175-01-01T00:00:00", "2180-05-02T02:00:00"):
+        board.check(board.step_of(ds))
+    for ds in ("0001-01-01T00:00:00", "2169-01-01T00:00:00", "2180-05-02T03:00:00"):
+        with pytest.raises(StreamError, match="cannot be the time of a first reading"):
+            board.check(board.step_of(ds))
+
+
+def test_a_time_stamp_before_the_first_year_in_another_zone_is_named():
+    board = Board(HOUR, 3, zone=ZoneInfo("Europe/Oslo"))
+    with pytest.raises(StreamError, match="no time stamp"):
+        board.step_of("0001-01-01T00:00:00+14:00")
 
 
 def test_steps_follow_the_clock_of_a_zone_through_its_changes():

@@ -4,11 +4,16 @@ import argparse
 import gc
 import importlib.util
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eac.cli.command_parsers import add_monitor, add_trust, command_parser
 from eac.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from eac.server.engine import Engine
 
 TOKEN = "EAC_ADMIN_TOKEN"
 EXAMPLE = """\
@@ -28,55 +33,87 @@ def main(argv: Sequence[str]) -> int:
     missing = [n for n in ("fastapi", "uvicorn", "prometheus_client") if _absent(n)]
     if missing:
         raise RunError(f"eac serve needs {', '.join(missing)}: pip install 'eac[serve]'")
+    _check(arguments)
     import torch
     import uvicorn
 
-    from eac.monitoring.policy import Policy
     from eac.server.app import Settings, create_app
     from eac.server.follow import Follower
-    from eac.server.start import open_engine
-    from eac.server.watching import Watching
 
-    torch.set_num_threads(max(1, arguments.threads))
-    engine = open_engine(
-        Path(arguments.run_dir),
-        state_dir=None if arguments.state is None else Path(arguments.state),
-        days=arguments.history,
-        table=None if arguments.input is None else Path(arguments.input),
-        watching=None
-        if arguments.no_monitor
-        else Watching(Policy.parse(arguments.policy), arguments.alarms),
-        trust=arguments.trust,
-    )
+    torch.set_num_threads(arguments.threads)
+    engine = _engine(arguments)
     settings = Settings(
         token=os.environ.get(TOKEN) or None, max_body=arguments.max_body, rate=arguments.rate
     )
     app = create_app(engine, settings)
     follower = Follower(engine) if arguments.follow else None
-    if follower is not None:
-        follower.start()
-    engine.prepare()
-    gc.collect()
-    gc.freeze()  # a walk through all that was loaded would hold every request for half a second
-    print(f"serving {arguments.run_dir} on http://{arguments.host}:{arguments.port}", flush=True)
     try:
-        uvicorn.run(
-            app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False
-        )
+        if follower is not None:
+            follower.start()
+        engine.prepare()
+        gc.collect()
+        gc.freeze()  # a walk through all that was loaded would hold requests for half a second
+        host, port = arguments.host, arguments.port
+        _check_address(host, port)
+        print(f"serving {arguments.run_dir} on http://{host}:{port}", flush=True)
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
     finally:
         if follower is not None:
             follower.stop()
+        engine.stop()
     return 0
+
+
+def _engine(arguments: argparse.Namespace) -> "Engine":
+    from eac.monitoring.policy import Policy
+    from eac.server.start import open_engine
+    from eac.server.watching import Watching
+
+    watching = Watching(Policy.parse(arguments.policy), arguments.alarms)
+    return open_engine(
+        Path(arguments.run_dir),
+        state_dir=None if arguments.state is None else Path(arguments.state),
+        days=arguments.history,
+        table=None if arguments.input is None else Path(arguments.input),
+        watching=None if arguments.no_monitor else watching,
+        trust=arguments.trust,
+    )
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuses numbers that make no sense, before anything is loaded."""
+    for name, least, most, such in (
+        ("port", 0, 65535, "8000"),
+        ("alarms", 1e-6, 1e6, "0.125"),
+        ("threads", 1, 1024, "1"),
+        ("max_body", 1, 1 << 40, "16777216"),
+        ("rate", 0, 1e9, "2000; 0 sets no limit"),
+    ):
+        given = getattr(arguments, name)
+        if not least <= given <= most:
+            flag = name.replace("_", "-")
+            raise ConfigError(
+                f"--{flag} {given:g}: give a number from {least:g} to {most:g}, such as {such}."
+            )
+    if 0 < arguments.rate < 1:
+        raise ConfigError(f"--rate {arguments.rate:g}: give 1 at least, or 0 for no limit.")
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuses an address that cannot be listened on."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"--host {host} --port {port} cannot be listened on: {said}. Give a --port that nobody "
+            "uses, from 1024 on, and as --host 127.0.0.1, 0.0.0.0 or an address of this machine."
+        ) from error
 
 
 def _absent(name: str) -> bool:
     return importlib.util.find_spec(name) is None
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise ConfigError(f"--port {text}: give a number from 0 to 65535, such as 8000.")
-    return int(text)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -90,10 +127,16 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run, finished or running")
     add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    add("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
+    add("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     add("--input", metavar="FILE", help="readings to begin with: .csv or .parquet")
     add("--state", metavar="DIR", help="where observations are kept (default: RUN/serving)")
-    add("--history", type=float, default=22, metavar="DAYS", help="readings kept (default: 22)")
+    add(
+        "--history",
+        type=float,
+        default=22,
+        metavar="DAYS",
+        help="readings kept; older ones go (default: 22)",
+    )
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
     add_monitor(parser)
     add("--no-monitor", action="store_true", help="do not look for events in readings")

@@ -39,7 +39,7 @@ class Meters:
             "eac_events": ("Events kept", lambda: len(engine.events)),
             "eac_ready": (
                 "1: there is a forecast",
-                lambda: int(engine.current is not None and engine.error is None),
+                lambda: int(engine.current is not None and engine.trouble is None),
             ),
         }
         for name, (text, read) in gauges.items():

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteError
 
-from eac.errors import EACError
+from eac.errors import EACError, WriteError
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -72,7 +72,8 @@ def answer_problems(app: FastAPI) -> None:
         if isinstance(error, StarletteError):
             return ProblemError(error.status_code, str(error.detail)).response()
         if isinstance(error, EACError):
-            return ProblemError(400, str(error)).response()
+            status = 503 if isinstance(error, WriteError) else 400
+            return ProblemError(status, str(error)).response()
         return ProblemError(500, "something went wrong; the log of the server says more").response()
 
     for kind in (ProblemError, RequestValidationError, StarletteError, EACError):

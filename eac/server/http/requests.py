@@ -9,7 +9,7 @@ import numpy as np
 from eac.errors import EACError
 from eac.server.board import Board
 from eac.server.http.problems import ProblemError
-from eac.server.readings import Readings
+from eac.server.readings import Readings, too_large
 
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 
@@ -69,11 +69,13 @@ def read_observation(body: bytes, board: Board, max_rows: int) -> Readings:
     for number, row in enumerate(rows):
         if row.ds not in steps:
             steps[row.ds] = _step(board, row, number)
-    return Readings(
-        [row.unique_id for row in rows],
-        np.array([steps[row.ds] for row in rows], dtype=np.int64),
-        np.array([np.nan if row.y is None else row.y for row in rows], dtype=np.float64),
-    )
+    y = np.array([np.nan if row.y is None else row.y for row in rows], dtype=np.float64)
+    if len(wrong := too_large(y)):
+        number = int(wrong[0])
+        said = f"y {y[number]:g} is beyond 3.4e38. Give the reading in its usual unit, or null."
+        raise ProblemError(422, said, row=number, unique_id=rows[number].unique_id)
+    known = np.array([steps[row.ds] for row in rows], dtype=np.int64)
+    return Readings([row.unique_id for row in rows], known, y)
 
 
 def observation_schema() -> dict[str, Any]:
