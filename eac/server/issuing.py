@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.calibration.base import Bounds, Calibrator
+from eac.calibration.levels import holding
 from eac.data.core.calendar import Calendar
 from eac.server.board import Board
 from eac.server.forecast import NetworkForecast
@@ -83,7 +84,7 @@ def recent(
 def issue(
     calibrator: Calibrator | None, seen: Recent, y_hat: Float[Tensor, "node horizon"]
 ) -> Bounds | None:
-    """Bounds of a forecast, which the calibrator remembers until its readings are known.
+    """Bounds that hold a forecast, which the calibrator remembers until its readings are known.
 
     Example:
         >>> seen = Recent(5, datetime(2024, 1, 31), timedelta(hours=1), ("a",), torch.zeros(3, 1))
@@ -96,7 +97,7 @@ def issue(
         calibrator.begin(calibrator.described(seen.node_ids, seen.series))
     bounds = calibrator.bounds(seen.now, y_hat)
     calibrator.issue(seen.now, y_hat)
-    return bounds
+    return holding(bounds, y_hat)
 
 
 def network_forecast(

@@ -382,7 +382,9 @@ def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
         pd.DataFrame({"unique_id": "a", "ds": stamps, "y": 1.0}).to_csv(table, index=False)
         engine = open_engine(tmp_path / "run", state_dir=state, table=table)
         engine.stop()
-        assert engine.board.time_of(engine.board.now).isoformat() == "2024-07-02T02:00:00+02:00"
+        assert (
+            engine.board.time_of(engine.board.now or 0).isoformat() == "2024-07-02T02:00:00+02:00"
+        )
 
 
 SCALE = CovariateScale(("rain",), (0.0,), (1.0,))

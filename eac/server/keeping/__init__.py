@@ -1,0 +1,1 @@
+"""What keeps observations: a log, and the thread that writes it."""
