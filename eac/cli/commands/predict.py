@@ -58,7 +58,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from eac.serving.predictor import load_run
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
-    edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges")
+    edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges", form)
     run = load_run(arguments.run, period=arguments.period, trust=arguments.trust)
     forecasts = run.predict(frame, edges, levels=arguments.level, form=form)
     if not len(forecasts):
