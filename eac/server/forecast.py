@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import msgspec
@@ -112,16 +112,20 @@ class NetworkForecast:
         return msgspec.json.encode(said)[:-1] + b',"forecasts":'
 
     @cached_property
+    def _there(self) -> list[int]:
+        """Steps of the horizon that the clock shows: a change to summer time leaves some out."""
+        times = [self.issued + (k + 1) * self.step for k in range(self.y_hat.shape[1])]
+        return [k for k, time in enumerate(times) if _is_shown(time)]
+
+    @cached_property
     def _stamps(self) -> msgspec.Raw:
-        ahead = range(1, self.y_hat.shape[1] + 1)
-        return msgspec.Raw(
-            msgspec.json.encode([(self.issued + k * self.step).isoformat() for k in ahead])
-        )
+        times = [(self.issued + (k + 1) * self.step).isoformat() for k in self._there]
+        return msgspec.Raw(msgspec.json.encode(times))
 
     def _rendered(self, row: int, levels: tuple[int, ...]) -> bytes:
         at = [self.levels.index(level) for level in levels]
         bounds = (self.low[row][:, at].T, self.high[row][:, at].T)
-        lines = rounded(np.vstack([self.y_hat[row][None], *bounds])).tolist()
+        lines = rounded(np.vstack([self.y_hat[row][None], *bounds])[:, self._there]).tolist()
         names = [f"y_hat-{side}-{level}" for side in ("lo", "hi") for level in levels]
         said = {
             "unique_id": self.node_ids[row],
@@ -132,6 +136,15 @@ class NetworkForecast:
         part = msgspec.json.encode(said)  # NaN becomes null
         self._parts[row, levels] = part
         return part
+
+
+def _is_shown(time: datetime) -> bool:
+    """False for a wall time that the clock of its zone jumps over."""
+    if time.tzinfo is None:
+        return True
+    return time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) == time.replace(
+        tzinfo=None
+    )
 
 
 def rounded(values: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:

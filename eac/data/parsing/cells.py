@@ -11,7 +11,7 @@ import pandas as pd
 from eac.errors import StreamError
 
 _SIGNS = {".": ",", ",": "."}
-_ASK = "Say which: --decimal , or --decimal . (decimal in stream.yaml)."
+_ASK = "Say which: --decimal , or --decimal . (decimal: ',' in stream.yaml)."
 
 
 def decimal_of(cells: Iterable[str]) -> str | None:

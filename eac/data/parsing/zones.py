@@ -59,7 +59,7 @@ def find_zone(name: str, what: str) -> tzinfo:
     except (ValueError, OSError, KeyError) as error:
         raise StreamError(
             f"{what}: time_zone {name!r} is not known. Give a name such as Europe/Oslo, or an "
-            "offset such as +02:00."
+            "offset such as +02:00 (in quotes in stream.yaml)."
         ) from error
 
 
