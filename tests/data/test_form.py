@@ -77,3 +77,16 @@ def test_as_many_sensors_as_are_allowed_are_taken_and_no_more():
     Form(max_nodes=3).check_nodes(3, "counts.csv")
     with pytest.raises(StreamError, match=r"counts\.csv: 4 columns; the limit is 3 sensors"):
         Form(max_nodes=3).check_nodes(4, "counts.csv")
+
+
+def test_defaults_that_a_run_of_before_wrote_down_do_not_go_before_the_settings(tmp_path):
+    open_hours = [i for i in range(24 * 28) if 6 <= i % 24 < 20]
+    rows = [f"a,2024-01-{1 + i // 24:02d} {i % 24:02d}:00,{i}" for i in open_hours]
+    (tmp_path / "series.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    (tmp_path / "stream.yaml").write_text("hours: all\n")
+    once = {"hours": "auto", "max_empty": 0.9, "memory_gib": 2.0, "max_nodes": 100_000}
+    steps = [
+        OwnStream(str(tmp_path), **said)[0].num_steps
+        for said in ({}, once, {"hours": "auto"}, {**once, "hours": "06:00-20:00"})
+    ]
+    assert steps == [662, 662, 392, 392]

@@ -71,6 +71,10 @@ def _open(path: Path, form: Form | None) -> GraphStream:
     raise StreamError(f"{path} is not a stream.{_hint(path)} {LAYOUTS}")
 
 
+_ONCE_WRITTEN = {"hours", "max_empty", "memory_gib", "max_nodes"}
+"""Settings whose defaults runs of before wrote down: where all are there, a default is not said."""
+
+
 class OwnStream(GraphStream):
     r"""A stream whose tables are understood as its settings here say; see ``Form`` for each.
 
@@ -144,7 +148,11 @@ class OwnStream(GraphStream):
             "memory_gib": memory_gib,
             "max_nodes": max_nodes,
         }
-        form = Form.of(**{key: value for key, value in said.items() if value is not None})
+        given = {key: value for key, value in said.items() if value is not None}
+        if given.keys() >= _ONCE_WRITTEN:
+            plain = Form()
+            given = {key: value for key, value in given.items() if value != getattr(plain, key)}
+        form = Form.of(**given)
         self.path = path
         self.stream = open_stream(path, form)
         self.name, self.unit = self.stream.name, self.stream.unit
