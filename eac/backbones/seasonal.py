@@ -20,7 +20,7 @@ HOURS_PER_WEEK = 168
 LEAST_KNOWN = 0.25
 """Share of the training windows that must know a lag before the network looks at it.
 
-Chosen on single periods of two and four weeks (``docs/practical.md``).
+Not tuned; ``docs/practical.md`` says what it gives where first periods are short.
 """
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import msgspec
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from eac.data.core.wall import is_shown
 from eac.errors import ConfigError
 
 
@@ -115,7 +116,7 @@ class NetworkForecast:
     def _there(self) -> list[int]:
         """Steps of the horizon that the clock shows: a change to summer time leaves some out."""
         times = [self.issued + (k + 1) * self.step for k in range(self.y_hat.shape[1])]
-        return [k for k, time in enumerate(times) if _is_shown(time)]
+        return [k for k, time in enumerate(times) if is_shown(time)]
 
     @cached_property
     def _stamps(self) -> msgspec.Raw:
@@ -136,15 +137,6 @@ class NetworkForecast:
         part = msgspec.json.encode(said)  # NaN becomes null
         self._parts[row, levels] = part
         return part
-
-
-def _is_shown(time: datetime) -> bool:
-    """False for a wall time that the clock of its zone jumps over."""
-    if time.tzinfo is None:
-        return True
-    return time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) == time.replace(
-        tzinfo=None
-    )
 
 
 def rounded(values: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:

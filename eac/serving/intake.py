@@ -13,6 +13,7 @@ from eac.artifacts.saved_data import SavedData
 from eac.data.core.calendar import Calendar, in_words
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
+from eac.data.core.wall import in_zone, is_shown
 from eac.data.parsing import columns
 from eac.data.parsing.form import ALL, Form
 from eac.data.parsing.frequency import frequency_text
@@ -109,11 +110,11 @@ def is_forecast(clock: Calendar, step: int) -> bool:
     if clock.never_read(step):
         return False
     stamp = clock.time_of(step)
-    if stamp is None or stamp.tzinfo is None:
+    if stamp is None:
         return True
     # Not from the stamp: pandas has moved the hour that is not there to the one after it.
-    there = pd.Timestamp(clock.wall_times(range(step, step + 1))[0])
-    return not pd.isna(there.tz_localize(stamp.tzinfo, ambiguous=True, nonexistent="NaT"))
+    naive = pd.Timestamp(clock.wall_times(range(step, step + 1))[0]).to_pydatetime()
+    return is_shown(in_zone(naive, stamp))
 
 
 def _check_zone(found: tzinfo | None, data: SavedData) -> None:

@@ -1,6 +1,6 @@
 """Arithmetic of what a clock on the wall shows, without time zones."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,21 @@ def in_zone(naive: datetime, like: datetime) -> datetime:
         datetime.timezone.utc
     """
     return naive if like.tzinfo is None else naive.replace(tzinfo=like.tzinfo)
+
+
+def is_shown(stamp: datetime) -> bool:
+    """False for a time that the clock of its zone jumps over.
+
+    Example:
+        >>> from zoneinfo import ZoneInfo
+        >>> hours = [datetime(2024, 3, 31, hour, tzinfo=ZoneInfo("Europe/Oslo")) for hour in (1, 2)]
+        >>> [is_shown(hour) for hour in hours]
+        [True, False]
+    """
+    if stamp.tzinfo is None:
+        return True
+    again = stamp.astimezone(UTC).astimezone(stamp.tzinfo)
+    return again.replace(tzinfo=None) == stamp.replace(tzinfo=None)
 
 
 def monday_of(moment: Any) -> Any:

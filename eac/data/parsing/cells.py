@@ -62,7 +62,8 @@ def as_numbers(values: pd.Series, decimal: str | None, what: str) -> pd.Series:
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values
-    numbers = np.array([isinstance(value, Number) for value in values], dtype=bool)
+    mixed = values if values.dtype == object else ()
+    numbers = np.array([isinstance(value, Number) for value in mixed], dtype=bool)
     if numbers.any():  # cells of a spreadsheet, which have no signs
         read = values.to_numpy(dtype=object, copy=True)
         if not numbers.all():

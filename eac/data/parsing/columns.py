@@ -102,9 +102,8 @@ def read_readings(
         return frame
     size = 40 * len(frame) * len(texts)
     form.check_memory(size, what, f"{path} holds numbers as text. Write them as plain numbers.")
-    plain = as_numbers(
-        pd.Series(frame[texts].to_numpy(dtype=object).ravel()), sign, f"{what}: {path}"
-    )
+    found = pd.Series(frame[texts].to_numpy(dtype=object).ravel())
+    plain = as_numbers(found, sign, f"{what}: {path}")
     numbers, bad = _numbers(plain)
     frame = frame.copy()
     frame[texts] = (plain if len(bad) else numbers).to_numpy().reshape(len(frame), -1)

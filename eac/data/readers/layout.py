@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from eac.data.parsing import files, tabular
-from eac.data.parsing.cells import as_numbers, ask_for_decimal
+from eac.data.parsing.cells import as_numbers
 from eac.data.parsing.form import Form
-from eac.data.parsing.head import read_head
 from eac.data.parsing.tabular import MISSING
 from eac.data.readers.wide import (
     JOIN,
@@ -53,18 +52,18 @@ def read_long(path: Path, what: str, form: Form | None = None) -> pd.DataFrame:
         laid = _other_layout(parts, names, form)
         if laid is None:
             raise StreamError(f"{what}: {path} {_which_columns(names, form)}")
-        first = (form.time_col if laid is melted else form.id_col) or names[0]
-        readings = [name for name in names if name != first]
-        return _with_plain_numbers(laid(parts[0], what, form), parts[0], readings, what, form)
+        return laid(parts[0], what, form)
     columns = long_columns(form)
     _check_different(columns, what)
     renamed = dict(zip(columns, LONG, strict=True))
     frames = []
     for part in parts:
         frame = _read_part(part, what, columns, form)
-        others = [name for name in frame.columns if name in LONG and name not in columns]
-        frame = frame.drop(columns=others).rename(columns=renamed)
-        frames.append(_with_plain_numbers(frame, part, columns[2:], what, form))
+        unasked = [name for name in frame.columns if name in LONG and name not in columns]
+        frame = frame.drop(columns=unasked).rename(columns=renamed)
+        others = [name for name in tabular.column_names(part, form) if name != columns[2]]
+        sign = tabular.sign_of(part, what, form, others)
+        frames.append(frame.assign(**{LONG[2]: as_numbers(frame[LONG[2]], sign, what)}))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
@@ -162,19 +161,6 @@ def _read_part(part: Path, what: str, columns: tuple[str, ...], form: Form) -> p
     frame = with_joined_clock(frame, form)
     tabular.require_columns(frame, columns, what, part)
     return frame
-
-
-def _with_plain_numbers(
-    frame: pd.DataFrame, path: Path, columns: Sequence[str], what: str, form: Form
-) -> pd.DataFrame:
-    """The same readings, which stand in ``columns`` of the file, their decimal signs understood."""
-    text = files.table_suffix(path) not in (".parquet", ".xlsx")
-    head = read_head(path, what) if text else None
-    doubt = head and not form.decimal and head.in_doubt(columns)
-    if doubt:
-        raise ask_for_decimal(doubt, what)
-    found = form.decimal or (head.decimal_in(columns) if head else None)
-    return frame.assign(**{LONG[2]: as_numbers(frame[LONG[2]], found, what)})
 
 
 def _which_columns(names: Sequence[str], form: Form) -> str:

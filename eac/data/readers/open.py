@@ -3,9 +3,10 @@
 Readers of tables are imported where one is needed: pandas takes a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
@@ -148,13 +149,8 @@ class OwnStream(GraphStream):
             "memory_gib": memory_gib,
             "max_nodes": max_nodes,
         }
-        given = {key: value for key, value in said.items() if value is not None}
-        if given.keys() >= _ONCE_WRITTEN:
-            plain = Form()
-            given = {key: value for key, value in given.items() if value != getattr(plain, key)}
-        form = Form.of(**given)
         self.path = path
-        self.stream = open_stream(path, form)
+        self.stream = open_stream(path, _form_of(said))
         self.name, self.unit = self.stream.name, self.stream.unit
         self.source, self.target = self.stream.source, self.stream.target
         self.opened_from, self.open_again = self.stream.opened_from, self.stream.open_again
@@ -171,6 +167,14 @@ class OwnStream(GraphStream):
     def load(self, index: int) -> Period:
         """Reads and validates one period."""
         return self.stream.load(index)
+
+
+def _form_of(said: Mapping[str, Any]) -> Form:
+    given = {key: value for key, value in said.items() if value is not None}
+    if given.keys() >= _ONCE_WRITTEN:
+        plain = Form()
+        given = {key: value for key, value in given.items() if value != getattr(plain, key)}
+    return Form.of(**given)
 
 
 def _tables_in(path: Path) -> list[Path]:
