@@ -5,8 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from eac.calibration.levels import uncrossed
@@ -65,6 +67,7 @@ class Calibrator(Described, ABC):
         self.levels = tuple(levels)
         self.late = late
         self._bins = min(HOURS, steps_per_day)
+        self._ahead = np.arange(1, horizon + 1)
         self._memory = NodeMemory(self._sizes())
         self._size = 0
         self._pending = Pending(0, horizon, late)
@@ -84,7 +87,7 @@ class Calibrator(Described, ABC):
     @property
     def age(self) -> Float[Tensor, " node"]:
         """Networks that each current sensor was part of, this one among them."""
-        return self._memory["age"][: self._size]
+        return torch.from_numpy(self._memory["age"][: self._size])
 
     @abstractmethod
     def _sizes(self) -> dict[str, tuple[int, ...]]:
@@ -143,7 +146,8 @@ class Calibrator(Described, ABC):
 
         Forecasts whose readings are not known are left out.
         """
-        tensors = {f"node.{name}": array for name, array in self._memory.arrays.items()}
+        arrays = self._memory.arrays.items()
+        tensors = {f"node.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays}
         values = {
             "node_ids": list(self._memory.node_ids),
             "learned": self._learned,
@@ -152,7 +156,7 @@ class Calibrator(Described, ABC):
             "horizon": self.horizon,
             "steps_per_day": self.steps_per_day,
         }
-        return {name: t.contiguous() for name, t in (tensors | self._common()).items()}, values
+        return tensors | self._common(), values
 
     def load(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Takes up what ``state`` gave; ``begin`` points at sensors.
@@ -167,7 +171,7 @@ class Calibrator(Described, ABC):
                 f"steps, not of {made['levels']} and {self.horizon}. Run the period again."
             )
         for name in self._memory.arrays:
-            self._memory.arrays[name] = tensors[f"node.{name}"].clone()
+            self._memory.arrays[name] = tensors[f"node.{name}"].numpy().copy()
         self._memory.node_ids = tuple(values["node_ids"])
         self._take_common(tensors)
         self._learned, self._last = values["learned"], values["last"]
@@ -214,28 +218,28 @@ class Calibrator(Described, ABC):
         """An independent copy."""
         return copy.deepcopy(self)
 
-    def _bin(self, steps: Int[Tensor, " step"]) -> Int[Tensor, " step"]:
+    def _bin(self, steps: Int[ndarray, " step"]) -> Int[ndarray, " step"]:
         """Part of the day of each step."""
         return steps % self.steps_per_day * self._bins // self.steps_per_day
 
     def _put(
         self,
-        bounds: Bounds,
+        bounds: Float[ndarray, "2 levels horizon node"],
         nodes: slice,
-        middle: Float[Tensor, "horizon some"],
-        spread: Float[Tensor, "horizon some"],
-        tails: Sequence[Float[Tensor, "level horizon some"]],
+        middle: Float[ndarray, "horizon some"],
+        spread: Float[ndarray, "horizon some"],
+        tails: Sequence[Float[ndarray, "level horizon some"]],
     ) -> None:
         """Fills in the bounds of some sensors, from the quantiles of lower and upper tails."""
-        least = torch.where(self._memory["positive"][nodes] > 0, 0.0, -torch.inf)
+        least = np.where(self._memory["positive"][nodes] > 0, np.float32(0), np.float32(-np.inf))
         for bound, tail in zip(bounds, uncrossed(*tails), strict=True):
-            found = torch.addcmul(middle, spread, tail)
-            torch.maximum(found, least, out=bound.permute(2, 1, 0)[..., nodes])
+            tail *= spread
+            tail += middle
+            np.maximum(tail, least, out=bound[..., nodes])
 
-    def _empty(self, levels: int) -> Bounds:
+    def _empty(self, levels: int) -> Float[ndarray, "2 levels horizon node"]:
         """Room for bounds, laid out as they are computed: level by level."""
-        shape = levels, self.horizon, self._size
-        return torch.empty(shape).permute(2, 1, 0), torch.empty(shape).permute(2, 1, 0)
+        return np.empty((2, levels, self.horizon, self._size), np.float32)
 
     def _chunks(self) -> Iterator[slice]:
         """Some sensors at once, few enough to stay in the cache."""

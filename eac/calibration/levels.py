@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from statistics import NormalDist
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
 from eac.errors import ConfigError
@@ -13,7 +15,7 @@ NORMAL_TO_LAPLACE = 1.25
 """First quantiles are those of a normal distribution whose mean absolute value is 1."""
 
 
-def mix(levels: Sequence[int], tracked: Sequence[int]) -> Float[Tensor, "wanted level"]:
+def mix(levels: Sequence[int], tracked: Sequence[int]) -> Float[ndarray, "wanted level"]:
     """How quantiles of the levels asked for are mixed from those that are followed.
 
     Args:
@@ -27,7 +29,7 @@ def mix(levels: Sequence[int], tracked: Sequence[int]) -> Float[Tensor, "wanted 
         >>> mix([80, 90], tracked=(80, 90)).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
-    shares = torch.zeros(len(levels), len(tracked))
+    shares = np.zeros((len(levels), len(tracked)), np.float32)
     for row, level in enumerate(levels):
         if not tracked[0] <= level <= tracked[-1]:
             raise ConfigError(
@@ -49,7 +51,7 @@ def _between(level: float, low: float, high: float) -> float:
     return (at - first) / (last - first)
 
 
-def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
+def tails_of(levels: Sequence[int]) -> Float[ndarray, " tail"]:
     """Shares of residuals below each bound: lower bounds by level, then upper ones.
 
     Example:
@@ -57,10 +59,10 @@ def tails_of(levels: Sequence[int]) -> Float[Tensor, " tail"]:
         [0.1, 0.05, 0.9, 0.95]
     """
     low = [0.5 - level / 200 for level in levels]
-    return torch.tensor([*low, *(1 - share for share in low)])
+    return np.array([*low, *(1 - share for share in low)], np.float32)
 
 
-def first_quantiles(levels: Sequence[int]) -> Float[Tensor, " tail"]:
+def first_quantiles(levels: Sequence[int]) -> Float[ndarray, " tail"]:
     """Those of a normal distribution whose mean absolute value is 1, by tail as ``tails_of``.
 
     Example:
@@ -68,25 +70,25 @@ def first_quantiles(levels: Sequence[int]) -> Float[Tensor, " tail"]:
         [-1.6, 1.6]
     """
     normal = (NORMAL_TO_LAPLACE * NormalDist().inv_cdf(float(tail)) for tail in tails_of(levels))
-    return torch.tensor([*normal])
+    return np.array([*normal], np.float32)
 
 
 def uncrossed(
-    below: Float[Tensor, "level step node"], above: Float[Tensor, "level step node"]
-) -> tuple[Float[Tensor, "level step node"], Float[Tensor, "level step node"]]:
+    below: Float[ndarray, "level step node"], above: Float[ndarray, "level step node"]
+) -> tuple[Float[ndarray, "level step node"], Float[ndarray, "level step node"]]:
     """Quantiles of lower and upper tails, such that a wider level holds a narrower one.
 
     Example:
-        >>> low, high = uncrossed(torch.tensor([[[1.0]]]), torch.tensor([[[-3.0]]]))
+        >>> low, high = uncrossed(np.array([[[1.0]]]), np.array([[[-3.0]]]))
         >>> low.item(), high.item()
         (-1.0, -1.0)
     """
     middle = (below[0] + above[0]) / 2
-    low, high = torch.empty_like(below), torch.empty_like(above)
+    low, high = np.empty_like(below), np.empty_like(above)
     for level in range(len(below)):
         inner = (middle, middle) if level == 0 else (low[level - 1], high[level - 1])
-        torch.minimum(below[level], inner[0], out=low[level])
-        torch.maximum(above[level], inner[1], out=high[level])
+        np.minimum(below[level], inner[0], out=low[level])
+        np.maximum(above[level], inner[1], out=high[level])
     return low, high
 
 

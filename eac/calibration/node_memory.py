@@ -1,7 +1,9 @@
 """What a calibrator knows of each sensor: arrays whose last axis is the sensor, found by id."""
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from eac.calibration.network import Network
@@ -37,17 +39,18 @@ class NodeMemory:
         own = dict.fromkeys(("error", "level", "spread", "count", "age", "positive"), ())
         self._sizes: dict[str, tuple[int, ...]] = {**own, **sizes}
         self.node_ids: tuple[str, ...] = ()
-        self.arrays = {name: torch.zeros(*size, 0) for name, size in self._sizes.items()}
+        self.arrays = {name: _zeros(*size, 0) for name, size in self._sizes.items()}
         self._archive = Archive()
 
-    def __getitem__(self, name: str) -> Float[Tensor, "*shape node"]:
+    def __getitem__(self, name: str) -> Float[ndarray, "*shape node"]:
         return self.arrays[name]
 
     def known(self) -> Network:
         """Every sensor ever seen, and what its readings are like."""
         gone = list(self._archive)
         rows, said = self._archive.rows(gone), ("level", "spread", "positive")
-        both = [torch.cat([self[name], rows[name]]) if gone else self[name] for name in said]
+        here = [torch.from_numpy(self[name]) for name in said]
+        both = [torch.cat([h, rows[n]]) if gone else h for h, n in zip(here, said, strict=True)]
         return Network((*self.node_ids, *gone), both[0], both[1], both[2] > 0)
 
     def begin(self, network: Network) -> None:
@@ -57,14 +60,14 @@ class NodeMemory:
         fresh = [i for i, node in enumerate(network.node_ids) if node not in known]
         del known  # of many sensors, it would take as much as the arrays
         if fresh:
-            self._grow(network, torch.tensor(fresh))
+            self._grow(network, np.array(fresh))
         if self.node_ids != network.node_ids:
             self._retire(set(network.node_ids))
             self._order(network.node_ids)
         self["level"][:] = _magnitude(network)
-        self["spread"][:] = network.spread
-        self["positive"][:] = network.positive.float()
-        self["age"].add_(1)
+        self["spread"][:] = network.spread.numpy()
+        self["positive"][:] = network.positive.numpy()
+        self["age"][:] += 1
 
     def remember(self, earlier: "NodeMemory") -> None:
         """Archives what an earlier memory knew of sensors that are not known here."""
@@ -75,7 +78,10 @@ class NodeMemory:
     def _keep(self, memory: "NodeMemory", without: set[str]) -> None:
         """Archives the sensors of a memory without some."""
         rows = [i for i, node in enumerate(memory.node_ids) if node not in without]
-        values = {name: array[..., rows].movedim(-1, 0) for name, array in memory.arrays.items()}
+        values = {
+            name: torch.from_numpy(np.moveaxis(array[..., rows], -1, 0))
+            for name, array in memory.arrays.items()
+        }
         self._archive.put([memory.node_ids[i] for i in rows], values)
 
     def _retire(self, present: set[str]) -> None:
@@ -90,7 +96,7 @@ class NodeMemory:
         """Brings the sensors, which are all there, into this order."""
         if self.node_ids != node_ids:
             row = {node: i for i, node in enumerate(self.node_ids)}
-            order = torch.tensor([row[node] for node in node_ids], dtype=torch.long)
+            order = np.array([row[node] for node in node_ids], dtype=np.int64)
             self.arrays = {name: array[..., order] for name, array in self.arrays.items()}
             self.node_ids = node_ids
 
@@ -98,34 +104,33 @@ class NodeMemory:
         if node_ids:
             back = self._archive.take(node_ids)
             self.arrays = {
-                name: torch.cat([array, back[name].movedim(0, -1)], dim=-1)
+                name: np.concatenate([array, np.moveaxis(back[name].numpy(), 0, -1)], axis=-1)
                 for name, array in self.arrays.items()
             }
             self.node_ids = (*self.node_ids, *node_ids)
 
-    def _grow(self, network: Network, rows: Int[Tensor, " fresh"]) -> None:
+    def _grow(self, network: Network, rows: Int[ndarray, " fresh"]) -> None:
         count = len(rows)
-        level, spread = _magnitude(network)[rows], network.spread[rows]
-        given = {name: torch.zeros(*size, count) for name, size in self._sizes.items()}
-        given["error"] = (FIRST_ERROR * spread).log()
-        given["recent"] = torch.ones_like(given["recent"])
-        experienced = (self["count"] > 0).nonzero().flatten()
+        level, spread = _magnitude(network)[rows], network.spread.numpy()[rows]
+        given = {name: _zeros(*size, count) for name, size in self._sizes.items()}
+        given["error"] = np.log(np.float32(FIRST_ERROR) * spread)
+        given["recent"] = np.ones_like(given["recent"])
+        experienced = np.flatnonzero(self["count"] > 0)
         if len(experienced):
             every = -(-len(experienced) // DONORS)
             given |= self._borrowed(experienced[::every], level, spread)
-        given |= {"level": level, "spread": spread, "count": torch.zeros(count)}
-        given["age"] = torch.zeros(count)
+        given |= {"level": level, "spread": spread, "count": _zeros(count), "age": _zeros(count)}
         for name in self.arrays:  # one after the other: the arrays may be all the memory there is
             fresh, array = given.pop(name), self.arrays[name]
-            self.arrays[name] = torch.cat([array, fresh], dim=-1) if array.numel() else fresh
+            self.arrays[name] = np.concatenate([array, fresh], axis=-1) if array.size else fresh
         self.node_ids = (*self.node_ids, *(network.node_ids[row] for row in rows.tolist()))
 
     def _borrowed(
         self,
-        donors: Int[Tensor, " donor"],
-        level: Float[Tensor, " fresh"],
-        spread: Float[Tensor, " fresh"],
-    ) -> dict[str, Tensor]:
+        donors: Int[ndarray, " donor"],
+        level: Float[ndarray, " fresh"],
+        spread: Float[ndarray, " fresh"],
+    ) -> dict[str, ndarray]:
         """Means over the sensors most alike in level and spread; errors relative to the spread."""
         known = _likeness(self["level"][donors], self["spread"][donors])
         wanted = _likeness(level, spread)
@@ -135,17 +140,21 @@ class NodeMemory:
                 for part in wanted.split(AT_ONCE)
             ]
         )
-        near = donors[near]
+        near = donors[near.numpy()]
         means = {name: array[..., near].mean(-1) for name, array in self.arrays.items()}
-        relative = self["error"] - self["spread"].log()
-        return means | {"error": relative[near].mean(-1) + spread.log()}
+        relative = self["error"] - np.log(self["spread"])
+        return means | {"error": relative[near].mean(-1) + np.log(spread)}
 
 
-def _magnitude(network: Network) -> Float[Tensor, " node"]:
-    return torch.maximum(network.level.abs(), 0.1 * network.spread)
+def _zeros(*shape: int) -> ndarray:
+    return np.zeros(shape, np.float32)
+
+
+def _magnitude(network: Network) -> Float[ndarray, " node"]:
+    return np.maximum(abs(network.level.numpy()), np.float32(0.1) * network.spread.numpy())
 
 
 def _likeness(
-    level: Float[Tensor, " node"], spread: Float[Tensor, " node"]
+    level: Float[ndarray, " node"], spread: Float[ndarray, " node"]
 ) -> Float[Tensor, "node 2"]:
-    return torch.stack([level.log(), spread.log()], dim=1)
+    return torch.from_numpy(np.log(np.stack([level, spread], axis=1)))

@@ -1,8 +1,8 @@
 """Forecasts that wait for their readings."""
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int, Num
-from torch import Tensor
+from numpy import ndarray
 
 EVERYONE = slice(None)
 
@@ -20,40 +20,43 @@ class Pending:
 
     Example:
         >>> pending = Pending(num_nodes=1, horizon=2)
-        >>> pending.put(10, torch.tensor([[5.0, 6.0]]))
-        >>> pending.put(11, torch.tensor([[7.0, 8.0]]))
+        >>> pending.put(10, np.array([[5.0, 6.0]]))
+        >>> pending.put(11, np.array([[7.0, 8.0]]))
         >>> forecasts, issued = pending.about(12)
-        >>> forecasts.flatten().tolist(), issued.tolist()
+        >>> forecasts.ravel().tolist(), issued.tolist()
         ([7.0, 6.0], [11, 10])
     """
 
     def __init__(self, num_nodes: int, horizon: int, late: int = 0):
-        self._ahead = torch.arange(1, horizon + 1)
+        self._ahead = np.arange(1, horizon + 1)
         self._length = self._ahead + late
-        self._first = self._length.cumsum(0) - self._length
+        self._first = self._length.cumsum() - self._length
         total = int(self._length.sum())
-        self._nodes, self._kept = num_nodes, torch.empty(0, num_nodes)  # until one is put
-        self._issued = torch.full((total,), -1, dtype=torch.long)
+        self._nodes, self._kept = (
+            num_nodes,
+            np.empty((0, num_nodes), np.float32),
+        )  # until one is put
+        self._issued = np.full(total, -1)
 
-    def put(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
+    def put(self, issued: int, y_hat: Float[ndarray, "node horizon"]) -> None:
         """Keeps a forecast."""
         if not len(self._kept):
-            self._kept = torch.full((len(self._issued), self._nodes), torch.nan)
+            self._kept = np.full((len(self._issued), self._nodes), np.nan, np.float32)
         slots = self._first + issued % self._length
-        self._kept[slots] = y_hat.T.to(self._kept)
+        self._kept[slots] = y_hat.T
         self._issued[slots] = issued
 
-    def about(self, target: int) -> tuple[Float[Tensor, "horizon node"], Int[Tensor, " horizon"]]:
+    def about(self, target: int) -> tuple[Float[ndarray, "horizon node"], Int[ndarray, " horizon"]]:
         """Forecasts of one step and when each was issued, by step ahead; NaN and -1: none."""
         wanted = target - self._ahead
         slots = self._first + wanted % self._length
         found = self._issued[slots] == wanted
         if not len(self._kept):
-            return torch.full((len(slots), self._nodes), torch.nan), torch.full_like(wanted, -1)
+            return np.full((len(slots), self._nodes), np.nan, np.float32), np.full_like(wanted, -1)
         kept = self._kept[slots]
         if not found.all():
-            kept = torch.where(found[:, None], kept, torch.nan)
-        return kept, torch.where(found, wanted, -1)
+            kept[~found] = np.nan
+        return kept, np.where(found, wanted, -1)
 
 
 class Snapshots:
@@ -65,21 +68,21 @@ class Snapshots:
         dtype: In which they are kept.
 
     Example:
-        >>> kept = Snapshots(3, (2,), torch.float32)
-        >>> kept.put(7, torch.tensor([1.0, 2.0]))
-        >>> kept.at(torch.tensor([7]))
-        tensor([[1., 2.]])
+        >>> kept = Snapshots(3, (2,), np.float32)
+        >>> kept.put(7, np.array([1.0, 2.0]))
+        >>> kept.at(np.array([7])).tolist()
+        [[1.0, 2.0]]
     """
 
-    def __init__(self, length: int, shape: tuple[int, ...], dtype: torch.dtype = torch.float16):
-        self._kept = torch.zeros(length, *shape, dtype=dtype)
+    def __init__(self, length: int, shape: tuple[int, ...], dtype: type[np.floating] = np.float16):
+        self._kept = np.zeros((length, *shape), dtype)
 
-    def put(self, step: int, facts: Num[Tensor, "*shape"]) -> None:
+    def put(self, step: int, facts: Num[ndarray, "*shape"]) -> None:
         """Keeps the facts of one step in place of those of ``length`` steps before."""
-        self._kept[step % len(self._kept)] = facts.to(self._kept.dtype)
+        self._kept[step % len(self._kept)] = facts
 
     def at(
-        self, steps: Int[Tensor, " step"], nodes: slice = EVERYONE
-    ) -> Float[Tensor, " step *shape"]:
+        self, steps: Int[ndarray, " step"], nodes: slice = EVERYONE
+    ) -> Float[ndarray, " step *shape"]:
         """The facts of these steps, all among the last, of some entries of the last axis."""
-        return self._kept[..., nodes][steps % len(self._kept)].float()
+        return self._kept[..., nodes][steps % len(self._kept)].astype(np.float32)

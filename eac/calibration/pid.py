@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from eac.calibration.base import TRACKED, Bounds, Calibrator
@@ -44,6 +46,7 @@ class ConformalPID(Calibrator):
         bias_rate: Share of a new score in the bias.
 
     Example:
+        >>> import torch
         >>> calibrator = ConformalPID(horizon=1, steps_per_day=24, levels=(80,))
         >>> calibrator.begin(Network.of(["a"], torch.randn(100, 1) + 50))
         >>> for step in range(400):
@@ -93,79 +96,85 @@ class ConformalPID(Calibrator):
     def _take_common(self, tensors: Mapping[str, Tensor]) -> None:
         del tensors
 
+    @np.errstate(all="ignore")
     def issue(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
         """Remembers a forecast until its readings are known."""
-        self._pending.put(issued, y_hat)
+        self._pending.put(issued, y_hat.numpy())
         self._issued.put(issued, self._lately(issued)[None])
 
+    @np.errstate(all="ignore")
     def bounds(
         self, issued: int, y_hat: Float[Tensor, "node horizon"], levels: Sequence[int] | None = None
     ) -> Bounds:
         """Lower and upper bounds by node, step and level."""
         shares = mix(self.levels if levels is None else levels, self.levels)
-        bins = self._bin(issued + torch.arange(1, self.horizon + 1))
-        low, high = self._empty(len(shares))
+        bins = self._bin(issued + self._ahead)
+        both = self._empty(len(shares))
         lately = self._lately(issued)
         for nodes in self._chunks():
-            spread = self._spread(bins, lately[nodes].expand(self.horizon, -1), nodes)
+            spread = self._spread(bins, lately[None, nodes], nodes)
             bias = self._memory["bias"][:, nodes]
-            tails = [torch.tensordot(shares, t, 1) for t in self._quantiles(nodes).chunk(2)]
-            self._put((low, high), nodes, y_hat[nodes].T + spread * bias, spread, tails)
+            tails = [np.tensordot(shares, t, 1) for t in np.split(self._quantiles(nodes), 2)]
+            self._put(both, nodes, y_hat.numpy()[nodes].T + spread * bias, spread, tails)
+        low, high = torch.from_numpy(both).permute(0, 3, 2, 1)
         return low, high
 
+    @np.errstate(all="ignore")
     def observe(self, target: int, y: Float[Tensor, " node"]) -> None:
         """Learns from the residuals of one step."""
         y_hat, issued = self._pending.about(target)
-        if not bool((y.isfinite() & y_hat.isfinite().any(0)).any()):
+        readings = y.numpy()
+        if not (np.isfinite(readings) & np.isfinite(y_hat).any(0)).any():
             return
-        hour_bin = int(self._bin(torch.tensor([target])))
+        hour_bin = int(self._bin(np.array([target]))[0])
         hour = self._memory["by_hour"][hour_bin, : self._size].mean()
         for nodes in self._chunks():
             lately = self._issued.at(issued, nodes)[:, 0]
-            self._learn(y[nodes] - y_hat[:, nodes], lately, hour_bin, hour, nodes)
+            self._learn(readings[nodes] - y_hat[:, nodes], lately, hour_bin, hour, nodes)
         self._learned += 1
         self._last = target if self._last is None else max(self._last, target)
 
     def _learn(
         self,
-        residual: Float[Tensor, "horizon node"],
-        lately: Float[Tensor, "horizon node"],
+        residual: Float[ndarray, "horizon node"],
+        lately: Float[ndarray, "horizon node"],
         hour_bin: int,
-        hour: Float[Tensor, ""],
+        hour: np.floating,
         nodes: slice,
     ) -> None:
         """Moves quantiles against what was missed, then the bias and the sizes."""
-        known = residual.isfinite()
-        weight, residual = known.float(), torch.where(known, residual, 0.0)
-        bins = torch.full((self.horizon,), hour_bin)
+        known = np.isfinite(residual)
+        weight, residual = known.astype(np.float32), np.where(known, residual, np.float32(0))
+        bins = np.full(self.horizon, hour_bin)
         score = residual / self._spread(bins, lately, nodes)
         bias, tails = self._memory["bias"][:, nodes], self._tails[:, None, None]
-        below = (score - bias < self._quantiles(nodes)).float()
+        below = score - bias < self._quantiles(nodes)
         gradient = (tails - below) * weight
-        size = self._first.abs()
+        size = np.abs(self._first)
         self._memory["own"][..., nodes] += self._rate * gradient * size[:, None, None]
-        self._memory["missed"][:, nodes] += gradient.sum(1) / weight.sum(0).clamp_min(1)
-        bias += self._bias_rate * weight * (score.clamp(-FAR, FAR) - bias)
-        learn_sizes(self._memory, residual.abs(), weight, hour_bin, hour, nodes)
+        self._memory["missed"][:, nodes] += gradient.sum(1) / np.maximum(weight.sum(0), 1)
+        bias += self._bias_rate * weight * (np.clip(score, -FAR, FAR) - bias)
+        learn_sizes(self._memory, np.abs(residual), weight, hour_bin, hour, nodes)
 
-    def _lately(self, issued: int) -> Float[Tensor, " node"]:
+    def _lately(self, issued: int) -> Float[ndarray, " node"]:
         """Log of the size of residuals of late, relative to the usual."""
         since = 0 if self._last is None else issued - self._last
         recent = recent_errors(self._memory, self._size, since)[LATELY]
-        return OF_LATELY * (recent + 0.05).log()
+        return OF_LATELY * np.log(recent + 0.05)
 
     def _spread(
-        self, bins: Int[Tensor, " step"], lately: Float[Tensor, "step node"], nodes: slice
-    ) -> Float[Tensor, "step node"]:
+        self, bins: Int[ndarray, " step"], lately: Float[ndarray, "#step node"], nodes: slice
+    ) -> Float[ndarray, "step node"]:
         """Size of residuals expected of each sensor by step, at these parts of the day."""
         base = self._memory["error"][nodes] + self._memory["by_step"][:, nodes]
-        base = base + self._memory["by_hour"][:, nodes][bins] + lately
-        return base.clamp_(-30, 30).exp_()
+        base += self._memory["by_hour"][:, nodes][bins]
+        base += lately
+        return np.exp(np.clip(base, -30, 30, out=base), out=base)
 
-    def _quantiles(self, nodes: slice) -> Float[Tensor, "tail horizon node"]:
+    def _quantiles(self, nodes: slice) -> Float[ndarray, "tail horizon node"]:
         """Of the centred scores: lower tails by level, then upper tails."""
         steps = self._memory["count"][nodes] + 1
-        mean = self._memory["missed"][:, nodes] * (steps + 1).log() / steps
-        sums = (mean / SATURATION).clamp(-STEEPEST, STEEPEST).tan()
-        integral = self._integral * sums * self._first.abs()[:, None]
+        mean = self._memory["missed"][:, nodes] * np.log(steps + 1) / steps
+        sums = np.tan(np.clip(mean / SATURATION, -STEEPEST, STEEPEST))
+        integral = self._integral * sums * np.abs(self._first)[:, None]
         return self._memory["own"][..., nodes] + (self._first[:, None] + integral)[:, None]

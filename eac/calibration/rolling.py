@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from eac.calibration.base import TRACKED, Bounds, Calibrator
@@ -20,9 +22,8 @@ class _Sums:
     """What one step says of all sensors together."""
 
     spread: SpreadSums
-    gradient: Float[Tensor, "tail horizon"]
-    count: Float[Tensor, " horizon"]
-    hour: Float[Tensor, ""]
+    gradient: Float[ndarray, "tail horizon"]
+    count: Float[ndarray, " horizon"]
 
 
 class RollingQuantiles(Calibrator):
@@ -48,6 +49,7 @@ class RollingQuantiles(Calibrator):
         pooled_rate: The same of the part that all sensors share.
 
     Example:
+        >>> import torch
         >>> calibrator = RollingQuantiles(horizon=1, steps_per_day=24, levels=(80,))
         >>> calibrator.begin(Network.of(["a"], torch.randn(100, 1) + 50))
         >>> for step in range(400):
@@ -73,16 +75,16 @@ class RollingQuantiles(Calibrator):
         self._rates = (own_rate, node_rate, pooled_rate)
         self._tails = tails_of(self.levels)
         self._model = SpreadModel(horizon)
-        self._shared = first_quantiles(self.levels)[:, None].repeat(1, horizon)
+        self._shared = np.tile(first_quantiles(self.levels)[:, None], horizon)
         self._issued_recent = Snapshots(horizon + late, (len(RECENT), 0))
-        self._issued_network = Snapshots(horizon + late, (2,), torch.float32)
+        self._issued_network = Snapshots(horizon + late, (2,), np.float32)
 
     def begin(self, network: Network) -> None:
         """Points at the sensors of the forecasts to come."""
         super().begin(network)
         length = self.horizon + self.late
         self._issued_recent = Snapshots(length, (len(RECENT), self._size))
-        self._issued_network = Snapshots(length, (2,), torch.float32)
+        self._issued_network = Snapshots(length, (2,), np.float32)
 
     def _sizes(self) -> dict[str, tuple[int, ...]]:
         tails = 2 * len(self.levels)
@@ -96,52 +98,57 @@ class RollingQuantiles(Calibrator):
 
     def _common(self) -> dict[str, Tensor]:
         spread = {f"spread.{name}": value for name, value in self._model.tensors().items()}
-        return spread | {"shared": self._shared}
+        return spread | {"shared": torch.from_numpy(self._shared)}
 
     def _take_common(self, tensors: Mapping[str, Tensor]) -> None:
         self._model.load({name: tensors[f"spread.{name}"] for name in self._model.tensors()})
-        self._shared = tensors["shared"].clone()
+        self._shared = tensors["shared"].numpy().copy()
 
+    @np.errstate(all="ignore")
     def issue(self, issued: int, y_hat: Float[Tensor, "node horizon"]) -> None:
         """Remembers a forecast until its readings are known."""
         recent = _log(self._recent(issued))
-        self._pending.put(issued, y_hat)
+        self._pending.put(issued, y_hat.numpy())
         self._issued_recent.put(issued, recent)
         self._issued_network.put(issued, recent[:2].mean(1))
 
+    @np.errstate(all="ignore")
     def bounds(
         self, issued: int, y_hat: Float[Tensor, "node horizon"], levels: Sequence[int] | None = None
     ) -> Bounds:
         """Lower and upper bounds by node, step and level."""
         shares = None if levels is None else mix(levels, self.levels)
         recent = _log(self._recent(issued))
-        network = recent[:2].mean(1).expand(self.horizon, 2)
-        bins = self._bin(issued + torch.arange(1, self.horizon + 1))
-        low, high = self._empty(len(self.levels if levels is None else levels))
+        network = np.broadcast_to(recent[:2].mean(1), (self.horizon, 2))
+        bins = self._bin(issued + self._ahead)
+        both = self._empty(len(self.levels if levels is None else levels))
         for nodes in self._chunks():
-            part = y_hat[nodes].T
-            by_node = recent[:, nodes].expand(self.horizon, -1, -1)
+            part, by_node = y_hat.numpy()[nodes].T, recent[None, :, nodes]
             found = self._features(part, bins, by_node, network, nodes)
             spread = self._spread(found, nodes)
-            tails = self._quantiles(nodes).chunk(2)
+            tails = np.split(self._quantiles(nodes), 2)
             if shares is not None:
-                tails = [torch.tensordot(shares, tail, 1) for tail in tails]
-            self._put((low, high), nodes, part, spread, tails)
+                tails = [np.tensordot(shares, tail, 1) for tail in tails]
+            self._put(both, nodes, part, spread, tails)
+        low, high = torch.from_numpy(both).permute(0, 3, 2, 1)
         return low, high
 
+    @np.errstate(all="ignore")
     def observe(self, target: int, y: Float[Tensor, " node"]) -> None:
         """Learns from the residuals of one step."""
         y_hat, issued = self._pending.about(target)
-        if not bool((y.isfinite() & y_hat.isfinite().any(0)).any()):
+        readings = y.numpy()
+        if not (np.isfinite(readings) & np.isfinite(y_hat).any(0)).any():
             return
         network = self._issued_network.at(issued)
-        bins = self._bin(torch.tensor([target]))
+        bins = self._bin(np.array([target]))
         sums: _Sums | None = None
         hour = self._memory["by_hour"][bins[0], : self._size].mean()
         for nodes in self._chunks():
             part, recent = y_hat[:, nodes], self._issued_recent.at(issued, nodes)
-            found = self._features(part.nan_to_num(0.0), bins, recent, network, nodes)
-            one = self._learn(y[nodes] - part, found, int(bins[0]), hour, nodes)
+            at = np.where(np.isfinite(part), part, 0)
+            found = self._features(at, bins, recent, network, nodes)
+            one = self._learn(readings[nodes] - part, found, int(bins[0]), hour, nodes)
             sums = one if sums is None else _added(sums, one)
         if sums is not None:
             self._learn_shared(sums)
@@ -149,70 +156,70 @@ class RollingQuantiles(Calibrator):
 
     def _learn(
         self,
-        residual: Float[Tensor, "horizon node"],
-        found: Float[Tensor, "feature horizon node"],
+        residual: Float[ndarray, "horizon node"],
+        found: Float[ndarray, "feature horizon node"],
         hour_bin: int,
-        hour: Float[Tensor, ""],
+        hour: np.floating,
         nodes: slice,
     ) -> _Sums:
         """Moves what belongs to some sensors, and returns what they say of all."""
-        known = residual.isfinite()
-        weight = known.float()
-        residual = torch.where(known, residual, 0.0)
+        known = np.isfinite(residual)
+        weight = known.astype(np.float32)
+        residual = np.where(known, residual, np.float32(0))
         spread = self._spread(found, nodes)
-        below = (residual / spread < self._quantiles(nodes)).float()
+        below = residual / spread < self._quantiles(nodes)
         gradient = (self._tails[:, None, None] - below) * weight
         own, node, _ = self._rates
-        size = self._shared.abs()
-        self._memory["own"][..., nodes].addcmul_(gradient, (own * size)[..., None])
+        size = np.abs(self._shared)
+        self._memory["own"][..., nodes] += gradient * (own * size)[..., None]
         self._memory["shift"][:, nodes] += node * gradient.mean(1) * size.mean(1)[:, None]
-        relative = (residual.abs() / spread).clamp_max_(FAR)
-        sums = _Sums(
-            self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1), hour
-        )
-        learn_sizes(self._memory, residual.abs(), weight, hour_bin, hour, nodes)
+        residual = np.abs(residual)
+        relative = np.minimum(residual / spread, FAR)
+        sums = _Sums(self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1))
+        learn_sizes(self._memory, residual, weight, hour_bin, hour, nodes)
         return sums
 
     def _learn_shared(self, sums: _Sums) -> None:
         """Moves what all sensors share."""
-        count = sums.count.clamp_min(1)
+        count = np.maximum(sums.count, 1)
         early = max(1.0, 20 * 2.718281828 ** (-self._learned / 100))
         rate = min(3 * self._rates[2] * early, 0.5)
-        self._shared += rate * (sums.gradient / count) * self._shared.abs()
+        self._shared += rate * (sums.gradient / count) * np.abs(self._shared)
         self._model.learn(sums.spread, count)
         self._learned += 1
 
     def _features(
         self,
-        y_hat: Float[Tensor, "horizon node"],
-        bins: Int[Tensor, " step"],
-        recent: Float[Tensor, "horizon rate node"],
-        network: Float[Tensor, "horizon 2"],
+        y_hat: Float[ndarray, "horizon node"],
+        bins: Int[ndarray, " step"],
+        recent: Float[ndarray, "#horizon rate node"],
+        network: Float[ndarray, "horizon 2"],
         nodes: slice,
-    ) -> Float[Tensor, "feature horizon node"]:
+    ) -> Float[ndarray, "feature horizon node"]:
         level = self._memory["level"][nodes]
         by_hour = self._memory["by_hour"][:, nodes][bins]
         return features(y_hat, level, by_hour, recent, network)
 
     def _spread(
-        self, found: Float[Tensor, "feature horizon node"], nodes: slice
-    ) -> Float[Tensor, "horizon node"]:
+        self, found: Float[ndarray, "feature horizon node"], nodes: slice
+    ) -> Float[ndarray, "horizon node"]:
         base = self._memory["error"][nodes] + self._memory["by_step"][:, nodes]
-        return (base + self._model.log_factor(found)).clamp_(-30, 30).exp_()
+        base += self._model.log_factor(found)
+        return np.exp(np.clip(base, -30, 30, out=base), out=base)
 
-    def _quantiles(self, nodes: slice) -> Float[Tensor, "tail horizon node"]:
+    def _quantiles(self, nodes: slice) -> Float[ndarray, "tail horizon node"]:
         """Of the scaled residuals: lower tails by level, then upper tails."""
         own, shift = self._memory["own"][..., nodes], self._memory["shift"][:, None, nodes]
         return own + shift + self._shared[..., None]
 
-    def _recent(self, issued: int) -> Float[Tensor, "rate node"]:
+    def _recent(self, issued: int) -> Float[ndarray, "rate node"]:
         since = 0 if self._last is None else issued - self._last
         return recent_errors(self._memory, self._size, since)
 
 
-def _log(recent: Float[Tensor, "rate node"]) -> Float[Tensor, "rate node"]:
-    return (recent + 0.05).log()
+def _log(recent: Float[ndarray, "rate node"]) -> Float[ndarray, "rate node"]:
+    return np.log(recent + 0.05)
 
 
 def _added(a: _Sums, b: _Sums) -> _Sums:
-    return _Sums(a.spread + b.spread, a.gradient + b.gradient, a.count + b.count, a.hour)
+    return _Sums(a.spread + b.spread, a.gradient + b.gradient, a.count + b.count)

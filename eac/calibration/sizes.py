@@ -1,14 +1,14 @@
 """How large residuals have been: of each sensor, by step and hour, and of late."""
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+from numpy import ndarray
 
 from eac.calibration.node_memory import NodeMemory
 
 RECENT = (1 / 4, 1 / 24, 1 / 168)
 """Rates at which recent errors are followed; the first looks at the nearest steps alone."""
-_SLOW = torch.tensor(RECENT[1:])[:, None]
+_SLOW = np.array(RECENT[1:], np.float32)[:, None]
 NEAR = 3
 """Steps of the horizon that count as near."""
 FAR = 8.0
@@ -17,10 +17,10 @@ FAR = 8.0
 
 def learn_sizes(
     memory: NodeMemory,
-    size: Float[Tensor, "horizon node"],
-    weight: Float[Tensor, "horizon node"],
+    size: Float[ndarray, "horizon node"],
+    weight: Float[ndarray, "horizon node"],
     hour_bin: int,
-    hour: Float[Tensor, ""],
+    hour: np.floating,
     nodes: slice,
 ) -> None:
     """Follows the mean size of residuals: of the sensor, its steps, its hours, of late.
@@ -35,25 +35,25 @@ def learn_sizes(
     """
     error, by_step = memory["error"][nodes], memory["by_step"][:, nodes]
     by_hour, recent = memory["by_hour"][hour_bin, nodes], memory["recent"][:, nodes]
-    seen = (weight.sum(0) > 0).float()
-    relative = (size * (-error - by_step).exp()).clamp_max_(FAR)
+    seen = _any(weight)
+    relative = np.minimum(size * np.exp(-error - by_step), FAR)
     mean = _weighted(relative, weight)
-    of_hour = (relative * (-by_hour).exp()).clamp_max_(FAR)
-    rate = (1 / (memory["count"][nodes] + 150)).clamp_min(1 / 1000) * seen
+    usual = np.exp(-by_hour)
+    of_hour = np.minimum(relative * usual, FAR)
+    rate = np.maximum(1 / (memory["count"][nodes] + 150), np.float32(1 / 1000)) * seen
     by_step += rate * weight * (relative - mean)
     error += rate * (mean - 1)
     pull = 0.005 * (hour - by_hour)
-    by_hour += seen * ((mean * (-by_hour).exp() - 1) / 40 + pull)
-    by_hour.clamp_(-4, 3)
+    by_hour += seen * ((mean * usual - 1) / 40 + pull)
+    np.clip(by_hour, -4, 3, out=by_hour)
     whole = _weighted(of_hour, weight)
     near = _weighted(of_hour[:NEAR], weight[:NEAR])
-    seen_near = (weight[:NEAR].sum(0) > 0).float()
-    recent[0] += RECENT[0] * seen_near * (near - recent[0])
+    recent[0] += RECENT[0] * _any(weight[:NEAR]) * (near - recent[0])
     recent[1:] += _SLOW * seen * (whole - recent[1:])
     memory["count"][nodes] += seen
 
 
-def recent_errors(memory: NodeMemory, count: int, since: int) -> Float[Tensor, "rate node"]:
+def recent_errors(memory: NodeMemory, count: int, since: int) -> Float[ndarray, "rate node"]:
     """Recent errors, relative to what is usual; they fade where nothing is known of late.
 
     Args:
@@ -63,18 +63,23 @@ def recent_errors(memory: NodeMemory, count: int, since: int) -> Float[Tensor, "
 
     Example:
         >>> memory = NodeMemory({"recent": (3,)})
-        >>> memory.arrays["recent"] = torch.full((3, 1), 2.0)
-        >>> recent_errors(memory, 1, since=1).flatten()
-        tensor([2., 2., 2.])
+        >>> memory.arrays["recent"] = np.full((3, 1), 2.0)
+        >>> recent_errors(memory, 1, since=1).ravel().tolist()
+        [2.0, 2.0, 2.0]
     """
     recent = memory["recent"][:, :count]
     if since <= 1:
         return recent
-    keep = torch.tensor([(1 - rate) ** since for rate in RECENT])[:, None]
+    keep = np.array([(1 - rate) ** since for rate in RECENT], np.float32)[:, None]
     return 1 + keep * (recent - 1)
 
 
 def _weighted(
-    values: Float[Tensor, "horizon node"], weight: Float[Tensor, "horizon node"]
-) -> Float[Tensor, " node"]:
-    return (values * weight).sum(0) / weight.sum(0).clamp_min(1)
+    values: Float[ndarray, "horizon node"], weight: Float[ndarray, "horizon node"]
+) -> Float[ndarray, " node"]:
+    return (values * weight).sum(0) / np.maximum(weight.sum(0), 1)
+
+
+def _any(weight: Float[ndarray, "horizon node"]) -> Float[ndarray, " node"]:
+    """1 where something is known of a sensor, else 0."""
+    return weight.max(0)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
 NUM_FEATURES = 8
@@ -13,6 +15,7 @@ MEMORY = 0.01
 """Rate at which the second moments of the features are followed."""
 REFRESH = 24
 """Steps between two inversions of those."""
+_EYE = np.eye(NUM_FEATURES, dtype=np.float32)
 
 
 @dataclass
@@ -24,25 +27,25 @@ class SpreadSums:
         moments: Second moments of the features.
 
     Example:
-        >>> moments = torch.zeros(6, NUM_FEATURES, NUM_FEATURES)
-        >>> SpreadSums(torch.zeros(6, NUM_FEATURES), moments).gradient.shape
-        torch.Size([6, 8])
+        >>> moments = np.zeros((6, NUM_FEATURES, NUM_FEATURES))
+        >>> SpreadSums(np.zeros((6, NUM_FEATURES)), moments).gradient.shape
+        (6, 8)
     """
 
-    gradient: Float[Tensor, "horizon feature"]
-    moments: Float[Tensor, "horizon feature feature"]
+    gradient: Float[ndarray, "horizon feature"]
+    moments: Float[ndarray, "horizon feature feature"]
 
     def __add__(self, other: "SpreadSums") -> "SpreadSums":
         return SpreadSums(self.gradient + other.gradient, self.moments + other.moments)
 
 
 def features(
-    y_hat: Float[Tensor, "horizon node"],
-    level: Float[Tensor, " node"],
-    by_hour: Float[Tensor, "step node"],
-    recent: Float[Tensor, "horizon rate node"],
-    network: Float[Tensor, "horizon 2"],
-) -> Float[Tensor, "feature horizon node"]:
+    y_hat: Float[ndarray, "horizon node"],
+    level: Float[ndarray, " node"],
+    by_hour: Float[ndarray, "step node"],
+    recent: Float[ndarray, "#horizon rate node"],
+    network: Float[ndarray, "horizon 2"],
+) -> Float[ndarray, "feature horizon node"]:
     """What the spread depends on beside sensor and step, in logarithms.
 
     Args:
@@ -53,16 +56,16 @@ def features(
         network: The same, mean over the network, of the two fastest rates.
 
     Example:
-        >>> usual, zeros = torch.ones(2, 3), torch.zeros(2, 3)
-        >>> found = features(usual, torch.ones(3), zeros, torch.zeros(2, 3, 3), torch.zeros(2, 2))
-        >>> found[1].abs().max()  # forecasts of the usual size
-        tensor(0.)
+        >>> usual, zeros = np.ones((2, 3)), np.zeros((2, 3))
+        >>> found = features(usual, np.ones(3), zeros, np.zeros((2, 3, 3)), np.zeros((2, 2)))
+        >>> float(abs(found[1]).max())  # forecasts of the usual size
+        0.0
     """
-    found = y_hat.new_empty(NUM_FEATURES, *y_hat.shape)
+    found = np.empty((NUM_FEATURES, *y_hat.shape), np.float32)
     found[0] = 1.0
-    found[1] = ((y_hat.clamp_min(0) + 0.1 * level) / (1.1 * level)).log()
+    np.log((np.maximum(y_hat, 0) + 0.1 * level) / (1.1 * level), out=found[1])
     found[2] = by_hour
-    found[3:6] = recent.transpose(0, 1)
+    found[3:6] = recent.swapaxes(0, 1)
     found[6:8] = network.T[..., None]
     return found
 
@@ -79,56 +82,61 @@ class SpreadModel:
 
     Example:
         >>> model = SpreadModel(horizon=2)
-        >>> model.log_factor(torch.ones(NUM_FEATURES, 2, 3)).shape
-        torch.Size([2, 3])
+        >>> model.log_factor(np.ones((NUM_FEATURES, 2, 3), np.float32)).shape
+        (2, 3)
     """
 
     def __init__(self, horizon: int):
-        self._beta = torch.zeros(horizon, NUM_FEATURES)
-        self._moments = 0.1 * torch.eye(NUM_FEATURES).repeat(horizon, 1, 1)
-        self._steps = torch.zeros(1)
+        self._beta = np.zeros((horizon, NUM_FEATURES), np.float32)
+        self._moments = np.tile(_EYE * np.float32(0.1), (horizon, 1, 1))
+        self._steps = np.zeros(1, np.float32)
         self._inverse = self._inverted()
 
     def log_factor(
-        self, found: Float[Tensor, "feature horizon node"]
-    ) -> Float[Tensor, "horizon node"]:
+        self, found: Float[ndarray, "feature horizon node"]
+    ) -> Float[ndarray, "horizon node"]:
         """Log of the spread, relative to the usual one of sensor and step."""
-        return (self._beta[:, None] @ found.transpose(0, 1))[:, 0]
+        return (self._beta[:, None] @ found.swapaxes(0, 1))[:, 0]
 
     def sums(
         self,
-        found: Float[Tensor, "feature horizon node"],
-        relative: Float[Tensor, "horizon node"],
-        weight: Float[Tensor, "horizon node"],
+        found: Float[ndarray, "feature horizon node"],
+        relative: Float[ndarray, "horizon node"],
+        weight: Float[ndarray, "horizon node"],
     ) -> SpreadSums:
         """What residuals, in units of the spread, say of the coefficients."""
-        by_step = found.transpose(0, 1)
+        by_step = found.swapaxes(0, 1)
         weighted = by_step * weight[:, None]
         gradient = weighted @ (relative - 1)[..., None]
-        return SpreadSums(gradient[..., 0], weighted @ by_step.transpose(1, 2))
+        return SpreadSums(gradient[..., 0], weighted @ by_step.swapaxes(1, 2))
 
-    def learn(self, sums: SpreadSums, count: Float[Tensor, " horizon"]) -> None:
+    def learn(self, sums: SpreadSums, count: Float[ndarray, " horizon"]) -> None:
         """Takes a step; ``count`` residuals were summed."""
         self._moments += MEMORY * (sums.moments / count[:, None, None] - self._moments)
-        if int(self._steps) % REFRESH == 0:
+        if int(self._steps[0]) % REFRESH == 0:
             self._inverse = self._inverted()
         self._steps += 1
         step = self._inverse @ (sums.gradient / count[:, None])[..., None]
-        self._beta += RATE * step[..., 0].clamp(-0.5, 0.5)
+        self._beta += RATE * np.clip(step[..., 0], -0.5, 0.5)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything learned."""
-        return {
+        found = {
             "beta": self._beta,
             "moments": self._moments,
             "inverse": self._inverse,
             "steps": self._steps,
         }
+        return {name: torch.from_numpy(values) for name, values in found.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Takes up what ``tensors`` gave."""
-        self._beta, self._moments = tensors["beta"].clone(), tensors["moments"].clone()
-        self._inverse, self._steps = tensors["inverse"].clone(), tensors["steps"].clone()
+        self._beta, self._moments = _copied(tensors["beta"]), _copied(tensors["moments"])
+        self._inverse, self._steps = _copied(tensors["inverse"]), _copied(tensors["steps"])
 
-    def _inverted(self) -> Float[Tensor, "horizon feature feature"]:
-        return torch.linalg.inv(self._moments + 0.02 * torch.eye(NUM_FEATURES))
+    def _inverted(self) -> Float[ndarray, "horizon feature feature"]:
+        return np.linalg.inv(self._moments + np.float32(0.02) * _EYE)
+
+
+def _copied(tensor: Tensor) -> ndarray:
+    return tensor.numpy().copy()

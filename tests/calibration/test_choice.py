@@ -40,7 +40,9 @@ def run(place: Path, hours: int) -> tuple[Intervals, ...]:
     return tuple(one for one in made if one is not None)
 
 
-def test_the_better_winkler_score_on_validation_decides_and_is_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize("judges", [256, 2])
+def test_the_better_winkler_score_on_validation_decides_and_is_kept(tmp_path, monkeypatch, judges):
+    monkeypatch.setattr("eac.calibration.choice.SENSORS", judges)
     first, second = run(tmp_path / "a", 1800)
     assert list(first.candidates) == ["RollingQuantiles", "ConformalPID"]
     assert first.calibrator == best(first.candidates) == second.calibrator
@@ -54,6 +56,8 @@ def test_the_better_winkler_score_on_validation_decides_and_is_kept(tmp_path, mo
     folder = tmp_path / "b" / "period-00-p0"
     for found in (load_calibrator(folder), load_calibrator(folder, START_FILE)):
         assert type(found).__name__ == other
+        assert found.known.node_ids == tuple("abcd")
+        assert found.state()[0]["node.count"].min() > 300  # steps that every sensor taught it
     write_page(tmp_path / "b", tmp_path / "page.html")
     assert f"{other} was chosen by the Winkler score" in (tmp_path / "page.html").read_text()
 

@@ -82,13 +82,16 @@ class IntervalRun:
         (every, network), starts = self._known, data.starts("val")
         starts = starts[-max(1, NODE_WINDOWS // every.period.num_nodes) :]
         trials = self._trials(every, network, starts)
+        everyone = trials and len(judges(every.period.num_nodes)) == every.period.num_nodes
         self._roll.begin(self.calibrator, score_from=None)
-        _go_through(model, data, starts, (self._roll, *trials.values()))
+        _go_through(model, data, starts, (*(() if everyone else (self._roll,)), *trials.values()))
         found = {name: trial.scores.by_level("winkler") for name, trial in trials.items()}
         self._scores = {name: levels[str(JUDGED)] for name, levels in found.items()}
-        if trials and best(self._scores) != type(self.calibrator).__name__:
-            slots = data.period.calendar.steps_per_day
-            self.calibrator = candidates(data.horizon, slots)[best(self._scores)]
+        chosen = best(self._scores) if trials else type(self.calibrator).__name__
+        if everyone:  # the trial has learned from all there is
+            self.calibrator = trials[chosen].calibrator
+        elif chosen != type(self.calibrator).__name__:
+            self.calibrator = candidates(data.horizon, data.period.calendar.steps_per_day)[chosen]
             self.calibrator.begin(network)
             self._roll.begin(self.calibrator, score_from=None)
             _go_through(model, data, starts, (self._roll,))

@@ -38,6 +38,7 @@ class Roll(Callback):
         score_from: First step of the windows whose intervals are scored; None: none are.
 
     Attributes:
+        calibrator: That learns.
         scores: Of the intervals.
         complete: True where all forecasts came in order of time.
 
@@ -67,7 +68,7 @@ class Roll(Callback):
 
     def begin(self, calibrator: Calibrator, *, score_from: int | None = 0) -> None:
         """Begins anew with a calibrator."""
-        self._calibrator, self._score_from = calibrator, score_from
+        self.calibrator, self._score_from = calibrator, score_from
         sizes = len(calibrator.node_ids), self._data.horizon
         self.scores = IntervalScores(*sizes, calibrator.levels, calibrator.steps_per_day)
         self.complete = False
@@ -98,7 +99,7 @@ class Roll(Callback):
         """Rolls through the windows of a batch."""
         whole = ((batch, y_hat),) if self.every is None else self.every(batch, y_hat)
         for one, found in whole:
-            if len(self._calibrator.node_ids) > BEHIND and torch.get_num_threads() > 1:
+            if len(self.calibrator.node_ids) > BEHIND and torch.get_num_threads() > 1:
                 self._behind.begin(partial(self._add, one, found))
             else:
                 self._add(one, found)
@@ -119,12 +120,12 @@ class Roll(Callback):
         for start, truth, forecast in zip(batch.starts.tolist(), y, y_hat.cpu(), strict=True):
             issued = self._shift + start + self._data.window - 1
             if self._next is not None and self._next[0] == issued:
-                self._calibrator.observe(*self._next)
+                self.calibrator.observe(*self._next)
             if first is not None and start >= first:
-                low, high = self._calibrator.bounds(issued, forecast)
+                low, high = self.calibrator.bounds(issued, forecast)
                 self.scores.add(truth, forecast, low, high)
                 self._last = {"start": start, "y_hat": forecast, "low": low, "high": high}
-            self._calibrator.issue(issued, forecast)
+            self.calibrator.issue(issued, forecast)
             self._next = (issued + 1, truth[:, 0])
 
     def summary(self, name: str, source: str, new: set[str], period: Period) -> Intervals:
@@ -134,7 +135,7 @@ class Roll(Callback):
             calibrator=name,
             source=source,
             new=torch.tensor([node in new for node in ids]),
-            age=self._calibrator.age,
+            age=self.calibrator.age,
         )
         return Intervals(**{**vars(found), "fans": tuple(self._fans(period))})
 
@@ -143,7 +144,7 @@ class Roll(Callback):
         if not self._last:
             return
         first = (
-            self._last["start"] + self._data.window - DAYS_BEFORE * self._calibrator.steps_per_day
+            self._last["start"] + self._data.window - DAYS_BEFORE * self.calibrator.steps_per_day
         )
         last = self._last["start"] + self._data.window + self._data.horizon
         first = max(first, 0)
@@ -157,7 +158,7 @@ class Roll(Callback):
             bounds = [
                 {
                     str(level): _plain(values[row, :, i])
-                    for i, level in enumerate(self._calibrator.levels)
+                    for i, level in enumerate(self.calibrator.levels)
                 }
                 for values in (low, high)
             ]
