@@ -16,6 +16,7 @@ from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
 from eac.server.issuing import issue, network_forecast, recent
+from eac.server.keeping.calibration import KeptCalibration
 from eac.server.keeping.log import ObservationLog
 from eac.server.keeping.writer import Writer
 from eac.server.places import positions
@@ -64,6 +65,7 @@ class Engine:
         self._loaded: dict[str, Predictor] = {}
         self.lock = threading.RLock()
         self._swap = threading.Lock()
+        self._calibration = KeptCalibration(state_dir)
         first = self._load(None)
         data = first.predictor.data
         length, ended = max(history, data.window), data.ended or EARLIEST
@@ -118,6 +120,7 @@ class Engine:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        self._calibration.keep(self.generation, None, self.lock)
         self._log.close()
 
     def begin_with(self, readings: Readings) -> Placed:
@@ -133,11 +136,14 @@ class Engine:
     def activate(self, artifact: str | None) -> Generation:
         """Loads an artifact beside the one in use, forecasts with it, and puts it in its place.
 
+        The one in use stays as it is.
+
         Raises:
             RunError: If there is no such artifact.
         """
         with self._swap:
-            return self._take(self._load(artifact))
+            made, current = self._load(artifact), self.generation
+            return current if made.name.artifact == current.name.artifact else self._take(made)
 
     def rollback(self) -> Generation | None:
         """Goes back to the generation before; None where there is none.
@@ -189,7 +195,7 @@ class Engine:
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:
             del self._loaded[next(iter(self._loaded))]
-        return made
+        return self._calibration.resumed(made)
 
     def _named(self, before: Generation) -> GenerationName:
         self._number += 1
@@ -277,6 +283,7 @@ class Engine:
             with self._swap:
                 try:
                     self.refresh(self.generation)
+                    self._calibration.keep(self.generation, self.board.now, self.lock)
                     self.error = None
                 except Exception as error:  # the next forecast is made all the same
                     self.error = str(error) or type(error).__name__

@@ -344,13 +344,77 @@ def test_before_there_are_enough_readings_the_server_is_alive_but_not_ready(run,
 def test_bounds_learn_while_the_server_runs(client, run):
     width = []
     for step in range(120, 150):
+        learn(client, run, step, step + 1)
+        given = client.get("/forecast?level=90").json()["forecasts"][0]
+        width.append(given["y_hat-hi-90"][0] - given["y_hat-lo-90"][0])
+    assert width[-1] > 2 * width[0]
+
+
+def learn(client, run: Path, first: int, last: int) -> None:
+    """Observes steps that all sensors read higher than usual, one after the other."""
+    for step in range(first, last):
         shifted = [row | {"y": row["y"] and row["y"] + 500} for row in rows(run, step)]
         client.post("/observe", json={"readings": shifted})
         now = pd.Timestamp(shifted[0]["ds"])
         wait_for(client, lambda now=now: client.engine.current.issued >= now)
-        given = client.get("/forecast?level=90").json()["forecasts"][0]
-        width.append(given["y_hat-hi-90"][0] - given["y_hat-lo-90"][0])
-    assert width[-1] > 2 * width[0]
+
+
+def bounds(engine) -> np.ndarray:
+    made = engine.current
+    return np.stack([made.low, made.high])
+
+
+def test_what_intervals_learned_outlasts_a_restart(client, run, tmp_path):
+    learn(client, run, 120, 126)
+    before, begun = client.engine.current, bounds(client.engine)
+    client.engine.stop()
+    again = open_engine(run, state_dir=tmp_path / "state")
+    again.prepare()
+    np.testing.assert_allclose(again.current.y_hat, before.y_hat, rtol=1e-5)
+    np.testing.assert_allclose(bounds(again), begun, rtol=1e-4)
+    again.stop()
+    fresh = open_engine(run, state_dir=tmp_path / "other", table=tmp_path / "readings.csv")
+    fresh.begin_with(again.board.readings())
+    fresh.prepare()
+    assert not np.allclose(bounds(fresh), begun, rtol=0.05)  # as the run left them
+    fresh.stop()
+
+
+def test_a_server_that_is_killed_keeps_what_intervals_learned_up_to_the_last_day(
+    client, run, tmp_path
+):
+    kept = client.engine._calibration.path(client.engine.generation.name.artifact)
+    learn(client, run, 120, 130)
+    assert not kept.exists()
+    learn(client, run, 130, 145)
+    wait_for(client, kept.exists)
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / kept.name).write_bytes(kept.read_bytes())
+    after = open_engine(run, state_dir=tmp_path / "killed")
+    learned = after.generation.calibrator.state()[1]["learned"]
+    taught = client.engine.generation.calibrator.state()[1]["learned"]
+    assert taught - 24 <= learned <= taught
+    after.stop()
+
+
+def test_a_damaged_calibration_is_left_out_with_a_word(client, run, tmp_path, caplog):
+    learn(client, run, 120, 122)
+    client.engine.stop()
+    kept = client.engine._calibration.path(client.engine.generation.name.artifact)
+    kept.write_bytes(kept.read_bytes()[:100])
+    again = open_engine(run, state_dir=tmp_path / "state")
+    again.prepare()
+    assert f"{kept} is damaged: intervals begin as the run left them" in caplog.text
+    assert np.isfinite(bounds(again)).any()
+    again.stop()
+
+
+def test_the_artifact_in_use_is_not_activated_again(client):
+    before = client.engine.generation
+    answer = client.post(f"/admin/artifacts/{before.name.artifact}:activate", headers=TOKEN)
+    assert answer.json()["number"] == before.name.number
+    assert client.engine.generation is before
+    assert client.post("/admin/artifacts/x:rollback", headers=TOKEN).status_code == 409
 
 
 def test_a_run_in_a_time_zone_is_served_by_its_clock(tmp_path):
