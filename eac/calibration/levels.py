@@ -99,7 +99,7 @@ def holding(
     """Bounds as they are handed out: widened where the forecast beside them lies outside.
 
     Args:
-        bounds: Lower and upper ones, as a calibrator gives them and as coverage is counted.
+        bounds: Lower and upper ones, as a calibrator gives them.
         y_hat: The forecast; NaN changes nothing.
 
     Example:

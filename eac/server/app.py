@@ -24,6 +24,7 @@ from eac.server.http.problems import ProblemError, answer_problems
 from eac.server.http.requests import observation_schema, read_observation
 
 PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
+IDS = "ids, separated by commas; give it again for one that holds a comma"
 POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "frame-ancestors 'none'"
@@ -134,12 +135,12 @@ def _add_readings(app: FastAPI, engine: Engine, settings: Settings) -> None:
 def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/forecast")
     async def forecast(
-        sensors: Annotated[str | None, Query(description="ids, separated by commas")] = None,
+        sensors: Annotated[list[str] | None, Query(description=IDS)] = None,
         level: Annotated[str | None, Query(description="percents, such as 80,95")] = None,
     ) -> Response:
         """Forecasts with intervals; all of one answer come from one generation."""
         current = _current(engine)
-        wanted = None if sensors is None else sensors.split(",")
+        wanted = None if sensors is None else _ids(sensors, current)
         if wanted is not None and (unknown := current.unknown(wanted)):
             return _no_sensor(unknown)
         body = current.body(wanted, _levels(level))
@@ -200,6 +201,15 @@ def _current(engine: Engine) -> NetworkForecast:
         window = engine.generation.predictor.data.window
         raise ProblemError(503, f"there are no forecasts yet: observe at least {window} steps.")
     return current
+
+
+def _ids(given: list[str], current: NetworkForecast) -> list[str]:
+    """The ids of a request: each value is one, where there is such a sensor, or several."""
+    return [
+        one
+        for value in given
+        for one in (value.split(",") if current.unknown([value]) else [value])
+    ]
 
 
 def _no_sensor(unknown: list[str]) -> JSONResponse:

@@ -1,9 +1,12 @@
 """From files as people have them to the long frame."""
 
 from decimal import Decimal
+from zipfile import ZipFile
 
+import numpy as np
 import pandas as pd
 import pytest
+from openpyxl import Workbook
 
 from eac.data.parsing.form import Form
 from eac.data.readers.layout import read_long
@@ -22,19 +25,24 @@ def written(path, *lines):
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("by_comma", "lines"),
     [
-        ("unique_id;ds;y", "1.1;2024-01-31 00:00;1,234"),
-        ("unique_id;ds;y;firmware", "a;2024-01-31 00:00;1,100;2.5"),
-        ("unique_id;ds;y", "1,5;2024-01-31 00:00;4.800", "1,5;2024-01-31 01:00;4.850"),
-        ("id;2024-01-31 00:00;2024-01-31 01:00;2024-01-31 02:00", "1.1;1,234;1,235;1,236"),
+        ([1.234], ("unique_id;ds;y", "1.1;2024-01-31 00:00;1,234")),
+        ([1.1], ("unique_id;ds;y;firmware", "a;2024-01-31 00:00;1,100;2.5")),
+        (
+            [4800, 4850],
+            ("unique_id;ds;y", "1,5;2024-01-31 00:00;4.800", "1,5;2024-01-31 01:00;4.850"),
+        ),
+        ([1.234, 1.235, 1.236], (f"id;{';'.join(CLOCK)}", "1.1;1,234;1,235;1,236")),
     ],
 )
-def test_ids_and_other_columns_say_nothing_of_the_decimal_sign_of_readings(tmp_path, lines):
+def test_ids_and_other_columns_say_nothing_of_the_decimal_sign_of_readings(
+    tmp_path, by_comma, lines
+):
     path = written(tmp_path / "x.csv", *lines)
     with pytest.raises(StreamError, match="Say which: --decimal"):
         readings(path)
-    assert readings(path, decimal=",")[0] in (1.234, 1.1, 4800)
+    assert readings(path, decimal=",") == by_comma
 
 
 def test_readings_that_prove_the_comma_are_read_by_it(tmp_path):
@@ -54,6 +62,35 @@ def test_numbers_of_a_spreadsheet_are_numbers_and_its_texts_are_read(tmp_path, w
     frame.to_excel(tmp_path / "x.xlsx", index=False)
     form = {} if decimal is None else {"decimal": decimal}
     assert readings(tmp_path / "x.xlsx", **form) == [4.125, 5.001, 3.5]
+
+
+UNKNOWN = "<f>1+1</f><v />"
+
+
+@pytest.mark.parametrize(
+    ("cell", "given"),
+    [
+        (f'<c r="C3">{UNKNOWN}</c>', None),
+        ('<c r="C3" s="4"><f t="shared" si="0"/></c>', None),
+        ('<c r="C3"><f>1+1</f><v>2</v></c>', 2),
+        ('<c r="C3" t="str"><f>IF(1=1,"",1)</f><v></v></c>', float("nan")),
+    ],
+)
+def test_a_formula_without_a_result_is_no_missing_reading(tmp_path, cell, given):
+    book = Workbook()
+    for row in (["unique_id", "ds", "y"], ["a", CLOCK[0], 1], ["a", CLOCK[1], "=1+1"]):
+        book.active.append(row)
+    book.save(tmp_path / "made.xlsx")
+    with ZipFile(tmp_path / "made.xlsx") as made, ZipFile(tmp_path / "x.xlsx", "w") as changed:
+        for name in made.namelist():
+            text = made.read(name).decode()
+            assert name != "xl/worksheets/sheet1.xml" or f'<c r="C3">{UNKNOWN}</c>' in text
+            changed.writestr(name, text.replace(f'<c r="C3">{UNKNOWN}</c>', cell))
+    if given is None:
+        with pytest.raises(StreamError, match="cell C3 of sheet 1 holds a formula whose result"):
+            readings(tmp_path / "x.xlsx")
+    else:
+        np.testing.assert_equal(readings(tmp_path / "x.xlsx"), [1, given])
 
 
 def test_decimal_numbers_of_parquet_are_numbers(tmp_path):

@@ -314,6 +314,35 @@ def test_a_new_sensor_is_an_event_and_is_forecast_once_it_has_a_window(client, r
     assert client.get("/events?after=99").json() == []
 
 
+def test_a_sensor_whose_id_holds_a_comma_is_asked_for_by_a_value_of_its_own(client, run):
+    for step in range(120, 132):
+        more = [rows(run, step)[0] | {"unique_id": "a,b", "y": 5.0}]
+        client.post("/observe", json={"readings": rows(run, step) + more})
+    asked = {"params": {"sensors": ["e,c", "a,b"]}}
+    wait_for(client, lambda: client.get("/forecast", **asked).status_code == 200)
+    given = client.get("/forecast", **asked).json()["forecasts"]
+    assert [one["unique_id"] for one in given] == ["e", "c", "a,b"]
+    missing = client.get("/forecast", params={"sensors": ["a,b", "none,e"]})
+    assert (missing.status_code, missing.json()["unique_id"]) == (404, "none")
+
+
+@pytest.mark.parametrize("port", [0, 8000])
+def test_the_address_that_is_said_is_the_one_listened_on(run, tmp_path, capsys, monkeypatch, port):
+    heard = []
+
+    def listened(server, sockets) -> None:
+        with socket.create_connection(sockets[0].getsockname()):
+            heard.append(sockets[0].getsockname()[1])
+
+    monkeypatch.setattr("uvicorn.Server.run", listened)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        given = port and free.getsockname()[1]
+    assert main(["serve", str(run), "--port", str(given), "--state", str(tmp_path / "state")]) == 0
+    gc.unfreeze()
+    assert f"http://127.0.0.1:{heard[0]}\n" in capsys.readouterr().out
+    assert heard[0] == given or not port
+
+
 def test_health_metrics_page_and_schema(client):
     assert client.get("/livez").json() == {"status": "ok"}
     assert client.get("/readyz").json()["generation"]["number"] >= 1

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,12 @@ def main(argv: Sequence[str]) -> int:
         engine.prepare()
         gc.collect()
         gc.freeze()  # a walk through all that was loaded would hold requests for half a second
-        host, port = arguments.host, arguments.port
-        _check_address(host, port)
-        print(f"serving {arguments.run_dir} on http://{host}:{port}", flush=True)
-        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+        with _listening(arguments.host, arguments.port) as found:
+            place = f"http://{arguments.host}:{found.getsockname()[1]}"
+            print(f"serving {arguments.run_dir} on {place}", flush=True)
+            server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[found])
     finally:
         if follower is not None:
             follower.stop()
@@ -99,11 +102,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--rate {arguments.rate:g}: give 1 at least, or 0 for no limit.")
 
 
-def _check_address(host: str, port: int) -> None:
-    """Refuses an address that cannot be listened on."""
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there, on a port that is free where ``port`` is 0."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((host, port), family=family).close()
+        return socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
         said = getattr(error, "strerror", None) or error
         raise ConfigError(

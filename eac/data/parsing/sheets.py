@@ -1,5 +1,6 @@
 """Excel files: which sheet holds the readings."""
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,12 @@ from eac.data.parsing.form import Form
 from eac.errors import StreamError
 
 _TAKEN = ("dtype", "nrows", "keep_default_na", "na_values")
+_SHEETS = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
+_NO_RESULT = re.compile(
+    rb'<c r="([A-Z]+[0-9]+)"(?:(?! t="str")[^>])*>'
+    rb"(?:<f[^>]*/>|<f[^>]*>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>|</c>)"
+)
+"""A cell whose formula was never computed; an empty text is a result."""
 CELL_BYTES = 4
 """Bytes that a table in memory takes for each byte of the unpacked file."""
 
@@ -25,7 +32,8 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
         options: ``dtype``, ``nrows`` and what is missing go to ``pandas.read_excel``.
 
     Raises:
-        StreamError: If openpyxl is missing, or sheets differ and none is named.
+        StreamError: If openpyxl is missing, sheets differ and none is named, or a formula has no
+            result.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -45,7 +53,8 @@ def read_excel(path: Path, what: str, form: Form, options: dict[str, Any]) -> pd
     taken = {key: options[key] for key in _TAKEN if key in options}
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
-    form.check_memory(size * CELL_BYTES, what, f"{path} unpacks to {size:,} bytes. Give CSV.")
+        form.check_memory(size * CELL_BYTES, what, f"{path} unpacks to {size:,} bytes. Give CSV.")
+        _check_results(archive, f"{what}: {path}")
     with pd.ExcelFile(path) as book:
         names = [str(name) for name in book.sheet_names]
         if form.sheet is not None:
@@ -81,6 +90,19 @@ def check_once(names: Sequence[str], where: str) -> None:
 def _check_sheet(sheet: str, names: list[str], what: str) -> None:
     if sheet not in names:
         raise StreamError(f"{what} has no sheet {sheet!r}. It has: {_listed(names)}.")
+
+
+def _check_results(archive: zipfile.ZipFile, where: str) -> None:
+    """Refuses a formula without a result, which would be read as a missing reading."""
+    for entry in archive.namelist():
+        sheet = _SHEETS.fullmatch(entry)
+        found = sheet and _NO_RESULT.search(archive.read(entry))
+        if sheet and found:
+            raise StreamError(
+                f"{where}: cell {found[1].decode()} of sheet {sheet[1]} holds a formula whose "
+                "result was never saved. Open the file in a spreadsheet program and save it, or "
+                "give CSV."
+            )
 
 
 def _header(book: pd.ExcelFile, sheet: str) -> list[str]:

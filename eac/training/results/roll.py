@@ -12,6 +12,7 @@ from torch import Tensor
 
 from eac.calibration.base import Calibrator
 from eac.calibration.clock import clock_step
+from eac.calibration.levels import holding
 from eac.calibration.scores import IntervalScores
 from eac.cpu import Behind
 from eac.data.batches.batch import Batch
@@ -122,7 +123,7 @@ class Roll(Callback):
             if self._next is not None and self._next[0] == issued:
                 self.calibrator.observe(*self._next)
             if first is not None and start >= first:
-                low, high = self.calibrator.bounds(issued, forecast)
+                low, high = holding(self.calibrator.bounds(issued, forecast), forecast)
                 self.scores.add(truth, forecast, low, high)
                 self._last = {"start": start, "y_hat": forecast, "low": low, "high": high}
             self.calibrator.issue(issued, forecast)
