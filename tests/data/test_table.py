@@ -243,6 +243,7 @@ SPOILED = [
         r"apart, but the usual step is 1 h",
     ),
     ("series.csv", "2024-01-02 05:00", "noon", r"1 time stamps cannot be read, first 'noon.*row 2"),
+    ("series.csv", "2024-01-02 05:00", "2024-01-02 24:00", "Write 24:00 as 00:00 of the next day"),
     ("series.csv", "time,a,b", "time,a,a", r"column 'a' twice"),
     ("series.csv", "time,a,b", "time,a,z", r"1 columns .* not in nodes.csv, first 'z'"),
     ("nodes.csv", "a\nb", "a\nb\nz", r"1 nodes of nodes.csv have no column .* first 'z'"),

@@ -25,7 +25,7 @@ from eac.data.parsing.tabular import MISSING
 from eac.errors import StreamError
 
 ONE_DAY = timedelta(days=1)
-HINT_MISSING = "Give missing readings as empty cells or NaN."
+HINT_MISSING = "Write numbers as 1200.5, without units, and missing readings as empty cells or NaN."
 HINT_WEIGHT = "Give weights as numbers, such as 0.5."
 HINT_DEGREES = "Give degrees as numbers, such as 59.91, or leave the cell empty."
 HINT_CLOCK = (

@@ -261,9 +261,12 @@ def _check_years(stamps: pd.DatetimeIndex, values: pd.Index, what: str) -> None:
 def _refuse(values: pd.Index, bad: ndarray, what: str) -> None:
     first = bad[0] if len(bad) else 0
     shown = _plain(values[first]) if len(values) else "none"
+    how = "Or say how they are written: date_format, such as '%d.%m.%Y %H:%M'."
+    if "24:00" in shown:
+        how = "Write 24:00 as 00:00 of the next day."
     raise StreamError(
         f"{what}: {len(bad)} time stamps cannot be read, first {shown} in row {first}. {EXAMPLE} "
-        "Or say how they are written: date_format, such as '%d.%m.%Y %H:%M'."
+        f"{how}"
     )
 
 
