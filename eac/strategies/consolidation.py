@@ -12,6 +12,7 @@ from eac.continual.fisher import EWC, diagonal_fisher
 from eac.continual.probe import Trial
 from eac.data.batches.batch import Batch
 from eac.data.batches.view import PeriodView
+from eac.data.core.windows import check_least
 from eac.metrics.losses import MSE
 from eac.strategies.base import PeriodContext, Strategy
 from eac.strategies.forecast import Pair
@@ -31,6 +32,7 @@ class Consolidated(Strategy, ABC):
 
     def __init__(self, ewc: float):
         super().__init__()
+        check_least(0, ewc=ewc)
         self._weight = ewc
 
     def attach(self, backbone: Backbone) -> None:

@@ -2,6 +2,7 @@
 
 from eac.backbones.base import Backbone
 from eac.continual.selection import rows_of
+from eac.data.core.windows import check_least
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
 
@@ -22,6 +23,7 @@ class OnlineNew(Strategy):
 
     def __init__(self, num_hops: int = 2):
         super().__init__()
+        check_least(0, num_hops=num_hops)
         self.num_hops = num_hops
 
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:

@@ -13,6 +13,7 @@ from eac.continual.fisher import EWC
 from eac.continual.selection import highest, joined_rows, lowest, shared_rows, union, without
 from eac.data.batches.batch import Inputs
 from eac.data.batches.view import PeriodView
+from eac.data.core.windows import check_counts, check_least, check_shares
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import consolidate
@@ -75,6 +76,9 @@ class PECPM(Strategy):
         ewc: float = 1e-3,
     ):
         super().__init__()
+        check_counts(num_patterns=num_patterns, matches=matches)
+        check_least(0, match=match, keep=keep, expand=expand, num_hops=num_hops, ewc=ewc)
+        check_shares(evolved=evolved, replayed=replayed)
         self.num_patterns = num_patterns
         self.matches, self.match, self.keep = matches, match, keep
         self.expand, self.novelty = expand, novelty

@@ -19,6 +19,7 @@ from eac.continual.probe import (
 from eac.continual.selection import shared_rows
 from eac.continual.updates import Compression
 from eac.data.core.blocks import hand_back
+from eac.data.core.windows import check_counts, check_least
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates
 from eac.records.update import UpdateRecord
@@ -85,6 +86,8 @@ class Refresh(Wrapper):
         windows: int = 1024,
     ):
         super().__init__(strategy)
+        check_least(0, calm=calm, upheaval=upheaval, epochs=epochs)
+        check_counts(steps=steps, windows=windows)
         self.margin = margin
         if any(rank < 1 for rank in ranks):
             raise ConfigError(f"Refresh(ranks={list(ranks)}): give ranks of at least 1.")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Inputs
+from eac.data.core.windows import check_shares
 from eac.nn.linear_attention import ContextBlock
 from eac.nn.prompt_pool import PromptPool
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
@@ -48,6 +49,7 @@ class STBP(Strategy):
         seed: int | None = None,
     ):
         super().__init__()
+        check_shares(dropout=dropout)
         self.tune = tune
         self.dropout = dropout
         self.seed = seed

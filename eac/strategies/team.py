@@ -19,6 +19,7 @@ from eac.continual.selection import (
     without,
 )
 from eac.data.batches.view import PeriodView
+from eac.data.core.windows import check_least, check_shares
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.strategies.consolidation import Consolidated
 
@@ -59,6 +60,8 @@ class TEAM(Consolidated):
         ewc: float = 1e-3,
     ):
         super().__init__(ewc)
+        check_shares(drifted=drifted, replayed=replayed)
+        check_least(0, num_hops=num_hops)
         self.drifted = drifted
         self.replayed = replayed
         self.num_hops = num_hops

@@ -5,6 +5,8 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from eac.data.core.windows import check_least, check_shares
+
 
 class WarmupCosine(LambdaLR):
     """Rises in a straight line, then falls along half a cosine to a last share of the rate.
@@ -29,6 +31,8 @@ class WarmupCosine(LambdaLR):
     """
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int = 20, last: float = 0.03):
+        check_least(0, warmup_steps=warmup_steps)
+        check_shares(last=last)
         self.total_steps = 1
         self._warmup = max(warmup_steps, 1)
         self._last = last

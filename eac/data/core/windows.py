@@ -122,6 +122,17 @@ def check_counts(**counts: int | None) -> None:
             raise ConfigError(f"{name}={value}: give at least 1.")
 
 
+def check_least(least: float, **values: float | None) -> None:
+    """Raises ``ConfigError`` where a setting is below ``least``; None is no number.
+
+    Example:
+        >>> check_least(0, num_hops=2)
+    """
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise ConfigError(f"{name}={value}: give at least {least:g}.")
+
+
 def check_shares(**shares: float) -> None:
     """Raises ``ConfigError`` where a setting that is a share is not between 0 and 1.
 

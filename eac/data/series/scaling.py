@@ -9,6 +9,7 @@ from torch import Tensor
 
 from eac.data.core.among import EVERY, Among
 from eac.data.core.pieces import column_pieces, count_readings, pieces
+from eac.data.core.windows import check_least
 from eac.typing import NodeSeries
 
 CHUNK_ELEMENTS = 1 << 18
@@ -125,6 +126,7 @@ class PerNode(Scaling):
     """
 
     def __init__(self, few: int = 48):
+        check_least(0, few=few)
         self.few = few
 
     def fit(self, series: NodeSeries) -> Scaler:
@@ -151,6 +153,7 @@ class Robust(Scaling):
     """
 
     def __init__(self, few: int = 48):
+        check_least(0, few=few)
         self.few = few
 
     def fit(self, series: NodeSeries) -> Scaler:
