@@ -21,6 +21,7 @@ from eac.continual.strangers import welcome
 from eac.data.batches.datamodule import PeriodData
 from eac.errors import ConfigError, RunError
 from eac.monitoring.policy import Policy
+from eac.rundir.changes import check_unchanged
 from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecasting_batches, undisturbed
 
@@ -54,10 +55,14 @@ class Walk:
         """One tidy table for each finished period, by the model that this period left.
 
         Raises:
-            RunError: If the run has no intervals and levels are asked for.
+            RunError: If the run has no intervals and levels are asked for, or the data of a
+                period are no longer those it was trained on.
             ConfigError: If the delay is no whole number of steps, or longer than a period.
         """
         directories, used = done_periods(self.run_dir), 0
+        periods = (self.data.for_period(index).period for index in range(len(directories)))
+        pairs = zip(directories, periods, strict=True)
+        check_unchanged(pairs, self.run_dir, accept=False, write=False)
         for index in range(len(directories)):
             data = self.data.for_period(index).prepared(self.model.backbone.needs)
             if self.policy is None or asked_for(self.data, used, index, self.policy).events:

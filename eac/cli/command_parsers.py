@@ -1,7 +1,9 @@
 """What parsers of commands have in common: their form, and arguments that several commands take."""
 
 import argparse
+from pathlib import Path
 
+from eac.errors import ConfigError
 from eac.records.horizon_table import METRICS
 
 
@@ -23,6 +25,33 @@ def command_parser(name: str, description: str, epilog: str) -> argparse.Argumen
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def table_to_write(output: str, *inputs: str | Path | None) -> Path:
+    """The path of ``--output``, a table that takes the place of nothing that is read.
+
+    Args:
+        output: As given.
+        inputs: Files and folders that are read; None is none.
+
+    Raises:
+        ConfigError: If it is no table, or one of the inputs, or in the folder of one.
+
+    Example:
+        >>> table_to_write("forecasts.csv", "counts.csv").name
+        'forecasts.csv'
+    """
+    path = Path(output)
+    if path.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--output {path}: give a file that ends in .parquet or .csv.")
+    for one in filter(None, inputs):
+        read = Path(one).resolve()
+        if path.resolve() == read or (read.is_dir() and read in path.resolve().parents):
+            raise ConfigError(
+                f"--output {path} would be written over or among the readings of {one}. Give "
+                "another file."
+            )
+    return path
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:

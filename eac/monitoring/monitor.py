@@ -1,6 +1,5 @@
 """Finds events, step by step, in readings that are known."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +103,8 @@ class Monitor:
         spread = reference.spread[step % reference.steps_per_day]
         known = np.isfinite(y)
         residual = (y - usual) / spread
-        common = float(np.median(residual[known])) if known.any() else 0.0
+        told = np.isfinite(residual)
+        common = float(np.median(residual[told])) if told.any() else 0.0
         stuck = self._stuck(y)
         repeated = self._same > reference.longest_run  # perhaps stuck: what it reads says nothing
         residual = np.where(repeated, np.nan, residual - common)
@@ -140,10 +140,10 @@ class Monitor:
         common = float(np.median(residual[known])) if known.any() else 0.0
         return known & (np.abs(np.nan_to_num(residual - common)) < CLIP)
 
-    def new_ids(self, step: int, node_ids: Sequence[str]) -> list[Alarm]:
-        """Events of sensors that were never seen before."""
-        action = self._policy.action("new id")
-        return [Alarm("new id", step, None, f"sensor {node} is new", action) for node in node_ids]
+    def new_id(self, step: int, node: int, node_id: str) -> Alarm:
+        """The event of a sensor that was never seen before, and is read at this step."""
+        detail = f"sensor {node_id} was never seen before"
+        return Alarm("new id", step, node, detail, self._policy.action("new id"))
 
     def _alarm(self, kind: Kind, step: int, node: int | None, detail: str) -> Alarm | None:
         """An event, at most one of a kind and sensor in a week."""

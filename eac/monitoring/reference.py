@@ -14,6 +14,8 @@ DEVIATION = 1.4826
 """Standard deviation of a normal distribution in median absolute deviations."""
 FEW = 14
 """Readings of a slot that weigh as much as those of all slots."""
+DAYS = 7
+"""With a reading that tell what is usual of a sensor; of one with fewer nothing is said."""
 PULL = 2.0
 """Weeks of a slot of the day that weigh as much as one slot of the week."""
 
@@ -23,7 +25,7 @@ class Reference:
     """Usual readings by slot of the week, their spread, and the longest quiet times.
 
     Attributes:
-        usual: Usual reading of each slot of the week.
+        usual: Usual reading of each slot of the week; NaN of sensors that were hardly read.
         spread: Of readings around it by slot of the day, positive.
         longest_gap: Steps without a reading.
         longest_run: Steps with one and the same reading.
@@ -69,6 +71,9 @@ class Reference:
         apart = series - usual[steps % week]
         spread = _spread(np.abs(apart), steps % steps_per_day, steps_per_day)
         others = _apart_from_other_weeks(series, steps, steps_per_day)
+        days = np.isfinite(series[: len(series) // steps_per_day * steps_per_day])
+        days = days.reshape(-1, steps_per_day, series.shape[1]).any(1).sum(0)
+        usual[:, days < DAYS] = others[:, days < DAYS] = np.nan
         residuals = others / spread[steps % steps_per_day]
         common = np.nan_to_num(_median(residuals, 1))
         return Reference(

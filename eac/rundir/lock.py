@@ -14,6 +14,8 @@ from eac.errors import RunError
 from eac.files import open_in_place, remove
 
 LOCK_FILE = ".lock"
+ENDED = "ZXx"
+"""States of a process that has ended, whether or not its parent has taken notice."""
 _HELD: dict[Path, int] = {}
 """Directories that this process holds, and how often."""
 
@@ -171,12 +173,16 @@ def _exists(pid: int) -> bool:
 
 
 def _started(pid: int) -> str:
-    """Start of a process in ticks since the machine started; "" where the system does not tell."""
+    """Start of a process in ticks since the machine started; "" where the system does not tell.
+
+    One that has ended, and that nobody has asked how, does not run either.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[19]
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] in ENDED else fields[19]
 
 
 def _held_by(holder: Holder | None, run_dir: Path) -> str:

@@ -60,12 +60,21 @@ def open_run(
     if changed:
         _make_way(run_dir, changed)
     _check_positions(run_dir, names)
-    path, noted = run_dir / CONFIG_FILE, bool(_noted(run_dir))
-    same = path.is_file() and path.read_text(encoding="utf-8", errors="replace") == config
-    if not (same and noted):
-        write_noted(path, config.encode())
+    if not (has_settings(run_dir, config) and _noted(run_dir)):
+        write_noted(run_dir / CONFIG_FILE, config.encode())
     if changed or not _has_header(run_dir):
         write_run(run_dir, header)
+
+
+def has_settings(run_dir: Path, config: str) -> bool:
+    """Whether these settings, stream and all, are what the directory holds.
+
+    Example:
+        >>> has_settings(Path("a folder without a run"), "seed: 1")
+        False
+    """
+    path = run_dir / CONFIG_FILE
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == config
 
 
 def note_asked(run_dir: Path, asked: Sequence[str]) -> None:

@@ -217,12 +217,12 @@ class Engine:
             seen = recent(self.board, generation.predictor, self._masked)
         if seen is None:
             return None
-        y_hat = generation.predictor.forecast_grid(seen.series, seen.node_ids, seen.clock)
+        y_hat, broken = generation.predictor.forecast_grid(seen.series, seen.node_ids, seen.clock)
         self.forwards += 1
         with self.lock:
             bounds = issue(generation.calibrator, seen, y_hat)
-        marked = None if self.watcher is None else self.watcher.marked
-        made = network_forecast(generation, seen, y_hat, bounds, marked)
+        marked = {} if self.watcher is None else self.watcher.marked
+        made = network_forecast(generation, seen, y_hat, bounds, (broken, marked))
         if self.watcher is not None:
             self.watcher.issued(seen.now, made)
         return made

@@ -1,6 +1,6 @@
 """From the recent readings of a board to a forecast of the whole network, with its bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,6 +42,10 @@ class Recent:
     step: timedelta
     node_ids: tuple[str, ...]
     series: NodeSeries
+
+    def time_of(self, step: int) -> datetime:
+        """Time stamp of a row of ``series``."""
+        return self.issued - (len(self.series) - 1 - step) * self.step
 
     @property
     def clock(self) -> Calendar:
@@ -105,17 +109,18 @@ def network_forecast(
     seen: Recent,
     y_hat: Float[Tensor, "node horizon"],
     bounds: Bounds | None,
-    marked: Mapping[str, str] | None = None,
+    more: Sequence[Mapping[str, str]] = (),
 ) -> NetworkForecast:
-    """The forecast as requests are answered from it; notes say why sensors are marked."""
+    """The forecast as requests are answered from it; ``more`` is to be said of sensors."""
     calibrator, known = generation.calibrator, set(generation.predictor.data.node_ids)
     levels = () if calibrator is None else calibrator.levels
     empty = np.empty((*y_hat.shape, 0), dtype=np.float32)
     low, high = (empty, empty) if bounds is None else (bound.numpy() for bound in bounds)
     cold = {node: "cold start" for node in seen.node_ids if node not in known}
-    absent = _not_finite(seen, y_hat)
-    said = [(absent.get(n), cold.get(n), (marked or {}).get(n)) for n in seen.node_ids]
-    notes = tuple("; ".join(filter(None, parts)) for parts in said)
+    broken, *others = more or ({},)
+    spoilt = _not_finite(seen, y_hat, broken)
+    every = (broken, spoilt, _silent(seen, generation.predictor.data.window), cold, *others)
+    notes = tuple("; ".join(says[n] for says in every if n in says) for n in seen.node_ids)
     return NetworkForecast(
         generation.name,
         seen.issued,
@@ -129,15 +134,31 @@ def network_forecast(
     )
 
 
-def _not_finite(seen: Recent, y_hat: Float[Tensor, "node horizon"]) -> dict[str, str]:
-    """What to say of sensors whose forecast holds numbers that are none."""
-    wrong = (~y_hat.isfinite().all(1)).nonzero()[:, 0].tolist()
+def _not_finite(
+    seen: Recent, y_hat: Float[Tensor, "node horizon"], broken: Mapping[str, str]
+) -> dict[str, str]:
+    """What to say of other sensors whose forecast holds numbers that are none."""
+    rows = (~y_hat.isfinite().all(1)).nonzero()[:, 0].tolist()
+    wrong = [seen.node_ids[row] for row in rows if seen.node_ids[row] not in broken]
     if not wrong:
         return {}
-    largest = seen.series.abs().nan_to_num(0.0).amax(0)
-    at = int(largest.argmax())
+    step, node = divmod(int(seen.series.abs().nan_to_num(0.0).argmax()), len(seen.node_ids))
     said = (
-        f"its numbers are not finite; the largest reading is {float(largest[at]):g} of sensor "
-        f"{seen.node_ids[at]}. Where that is wrong, POST /observe the right one, or null"
+        f"its numbers are not finite; the largest reading is {float(seen.series[step, node]):g} "
+        f"of sensor {seen.node_ids[node]} at {seen.time_of(step).isoformat()}. Where that is "
+        "wrong, POST /observe the right one, or null"
     )
-    return {seen.node_ids[row]: said for row in wrong}
+    return dict.fromkeys(wrong, said)
+
+
+def _silent(seen: Recent, window: int) -> dict[str, str]:
+    """What to say of sensors without a reading in the window."""
+    present = seen.series.isfinite()
+    rows = (~present[-window:].any(0)).nonzero()[:, 0].tolist()
+    last = (present.long() * torch.arange(len(present))[:, None]).amax(0).tolist()
+    return {
+        seen.node_ids[row]: f"silent since {seen.time_of(last[row]).isoformat()}"
+        if present[:, row].any()
+        else "silent: no reading is kept"
+        for row in rows
+    }

@@ -4,6 +4,7 @@ from datetime import datetime
 from math import inf
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from eac.artifacts.saved_data import done_periods, load_data
@@ -60,11 +61,15 @@ def find_events(
         )
     first = clock_step(clock, 0)
     monitor = Monitor(Reference.of(series[:length], first, clock.steps_per_day), alarms, policy)
-    known = set(data.node_ids)
-    strangers = [node for node in period.node_ids if node not in known]
-    found = [(length, alarm) for alarm in monitor.new_ids(first + length, strangers)]
+    known, read = set(data.node_ids), np.isfinite(series[length:])
+    begun = np.where(read.any(0), length + read.argmax(0), len(series))
+    strangers = [i for i, node in enumerate(period.node_ids) if node not in known]
+    found: list[tuple[int, Alarm]] = []
     for step in range(length, len(series)):
-        found += [(step, alarm) for alarm in monitor.observe(first + step, series[step])]
+        fresh = [i for i in strangers if begun[i] == step]
+        met = [monitor.new_id(first + step, i, period.node_ids[i]) for i in fresh]
+        met += monitor.observe(first + step, series[step])
+        found += [(step, alarm) for alarm in met]
     rows = [_row(alarm, clock.time_of(step) or step, period.node_ids) for step, alarm in found]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

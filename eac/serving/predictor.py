@@ -32,7 +32,13 @@ from eac.errors import RunError
 from eac.nn.twin import twin
 from eac.serving.intake import is_forecast
 from eac.serving.rebuild import rebuild
-from eac.serving.recent import Recent, read_recent, recent_graph, recent_tensors
+from eac.serving.recent import (
+    Recent,
+    read_recent,
+    recent_graph,
+    recent_tensors,
+    without_broken,
+)
 from eac.training.forecaster import Forecaster
 from eac.typing import NodeSeries, StrPath
 
@@ -105,18 +111,23 @@ class Predictor:
     @torch.no_grad()
     def forecast_grid(
         self, series: NodeSeries, node_ids: Sequence[str], clock: Calendar
-    ) -> Float[Tensor, "node horizon"]:
+    ) -> tuple[Float[Tensor, "node horizon"], dict[str, str]]:
         """Forecasts from readings that are in the steps of the run already, without a frame.
 
         Args:
             series: Readings of the last steps, at least one window; NaN where missing.
             node_ids: Sensors: those of the run's last period, in its order, then others.
             clock: Of the first of these steps.
+
+        Returns:
+            Forecasts, and by sensor why it has none, which is then NaN.
         """
         known, ids = set(self.data.node_ids), tuple(node_ids)
         unseen = tuple(node for node in ids if node not in known)
-        recent = Recent(series, ids, ids, unseen, {}, clock, "")
-        return self.forecast(recent, recent_graph(recent, self.data, None))
+        recent = without_broken(Recent(series, ids, ids, unseen, {}, clock, ""), self.data)
+        y_hat = self.forecast(recent, recent_graph(recent, self.data, None))
+        y_hat[[node in recent.skipped for node in ids]] = torch.nan
+        return y_hat, recent.skipped
 
     @torch.no_grad()
     def forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:

@@ -27,9 +27,9 @@ from eac.serving.intake import INPUT, late, read_input
 from eac.typing import NodeSeries
 
 EDGE_COLUMNS = ("source", "target", "weight")
-BROKEN = 1e7
-"""Usual scales and means from which on a reading is broken: single precision, which tells seven
-digits, sees nothing of usual readings beside it."""
+BROKEN = 1e4
+"""Usual scales and means from which on a reading is broken; a network that mixes sensors would hand
+it on to others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def read_recent(frame: pd.DataFrame, data: SavedData, form: Form | None = None) 
         else replace(given, values=_laid_out(given.values, period.node_ids, node_ids)),
         warnings=tuple(fill_values(period)),
     )
-    return _without_broken(recent, data)
+    return without_broken(recent, data)
 
 
 def recent_graph(recent: Recent, data: SavedData, edges: pd.DataFrame | None) -> Graph:
@@ -185,7 +185,7 @@ def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) 
     return prepare(window, before, scales, layout, needs)
 
 
-def _without_broken(recent: Recent, data: SavedData) -> Recent:
+def without_broken(recent: Recent, data: SavedData) -> Recent:
     """Without readings that are far too large, and without a forecast of their sensors.
 
     A model mixes sensors: one such reading is enough to spoil the forecasts of all.

@@ -24,7 +24,7 @@ from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import check_unchanged
 from eac.rundir.lock import only_writer
-from eac.rundir.opening import note_asked, open_run, without_ongoing
+from eac.rundir.opening import has_settings, note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, position_of, state_digest
 from eac.strategies.base import PeriodContext, PeriodPlan
@@ -153,8 +153,8 @@ class StreamRunner:
         """Readies the run directory, and returns the names of the periods that are asked for."""
         self._names = names = list(self.data.stream.period_names)
         redo, self._redo = self._redo, None
-        if redo is not None:  # before anything is forgotten: may the periods before it stay?
-            self._check(range(position_of(redo, names)))
+        if redo is not None or not has_settings(self.run_dir, self._config):  # nothing written yet
+            self._check(range(len(names) if redo is None else position_of(redo, names)))
         if is_first():
             open_run(
                 self.run_dir,

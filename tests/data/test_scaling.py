@@ -6,7 +6,7 @@ import torch
 
 from eac.data.core import pieces
 from eac.data.series import scaling
-from eac.data.series.scaling import Scaler, fit_scaler
+from eac.data.series.scaling import PerNode, Robust, Scaler, fit_scaler
 
 
 @pytest.fixture
@@ -124,3 +124,17 @@ def test_a_walk_along_time_gives_the_statistics_of_columns(monkeypatch, per_node
 
     torch.testing.assert_close(found.mean, expected.mean)
     torch.testing.assert_close(found.scale, expected.scale)
+
+
+@pytest.mark.parametrize("kind", [PerNode, Robust])
+@pytest.mark.parametrize("times", [1e5, 1e9, -1e7])
+def test_a_sensor_of_another_size_altogether_moves_no_other(kind, times):
+    generator = torch.Generator().manual_seed(0)
+    usual = 50 + 20 * torch.randn(300, 3, generator=generator)
+    odd = usual.clone()
+    odd[:, 0] *= times
+    alone, beside = kind().fit(usual[:, 1:]), kind().fit(odd)
+    torch.testing.assert_close(beside.mean[1:], alone.mean)
+    torch.testing.assert_close(beside.scale[1:], alone.scale)
+    scaled = (odd[:, 0] - beside.mean[0]) / beside.scale[0]
+    assert scaled.abs().mean() < 2  # and it is scaled by what it reads itself

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from eac.errors import RunError
-from eac.rundir.lock import LOCK_FILE, Holder, only_writer
+from eac.rundir.lock import LOCK_FILE, Holder, _started, only_writer
 
 HOLD = """
 import sys
@@ -74,6 +75,23 @@ def test_a_later_process_of_the_same_number_holds_nothing(tmp_path):
     (tmp_path / LOCK_FILE).write_text(json.dumps(parent))
     with only_writer(tmp_path):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system shows no states")
+def test_a_process_that_was_killed_holds_nothing_though_nobody_took_notice(tmp_path):
+    killed = subprocess.Popen(["sleep", "60"])
+    try:
+        holder = vars(Holder.me()) | {"pid": killed.pid, "started": _started(killed.pid)}
+        (tmp_path / LOCK_FILE).write_text(json.dumps(holder))
+        with pytest.raises(RunError, match="is writing in"), only_writer(tmp_path):
+            pass
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # ended, and left as it is
+        with only_writer(tmp_path):
+            pass
+    finally:
+        killed.kill()
+        killed.wait()
 
 
 @pytest.mark.parametrize("text", ["", '{"host": "el', "[]"])

@@ -582,17 +582,45 @@ def test_numbers_and_time_stamps_that_cannot_be_kept_are_named_by_row(client, ru
     assert said in answer.json()["detail"]
 
 
-def test_a_reading_out_of_all_proportion_is_named_and_can_be_put_right(client, run, monkeypatch):
+def test_a_reading_out_of_all_proportion_costs_its_own_sensor_the_forecast(client, run):
+    first, *_ = rows(run, 120)
+    observe(client, (first["unique_id"], first["ds"], -1e30))
+
+    def absent() -> list[str]:
+        given = client.get("/forecast").json()["forecasts"]
+        return [one["unique_id"] for one in given if one["y_hat"][0] is None]
+
+    wait_for(client, lambda: absent() == [first["unique_id"]])
+    given = client.get(f"/forecast?sensors={first['unique_id']}").json()["forecasts"][0]
+    when = datetime.fromisoformat(first["ds"])
+    assert given["note"].startswith(f"its reading -1e+30 of {when} is too large to forecast with")
+    assert client.get("/readyz").status_code == 200
+    observe(client, (first["unique_id"], first["ds"], None))
+    wait_for(client, lambda: absent() == [])
+
+
+def test_a_silent_sensor_says_since_when(client, run):
+    others = [row for step in range(120, 140) for row in rows(run, step) if row["unique_id"] != "e"]
+    client.post("/observe", json={"readings": others[:50]})
+    client.post("/observe", json={"readings": others[50:]})
+    wait_for(client, lambda: client.engine.current.issued >= pd.Timestamp(others[-1]["ds"]))
+    note = client.get("/forecast?sensors=e").json()["forecasts"][0]["note"]
+    assert note == f"silent since {rows(run, 119)[0]['ds']}"
+    assert client.get("/forecast?sensors=c").json()["forecasts"][0]["note"] == ""
+
+
+def test_forecasts_that_are_no_numbers_name_the_largest_reading(client, run, monkeypatch):
     predictor, (first, *_) = client.engine.generation.predictor, rows(run, 120)
     forecast = predictor.forecast_grid
 
-    def overflowing(series: torch.Tensor, *rest: object) -> torch.Tensor:
-        return forecast(series, *rest) / (series.nan_to_num() < 1e20).all()
+    def overflowing(series: torch.Tensor, *rest: object) -> tuple[torch.Tensor, dict[str, str]]:
+        y_hat, broken = forecast(series, *rest)
+        return y_hat / (series.nan_to_num().abs() < 9999).all(), broken
 
     monkeypatch.setattr(predictor, "forecast_grid", overflowing)
-    observe(client, (first["unique_id"], first["ds"], 1e30))
+    observe(client, (first["unique_id"], first["ds"], -9999))
     wait_for(client, lambda: client.get("/readyz").status_code == 503)
-    said = f"the largest reading is 1e+30 of sensor {first['unique_id']}"
+    said = f"the largest reading is -9999 of sensor {first['unique_id']} at {first['ds']}"
     assert said in client.get("/readyz").json()["detail"]
     assert "eac_ready 0.0" in client.get("/metrics").text
     given = client.get(f"/forecast?sensors={first['unique_id']}").json()["forecasts"][0]

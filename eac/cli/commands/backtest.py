@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from eac.cli.command_parsers import command_parser
+from eac.cli.command_parsers import command_parser, table_to_write
 from eac.errors import ConfigError, RunError
 from eac.plain import one_line
 
@@ -21,9 +21,7 @@ and intervals are those of eac report."""
 def main(argv: Sequence[str]) -> int:
     """Writes the backtest of one run."""
     arguments = make_parser().parse_args(list(argv))
-    output, run_dir = Path(arguments.output), Path(arguments.run_dir)
-    if output.suffix not in (".parquet", ".csv"):
-        raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
+    output, run_dir = table_to_write(arguments.output), Path(arguments.run_dir)
     if not (run_dir / "config.yaml").is_file():
         raise RunError(f"{run_dir} holds no config.yaml. Give the directory of a run.")
     from eac.backtest.walk import Walk
@@ -32,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     from eac.monitoring.policy import Policy
 
     cli = StreamCLI(["-c", str(run_dir / "config.yaml"), "--run.dir", str(run_dir)], run=False)
+    table_to_write(arguments.output, cli.datamodule.stream.opened_from)
     policy = Policy.parse(arguments.policy) if arguments.refit == "monitor" else None
     delay = _delay(arguments.delay)
     walk = Walk(run_dir, cli.model, cli.datamodule, delay, arguments.level, policy)

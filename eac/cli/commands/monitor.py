@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from eac.cli.command_parsers import add_monitor, command_parser
-from eac.errors import ConfigError
+from eac.cli.command_parsers import add_monitor, command_parser, table_to_write
 
 EXAMPLE = """\
 example:
@@ -18,9 +17,7 @@ for in what follows."""
 def main(argv: Sequence[str]) -> int:
     """Writes and counts the events."""
     arguments = make_parser().parse_args(list(argv))
-    output = Path(arguments.output)
-    if output.suffix not in (".parquet", ".csv"):
-        raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
+    output = table_to_write(arguments.output, arguments.input, arguments.forecasts)
     from eac.files import write_frame
     from eac.monitoring.policy import Policy
     from eac.serving.events import ask_for, find_events, find_forecast_events, in_order

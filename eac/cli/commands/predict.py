@@ -11,13 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eac.cli.command_parsers import add_trust, command_parser
+from eac.cli.command_parsers import add_trust, command_parser, table_to_write
 from eac.cli.reading_flags import add_reading_flags, form_of
-from eac.errors import ConfigError, StreamError
+from eac.errors import StreamError
 from eac.files import write_frame
 from eac.plain import one_line, plain
 
-SUFFIXES = (".parquet", ".csv")
 LONG_AFTER_DAYS = 28
 """Days without training after which forecasts are said to be old."""
 EXAMPLE_AND_DEVICES = """\
@@ -50,9 +49,7 @@ def _lightning(argv: list[str]) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    output = Path(arguments.output)
-    if output.suffix not in SUFFIXES:
-        raise ConfigError(f"--output {output}: give a file that ends in .parquet or .csv.")
+    output = table_to_write(arguments.output, arguments.input, arguments.edges)
     from eac.data.parsing import tabular
     from eac.data.readers.frame_files import read_frame
     from eac.serving.predictor import load_run

@@ -170,16 +170,25 @@ class Robust(Scaling):
         return _towards_typical(own, count_readings(series), self.few, among)
 
 
+MUCH_LARGER = 20
+"""Sizes of a usual node (geometric mean) beyond which one is not typical; in the streams of
+``docs/practical.md`` the largest is 9 of them."""
 NORMAL_QUARTILES = 1.349
 """Interquartile range of a normal distribution of deviation 1."""
 
 
 def _towards_typical(own: Scaler, readings: Int[Tensor, " node"], few: int, among: Among) -> Scaler:
-    """Shrinks by readings / (readings + few); no scale falls below a fiftieth of the typical."""
-    trust = readings / (readings + few)
-    counted = readings > 0
-    both = torch.stack([own.mean, own.scale, torch.ones_like(own.mean)])
-    mean, scale, count = among.total(both, counted)
+    """Shrinks by readings / (readings + few); no scale falls below a fiftieth of the typical.
+
+    The typical node is the mean of all but those whose readings are of another size altogether.
+    """
+    trust, ones = readings / (readings + few), torch.ones_like(own.mean)
+    size = torch.maximum(own.mean.abs(), own.scale)
+    sized = (readings > 0) & (size > 0)
+    logs, number = among.total(torch.stack([size.log(), ones]), sized)
+    usual = (logs / number.clamp_min(1)).exp()
+    counted = (readings > 0) & (size <= MUCH_LARGER * usual)
+    mean, scale, count = among.total(torch.stack([own.mean, own.scale, ones]), counted)
     if not count:
         return Scaler.identity(len(readings))
     mean, scale = mean / count, scale / count

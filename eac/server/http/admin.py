@@ -56,7 +56,7 @@ def add_admin(app: FastAPI, engine: Engine, token: str) -> None:
 
 
 def _add_watched(app: FastAPI, engine: Engine, guarded: list[Any]) -> None:
-    @app.post("/admin/sensors/{unique_id}:unmask", dependencies=guarded)
+    @app.post("/admin/sensors/{unique_id:path}:unmask", dependencies=guarded)
     async def unmask(unique_id: str) -> dict[str, str]:
         """Trusts a sensor again that was marked or masked."""
         watcher = engine.watcher
