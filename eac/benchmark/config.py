@@ -10,6 +10,7 @@ from typing import Any
 
 from eac.errors import ConfigError
 from eac.recipes import SUFFIX, find_config, read_settings
+from eac.records.horizon_table import METRICS
 from eac.records.jsonfile import StrPath
 
 SUMMARY = {"point": "mean", "cumulative": "avg"}
@@ -267,14 +268,15 @@ def _overlay(folder: Path, name: str) -> Path:
 def _tables(top: _Section) -> TableSettings:
     known = ("kind", "metrics", "steps")
     section = _Section(top.content.get("tables") or {}, f"{top.where}: tables", known)
-    given = section.content
-    settings = TableSettings()
+    settings, given = TableSettings(), section.content
     kind = given.get("kind", settings.kind)
     if kind not in SUMMARY:
         raise ConfigError(f"{section.where}: kind {kind!r} must be one of {', '.join(SUMMARY)}.")
+    metrics = _texts(given.get("metrics")) or settings.metrics
+    _check_names("metric", metrics, [*METRICS])
     return TableSettings(
         kind=kind,
-        metrics=_texts(given.get("metrics")) or settings.metrics,
+        metrics=metrics,
         steps=_texts(given.get("steps")) or settings.steps,
     )
 

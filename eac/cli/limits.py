@@ -20,6 +20,8 @@ from eac.training.forecaster import Forecaster
 MAX_SEED = 2**32 - 1
 MAX_STEPS = 100_000
 """Of a window or a horizon; a layer's weights grow with them."""
+MAX_WINDOWS = 1 << 20
+"""Of a batch, and of a validation; a step takes time and memory for each."""
 PRECISIONS = ("32", "32-true", "16", "16-mixed", "bf16", "bf16-mixed", "None")
 
 
@@ -99,9 +101,13 @@ def check_settings(config: Namespace, *, all_periods: bool) -> None:
     data = config["data"]
     sizes = {key: data.get(key) for key in ("window", "horizon")}
     check_counts(**sizes)
-    for key, value in sizes.items():
-        if value is not None and value > MAX_STEPS:
-            raise ConfigError(f"data.{key}: {value} cannot be. Give at most {MAX_STEPS}.")
+    most = dict.fromkeys(sizes, MAX_STEPS) | dict.fromkeys(
+        ("batch_size", "val_windows"), MAX_WINDOWS
+    )
+    for key, largest in most.items():
+        value = data.get(key)
+        if value is not None and value > largest:
+            raise ConfigError(f"data.{key}: {value} cannot be. Give at most {largest}.")
     for group in ("model", "data"):
         _check_numbers(config.get(group), group)
     if all_periods and not (config["run"]["watch_interval"] > 0):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from eac.errors import RunError
-from eac.rundir.opening import CONFIG_FILE, go_on, is_from_python
-from eac.rundir.settings import read_settings
+from eac.rundir.opening import go_on, is_from_python
+from eac.rundir.settings import CONFIG_FILE, read_settings
 
 FLAGS = {"--watch": "--run.watch=true", "--accept-changes": "--run.accept_changes=true"}
 VALUES = {"--redo": "--run.redo", "--partial": "--run.partial"}

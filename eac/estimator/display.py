@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from eac.errors import StreamError
 from eac.estimator.settings import Settings
 from eac.records.record import RunRecord
 
@@ -104,6 +105,8 @@ def plot(
     """
     from matplotlib.figure import Figure
 
+    if "y_hat" not in forecasts.columns:
+        raise StreamError("plot: the second frame has no column y_hat. Give what predict() gave.")
     ids = list(dict.fromkeys(forecasts["unique_id"]))[:SHOWN] if ids is None else list(ids)
     figure = Figure(figsize=(9, 2.2 * len(ids)), layout="constrained")
     for axes, name in zip(figure.subplots(len(ids), squeeze=False)[:, 0], ids, strict=True):

@@ -13,7 +13,7 @@ from eac.data.parsing.files import STREAM_FILE
 from eac.data.parsing.hours import with_closed
 from eac.data.readers.frame import FrameStream
 from eac.data.readers.table import TableStream
-from eac.errors import StreamError
+from eac.errors import ConfigError, StreamError
 from eac.files import remove_folder, write_text, writing_folder
 
 KEPT_STEPS = 5
@@ -90,8 +90,12 @@ class Store:
         """When forecasts of a frame are issued, the last of them ``horizon`` steps before its end.
 
         Raises:
+            ConfigError: If there is no whole number of windows, or of steps between them.
             StreamError: If the readings do not reach back far enough.
         """
+        for name, value in {"n_windows": windows, "step_size": apart or 1}.items():
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name}={value!r}: give a whole number, 1 at least.")
         stamps, apart = stamps_of(self._stream(frame, None, None)[0]), apart or horizon
         first = len(stamps) - 1 - horizon - (windows - 1) * apart
         if first < 1:

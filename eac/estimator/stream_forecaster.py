@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # they bring torch and Lightning
     from eac.training.runner import StreamRunner
 
 SETTINGS_FILE = "forecaster.json"
+NOTHING_FITTED = "nothing was fitted yet. Call fit(df) with the first period."
 
 
 class StreamForecaster:
@@ -123,7 +124,7 @@ class StreamForecaster:
             StreamError: If the readings cannot be used, or earlier ones changed.
         """
         if not self._store.exists:
-            raise RunError("nothing was fitted yet. Call fit(df) with the first period.")
+            raise RunError(NOTHING_FITTED)
         frame = self._settings.columns.read(df)[0]
         self._store.append(frame, edges, nodes)
         self._train()
@@ -196,6 +197,8 @@ class StreamForecaster:
         """
         from eac.estimator.display import error_table
 
+        if not self.is_fitted:
+            raise RunError(NOTHING_FITTED)
         return error_table(self.record())
 
     def record(self) -> "RunRecord":
@@ -261,15 +264,15 @@ class StreamForecaster:
         self._write_settings()
         self._predictor = None
         from eac.cli.commands.run import runner_of
-        from eac.cli.stream_cli import StreamCLI
+        from eac.cli.dry_run import built
 
         if self._runner is None:
-            self._runner = runner_of(StreamCLI(self._settings.arguments(self._path), run=False))
+            self._runner = runner_of(built(self._settings.arguments(self._path)))
         self._runner.run()
 
     def _load_predictor(self) -> "Predictor":
         if not self.is_fitted:
-            raise RunError("nothing was fitted yet. Call fit(df) with the first period.")
+            raise RunError(NOTHING_FITTED)
         if self._predictor is None:
             from eac.serving.predictor import load_run
 

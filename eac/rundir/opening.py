@@ -13,11 +13,10 @@ from eac.records.folders import done_folders, period_folder, period_folders
 from eac.records.manifest import read_manifest, write_noted
 from eac.records.record import RUN_FILE, RunRecord, read_header, read_period, write_run
 from eac.rundir.redo import forget_from, position_of
-from eac.rundir.settings import differences, in_words, read_settings
+from eac.rundir.settings import CONFIG_FILE, differences, has_settings, in_words, read_settings
 
 log = logger()
 
-CONFIG_FILE = "config.yaml"
 OWN_FILES = (CONFIG_FILE, RUN_FILE, "manifest.json", "report.html", "log.txt", "cell.json")
 """What may be in a run directory beside the folders of its periods, and hidden files."""
 
@@ -64,17 +63,6 @@ def open_run(
         write_noted(run_dir / CONFIG_FILE, config.encode())
     if changed or not _has_header(run_dir):
         write_run(run_dir, header)
-
-
-def has_settings(run_dir: Path, config: str) -> bool:
-    """Whether these settings, stream and all, are what the directory holds.
-
-    Example:
-        >>> has_settings(Path("a folder without a run"), "seed: 1")
-        False
-    """
-    path = run_dir / CONFIG_FILE
-    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == config
 
 
 def note_asked(run_dir: Path, asked: Sequence[str]) -> None:

@@ -3,11 +3,13 @@
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from eac.errors import ConfigError
 from eac.records.yamlfile import parse_yaml
 
+CONFIG_FILE = "config.yaml"
 FREE = (
     "stream",
     "run",
@@ -26,6 +28,17 @@ FREE = (
 
 SHOWN = 8
 _ABSENT = object()
+
+
+def has_settings(run_dir: Path, config: str) -> bool:
+    """Whether these settings, stream and all, are what the directory holds.
+
+    Example:
+        >>> has_settings(Path("a folder without a run"), "seed: 1")
+        False
+    """
+    path = run_dir / CONFIG_FILE
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == config
 
 
 def read_settings(text: str) -> dict[str, Any] | None:

@@ -24,9 +24,10 @@ from eac.records.folders import PERIOD_FILE, period_folder
 from eac.records.record import RunRecord, read_period, read_run, write_run
 from eac.rundir.changes import check_unchanged
 from eac.rundir.lock import only_writer
-from eac.rundir.opening import has_settings, note_asked, open_run, without_ongoing
+from eac.rundir.opening import note_asked, open_run, without_ongoing
 from eac.rundir.progress import Clock
 from eac.rundir.redo import forget_after, position_of, state_digest
+from eac.rundir.settings import has_settings
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.training.bar import RunBar, run_bar
 from eac.training.callbacks import CountEpochs, SeedEveryEpoch
@@ -278,8 +279,7 @@ class StreamRunner:
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies the model for it."""
-        model = self.forecaster
-        plan = model.plan_period(context)
+        plan = (model := self.forecaster).plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)

@@ -1,5 +1,6 @@
 """A backtest on one clock; without delay it is the test of the run."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def winkler(table: pd.DataFrame, level: int) -> float:
     y, low, high = table["y"], table[f"y_hat-lo-{level}"], table[f"y_hat-hi-{level}"]
     missed = (low - y).clip(lower=0) + (y - high).clip(lower=0)
     return float((high - low + 2 / (1 - level / 100) * missed).mean())
+
+
+def test_data_that_changed_since_are_no_backtest_of_the_run(run):
+    model, data = build()
+    periods = [data.stream.load(index) for index in range(len(data.stream))]
+    other = replace(periods[1], series=2 * periods[1].series)
+    changed = MemoryStream([periods[0], other, *periods[2:]])
+    walk = Walk(run, model, PeriodData(changed, seed=7, batch_size=32))
+    with pytest.raises(RunError, match=f"period {other.name!r} changed since the run was trained"):
+        next(walk.frames())
 
 
 def test_errors_and_intervals_are_those_of_the_report(run):

@@ -83,6 +83,7 @@ def test_without_backbones_each_strategy_keeps_that_of_its_configuration(tmp_pat
         ("name: There", "name: Here", "name 'Here' must be given and unique"),
         ("path: data/there", "set: {}", r"streams\[1\]: 'path' is missing"),
         ("backbones: [Plain]", "backbones: [Fancy]", "asks for backbone 'Fancy'"),
+        ("strategies:", "tables: {metrics: [X]}\nstrategies:", "no metric 'X'. Known: MAE"),
         ("strategies:", "tables: {kind: daily}\nstrategies:", "kind 'daily' must be one of"),
     ],
 )

@@ -67,6 +67,20 @@ def test_forecasts_go_from_file_to_file_in_either_format(run, recent, tmp_path, 
     assert "5 sensors, 2024-01-14 08:00:00 to 2024-01-14 19:00:00" in printed
 
 
+def test_forecasts_take_the_place_of_no_readings(run, recent, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recent.to_csv("recent.csv", index=False)
+    Path("parts").mkdir()
+    recent.to_csv("parts/1.csv", index=False)
+    before = Path("recent.csv").read_bytes()
+    for given, output in (("recent.csv", "./recent.csv"), ("parts", "parts/2.csv")):
+        assert predict(run, Path(given), Path(output)) == 1
+        said = f"would be written over or among the readings of {given}. Give another file."
+        assert said in capsys.readouterr().err
+    assert Path("recent.csv").read_bytes() == before
+    assert [path.name for path in Path("parts").iterdir()] == ["1.csv"]
+
+
 def test_sensors_without_a_forecast_are_printed_with_the_reason(run, recent, tmp_path, capsys):
     stranger = recent.iloc[42:48].assign(unique_id="new")
     known = recent[recent["unique_id"] != recent["unique_id"].iloc[0]]

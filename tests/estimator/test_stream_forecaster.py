@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from eac.cli.main import main
-from eac.errors import RunError, StreamError, WriteError
+from eac.errors import ConfigError, RunError, StreamError, WriteError
 from eac.estimator.stream_forecaster import StreamForecaster
 from eac.records.record import read_run
 
@@ -135,6 +135,29 @@ def test_nothing_fitted_is_said():
         made.fit(PERIODS[0].drop(columns="y"))
     with pytest.raises(StreamError, match="a list was given"):
         made.fit([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"trainer__max_epochs": "x"}, "trainer.max_epochs: 'x' is not a whole number"),
+        ({"nope__x": 1}, "nope.x"),
+    ],
+)
+def test_a_wrong_setting_is_an_error_that_can_be_caught(made, said):
+    with pytest.raises(ConfigError, match=said):
+        StreamForecaster(freq="h", **made).fit(PERIODS[0])
+
+
+def test_wrong_use_is_said_in_a_sentence(walked):
+    with pytest.raises(ConfigError, match="n_windows=0: give a whole number"):
+        walked.cross_validation(PERIODS[0], n_windows=0)
+    with pytest.raises(ConfigError, match="step_size=-3: give a whole number"):
+        walked.cross_validation(PERIODS[0], step_size=-3)
+    with pytest.raises(StreamError, match="no column y_hat"):
+        walked.plot(PERIODS[0], PERIODS[0])
+    with pytest.raises(RunError, match=r"Call fit\(df\)"):
+        StreamForecaster().evaluate()
 
 
 def test_a_plot_shows_readings_and_forecasts(walked):

@@ -130,6 +130,14 @@ def test_a_policy_names_what_is_done():
             Policy.of(wrong)
 
 
+@pytest.mark.parametrize("days", [0, 3])
+def test_nothing_is_said_of_a_sensor_that_was_hardly_read_before(days):
+    series = network(3, 6, weeks=7)
+    beside = np.column_stack([series, series[:, 0]])
+    beside[: BEGIN - 24 * days, -1] = np.nan
+    assert found(beside, len(beside)) == found(series, len(series))
+
+
 def test_a_short_reference_is_refused():
     with pytest.raises(StreamError, match="shorter than 2 weeks"):
         Reference.of(np.zeros((100, 2)), 0, 24)

@@ -41,8 +41,8 @@ def _write_period(folder, base, tensors):
     (folder / "card.json").write_text(json.dumps({"base": base}))
 
 
-def test_prompts_are_completed_from_the_base_period(tmp_path, capsys):
-    pool = "strategy.pool."
+@pytest.mark.parametrize("pool", ["strategy.pool.", "strategy.strategy.pool."])
+def test_prompts_are_completed_from_the_base_period(tmp_path, capsys, pool):
     basis, rows = np.array([[2.0, 0.0], [0.0, 1.0]]), np.eye(2)
     first = {f"{pool}settled": rows[:0], f"{pool}node_factor": rows, f"{pool}basis": basis}
     _write_period(tmp_path / "period-00-a", None, first)

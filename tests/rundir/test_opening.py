@@ -154,6 +154,17 @@ def test_corrected_readings_are_refused_with_period_sensor_and_number(run_dir):
         make(run_dir, corrected()).run()
 
 
+def test_a_stream_that_is_refused_leaves_the_settings_as_they_were(run_dir):
+    path = run_dir / "config.yaml"
+    before = path.read_bytes()
+    elsewhere = before.decode() + "# the same settings, with another stream\n"
+    with pytest.raises(RunError, match="'p1' changed"):
+        make(run_dir, corrected(), config=elsewhere).run()
+    assert path.read_bytes() == before
+    make(run_dir, config=elsewhere).run()
+    assert path.read_text() == elsewhere
+
+
 def test_accepted_changes_go_on_and_stand_in_the_record(run_dir, done):
     before = read_run(done)
     make(run_dir, corrected(), accept_changes=True).run()

@@ -182,6 +182,19 @@ def test_errors_are_problem_details(client, path, status, said):
     assert said in answer.json()["detail"]
 
 
+def test_an_id_that_a_file_would_cut_short_is_refused(client, run):
+    wrong = [rows(run, 120)[0] | {"unique_id": name} for name in ("e", "e\0")]
+    answer = client.post("/observe", json={"readings": wrong})
+    assert (answer.status_code, answer.json()["row"]) == (422, 1)
+    assert client.post("/observe", json={"readings": wrong[:1]}).status_code == 200
+
+
+def test_a_sensor_with_a_slash_in_its_id_is_trusted_again(client):
+    client.engine.watcher._watched.marked["p/q r%"] = "stuck"
+    answer = client.post("/admin/sensors/p%2Fq%20r%25:unmask", headers=TOKEN)
+    assert (answer.status_code, answer.json()) == (200, {"unique_id": "p/q r%"})
+
+
 def test_bodies_and_rows_are_limited(client, run):
     large = client.post("/observe", content=b"x" * 20_001)
     assert large.status_code == 413

@@ -125,8 +125,9 @@ def _use(run_dir: Path, arguments: argparse.Namespace) -> None:
     from eac.artifacts.kept import find_kept, newest_folder, use
 
     newest = arguments.artifact == "newest"
-    _say_used(run_dir, newest_folder(run_dir) if newest else find_kept(run_dir, arguments.artifact))
-    use(run_dir, newest_folder(run_dir) if newest else find_kept(run_dir, arguments.artifact))
+    chosen = newest_folder(run_dir) if newest else find_kept(run_dir, arguments.artifact)
+    use(run_dir, chosen)
+    _say_used(run_dir, chosen)
 
 
 def _rollback(run_dir: Path, arguments: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from eac.records.manifest import read_verified_json, verify
 from eac.records.tensorfile import check_tensors
 
 POOL = "strategy.pool."
+FACTOR = f"{POOL}node_factor"
+"""Where a state has the prompts; with a strategy that stands on another, deeper."""
 
 
 def mean_day(
@@ -96,13 +98,14 @@ def read_prompts(period_directory: StrPath) -> Float[ndarray, "node width"]:
     base = card.get("base") if isinstance(card, dict) else None
     if base is not None:
         tensors = _read_state(directory.parent / Path(str(base)).name) | tensors
-    if f"{POOL}node_factor" not in tensors:
+    pool = next((k.removesuffix("node_factor") for k in tensors if k.endswith(FACTOR)), None)
+    if pool is None:
         raise CheckpointError(
             f"{directory} holds no pool of node prompts. Give a run of a strategy that has one, "
             "such as EAC."
         )
-    rows = np.concatenate([tensors[f"{POOL}settled"], tensors[f"{POOL}node_factor"]])
-    basis = tensors.get(f"{POOL}basis")
+    rows = np.concatenate([tensors[f"{pool}settled"], tensors[f"{pool}node_factor"]])
+    basis = tensors.get(f"{pool}basis")
     return rows if basis is None else rows @ basis
 
 

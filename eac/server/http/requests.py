@@ -22,7 +22,7 @@ class OneReading(msgspec.Struct, forbid_unknown_fields=True):
         41.5
     """
 
-    unique_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    unique_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\0]*$")]
     ds: Annotated[str, msgspec.Meta(max_length=40)]
     y: float | None
 
