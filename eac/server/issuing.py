@@ -153,12 +153,9 @@ def _not_finite(
 
 def _silent(seen: Recent, window: int) -> dict[str, str]:
     """What to say of sensors without a reading in the window."""
-    present = seen.series.isfinite()
-    rows = (~present[-window:].any(0)).nonzero()[:, 0].tolist()
-    last = (present.long() * torch.arange(len(present))[:, None]).amax(0).tolist()
-    return {
-        seen.node_ids[row]: f"silent since {seen.time_of(last[row]).isoformat()}"
-        if present[:, row].any()
-        else "silent: no reading is kept"
-        for row in rows
-    }
+    notes = {}
+    for row in (~seen.series[-window:].isfinite().any(0)).nonzero()[:, 0].tolist():
+        steps = seen.series[:, row].isfinite().nonzero()[:, 0].tolist()
+        since = f" since {seen.time_of(steps[-1]).isoformat()}" if steps else ": no reading is kept"
+        notes[seen.node_ids[row]] = f"silent{since}"
+    return notes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eac.calibration.store import load_calibrator, save_calibrator
 from eac.errors import CheckpointError, WriteError
+from eac.files import remove
 from eac.plain import logger
 from eac.server.generation import Generation
 
@@ -65,7 +66,7 @@ class KeptCalibration:
         try:
             save_calibrator(self._directory, learned, self.path(artifact).name)
             for other in set(self._directory.glob(PATTERN)) - {self.path(artifact)}:
-                other.unlink()
+                remove(other)
         except (WriteError, OSError) as error:
             log.warning("what intervals have learned cannot be kept: %s", error)
         self._saved = (artifact, self._saved[1] if now is None else now)
