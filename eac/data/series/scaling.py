@@ -171,8 +171,8 @@ class Robust(Scaling):
 
 
 MUCH_LARGER = 20
-"""Sizes of a usual node (geometric mean) beyond which one is not typical; in the streams of
-``docs/practical.md`` the largest is 9 of them."""
+"""Sizes of a usual node (geometric mean) beyond which one is not typical; in ``bergen``, ``pm10-a``
+and ``pl-pm10`` the largest is 9 of them."""
 NORMAL_QUARTILES = 1.349
 """Interquartile range of a normal distribution of deviation 1."""
 
