@@ -274,11 +274,7 @@ def _tables(top: _Section) -> TableSettings:
         raise ConfigError(f"{section.where}: kind {kind!r} must be one of {', '.join(SUMMARY)}.")
     metrics = _texts(given.get("metrics")) or settings.metrics
     _check_names("metric", metrics, [*METRICS])
-    return TableSettings(
-        kind=kind,
-        metrics=metrics,
-        steps=_texts(given.get("steps")) or settings.steps,
-    )
+    return TableSettings(kind, metrics, _texts(given.get("steps")) or settings.steps)
 
 
 def _seeds(value: object, source: Path) -> tuple[int, ...]:

@@ -222,7 +222,7 @@ class Engine:
         with self.lock:
             bounds = issue(generation.calibrator, seen, y_hat)
         marked = {} if self.watcher is None else self.watcher.marked
-        made = network_forecast(generation, seen, y_hat, bounds, (broken, marked))
+        made = network_forecast(generation, seen, y_hat, bounds, broken, marked)
         if self.watcher is not None:
             self.watcher.issued(seen.now, made)
         return made

@@ -1,6 +1,6 @@
 """From the recent readings of a board to a forecast of the whole network, with its bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -109,17 +109,17 @@ def network_forecast(
     seen: Recent,
     y_hat: Float[Tensor, "node horizon"],
     bounds: Bounds | None,
-    more: Sequence[Mapping[str, str]] = (),
+    broken: Mapping[str, str],
+    marked: Mapping[str, str],
 ) -> NetworkForecast:
-    """The forecast as requests are answered from it; ``more`` is to be said of sensors."""
+    """The forecast as requests are answered from it; notes say what is broken, and what marked."""
     calibrator, known = generation.calibrator, set(generation.predictor.data.node_ids)
     levels = () if calibrator is None else calibrator.levels
     empty = np.empty((*y_hat.shape, 0), dtype=np.float32)
     low, high = (empty, empty) if bounds is None else (bound.numpy() for bound in bounds)
     cold = {node: "cold start" for node in seen.node_ids if node not in known}
-    broken, *others = more or ({},)
     spoilt = _not_finite(seen, y_hat, broken)
-    every = (broken, spoilt, _silent(seen, generation.predictor.data.window), cold, *others)
+    every = (broken, spoilt, _silent(seen, generation.predictor.data.window), cold, marked)
     notes = tuple("; ".join(says[n] for says in every if n in says) for n in seen.node_ids)
     return NetworkForecast(
         generation.name,

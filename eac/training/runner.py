@@ -133,8 +133,7 @@ class StreamRunner:
         """
         quiet_lightning()
         with only_writer(self.run_dir) if is_first() else nullcontext():
-            asked = self._open()
-            self._run_all(len(asked))
+            self._run_all(len(self._open()))
             if is_first():
                 write_run(self.run_dir, read_run(self.run_dir))
             wait_for_all()
@@ -145,8 +144,7 @@ class StreamRunner:
         clock = Clock(count)
         with run_bar(count, shown=self._progress) as self._bar:
             while self._next < count:
-                data = self.data.for_period(self._next)
-                self._advance(data, clock)
+                self._advance(self.data.for_period(self._next), clock)
                 self._bar.done(self._names[self._next])
                 self._next += 1
 
@@ -279,7 +277,8 @@ class StreamRunner:
 
     def _begin(self, context: PeriodContext) -> PeriodPlan:
         """Plans the period, and readies the model for it."""
-        plan = (model := self.forecaster).plan_period(context)
+        model = self.forecaster
+        plan = model.plan_period(context)
         if plan.start == "scratch":
             self._first_state.restore(model)
         model.begin_period(context, plan)

@@ -82,9 +82,10 @@ class IntervalRun:
         (every, network), starts = self._known, data.starts("val")
         starts = starts[-max(1, NODE_WINDOWS // every.period.num_nodes) :]
         trials = self._trials(every, network, starts)
-        everyone = trials and len(judges(every.period.num_nodes)) == every.period.num_nodes
+        rolls, nodes = [*trials.values()], every.period.num_nodes
+        everyone = trials and len(judges(nodes)) == nodes
         self._roll.begin(self.calibrator, score_from=None)
-        _go_through(model, data, starts, (*(() if everyone else (self._roll,)), *trials.values()))
+        _go_through(model, data, starts, rolls if everyone else [self._roll, *rolls])
         found = {name: trial.scores.by_level("winkler") for name, trial in trials.items()}
         self._scores = {name: levels[str(JUDGED)] for name, levels in found.items()}
         chosen = best(self._scores) if trials else type(self.calibrator).__name__
