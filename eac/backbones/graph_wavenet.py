@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.cpu import Linear
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import time_of_day
 from eac.nn.message_passing import propagate_nodes
@@ -64,7 +64,8 @@ class GraphWaveNet(Backbone):
         dropout: float = 0.3,
     ):
         super().__init__()
-        check_counts(hidden=hidden, skip=skip, readout=readout, num_blocks=num_blocks, order=order)
+        check_least(1, hidden=hidden, skip=skip, readout=readout)
+        check_least(1, num_blocks=num_blocks, order=order)
         dilations = DILATIONS * num_blocks
         self._receptive_field = 1 + sum(dilations)
         if window > self._receptive_field:

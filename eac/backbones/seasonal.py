@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.cpu import Dropout, Linear, linear
 from eac.data.batches.batch import Batch, Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts, check_least
 from eac.data.series.ahead import COVARIATES
 from eac.errors import ConfigError
 from eac.nn.message_passing import propagate, propagate_series
@@ -72,7 +72,7 @@ class SeasonalMLP(Backbone):
         covariates: Sequence[str] = (),
     ):
         super().__init__()
-        check_counts(hidden=hidden, num_blocks=num_blocks)
+        check_least(1, hidden=hidden, num_blocks=num_blocks)
         check_least(0, slot_rank=slot_rank)
         if not lags:
             raise ConfigError("SeasonalMLP needs at least one lag, such as 1w.")

@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.cpu import Linear
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.clock import ClockEmbedding, time_of_day
 
@@ -63,7 +63,8 @@ class STAEformer(Backbone):
         dropout: float = 0.1,
     ):
         super().__init__()
-        check_counts(
+        check_least(
+            1,
             hidden=hidden,
             adaptive=adaptive,
             num_layers=num_layers,

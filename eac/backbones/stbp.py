@@ -4,9 +4,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.data.batches.batch import Inputs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.nn.linear_attention import ContextBlock, SpectralLinear
 
 
@@ -45,7 +45,7 @@ class STBPBackbone(Backbone):
         dropout: float = 0.2,
     ):
         super().__init__()
-        check_counts(hidden=hidden)
+        check_least(1, hidden=hidden)
         self.window, self.horizon, self.hidden = window, horizon, hidden
         self.first = SpectralLinear(window, hidden)
         self.block = ContextBlock(hidden, dropout) if attention else None

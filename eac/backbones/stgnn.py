@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.errors import ConfigError
 from eac.nn.fused import Block, band_matrix, gelu_readout, two_graph_layers
 from eac.nn.message_passing import GraphLinear, propagate, propagate_nodes, propagate_series
@@ -54,7 +54,7 @@ class STGNN(Backbone):
         dropout: float = 0.0,
     ):
         super().__init__()
-        check_counts(hidden=hidden, kernel_size=kernel_size)
+        check_least(1, hidden=hidden, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise ConfigError(f"STGNN: kernel_size={kernel_size} is even; give an odd number.")
         self.window, self.horizon, self.hidden = window, horizon, window

@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.cpu import Linear
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.nn.clock import ClockEmbedding
 
 
@@ -52,7 +52,7 @@ class STID(Backbone):
         dropout: float = 0.15,
     ):
         super().__init__()
-        check_counts(hidden=hidden, num_layers=num_layers, day_slots=day_slots)
+        check_least(1, hidden=hidden, num_layers=num_layers, day_slots=day_slots)
         self.window, self.horizon, self.hidden = window, horizon, 4 * hidden
         self.series = Linear(window, hidden)
         self.clock = ClockEmbedding(hidden, day_slots=day_slots)

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.data.batches.batch import Inputs
 from eac.data.batches.needs import Needs
 from eac.data.core.graph import Graph
-from eac.data.core.windows import check_counts
 from eac.nn.chebyshev import ChebyshevLinear
 from eac.nn.message_passing import GraphLayer, GraphLinear
 from eac.nn.temporal import AttentionOverTime, ConvOverTime, LSTMOverTime, TemporalOperator
@@ -62,7 +62,7 @@ class Universal(Backbone):
         temporal: Callable[[int], TemporalOperator] = ConvOverTime,
     ):
         super().__init__()
-        check_counts(hidden=hidden)
+        check_least(1, hidden=hidden)
         self.window, self.horizon, self.hidden = window, horizon, window
         self.lift = graph_layer(1, hidden)
         self.temporal = temporal(hidden)

@@ -13,7 +13,7 @@ from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
-from eac.data.core.windows import check_counts
+from eac.checks import check_least
 from eac.errors import ConfigError
 from eac.training.forecaster import Forecaster
 
@@ -100,7 +100,7 @@ def check_settings(config: Namespace, *, all_periods: bool) -> None:
     _check_devices(trainer)
     data = config["data"]
     sizes = {key: data.get(key) for key in ("window", "horizon")}
-    check_counts(**sizes)
+    check_least(1, **sizes)
     most = dict.fromkeys(sizes, MAX_STEPS) | dict.fromkeys(
         ("batch_size", "val_windows"), MAX_WINDOWS
     )

@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.continual.features import batches, evaluating, training_starts
 from eac.continual.fisher import EWC, diagonal_fisher
 from eac.continual.probe import Trial
 from eac.data.batches.batch import Batch
 from eac.data.batches.view import PeriodView
-from eac.data.core.windows import check_least
 from eac.metrics.losses import MSE
 from eac.strategies.base import PeriodContext, Strategy
 from eac.strategies.forecast import Pair

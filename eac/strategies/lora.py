@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.data.batches.batch import Inputs
-from eac.data.core.windows import check_counts
 from eac.nn.low_rank import LowRankStack
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
@@ -34,7 +34,7 @@ class LoRA(Strategy):
 
     def __init__(self, rank: int = 6):
         super().__init__()
-        check_counts(rank=rank)
+        check_least(1, rank=rank)
         self.rank = rank
 
     def attach(self, backbone: Backbone) -> None:

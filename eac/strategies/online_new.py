@@ -1,8 +1,8 @@
 """Online-ST-NN: keep training one model on new nodes alone."""
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.continual.selection import rows_of
-from eac.data.core.windows import check_least
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
 

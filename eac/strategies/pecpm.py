@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least, check_shares
 from eac.continual.clustering import k_means
 from eac.continual.drift import relative_wasserstein, spread_to
 from eac.continual.features import last_week_starts, mean_day
@@ -13,7 +14,6 @@ from eac.continual.fisher import EWC
 from eac.continual.selection import highest, joined_rows, lowest, shared_rows, union, without
 from eac.data.batches.batch import Inputs
 from eac.data.batches.view import PeriodView
-from eac.data.core.windows import check_counts, check_least, check_shares
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import consolidate
@@ -76,7 +76,7 @@ class PECPM(Strategy):
         ewc: float = 1e-3,
     ):
         super().__init__()
-        check_counts(num_patterns=num_patterns, matches=matches)
+        check_least(1, num_patterns=num_patterns, matches=matches)
         check_least(0, match=match, keep=keep, expand=expand, num_hops=num_hops, ewc=ewc)
         check_shares(evolved=evolved, replayed=replayed)
         self.num_patterns = num_patterns

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.continual.drift import daily_drift
 from eac.continual.features import last_week_readings
 from eac.continual.probe import (
@@ -19,7 +20,6 @@ from eac.continual.probe import (
 from eac.continual.selection import shared_rows
 from eac.continual.updates import Compression
 from eac.data.core.blocks import hand_back
-from eac.data.core.windows import check_counts, check_least
 from eac.errors import ConfigError
 from eac.nn.low_rank_update import give_updates
 from eac.records.update import UpdateRecord
@@ -87,7 +87,7 @@ class Refresh(Wrapper):
     ):
         super().__init__(strategy)
         check_least(0, calm=calm, upheaval=upheaval, epochs=epochs)
-        check_counts(steps=steps, windows=windows)
+        check_least(1, steps=steps, windows=windows)
         self.margin = margin
         if any(rank < 1 for rank in ranks):
             raise ConfigError(f"Refresh(ranks={list(ranks)}): give ranks of at least 1.")

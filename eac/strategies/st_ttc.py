@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least
 from eac.data.batches.batch import Batch
-from eac.data.core.windows import check_counts, check_least
 from eac.nn.calibration import OnlineCalibration
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.wrapper import Wrapper
@@ -38,7 +38,7 @@ class STTTC(Wrapper):
 
     def __init__(self, strategy: Strategy, *, groups: int = 4, learning_rate: float = 1e-4):
         super().__init__(strategy)
-        check_counts(groups=groups)
+        check_least(1, groups=groups)
         check_least(0, learning_rate=learning_rate)
         self._calibration = OnlineCalibration(groups, learning_rate)
 

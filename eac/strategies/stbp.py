@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
+from eac.checks import check_shares
 from eac.data.batches.batch import Inputs
-from eac.data.core.windows import check_shares
 from eac.nn.linear_attention import ContextBlock
 from eac.nn.prompt_pool import PromptPool
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy

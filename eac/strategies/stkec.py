@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least, check_shares
 from eac.continual.clustering import k_means, nearest
 from eac.continual.features import batches, evaluating, last_week_starts, mean_day
 from eac.continual.fisher import EWC
@@ -14,7 +15,6 @@ from eac.continual.probe import Trial
 from eac.continual.selection import highest, joined_rows, random_scores, union, without
 from eac.data.batches.batch import Inputs
 from eac.data.batches.view import PeriodView
-from eac.data.core.windows import check_counts, check_least, check_shares
 from eac.nn.pattern_memory import PatternMemory
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.consolidation import consolidate
@@ -65,7 +65,7 @@ class STKEC(Strategy):
         ewc: float = 5e-4,
     ):
         super().__init__()
-        check_counts(num_patterns=num_patterns)
+        check_least(1, num_patterns=num_patterns)
         check_least(0, cluster=cluster, num_hops=num_hops, ewc=ewc)
         check_shares(influenced=influenced, replayed=replayed)
         self.num_patterns = num_patterns

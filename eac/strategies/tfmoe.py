@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least, check_shares
 from eac.continual.selection import highest, joined_rows, without
 from eac.data.batches.batch import Inputs
 from eac.data.batches.view import PeriodView
-from eac.data.core.windows import check_counts, check_least, check_shares
 from eac.nn.experts import GraphLearningPredictor, WindowVAE, gate, mixture_loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
@@ -63,7 +63,7 @@ class TFMoE(Strategy):
         freeze_backbone: bool = True,
     ):
         super().__init__()
-        check_counts(experts=experts, latent=latent, replay_windows=replay_windows)
+        check_least(1, experts=experts, latent=latent, replay_windows=replay_windows)
         check_shares(replay_share=replay_share)
         check_least(0, reconstruction_weight=reconstruction_weight)
         check_least(0, consolidation_weight=consolidation_weight)

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eac.backbones.base import Backbone
+from eac.checks import check_least, check_shares
 from eac.continual.drift import feature_drift, spread_to
 from eac.continual.features import evaluating, last_week_features
 from eac.continual.selection import (
@@ -18,7 +19,6 @@ from eac.continual.selection import (
     without,
 )
 from eac.data.batches.view import PeriodView
-from eac.data.core.windows import check_least, check_shares
 from eac.strategies.base import PeriodContext, PeriodPlan
 from eac.strategies.consolidation import Consolidated
 

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from eac.artifacts.resume_points import DATA_KEY
+from eac.checks import check_least
 from eac.data.batches.datamodule import PeriodData
-from eac.data.core.windows import check_counts, check_least
 from eac.protocols.draws import epoch_seed
 from eac.training.pace import Pace
 
@@ -69,7 +69,7 @@ class Shorter(Pace):
     """
 
     def __init__(self, epochs: int | None = None, rate: float = 1.0, *, from_period: int = 1):
-        check_counts(epochs=epochs)
+        check_least(1, epochs=epochs)
         check_least(0, rate=rate, from_period=from_period)
         self._epochs = epochs
         self._rate = rate

@@ -5,7 +5,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from eac.data.core.windows import check_least, check_shares
+from eac.checks import check_least, check_shares
 
 
 class WarmupCosine(LambdaLR):

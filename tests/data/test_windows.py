@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eac.data.core.windows import Split, by_node, check_counts, gather, window_starts
-from eac.errors import ConfigError, StreamError
+from eac.data.core.windows import Split, by_node, gather, window_starts
+from eac.errors import StreamError
 
 
 def test_the_published_split_of_31_days_of_five_minutes():
@@ -64,9 +64,3 @@ def test_gathering_keeps_missing_readings_and_masks():
     mask = torch.tensor([[True], [False], [True]])
 
     assert gather(mask, torch.tensor([0, 1]), 2).tolist() == [[[True, False]], [[False, True]]]
-
-
-def test_a_count_below_one_is_named_and_no_count_passes():
-    check_counts(val_windows=None)
-    with pytest.raises(ConfigError, match="eval_batch_size=0"):
-        check_counts(batch_size=1, eval_batch_size=0)

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from eac.checks import check_least
 from eac.cli.command_parsers import command_parser
 from eac.cli.reading_flags import add_reading_flags, form_of
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import check_counts
 from eac.data.manage.clocks import clock_notes
 from eac.data.manage.convert import Layout, convert
 from eac.data.manage.describe import PeriodSummary, summaries
@@ -112,7 +112,7 @@ def _add_writers(commands: Any, stream: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    check_counts(window=arguments.window, horizon=arguments.horizon)
+    check_least(1, window=arguments.window, horizon=arguments.horizon)
     stream = open_stream(arguments.path, form_of(arguments))
     done: list[PeriodSummary] = []
     try:

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from eac.checks import check_fractions, check_least, check_shares
 from eac.data.batches.batch import Batch
 from eac.data.batches.drawing import training_batch
 from eac.data.batches.loaders import BatchSizes, Loaders
@@ -24,7 +25,7 @@ from eac.data.batches.tensors import PeriodTensors
 from eac.data.batches.view import PeriodView
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import Split, check_counts, check_fractions, check_shares
+from eac.data.core.windows import Split
 from eac.data.readers.open import open_stream
 from eac.data.series.scaling import Scaling
 from eac.errors import ConfigError
@@ -100,13 +101,12 @@ class PeriodData(LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
-        check_counts(window=window, horizon=horizon, val_windows=val_windows, batch_size=batch_size)
-        check_counts(eval_batch_size=eval_batch_size)
-        check_counts(nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
+        check_least(1, window=window, horizon=horizon, val_windows=val_windows)
+        check_least(1, batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_least(1, nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
+        check_least(0, refit_epochs=refit_epochs)
         check_fractions(train_fraction, val_fraction)
         check_shares(rehearsal=rehearsal, disguise=disguise, carry=carry)
-        if refit_epochs < 0:
-            raise ConfigError(f"refit_epochs={refit_epochs}: give 0 or more.")
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.window, self.horizon, self.period_key = window, horizon, period
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size

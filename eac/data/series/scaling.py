@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from eac.checks import check_least
 from eac.data.core.among import EVERY, Among
 from eac.data.core.pieces import column_pieces, count_readings, pieces
-from eac.data.core.windows import check_least
 from eac.typing import NodeSeries
 
 CHUNK_ELEMENTS = 1 << 18

@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from jaxtyping import Float32, Int
 
+from eac.checks import check_least
 from eac.data.core.calendar import DAY, Calendar
 from eac.data.core.period import Period
 from eac.data.core.stream import GraphStream
-from eac.data.core.windows import check_counts
 from eac.data.simulator.demand import (
     City,
     CityPlan,
@@ -138,8 +138,8 @@ class SyntheticStream(GraphStream):
         seed: int = 0,
         name: str = "synthetic",
     ):
-        check_counts(num_nodes=num_nodes, num_periods=num_periods)
-        check_counts(steps_per_period=steps_per_period, substeps=substeps)
+        check_least(1, num_nodes=num_nodes, num_periods=num_periods)
+        check_least(1, steps_per_period=steps_per_period, substeps=substeps)
         _check_range(0, math.inf, growth=growth, drift=drift, noise=noise, seed=seed)
         _check_range(0, math.inf, variability=variability, incidents=incidents)
         _check_range(0, 0.9, shrink=shrink, missing=missing)

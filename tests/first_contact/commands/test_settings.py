@@ -23,7 +23,7 @@ WRONG = [
     ("--data.rehearsal", "-1", "rehearsal=-1.0: give a share between 0 and 1."),
     ("--data.disguise", "2", "disguise=2.0: give a share between 0 and 1."),
     ("--data.carry", "-0.5", "carry=-0.5: give a share between 0 and 1."),
-    ("--data.refit_epochs", "-1", "refit_epochs=-1: give 0 or more."),
+    ("--data.refit_epochs", "-1", "refit_epochs=-1: give at least 0."),
     ("--data.scaling", "Nope", "data.scaling: there is no class 'Nope'. Did you mean 'PerNode'?"),
     ("--model.loss", "Nope", "there is no class 'Nope'. Known: Huber, MAE, MSE, Quantile"),
     ("--model.strategy", "null", "model.strategy: 'None' names no class. Give one, such as "),
