@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from eac.artifacts.checkpoint import load_state
+from eac.artifacts.gone import restore
 from eac.artifacts.saved_data import done_periods
 from eac.backtest.refits import asked_for
 from eac.calibration.base import Calibrator
@@ -67,7 +67,7 @@ class Walk:
             data = self.data.for_period(index).prepared(self.model.backbone.needs)
             if self.policy is None or asked_for(self.data, used, index, self.policy).events:
                 used = index
-            load_state(directories[used]).restore(self.model)
+            restore(self.model, directories[: used + 1])
             seen = self._seen(used)
             unseen = [node for node in data.period.node_ids if node not in seen]
             welcome(self.model, self.data.for_period(used).period.node_ids, unseen)

@@ -1,5 +1,6 @@
 """Steps on one clock, on which issue, target and known times are told apart."""
 
+import math
 from datetime import datetime, timedelta
 
 from eac.data.core.calendar import Calendar
@@ -32,8 +33,10 @@ def clock_step(calendar: Calendar, step: int) -> int:
 def moment_step(when: datetime, step: timedelta) -> int:
     """A time stamp in steps since a Monday; time zones are left out, as on a wall clock.
 
+    Of a grid that lies between those steps, each step has a number of its own: halves count up.
+
     Example:
         >>> moment_step(datetime(2000, 1, 4, 5), timedelta(hours=1))
         29
     """
-    return round((when.replace(tzinfo=None) - MONDAY) / step)
+    return math.floor((when.replace(tzinfo=None) - MONDAY) / step + 0.5)

@@ -114,7 +114,8 @@ class NodeMemory:
         level, spread = _magnitude(network)[rows], network.spread.numpy()[rows]
         given = {name: _zeros(*size, count) for name, size in self._sizes.items()}
         given["error"] = np.log(np.float32(FIRST_ERROR) * spread)
-        given["recent"] = np.ones_like(given["recent"])
+        if "recent" in given:
+            given["recent"] = np.ones_like(given["recent"])
         experienced = np.flatnonzero(self["count"] > 0)
         if len(experienced):
             every = -(-len(experienced) // DONORS)

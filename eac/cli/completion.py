@@ -23,7 +23,7 @@ FLAGS = {
     "test": TRAINING,
     "recipes": "",
     "predict": f"--run --input --output --edges --level --period --trust {READING_FLAGS}",
-    "backtest": "--output --delay --level --refit --policy",
+    "backtest": "--output --delay --level --refit --policy --trust",
     "monitor": "--input --forecasts --output --reference --alarms --policy --ask",
     "serve": "--host --port --input --state --history --follow --policy --alarms --no-monitor "
     "--trust --threads --max-body --rate",

@@ -1,4 +1,4 @@
-"""What is checked of a run directory before ``eac run --resume`` takes its settings."""
+"""What is checked of a run directory before a command builds what its settings name."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,8 +8,7 @@ from eac.errors import CheckpointError
 from eac.files import refuse_links
 from eac.records.manifest import is_damaged, verify
 from eac.records.yamlfile import read_yaml
-
-CONFIG_FILE = "config.yaml"
+from eac.rundir.settings import CONFIG_FILE
 
 
 def checked(args: Sequence[str]) -> list[str]:
@@ -34,13 +33,24 @@ def checked(args: Sequence[str]) -> list[str]:
         else:
             rest += given
     for name, value, _ in _options(rest):
-        path = Path(value) / CONFIG_FILE
-        if name == "--resume" and value and path.is_file():
-            refuse_links(value)
-            if not is_damaged(value):  # a damaged manifest is written again by the run
-                verify(path)
-            check_trusted(read_yaml(path, error=CheckpointError), trust, str(path))
+        if name == "--resume" and value and (Path(value) / CONFIG_FILE).is_file():
+            check_saved(Path(value), trust)
     return rest
+
+
+def check_saved(run_dir: Path, trust: Sequence[str]) -> None:
+    """Refuses to build what the settings of a run name, unless they are whole and trusted.
+
+    Raises:
+        CheckpointError: If the settings are damaged.
+        ConfigError: If they name a class of a module that is not trusted.
+        WriteError: If there is a symbolic link in the directory.
+    """
+    path = run_dir / CONFIG_FILE
+    refuse_links(run_dir)
+    if not is_damaged(run_dir):  # a damaged manifest is written again by the run
+        verify(path)
+    check_trusted(read_yaml(path, error=CheckpointError), trust, str(path))
 
 
 def _options(args: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:

@@ -216,11 +216,13 @@ class MeasuredStart(ColdStart):
 
     def first_rows(self, arrival: Arrival) -> FirstRows:
         """The rows with the least error; of equal ones those listed first."""
-        tried = {start.name: start.first_rows(arrival).rows for start in self.among}
-        errors = {name: arrival.error(rows) for name, rows in tried.items()}
-        best = min(errors, key=lambda name: (errors[name] != errors[name], errors[name]))
-        listed = ", ".join(f"{error:.4g} {name}" for name, error in errors.items())
-        return FirstRows(tried[best], f"first prompts by {best}: MAE of the first week {listed}")
+        tried = [start.first_rows(arrival).rows for start in self.among]
+        errors = [arrival.error(rows) for rows in tried]
+        names = [start.name for start in self.among]
+        best = min(range(len(tried)), key=lambda i: (errors[i] != errors[i], errors[i]))
+        listed = ", ".join(f"{e:.4g} {name}" for e, name in zip(errors, names, strict=True))
+        said = f"first prompts by {names[best]}: MAE of the first week {listed}"
+        return FirstRows(tried[best], said)
 
 
 def first_week(view: PeriodView) -> Float[Tensor, "step node"]:

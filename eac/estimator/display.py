@@ -8,6 +8,7 @@ import pandas as pd
 
 from eac.errors import StreamError
 from eac.estimator.settings import Settings
+from eac.records.naive import best_naive
 from eac.records.record import RunRecord
 
 if TYPE_CHECKING:  # of the extra eac[report]
@@ -29,13 +30,12 @@ def facts(record: RunRecord) -> dict[str, str]:
         {'periods': '1', 'sensors': '3', 'test MAE': '2', 'best naive': 'none'}
     """
     last = record.periods[-1]
-    naive = [table.point["MAE"]["mean"] for table in last.baselines.values()]
-    best = min((error for error in naive if error is not None), default=None)
+    best = best_naive(last, "MAE")
     return {
         "periods": str(len(record.periods)),
         "sensors": str(last.num_nodes),
         "test MAE": _number(last.errors.point["MAE"]["mean"]),
-        "best naive": _number(best),
+        "best naive": _number(None if best is None else best[1]),
     }
 
 

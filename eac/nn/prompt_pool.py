@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from eac.checks import check_least
 from eac.data.core.archive import Archive
 from eac.errors import CheckpointError, ConfigError
 from eac.nn.guard import Guard
@@ -180,10 +181,10 @@ class PromptPool(nn.Module):
     def forward(self, rows: Int[Tensor, "*batch node"]) -> Float[Tensor, "*batch node width"]:
         """The prompts of the nodes in ``rows``; zero where the row is -1."""
         factor = self._all_rows()
-        chosen = factor[rows.clamp_min(0)] if len(factor) else factor.new_zeros(len(rows), 1)
+        chosen = factor[rows.clamp_min(0)] if len(factor) else factor.new_zeros(*rows.shape, 1)
         chosen = chosen * (rows >= 0)[..., None].to(factor.dtype)
         if not len(factor):
-            return chosen.expand(-1, self.width)
+            return chosen.expand(*rows.shape, self.width)
         return chosen if self.basis is None else chosen @ self._basis_in_use()
 
     @torch.no_grad()
@@ -214,9 +215,8 @@ class PromptPool(nn.Module):
         if energy is not None:
             share = values.square().cumsum(0) / values.square().sum().clamp_min(1e-30)
             rank = int((share < energy - 1e-9).sum()) + 1
+        check_least(1, rank=rank)
         rank = min(rank or 1, len(values))
-        if rank < 1:
-            raise ConfigError(f"compress(rank={rank}): give at least 1.")
         root = values[:rank].sqrt()
         factor, old = left[:, :rank] * root, len(self.settled)
         self.settled = nn.Parameter(factor[:old], requires_grad=False)
@@ -246,8 +246,9 @@ class PromptPool(nn.Module):
         for name in ("settled", "node_factor", "basis"):
             saved, own = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and (own is None or own.shape != saved.shape):
+                fresh = torch.empty_like(saved, device=self.node_factor.device)
                 trains = own is None or own.requires_grad
-                setattr(self, name, nn.Parameter(torch.empty_like(saved), requires_grad=trains))
+                setattr(self, name, nn.Parameter(fresh, requires_grad=trains))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _all_rows(self) -> Float[Tensor, "node column"]:

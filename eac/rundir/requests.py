@@ -139,8 +139,10 @@ def is_done(run_dir: Path, request: str) -> bool:
         False
     """
     period = taken_by(run_dir, request)
-    ending = None if period is None else f"-{encode_name(period)}"
-    return ending is not None and any(f.name.endswith(ending) for _, f in done_folders(run_dir))
+    if period is None:
+        return False
+    done = {folder.name.split("-", 2)[2] for _, folder in done_folders(run_dir)}
+    return encode_name(period) in done
 
 
 def take_up(run_dir: Path, directory: Path, period: str) -> None:

@@ -27,7 +27,6 @@ FREE = (
 """Keys that say where a run is computed, read and shown; a stream is known by its contents."""
 
 SHOWN = 8
-_ABSENT = object()
 
 
 def has_settings(run_dir: Path, config: str) -> bool:

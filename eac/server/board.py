@@ -54,7 +54,7 @@ class Board:
         length: Steps kept.
         node_ids: Sensors to begin with.
         zone: Whose clock counts the steps; time stamps then have an offset.
-        ended: Last reading that the run was trained on.
+        ended: Last step that the run was trained on; the steps of the board are in line with it.
 
     Example:
         >>> board = Board(timedelta(hours=1), 3, ["a"])
@@ -69,11 +69,13 @@ class Board:
         length: int,
         node_ids: Iterable[str] = (),
         zone: tzinfo | None = None,
-        ended: datetime = EARLIEST,
+        ended: datetime | None = None,
     ):
         self.step = step
         self.zone = zone
-        self._ended = ended.replace(tzinfo=None)
+        self._ended = (ended or EARLIEST).replace(tzinfo=None)
+        aligned = self._ended - moment_step(self._ended, step) * step
+        self._origin = MONDAY if ended is None else aligned
         self.length = length
         self.node_ids = list(node_ids)
         self.now: int | None = None
@@ -118,7 +120,7 @@ class Board:
         return self._wall(step).replace(tzinfo=self.zone)
 
     def _wall(self, step: int) -> datetime:
-        return MONDAY + step * self.step
+        return self._origin + step * self.step
 
     def check(self, step: int) -> None:
         """Refuses a step whose readings would push everything known off the board.

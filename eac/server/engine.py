@@ -11,7 +11,7 @@ import torch
 
 from eac.artifacts.kept import use
 from eac.plain import logger
-from eac.server.board import EARLIEST, Board, Placed
+from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
 from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
@@ -68,8 +68,8 @@ class Engine:
         self._calibration = KeptCalibration(state_dir)
         first = self._load(None)
         data = first.predictor.data
-        length, ended = max(history, data.window), data.ended or EARLIEST
-        self.board = Board(data.step, length, data.current_ids, zone_of(data), ended)
+        length, zone = max(history, data.window), zone_of(data)
+        self.board = Board(data.step, length, data.current_ids, zone, data.ended)
         self._log = ObservationLog(state_dir, self.board)
         self.observed = self._log.replay()
         self._generations = [first]

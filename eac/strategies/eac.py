@@ -97,7 +97,7 @@ class EAC(Strategy):
             self.pool.freeze_rows()
         elif context.asked is not None:
             self.pool.free_rows()
-        if self.seed is None and not known:
+        if self.seed is None and context.previous is None:
             self.pool.reseed(context.draws.seed)
         if self.expand or not later:
             self.pool.grow(context.current.period.node_ids)

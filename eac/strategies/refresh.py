@@ -1,6 +1,7 @@
 """Refresh: each period decides, by a measurement, how much of the model is trained."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -157,7 +158,7 @@ class Refresh(Wrapper):
     def _error(self, pair: Pair, state: State, context: PeriodContext) -> float:
         put_state(pair, state)
         view, training = context.current, context.training
-        return validation_error(pair, view, training, self.budget.windows)
+        return _measured(validation_error(pair, view, training, self.budget.windows))
 
     def _cheap_choice(self, context: PeriodContext) -> "_Choice | None":
         """A choice without a probe, where it is asked for or the signs are clear."""
@@ -207,7 +208,7 @@ class Refresh(Wrapper):
         rung.plan(PeriodPlan(freeze_backbone=True), self.compression).open(trial.backbone)
         training, view = context.training, context.current
         error = probe(trial, view, training, self.budget, seed=context.seed)
-        return error, state_of(trial)
+        return _measured(error), state_of(trial)
 
     def _begin_update(self, rung: Rung, context: PeriodContext, pair: Pair) -> UpdateRecord | None:
         """Starts what the rung asks of a backbone that was given updates."""
@@ -240,6 +241,11 @@ def _drift_score(context: PeriodContext) -> float:
     old, new = map(last_week_readings, views, rows)
     steps_per_day = context.current.period.calendar.steps_per_day
     return context.training.together.mean(daily_drift(old, new, steps_per_day))
+
+
+def _measured(error: float) -> float:
+    """An error that others can be compared with: what has diverged is worse than all of them."""
+    return math.inf if math.isnan(error) else error
 
 
 def _share(node_ids: Sequence[str], context: PeriodContext) -> float:

@@ -158,7 +158,7 @@ class StreamRunner:
             open_run(
                 self.run_dir,
                 config=self._config,
-                header=header(self.forecaster, self.data),
+                header=header(self.data),
                 names=names,
                 owners={"data": PeriodData, "model": Forecaster, "trainer": Trainer},
                 redo=redo,

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eac.records.naive import best_naive
 from eac.records.record import RunRecord
 from eac.report.common.drawing import drawing
 from eac.report.common.layout import place_by_edges, project
-from eac.report.common.skill import best_naive, losing, skill
+from eac.report.common.skill import losing, skill
 from eac.report.run.headline import Card, about, banners, cards, verdict, what
 from eac.report.sections.errors import error_by_period, skill_by_period
 from eac.report.sections.nodes import node_changes

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from eac.cli.command_parsers import command_parser, table_to_write
+from eac.cli.command_parsers import add_trust, command_parser, table_to_write
+from eac.cli.resumed import check_saved
 from eac.errors import ConfigError, RunError
 from eac.plain import one_line
+from eac.rundir.settings import CONFIG_FILE
 
 EXAMPLE = """\
 example:
@@ -22,14 +24,17 @@ def main(argv: Sequence[str]) -> int:
     """Writes the backtest of one run."""
     arguments = make_parser().parse_args(list(argv))
     output, run_dir = table_to_write(arguments.output), Path(arguments.run_dir)
-    if not (run_dir / "config.yaml").is_file():
-        raise RunError(f"{run_dir} holds no config.yaml. Give the directory of a run.")
+    if not (run_dir / CONFIG_FILE).is_file():
+        raise RunError(f"{run_dir} holds no {CONFIG_FILE}. Give the directory of a run.")
+    if arguments.policy and arguments.refit != "monitor":
+        raise ConfigError("--policy is that of a monitor. Add --refit monitor, or leave it out.")
+    check_saved(run_dir, arguments.trust)
     from eac.backtest.walk import Walk
     from eac.cli.stream_cli import StreamCLI
     from eac.files import write_frame
     from eac.monitoring.policy import Policy
 
-    cli = StreamCLI(["-c", str(run_dir / "config.yaml"), "--run.dir", str(run_dir)], run=False)
+    cli = StreamCLI(["-c", str(run_dir / CONFIG_FILE), "--run.dir", str(run_dir)], run=False)
     table_to_write(arguments.output, cli.datamodule.stream.opened_from)
     policy = Policy.parse(arguments.policy) if arguments.refit == "monitor" else None
     delay = _delay(arguments.delay)
@@ -77,4 +82,5 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--policy", nargs="*", default=[], metavar="KIND=ACTION", help="of that monitor")
     add("--level", type=int, nargs="+", default=(), metavar="PERCENT", help="add intervals")
+    add_trust(parser)
     return parser

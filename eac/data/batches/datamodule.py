@@ -28,7 +28,6 @@ from eac.data.core.stream import GraphStream
 from eac.data.core.windows import Split
 from eac.data.readers.open import open_stream
 from eac.data.series.scaling import Scaling
-from eac.errors import ConfigError
 from eac.protocols.draws import Draws, OwnDraws, period_seed
 from eac.protocols.protocol import PROTOCOLS, ProtocolName
 from eac.typing import NodeIndex, Part, StrPath

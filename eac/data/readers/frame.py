@@ -165,7 +165,7 @@ class FrameStream(GraphStream):
             name=name,
             series=torch.from_numpy(series),
             node_ids=ids,
-            graph=self._graph(name, ids, present, what),
+            graph=self._graph(name, ids, what),
             calendar=self._calendar(rows),
             coordinates=columns.coordinates(self._nodes, ids, what),
             covariates=self._known_ahead(rows, step, column, shape),
@@ -220,7 +220,7 @@ class FrameStream(GraphStream):
             )
         return np.flatnonzero(~pd.Index(cell).duplicated())
 
-    def _graph(self, name: str, ids: tuple[str, ...], present: ndarray, what: str) -> Graph:
+    def _graph(self, name: str, ids: tuple[str, ...], what: str) -> Graph:
         edges = self._edges[name]
         inside = edges["source"].isin(ids) & edges["target"].isin(ids)
         return columns.edge_graph(edges[inside], ids, what)

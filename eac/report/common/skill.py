@@ -2,28 +2,11 @@
 
 from collections.abc import Sequence
 
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
 
-PEERS = ("lightgbm",)
-"""Forecasts in a record that are trained, and so no naive ones."""
 NAMED = 12
 """Names in a sentence; of more, the last ones."""
-
-
-def best_naive(period: PeriodRecord, metric: str) -> tuple[str, float] | None:
-    """Name and error of the naive forecast with the smallest error; None where there is none.
-
-    Example:
-        >>> from eac.records.sample import sample_period
-        >>> best_naive(sample_period("2024", 8.0), "MAE")
-        ('week', 10.0)
-    """
-    errors = {
-        name: value
-        for name, table in period.baselines.items()
-        if name not in PEERS and (value := table.point[metric].get("mean")) is not None
-    }
-    return min(errors.items(), key=lambda item: item[1]) if errors else None
 
 
 def skill(period: PeriodRecord, metric: str) -> float | None:

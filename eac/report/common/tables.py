@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from eac.records.horizon_table import HorizonTable, mean_or_none
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common import markup
 from eac.report.common.escapes import csv_cell, markdown
 from eac.report.common.markup import Entry, MarkedTable
-from eac.report.common.skill import best_naive, listed, losing, percent, skill
+from eac.report.common.skill import listed, losing, percent, skill
 from eac.report.common.summary import (
     BASELINES,
     compare,

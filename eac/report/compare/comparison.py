@@ -7,10 +7,10 @@ from pathlib import Path
 
 from eac.errors import RunError
 from eac.records.horizon_table import mean_or_none
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
-from eac.report.common.skill import best_naive
 from eac.report.common.summary import (
     format_error,
     labelled,

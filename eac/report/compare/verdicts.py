@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from eac.records.naive import best_naive
 from eac.report.common.charts import Line, Role, SeriesChart
-from eac.report.common.skill import best_naive, change
+from eac.report.common.skill import change
 from eac.report.common.summary import format_error, labelled
 from eac.report.compare.comparison import Compared, period_means
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
-from eac.report.common.skill import best_naive, change, listed, losing, percent, skill
+from eac.report.common.skill import change, listed, losing, percent, skill
 from eac.report.common.summary import BASELINES, PERCENT, format_error, model_name
 from eac.report.sections.view import RunView, duration
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from eac.records.horizon_table import METRICS
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common.charts import Bars, Line, Number, Role, SeriesChart
 from eac.report.common.markup import Entry, MarkedTable
 from eac.report.common.page_parts import Section, slots_of
-from eac.report.common.skill import best_naive, listed, losing, percent, skill
+from eac.report.common.skill import listed, losing, percent, skill
 from eac.report.common.summary import (
     BASELINES,
     format_error,

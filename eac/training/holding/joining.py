@@ -1,5 +1,6 @@
 """Callbacks of a training whose processes divide the sensors."""
 
+import math
 from typing import Any
 
 import torch
@@ -64,6 +65,7 @@ class KeepBest(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keeps the state where it is better than all before."""
         value = float(trainer.callback_metrics["val/MAE"])
+        value = torch.inf if math.isnan(value) else value
         if self._best is None or value < self._value:
             self._best, self._value = SavedState.of(pl_module), value
 
@@ -71,7 +73,3 @@ class KeepBest(Checkpoint):
         """Puts the state kept back."""
         if self._best is not None:
             self._best.restore(model)
-
-
-class KeepNothing(Checkpoint):
-    """Takes the place of the checkpoints that Lightning would write."""

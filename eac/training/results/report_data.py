@@ -24,6 +24,7 @@ from eac.records.details import (
     Traces,
     Values,
 )
+from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord
 from eac.training.forecaster import Forecaster
 from eac.training.results.again import forecast_again
@@ -104,7 +105,7 @@ def _traces(
     seconds = None if clock.step is None else clock.step.total_seconds()
     start = None
     if clock.start is not None and clock.step is not None:
-        start = (clock.start + first * clock.step).isoformat()
+        start = clock.time_of(first).isoformat()
     return Traces(
         start, seconds, first, leads, tuple(sensors[: len(worst)]), tuple(sensors[len(worst) :])
     )
@@ -191,9 +192,8 @@ def _facts(
     period: Period, record: PeriodRecord, naive: Mapping[str, HorizonErrors], found: Survey
 ) -> SensorFacts:
     """What is known of each sensor; of a large network, of those that do worst beside naive."""
-    means = {name: record.baselines[name].point["MAE"]["mean"] for name in naive}
-    measured = {name: mean for name, mean in means.items() if mean is not None}
-    best = min(measured, key=lambda name: measured[name], default="")
+    least = best_naive(record, "MAE")
+    best = least[0] if least and least[0] in naive else ""
     unknown = torch.full((period.num_nodes,), math.nan, dtype=torch.float64)
     naive_mae = naive[best].node_mae().cpu() if best else unknown
     rows = torch.arange(period.num_nodes)

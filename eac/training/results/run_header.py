@@ -17,14 +17,13 @@ UNSAID = "model_unsaid"
 """Key of a configuration that says why it does not say how the model was built."""
 
 
-def header(forecaster: Forecaster, data: PeriodData) -> RunRecord:
+def header(data: PeriodData) -> RunRecord:
     """The record of a run without its periods.
 
     Example:
-        >>> from eac import EAC, STGNN
         >>> from eac.data.simulator.synthetic import SyntheticStream
         >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
-        >>> header(Forecaster(STGNN(), EAC()), data).protocol
+        >>> header(data).protocol
         'strict'
     """
     import lightning
