@@ -121,9 +121,8 @@ def wasserstein(
         >>> wasserstein(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0], [3.0]]))
         tensor([2.])
     """
-    pairs = zip(before.T, after.T, strict=True)
-    distances = [_wasserstein(a[~a.isnan()], b[~b.isnan()]) for a, b in pairs]
-    return torch.stack(distances) if distances else before.new_empty(0)
+    pairs = zip(before.split(NODES, 1), after.split(NODES, 1), strict=True)
+    return torch.cat([_wasserstein(old, new) for old, new in pairs])
 
 
 def relative_wasserstein(
@@ -155,16 +154,18 @@ def spread_to(
     return everywhere
 
 
-def _wasserstein(a: Float[Tensor, " first"], b: Float[Tensor, " second"]) -> Float[Tensor, ""]:
-    """The area between the two distribution functions."""
-    if not (len(a) and len(b)):
-        return torch.tensor(torch.nan)
-    a, b = a.sort().values, b.sort().values
-    points = torch.cat([a, b]).sort().values
-    left = points[:-1].contiguous()
-    share_a = torch.searchsorted(a, left, right=True) / len(a)
-    share_b = torch.searchsorted(b, left, right=True) / len(b)
-    return ((share_a - share_b).abs() * points.diff()).sum()
+def _wasserstein(
+    before: Float[Tensor, "step node"], after: Float[Tensor, "step_after node"]
+) -> Float[Tensor, " node"]:
+    """The area between the two distribution functions of each node; NaN where one has none."""
+    values, known = torch.cat([before, after]), [~before.isnan(), ~after.isnan()]
+    counts = [present.sum(0) for present in known]
+    steps = torch.cat([known[0] / counts[0], -(known[1] / counts[1])])
+    values = torch.where(values.isnan(), values.nan_to_num(-torch.inf).amax(0), values)
+    values, order = values.sort(0)
+    between = steps.nan_to_num(0.0).gather(0, order).cumsum(0)[:-1].abs()
+    area = (between * values.diff(dim=0)).nansum(0)
+    return torch.where((counts[0] > 0) & (counts[1] > 0), area, torch.nan)
 
 
 def _relative_entropy(

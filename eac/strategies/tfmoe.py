@@ -16,6 +16,9 @@ from eac.data.batches.view import PeriodView
 from eac.nn.experts import GraphLearningPredictor, WindowVAE, gate, mixture_loss
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 
+WINDOWS = 16
+"""Windows of all nodes whose errors are measured at once."""
+
 
 class TFMoE(Strategy):
     """A mixture of experts around one backbone (TFMoE, 2024).
@@ -156,6 +159,9 @@ class TFMoE(Strategy):
         tensors, train = view.tensors, view.split.train
         device = next(self.autoencoders.parameters()).device
         starts = torch.arange(train.start, max(train.stop - tensors.window, train.start + 1))
-        inputs = tensors.to(device).batch(starts[:: tensors.window].to(device)).inputs
-        errors = torch.stack([v(inputs.x, inputs.observed)[0] for v in self.autoencoders], -1)
-        return (gate(errors) * errors).sum(-1).mean(0).cpu()
+        tensors, mixed = tensors.to(device), []
+        for some in starts[:: tensors.window].to(device).split(WINDOWS):
+            inputs = tensors.batch(some).inputs
+            errors = torch.stack([v(inputs.x, inputs.observed)[0] for v in self.autoencoders], -1)
+            mixed.append((gate(errors) * errors).sum(-1))
+        return torch.cat(mixed).mean(0).cpu()

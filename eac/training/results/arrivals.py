@@ -107,7 +107,7 @@ class SpanErrors:
         """Adds forecasts of the new sensors; one that is NaN is not counted."""
         arrival, data = self._arrival, self._arrival.data
         first_target = starts + data.window
-        y = gather(data.period.series[:, arrival.rows], first_target, data.horizon)
+        y = gather(data.period.series, first_target, data.horizon, arrival.rows)
         whole = starts[:, None] >= arrival.first
         age = first_target[:, None] - arrival.first
         known = ~y.isnan() & ~y_hat.isnan() & whole[..., None]

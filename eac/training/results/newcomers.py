@@ -109,11 +109,15 @@ def _before_training(model: Forecaster, previous: PeriodData, arrival: Arrival) 
     data, errors, needs = arrival.data, arrival.errors(), model.backbone.needs
     before = previous.period.node_ids
     known_before, left = set(before), _left_by(previous, needs)
+    lead = steps_of_history(needs, data.period, data.horizon)
+    earlier = before_period(data.stream, data.index, lead, needs.covariates, data.period)
     with undisturbed(model):
         welcome(model, before, [node for node in data.period.node_ids if node not in known_before])
         model.select_nodes(data.period.node_ids)
         for known, starts in _doubling(arrival.starts, int(arrival.first.min()), data.window):
-            tensors = _as_known(left, before, arrival, known, int(starts[-1]), needs)
+            cut = _up_to(arrival, int(starts[-1]))
+            scales = _scales(left, before, data, cut, known)
+            tensors = prepare(cut, earlier, scales, data.layout, needs)
             _count(errors, model, tensors.to(model.device), starts, arrival)
     model.select_nodes(before)
     return errors.by_span()
@@ -137,18 +141,12 @@ def _left_by(previous: PeriodData, needs: Needs) -> Scales:
     return fit_scales(previous.period, previous.split, previous.layout, known)
 
 
-def _as_known(
-    left: Scales, before: Sequence[str], arrival: Arrival, known: int, last: int, needs: Needs
-) -> PeriodTensors:
-    """The period up to the targets of the window at ``last``, scaled by what is known by then."""
+def _up_to(arrival: Arrival, last: int) -> Period:
+    """The period up to the targets of the window at ``last``."""
     data, period = arrival.data, arrival.data.period
-    stop = last + data.window + data.horizon
-    given = period.covariates
+    stop, given = last + data.window + data.horizon, period.covariates
     given = None if given is None else replace(given, values=given.values[:stop])
-    cut = replace(period, series=period.series[:stop], covariates=given)
-    lead = steps_of_history(needs, period, data.horizon)
-    earlier = before_period(data.stream, data.index, lead, needs.covariates)
-    return prepare(cut, earlier, _scales(left, before, data, cut, known), data.layout, needs)
+    return replace(period, series=period.series[:stop], covariates=given)
 
 
 def _scales(
