@@ -165,3 +165,38 @@ def test_the_peer_forecasts_new_sensors_by_the_models_of_the_period_before():
 
     assert boosters._fitted[0] == 0
     assert joined._naive["lightgbm"]["week"] < joined._naive["last"]["week"]
+
+
+def test_thinned_windows_weigh_the_same_in_longer_spans(monkeypatch):
+    monkeypatch.setattr("eac.training.results.arrivals.NODE_WINDOWS", 200)
+    arrival = _arrival()
+    assert arrival.every == (1, 6)  # 24 and 376 windows of three sensors
+    errors = SpanErrors(arrival)
+    series = arrival.data.period.series[:, 2]
+    ages = arrival.starts + 6
+    off = torch.where(ages <= 24, 1.0, 7.0)
+    for start, wrong in zip(arrival.starts, off, strict=True):
+        errors.update(start[None], (series[start + 6 : start + 9] + wrong)[None, None])
+    found = errors.by_span()
+
+    kept = ages[(arrival.starts % 6 == 0) & (ages <= 168)]
+    assert found["day"] == pytest.approx(1.0)
+    assert len(arrival.starts) > len(arrival.starts[arrival.starts % 6 == 0])
+    expected = float(torch.where(kept <= 24, 1.0, 7.0).mean())
+    assert found["week"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_first_day_of_who_joins_late_is_not_thinned(monkeypatch):
+    monkeypatch.setattr("eac.training.results.arrivals.NODE_WINDOWS", 200)
+    first = _arrival(late=30).first.tolist()
+    stream = _stream(late=30)
+    second = stream.load(1)
+    series = second.series.clone()
+    series[:200, 1] = torch.nan
+    data = _data(MemoryStream([stream.load(0), replace(second, series=series)], name="two"))
+    arrival = Arrival.of(data.for_period(1), NodeChange(("a",), ("b", "c"), (), ()))
+    assert first == [30]
+    assert arrival is not None
+    assert arrival.first.tolist() == [200, 30]
+    for begin in (30, 200):
+        assert {*range(begin, begin + 24)} <= {*arrival.starts.tolist()}

@@ -14,7 +14,7 @@ from eac.records.newcomers import SPANS, BySpan
 from eac.typing import NodeIndex
 
 NODE_WINDOWS = 1 << 19
-"""Windows x sensors that are forecast at most; windows after the first day are thinned out."""
+"""Windows x sensors that are forecast at most, and at most for first days; of more, every n-th."""
 READINGS = 1 << 25
 """Readings of a first month that are made ready at once, as of 40,000 sensors by the hour."""
 
@@ -29,6 +29,7 @@ class Arrival:
         first: Step of the first reading of each.
         starts: First steps of the windows.
         alone: New sensors may be forecast without the others.
+        every: Of windows in first days, and of all, each such one is forecast.
 
     Example:
         >>> from eac.data.simulator.synthetic import SyntheticStream
@@ -43,6 +44,7 @@ class Arrival:
     first: Int[Tensor, " new"]
     starts: Int[Tensor, " window"]
     alone: bool = False
+    every: tuple[int, int] = (1, 1)
 
     @staticmethod
     def of(data: PeriodData, change: NodeChange, *, alone: bool = False) -> "Arrival | None":
@@ -66,9 +68,12 @@ class Arrival:
             return None
         starts = torch.arange(begin, end)
         held = len(kept) if alone else data.period.num_nodes
-        thin = max(1, -(-len(starts) * held // NODE_WINDOWS))
-        chosen = (starts - begin < day) | (starts % thin == 0)
-        return Arrival(data, kept, first, starts[chosen], alone)
+        in_first_days = torch.zeros(len(starts), dtype=torch.bool)
+        for step in first.unique().tolist():
+            in_first_days[step - begin : step - begin + day] = True
+        every = _thinned(int(in_first_days.sum()) * held), _thinned(len(starts) * held)
+        chosen = (in_first_days & (starts % every[0] == 0)) | (starts % every[1] == 0)
+        return Arrival(data, kept, first, starts[chosen], alone, every)
 
     @property
     def some(self) -> NodeIndex | None:
@@ -80,8 +85,15 @@ class Arrival:
         return SpanErrors(self)
 
 
+def _thinned(node_windows: int) -> int:
+    """Of so many, each such one is forecast."""
+    return max(1, -(-node_windows // NODE_WINDOWS))
+
+
 class SpanErrors:
     """Counts errors of new sensors by how long after their first reading a forecast is made.
+
+    Where windows are thinned out, longer spans count each as often as the others.
 
     Args:
         arrival: The sensors.
@@ -99,7 +111,9 @@ class SpanErrors:
         day = data.period.calendar.steps_per_day
         self._ends = [days * day for days in SPANS.values()]
         nodes = len(arrival.rows)
-        self._sums = [HorizonErrors(nodes, data.horizon, data.null_value) for _ in SPANS]
+        self._day, *self._sums = [
+            HorizonErrors(nodes, data.horizon, data.null_value) for _ in ("day", *SPANS)
+        ]
 
     def update(
         self, starts: Int[Tensor, " batch"], y_hat: Float[Tensor, "batch new horizon"]
@@ -111,11 +125,14 @@ class SpanErrors:
         whole = starts[:, None] >= arrival.first
         age = first_target[:, None] - arrival.first
         known = ~y.isnan() & ~y_hat.isnan() & whole[..., None]
+        y_hat, y = y_hat.nan_to_num(0.0), y.nan_to_num(0.0)
+        daily, evenly = (starts[:, None, None] % every == 0 for every in arrival.every)
+        self._day.update(y_hat, y, known & daily & (age <= self._ends[0])[..., None])
         begin = 0
         for end, sums in zip(self._ends, self._sums, strict=True):
             inside = (begin < age) & (age <= end) if begin else age <= end
             begin = end
-            sums.update(y_hat.nan_to_num(0.0), y.nan_to_num(0.0), known & inside[..., None])
+            sums.update(y_hat, y, known & evenly & inside[..., None])
 
     def by_span(self) -> BySpan:
         """MAE of the first day, the first week with it, and the first month with both."""
@@ -124,4 +141,4 @@ class SpanErrors:
         for name, sums in zip(SPANS, self._sums, strict=True):
             total.merge(sums)
             found[name] = total.summary().point["MAE"]["mean"]
-        return found
+        return found | {"day": self._day.summary().point["MAE"]["mean"]}
