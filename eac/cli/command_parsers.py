@@ -6,6 +6,8 @@ from pathlib import Path
 from eac.errors import ConfigError
 from eac.records.horizon_table import METRICS
 
+ZONE_HELP = "zone whose clock the run follows, where it was trained on one offset alone"
+
 
 def command_parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """A parser of one command, whose help keeps the lines of its texts.

@@ -24,9 +24,9 @@ FLAGS = {
     "recipes": "",
     "predict": f"--run --input --output --edges --level --period --trust {READING_FLAGS}",
     "backtest": "--output --delay --level --refit --policy --trust",
-    "monitor": "--input --forecasts --output --reference --alarms --policy --ask",
-    "serve": "--host --port --input --state --history --follow --policy --alarms --no-monitor "
-    "--trust --threads --max-body --rate",
+    "monitor": "--input --time-zone --forecasts --output --reference --alarms --policy --ask",
+    "serve": "--host --port --input --state --history --time-zone --follow --policy --alarms "
+    "--no-monitor --trust --threads --max-body --rate",
     "report": "--all --metric --json --markdown --latex --csv --html --figures",
     "compare": "--metric --reference --brief --markdown --latex --csv --html",
     "benchmark": "--config --out --executor --workers --threads --address --seeds --only --on "

@@ -1,6 +1,6 @@
 """Recent readings on the grid of a run, by sensor and step."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from eac.calibration.clock import MONDAY, moment_step
 from eac.errors import StreamError
-from eac.server.readings import Readings
+from eac.server.readings import Readings, layers
+from eac.serving.run_clock import other_offset
 
 EARLIEST = datetime(1911, 1, 1)
 """Stands for the end of a run that does not say when it ended."""
@@ -54,6 +55,7 @@ class Board:
         length: Steps kept.
         node_ids: Sensors to begin with.
         zone: Whose clock counts the steps; time stamps then have an offset.
+        named: Whether somebody named that zone, so that stamps of any offset are meant.
         ended: Last step that the run was trained on; the steps of the board are in line with it.
 
     Example:
@@ -70,9 +72,11 @@ class Board:
         node_ids: Iterable[str] = (),
         zone: tzinfo | None = None,
         ended: datetime | None = None,
+        *,
+        named: bool = False,
     ):
         self.step = step
-        self.zone = zone
+        self.zone, self._named = zone, named
         self._ended = (ended or EARLIEST).replace(tzinfo=None)
         aligned = self._ended - moment_step(self._ended, step) * step
         self._origin = MONDAY if ended is None else aligned
@@ -107,7 +111,11 @@ class Board:
                 f"ds {ds!r} has no time zone, but the run is in {self.zone}. Give it with its "
                 f"offset, such as {when.replace(tzinfo=self.zone).isoformat()}."
             )
-        when = when.astimezone(self.zone).replace(tzinfo=None) if self.zone is not None else when
+        if self.zone is not None:
+            said = "" if self._named else other_offset(self.zone, self.step, when)
+            if said:
+                raise StreamError(f"ds {ds!r}: {said}")
+            when = when.astimezone(self.zone).replace(tzinfo=None)
         step = moment_step(when, self.step)
         if self._wall(step) != when:
             raise StreamError(
@@ -162,7 +170,7 @@ class Board:
         if placed.too_old:
             readings = readings.some(kept)
         column = self._columns(readings.unique_id, placed)
-        for rows in _layers(readings.step * (1 + len(self.node_ids)) + column):
+        for rows in layers(readings.step * (1 + len(self.node_ids)) + column):
             self._put(readings.step[rows], column[rows], readings.y[rows], placed)
         return placed
 
@@ -283,13 +291,3 @@ class Board:
             self._given = np.concatenate([self._given, np.zeros_like(empty, dtype=bool)], axis=1)
             placed.new_ids += fresh
         return np.array([self._row[node] for node in ids], dtype=np.int64)
-
-
-def _layers(key: Int[ndarray, " reading"]) -> Iterator[Int[ndarray, " layer"]]:
-    """Rows with all keys different, in order: first the first of each key, then the second."""
-    order = np.argsort(key, kind="stable")
-    begins = np.append(True, np.diff(key[order]) != 0)
-    first = np.maximum.accumulate(np.where(begins, np.arange(len(key)), 0))
-    turn = np.arange(len(key)) - first
-    for number in range(int(turn.max(initial=0)) + 1):
-        yield order[turn == number]

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,7 +14,14 @@ from eac.plain import logger
 from eac.server.board import Board, Placed
 from eac.server.events import Events
 from eac.server.forecast import GenerationName, NetworkForecast
-from eac.server.generation import Generation, artifact_ids, load_generation, zone_of
+from eac.server.generation import (
+    Generation,
+    Loading,
+    artifact_ids,
+    load_generation,
+    same_clock,
+    zone_of,
+)
 from eac.server.issuing import issue, network_forecast, recent
 from eac.server.keeping.calibration import KeptCalibration
 from eac.server.keeping.log import ObservationLog
@@ -42,7 +49,7 @@ class Engine:
         state_dir: Holds the log of observations.
         history: Steps of readings kept.
         watching: How readings are watched; None: they are not.
-        trust: Modules with classes of your own that the run may name.
+        loading: How artifacts of the run are loaded; None: with nothing of your own.
     """
 
     def __init__(
@@ -51,10 +58,10 @@ class Engine:
         state_dir: Path,
         history: int,
         watching: Watching | None = None,
-        trust: Sequence[str] = (),
+        loading: Loading | None = None,
     ):
         self.run_dir = run_dir
-        self._trust = tuple(trust)
+        self.loading = loading or Loading()
         self.current: NetworkForecast | None = None
         self.forwards = 0
         self.observed = 0
@@ -68,8 +75,9 @@ class Engine:
         self._calibration = KeptCalibration(state_dir)
         first = self._load(None)
         data = first.predictor.data
-        length, zone = max(history, data.window), zone_of(data)
-        self.board = Board(data.step, length, data.current_ids, zone, data.ended)
+        clock = zone_of(data), data.ended
+        length, named = max(history, data.window), self.loading.time_zone is not None
+        self.board = Board(data.step, length, data.current_ids, *clock, named=named)
         self._log = ObservationLog(state_dir, self.board)
         self.observed = self._log.replay()
         self._generations = [first]
@@ -136,13 +144,12 @@ class Engine:
     def activate(self, artifact: str | None) -> Generation:
         """Loads an artifact beside the one in use, forecasts with it, and puts it in its place.
 
-        The one in use stays as it is.
-
         Raises:
-            RunError: If there is no such artifact.
+            RunError: If there is no such artifact, or it follows another clock.
         """
         with self._swap:
             made, current = self._load(artifact), self.generation
+            same_clock(made, self.board.zone)
             return current if made.name.artifact == current.name.artifact else self._take(made)
 
     def rollback(self) -> Generation | None:
@@ -188,9 +195,7 @@ class Engine:
 
     def _load(self, artifact: str | None) -> Generation:
         self._number += 1
-        made = load_generation(
-            self.run_dir, artifact, self._number, self._loaded, trust=self._trust
-        )
+        made = load_generation(self.run_dir, artifact, self._number, self._loaded, self.loading)
         self._loaded.pop(made.name.artifact, None)
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:

@@ -50,13 +50,29 @@ def artifact_ids(run_dir: Path) -> dict[str, Path]:
     return {read_artifact(directory).id: directory for directory in kept_folders(run_dir)}
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How artifacts of a run are loaded.
+
+    Attributes:
+        trust: Modules with classes of your own that the run may name.
+        time_zone: Whose clock the steps follow, where the run was trained on one offset alone.
+
+    Example:
+        >>> Loading(time_zone="Europe/Oslo").trust
+        ()
+    """
+
+    trust: Sequence[str] = ()
+    time_zone: str | None = None
+
+
 def load_generation(
     run_dir: Path,
     artifact: str | None,
     number: int,
     loaded: dict[str, Predictor],
-    *,
-    trust: Sequence[str] = (),
+    loading: Loading,
 ) -> Generation:
     """Loads an artifact of a run beside those in use.
 
@@ -65,6 +81,7 @@ def load_generation(
         artifact: Id, or the beginning of one; None is the one in use; see ``eac artifacts``.
         number: Of the activation.
         loaded: Predictors by artifact; one that is there is not loaded again.
+        loading: How.
 
     Raises:
         RunError: If there is no such artifact.
@@ -79,7 +96,8 @@ def load_generation(
     chosen = found[0]
     predictor = loaded.get(chosen)
     if predictor is None:
-        predictor = _checked(run_dir, load_run(run_dir, period=chosen, trust=trust))
+        how = {"trust": loading.trust, "time_zone": loading.time_zone}
+        predictor = _checked(run_dir, load_run(run_dir, period=chosen, **how))
     calibrator = predictor.calibrator
     name = GenerationName(number, chosen, read_artifact(known[chosen]).period)
     return Generation(name, predictor, None if calibrator is None else calibrator.waiting(LATE))
@@ -119,3 +137,17 @@ def zone_of(data: SavedData) -> tzinfo | None:
     if data.clock is None or data.clock.zone is None:
         return None
     return find_zone(data.clock.zone, "the run")
+
+
+def same_clock(made: Generation, zone: tzinfo | None) -> None:
+    """Refuses an artifact whose steps do not follow the clock that readings are placed by.
+
+    Raises:
+        RunError: Names both clocks.
+    """
+    own = zone_of(made.predictor.data)
+    if own != zone:
+        raise RunError(
+            f"artifact {made.name.artifact[:8]} follows the clock of {own}, this server that of "
+            f"{zone}. Start eac serve again."
+        )

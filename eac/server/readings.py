@@ -1,6 +1,6 @@
 """Readings of sensors as columns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,3 +55,18 @@ def too_large(y: Float[ndarray, " reading"]) -> Int[ndarray, " row"]:
     """
     with np.errstate(over="ignore"):
         return np.flatnonzero(np.isinf(y.astype(np.float32)))
+
+
+def layers(key: Int[ndarray, " reading"]) -> Iterator[Int[ndarray, " layer"]]:
+    """Rows with all keys different, in order: first the first of each key, then the second.
+
+    Example:
+        >>> [rows.tolist() for rows in layers(np.array([5, 7, 5]))]
+        [[0, 1], [2]]
+    """
+    order = np.argsort(key, kind="stable")
+    begins = np.append(True, np.diff(key[order]) != 0)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(key)), 0))
+    turn = np.arange(len(key)) - first
+    for number in range(int(turn.max(initial=0)) + 1):
+        yield order[turn == number]

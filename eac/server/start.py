@@ -1,6 +1,5 @@
 """Makes an engine ready: run, log, first readings."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,13 +8,16 @@ import numpy as np
 from eac.artifacts.kept import chain_of, current_folder
 from eac.artifacts.saved_data import SavedData, load_data
 from eac.data.parsing.form import Form
+from eac.data.parsing.zones import find_zone
 from eac.data.readers.frame_files import read_frame
 from eac.errors import ConfigError, StreamError
 from eac.plain import logger
 from eac.server.engine import Engine
+from eac.server.generation import Loading
 from eac.server.readings import Readings
 from eac.server.watching import Watching
 from eac.serving.intake import read_input
+from eac.serving.run_clock import seen_offset
 
 log = logger()
 
@@ -30,7 +32,7 @@ def open_engine(
     days: float = 22,
     table: Path | None = None,
     watching: Watching | None = None,
-    trust: Sequence[str] = (),
+    loading: Loading | None = None,
 ) -> Engine:
     """An engine for a run, with everything that was observed before.
 
@@ -40,16 +42,17 @@ def open_engine(
         days: Readings kept; what was kept of longer ago is dropped from the disk too.
         table: Readings to begin with, ``unique_id, ds, y``; they are kept too.
         watching: How readings are watched; None: they are not.
-        trust: Modules with classes of your own that the run may name.
+        loading: How artifacts of the run are loaded; None: with nothing of your own.
 
     Raises:
         RunError: If nothing is finished in the run, or another process has the same state.
         ConfigError: If so many days cannot be kept.
         StreamError: If the readings are not valid.
     """
-    data = load_data(chain_of(run_dir, current_folder(run_dir)), trust=trust)
+    loading = loading or Loading()
+    data = load_data(chain_of(run_dir, current_folder(run_dir)), trust=loading.trust)
     steps, state = _steps(days, data), state_dir or run_dir / "serving"
-    engine = Engine(run_dir, state, steps, watching, trust)
+    engine = Engine(run_dir, state, steps, watching, loading)
     if table is None:
         return engine
     try:
@@ -86,7 +89,10 @@ def _steps(days: float, data: SavedData) -> int:
 def _readings(table: Path, engine: Engine) -> Readings:
     """What a table holds, checked as ``eac predict --input`` checks it; of its end what is kept."""
     board, data = engine.board, engine.generation.predictor.data
-    zone = None if data.clock is None else data.clock.zone
+    named = engine.loading.time_zone
+    zone = named or (None if data.clock is None else data.clock.zone)
+    if named is None and zone and seen_offset(find_zone(zone, "the run")) is not None:
+        zone = None  # whose clock it is nobody has said
     frame, form = read_frame(table, Form(time_zone=zone), "input")
     if not len(frame):
         raise StreamError(f"{table} holds no readings. Give some, or leave --input out.")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import clock_step
+from eac.data.parsing.form import Form
 from eac.data.parsing.tabular import read_table
 from eac.data.readers.layout import read_long
 from eac.errors import ConfigError, RunError, StreamError
@@ -23,7 +24,13 @@ COLUMNS = ("kind", "ds", "unique_id", "detail", "action")
 
 
 def find_events(
-    run_dir: Path, table: Path, *, weeks: int, alarms: float, policy: Policy
+    run_dir: Path,
+    table: Path,
+    *,
+    weeks: int,
+    alarms: float,
+    policy: Policy,
+    time_zone: str | None = None,
 ) -> pd.DataFrame:
     """Looks at readings step by step, after a reference in which nothing was wrong.
 
@@ -33,6 +40,7 @@ def find_events(
         weeks: Of the reference, the first of the readings.
         alarms: False alarms of the network in a week.
         policy: What is done about events.
+        time_zone: Whose clock the steps follow, where the run was trained on one offset alone.
 
     Returns:
         ``kind, ds, unique_id, detail, action`` in order of time.
@@ -48,8 +56,8 @@ def find_events(
         raise ConfigError(f"--reference {weeks}: give at least 2 weeks.")
     if not 0 < alarms < inf:
         raise ConfigError(f"--alarms {alarms}: give a number above 0, such as {ALARMS}.")
-    data = load_data(directories)
-    period = read_input(read_long(table, "input"), data, ())
+    data, form = load_data(directories), Form(time_zone=time_zone)
+    period = read_input(read_long(table, "input"), data, (), form)
     clock, series = period.calendar, period.series.numpy().astype(float)
     if clock.days_per_week != 7:
         raise StreamError(f"{table}: eac monitor takes readings of weeks of seven days.")

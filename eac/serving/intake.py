@@ -18,10 +18,12 @@ from eac.data.parsing import columns
 from eac.data.parsing.form import ALL, Form
 from eac.data.parsing.frequency import frequency_text
 from eac.data.parsing.hours import only_open
-from eac.data.parsing.stamps import parse_stamps
+from eac.data.parsing.stamps import Stamps, parse_stamps
+from eac.data.parsing.zones import find_zone
 from eac.data.readers.frame import FrameStream
 from eac.data.readers.rows import lay_rows
 from eac.errors import StreamError
+from eac.serving.run_clock import on_clock, other_offset, seen_offset
 
 INPUT = "input"
 LONG_AGO = timedelta(days=31)
@@ -40,14 +42,16 @@ def read_input(
         StreamError: If the frame is of another step, or says nothing of its time zone where the run
             has one, or the other way round.
     """
-    rules, form = data.clock, form or Form()
+    form = form or Form()
+    data = on_clock(data, form.time_zone)
+    rules = data.clock
     step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
     if _is_wide(frame):
         return _read_wide(frame, data, form)
     numbers = pd.api.types.is_numeric_dtype(frame["ds"].dtype) if "ds" in frame else True
     if not numbers and len(frame):
         found = parse_stamps(pd.Index(frame["ds"], name="ds"), INPUT, form)
-        _check_zone(found.zone, data)
+        _check_zone(found, data, form)
         _check_step(found.wall, step, months)
     counted = rules is not None and rules.counted
     form = replace(
@@ -74,7 +78,7 @@ def _read_wide(frame: pd.DataFrame, data: SavedData, form: Form) -> Period:
     step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
     index = pd.Index(frame.index, name="ds")
     found = parse_stamps(index, INPUT, form)
-    _check_zone(found.zone, data)
+    _check_zone(found, data, form)
     _check_step(found.wall, step, months)
     zone = form.time_zone if rules is None or rules.zone is None else rules.zone
     form = replace(form, frequency=frequency_text(step, months), hours=ALL, time_zone=zone)
@@ -117,20 +121,38 @@ def is_forecast(clock: Calendar, step: int) -> bool:
     return is_shown(in_zone(naive, stamp))
 
 
-def _check_zone(found: tzinfo | None, data: SavedData) -> None:
-    """Refuses time stamps without a zone for a run with one, and the other way round."""
-    if data.clock is None or data.clock.counted or (found is None) == (data.clock.zone is None):
+def _check_zone(found: Stamps, data: SavedData, form: Form) -> None:
+    """Refuses time stamps without a zone for a run with one, and the other way round.
+
+    Also those whose clock has changed, where the run has seen one offset and nobody names a zone.
+    """
+    if data.clock is None or data.clock.counted:
         return
-    if found is None:
+    if (found.zone is None) == (data.clock.zone is None):
+        if data.clock.zone is not None and form.time_zone is None and len(found.wall):
+            _check_offsets(found, find_zone(data.clock.zone, INPUT), data.clock.step)
+        return
+    if found.zone is None:
         raise StreamError(
             f"{INPUT}: the run has time stamps in the zone {data.clock.zone}, the input has none. "
             f"Give stamps with their offset, or say that they are of that clock: --time-zone "
             f"{data.clock.zone}"
         )
     raise StreamError(
-        f"{INPUT}: the time stamps are in the zone {found}, but those of the run name none. Give "
-        "stamps of the same clock as the run's, without a zone."
+        f"{INPUT}: the time stamps are in the zone {found.zone}, but those of the run name none. "
+        "Give stamps of the same clock as the run's, without a zone."
     )
+
+
+def _check_offsets(found: Stamps, own: tzinfo, step: timedelta) -> None:
+    seen = seen_offset(own)
+    if seen is None:
+        return
+    local = found.wall.tz_localize(found.zone, ambiguous=~found.again, nonexistent="shift_forward")
+    others = (found.wall - local.tz_convert("UTC").tz_localize(None)) != seen
+    said = other_offset(own, step, local[others][-1].to_pydatetime()) if others.any() else ""
+    if said:
+        raise StreamError(f"{INPUT}: {said}")
 
 
 def _check_step(wall: pd.DatetimeIndex, step: timedelta, months: int) -> None:

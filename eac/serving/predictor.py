@@ -39,6 +39,7 @@ from eac.serving.recent import (
     recent_tensors,
     without_broken,
 )
+from eac.serving.run_clock import on_clock
 from eac.training.forecaster import Forecaster
 from eac.typing import NodeSeries, StrPath
 
@@ -179,6 +180,7 @@ def load_run(
     *,
     period: str | int | None = None,
     trust: Sequence[str] = (),
+    time_zone: str | None = None,
 ) -> Predictor:
     """A finished or running run, to forecast with what one of its finished periods left.
 
@@ -193,6 +195,7 @@ def load_run(
             or more digits of an artifact's id; None is the one in use, which is the last finished
             one unless ``eac artifacts`` said otherwise. Scales are those known then.
         trust: Modules with classes of your own that the run may name, such as ["my.module"].
+        time_zone: Whose clock the steps follow, where the run was trained on one offset alone.
 
     Raises:
         RunError: If nothing is finished there, or the model cannot be built.
@@ -217,7 +220,7 @@ def load_run(
     restore(model, directories)
     recall_all(model)
     model.select_nodes(data.current_ids)
-    return Predictor(model, data, learned_by(directories))
+    return Predictor(model, on_clock(data, time_zone), learned_by(directories))
 
 
 def _only_finite(recent: Recent, y_hat: Float[Tensor, "node horizon"]) -> Recent:

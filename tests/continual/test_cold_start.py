@@ -9,6 +9,7 @@ import torch
 from eac.continual.cold_start import (
     AlikeStart,
     Arrival,
+    FirstRows,
     MeasuredStart,
     NeighboursStart,
     RandomStart,
@@ -105,3 +106,17 @@ def test_no_old_node_present_leaves_the_mean_of_the_pool():
     alone = replace(case, old=torch.tensor([], dtype=torch.long), learned=LEARNED[:0])
     for start in (NeighboursStart(), AlikeStart()):
         assert start.first_rows(alone).rows.tolist() == [MEAN] * 3
+
+
+def test_two_measured_starts_of_one_class_are_told_apart():
+    class Fixed(RandomStart):
+        def __init__(self, value: float):
+            self.value = value
+
+        def first_rows(self, arrival):
+            return FirstRows(torch.full((3, 2), self.value))
+
+    case = arrival(error=lambda rows: float(rows[0, 0]))
+    first = MeasuredStart([Fixed(1.0), Fixed(5.0)]).first_rows(case)
+    assert first.rows[0, 0] == 1
+    assert first.note == "first prompts by Fixed: MAE of the first week 1 Fixed, 5 Fixed"

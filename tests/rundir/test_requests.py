@@ -93,3 +93,10 @@ def test_events_ask_for_what_a_run_can_do_and_for_nothing_twice(tmp_path):
         "network drift": ("refresh everything", "2024-03-01T05:00:00", None),
         "level shift": ("tune prompts", "700", "s3"),
     }
+
+
+def test_a_request_is_not_done_by_a_period_whose_name_ends_alike(tmp_path):
+    ask(tmp_path, SHIFT)
+    take_up(tmp_path, tmp_path / "period-02-1", "1")
+    write_text(tmp_path / "period-01-2024-1" / "metrics.json", "{}")
+    assert not is_done(tmp_path, SHIFT.id)

@@ -122,3 +122,12 @@ def test_steps_follow_the_clock_of_a_zone_through_its_changes():
     assert board.time_of(after).isoformat() == "2024-03-31T03:00:00+02:00"
     with pytest.raises(StreamError, match=r"no time zone.*such as 2024-01-01T10:00:00\+01:00"):
         board.step_of("2024-01-01T10:00:00")
+
+
+def test_steps_may_lie_between_whole_hours_where_those_of_the_run_do():
+    board = Board(HOUR, 40, ended=datetime(2024, 5, 1, 12, 30))
+    steps = [board.step_of(f"2024-05-01T{hour:02}:30:00") for hour in range(24)]
+    assert steps == list(range(steps[0], steps[0] + 24))
+    assert board.time_of(steps[5]) == datetime(2024, 5, 1, 5, 30)
+    with pytest.raises(StreamError, match=r"between two steps of 1:00:00\. Give 2024-05-01 04:30"):
+        board.step_of("2024-05-01T05:00:00")

@@ -226,3 +226,27 @@ def test_everything_is_a_new_base_and_the_way_back_leads_to_the_same_forecasts()
     assert all(
         update.rank + update.kept_rank == 0 for update, _ in updates(model.backbone).values()
     )
+
+
+def test_a_probe_that_diverges_is_not_chosen(monkeypatch):
+    model = refreshed(upheaval=2.0, head=False)
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    errors = iter([100.0, float("nan")])
+    monkeypatch.setattr("eac.strategies.refresh.probe", lambda *a, **k: next(errors))
+    begin(model, second)
+    assert model.strategy.take_notes()[0].startswith("prompts alone")
+    assert not any(p.requires_grad for p in model.backbone.parameters())
+
+
+def test_a_training_that_diverges_is_taken_back(monkeypatch):
+    model = refreshed(upheaval=2.0, head=False)
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    begin(model, second)
+    shake(model)
+    errors = iter([float("nan"), 3.0, *[4.0] * 10])  # after training, before, and between
+    monkeypatch.setattr("eac.strategies.refresh.validation_error", lambda *a: next(errors))
+    model.strategy.take_notes()
+    model.strategy.end_training(second, model.backbone)
+    assert "kept the state before training" in model.strategy.take_notes()[-1]

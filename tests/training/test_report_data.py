@@ -1,6 +1,7 @@
 """What is kept of a period for its page: true to the test, bounded, and without a trace."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from eac.artifacts.checkpoint import SavedState
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
+from eac.data.core.hours import OpenHours
 from eac.data.core.period import NodeChange
 from eac.data.core.stream import MemoryStream
 from eac.data.manage.describe import survey
@@ -156,3 +159,16 @@ def test_each_sensor_is_described_beside_the_best_naive_forecast(run):
 def test_silence_at_the_end_is_counted_in_steps():
     series = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan], [torch.nan, torch.nan]])
     assert survey(series).trailing.tolist() == [2, 3]
+
+
+def test_traces_of_open_hours_begin_when_their_first_step_does():
+    hours = OpenHours(tuple(range(5, 22)), 24)
+    period = tiny_period("p0", "abcd", num_steps=170)
+    start = datetime(2024, 1, 1, 5)
+    calendar = Calendar.from_timestamps(start, timedelta(hours=1), hours=hours)
+    data = PeriodData(MemoryStream([replace(period, calendar=calendar)]))
+    forecasts = torch.zeros(2, 4, data.horizon)
+    traces = report_data._traces(data, forecasts, torch.tensor([0]), torch.tensor([1]))
+    first = data.period.calendar.time_of(traces.first_step)
+    assert first is not None
+    assert traces.start == first.isoformat()

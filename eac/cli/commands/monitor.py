@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from eac.cli.command_parsers import add_monitor, command_parser, table_to_write
+from eac.cli.command_parsers import ZONE_HELP, add_monitor, command_parser, table_to_write
 
 EXAMPLE = """\
 example:
@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
         weeks=arguments.reference,
         alarms=arguments.alarms,
         policy=policy,
+        time_zone=arguments.time_zone,
     )
     if arguments.forecasts is not None:
         backtest = Path(arguments.forecasts)
@@ -57,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("run_dir", metavar="RUN", help="directory of a run: its sensors and its step")
     add("--input", required=True, metavar="FILE", help="readings: .csv or .parquet")
+    add("--time-zone", metavar="ZONE", help=ZONE_HELP)
     add("--forecasts", metavar="FILE", help="what eac backtest --level 90 wrote: do they hold?")
     add("--output", required=True, metavar="FILE", help="receives events: .csv or .parquet")
     add("--reference", type=int, default=4, metavar="WEEKS", help="first weeks (default: 4)")

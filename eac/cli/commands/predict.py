@@ -56,7 +56,12 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     frame, form = read_frame(Path(arguments.input), form_of(arguments), "input")
     edges = arguments.edges and tabular.read_text(Path(arguments.edges), "edges", form)
-    run = load_run(arguments.run, period=arguments.period, trust=arguments.trust)
+    run = load_run(
+        arguments.run,
+        period=arguments.period,
+        trust=arguments.trust,
+        time_zone=arguments.time_zone,
+    )
     forecasts = run.predict(frame, edges, levels=arguments.level, form=form)
     if not len(forecasts):
         raise StreamError(f"no sensor can be forecast: {_why(forecasts.attrs['skipped'])}")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eac.cli.command_parsers import add_monitor, add_trust, command_parser
+from eac.cli.command_parsers import ZONE_HELP, add_monitor, add_trust, command_parser
 from eac.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _engine(arguments: argparse.Namespace) -> "Engine":
     from eac.monitoring.policy import Policy
+    from eac.server.generation import Loading
     from eac.server.start import open_engine
     from eac.server.watching import Watching
 
@@ -79,7 +80,7 @@ def _engine(arguments: argparse.Namespace) -> "Engine":
         days=arguments.history,
         table=None if arguments.input is None else Path(arguments.input),
         watching=None if arguments.no_monitor else watching,
-        trust=arguments.trust,
+        loading=Loading(arguments.trust, arguments.time_zone),
     )
 
 
@@ -140,6 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DAYS",
         help="readings kept; older ones go (default: 22)",
     )
+    add("--time-zone", metavar="ZONE", help=ZONE_HELP)
     add("--follow", action="store_true", help="take up each artifact that the run leaves")
     add_monitor(parser)
     add("--no-monitor", action="store_true", help="do not look for events in readings")

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timezone, tzinfo
 from typing import Literal, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from eac.data.parsing.form import Form
 from eac.data.parsing.zones import find_zone, offset_of, with_plain_offset, zone_of
 from eac.errors import StreamError
 
+HALF_A_YEAR = pd.Timedelta(days=200)
 EXAMPLE = "Give time stamps such as 2024-01-31 13:00."
 _DAY_MONTH = re.compile(
     r"\s*(?:[A-Za-z]{2,9}\.?,?\s+)?(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)"
@@ -229,7 +230,18 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
         notes = (f"time stamps in {stamps.tz} are read by the clock of {named}",)
     elif again.any():
         notes = (f"time stamps are read by the clock of {zone}, across its changes",)
+    elif named is None and isinstance(zone, timezone) and zone.utcoffset(None) and _brief(wall):
+        notes = (
+            f"all time stamps have the offset {zone}: where clocks change, say whose it is "
+            "(--time-zone Europe/Oslo, or time_zone in stream.yaml), or forecasts after a change "
+            "are an hour off",
+        )
     return Stamps(wall, zone, again, notes)
+
+
+def _brief(wall: pd.DatetimeIndex) -> bool:
+    """True where these are of too short a time to show that a clock never changes."""
+    return len(wall) > 0 and wall.max() - wall.min() < HALF_A_YEAR
 
 
 def _skipped(stamps: pd.DatetimeIndex, zone: tzinfo) -> tuple[str, ...]:

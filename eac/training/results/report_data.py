@@ -103,9 +103,8 @@ def _traces(
     leads = _leads(data.horizon)
     sensors = _sensors(data, forecasts[..., [lead - 1 for lead in leads]], [*worst, *best], first)
     seconds = None if clock.step is None else clock.step.total_seconds()
-    start = None
-    if clock.start is not None and clock.step is not None:
-        start = clock.time_of(first).isoformat()
+    when = clock.time_of(first)
+    start = None if when is None else when.isoformat()
     return Traces(
         start, seconds, first, leads, tuple(sensors[: len(worst)]), tuple(sensors[len(worst) :])
     )
