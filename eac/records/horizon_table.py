@@ -65,6 +65,20 @@ def mean_table(tables: Sequence[HorizonTable]) -> HorizonTable:
     )
 
 
+def first_steps(table: HorizonTable, horizon: int) -> HorizonTable:
+    """The errors of the first steps, and their summaries: as if no more were forecast.
+
+    Example:
+        >>> point = {"MAE": {"1": 2.0, "2": 4.0, "mean": 3.0}}
+        >>> table = HorizonTable(point, {"MAE": {"1": 2.0, "2": 3.0, "avg": 2.5}})
+        >>> first_steps(table, 1).point
+        {'MAE': {'1': 2.0, 'mean': 2.0}}
+    """
+    return HorizonTable(
+        _first_errors(table.point, horizon, "mean"), _first_errors(table.cumulative, horizon, "avg")
+    )
+
+
 def mean_or_none(values: Iterable[float | None]) -> float | None:
     """The mean of the values that are there; None when there is none.
 
@@ -135,3 +149,11 @@ def _mean_errors(tables: Sequence[Errors]) -> Errors:
         }
         for metric, row in first.items()
     }
+
+
+def _first_errors(errors: Errors, horizon: int, summary: str) -> Errors:
+    cut: Errors = {}
+    for metric, by_horizon in errors.items():
+        steps = {k: v for k, v in by_horizon.items() if k.isdigit() and int(k) <= horizon}
+        cut[metric] = steps | {summary: mean_or_none(steps.values())}
+    return cut

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from eac.cli.command_parsers import add_tables, command_parser
 from eac.errors import EACError
+from eac.plain import plain
 from eac.report.common.markup import MarkedTable, to_csv, to_latex, to_markdown
 from eac.report.common.terminal import console, print_table, say
 from eac.report.compare.comparison import Compared, read_runs, tables
@@ -40,6 +41,9 @@ def main(argv: list[str]) -> int:
 
 def _print(compared: Compared, arguments: argparse.Namespace) -> None:
     shown = list(tables(compared, arguments.metric))
+    if arguments.markdown or arguments.latex or arguments.csv:
+        for remark in compared.remarks:
+            print(f"Mind: {plain(remark)}", file=sys.stderr)
     if arguments.markdown:
         print("\n".join(to_markdown(table) for table in shown), end="")
     elif arguments.latex:

@@ -31,7 +31,10 @@ def write_comparison(compared: Compared, path: StrPath, *, metric: str = "MAE") 
         Section(
             "errors",
             "Errors",
-            ("The best of a row is bold, the second underlined. Dashed: the best naive forecast.",),
+            (
+                "The best of a row is bold, the second underlined. Dashed: the best naive "
+                "forecast, where it is the same for all runs.",
+            ),
             slots=slots_of(*charts(compared, metric)),
             tables=(by_period, by_horizon),
         ),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from eac.errors import RunError
@@ -18,6 +18,8 @@ from eac.report.common.summary import (
     read_finished_run,
     report_steps,
 )
+from eac.report.compare.remarks import remarks
+from eac.report.compare.shared_part import shared_part
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Compared:
 
     Attributes:
         names: One short name per run.
-        runs: Their records, restricted to the periods that all of them have.
+        runs: Their records, restricted to the periods and steps that all of them have; without
+            errors of sensors, which are over all steps, where a run forecasts more.
         remarks: What a reader must know before trusting the comparison.
 
     Example:
@@ -52,7 +55,7 @@ class Compared:
 
 
 def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
-    """Reads runs and keeps the periods they share.
+    """Reads runs and keeps the periods and the steps they share.
 
     Args:
         directories: The runs.
@@ -86,8 +89,9 @@ def read_runs(directories: Sequence[str], reference: str = "") -> Compared:
         raise RunError(
             f"{directories[0]} and the others share no period. Compare runs on the same stream."
         )
-    kept = tuple(_only(run, shared) for run in runs)
-    return Compared(_names(directories, runs), kept, tuple(_remarks(runs, kept)))
+    horizon = min(run.mean().horizon for run in runs)
+    kept = tuple(shared_part(run, shared, horizon) for run in runs)
+    return Compared(_names(directories, runs), kept, tuple(remarks(directories, runs, shared)))
 
 
 def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
@@ -107,18 +111,19 @@ def tables(compared: Compared, metric: str) -> Iterator[MarkedTable]:
 
 def _by_period(compared: Compared, metric: str) -> MarkedTable:
     columns = [period_means(run, metric) for run in compared.runs]
+    same = same_naive(compared, metric)
+    naive = [naive_means(run, metric) for run in (compared.runs[:1] if same else compared.runs)]
     rows = []
-    for position, period in enumerate(compared.runs[0].periods):
-        errors = [column[position] for column in columns]
-        rows.append((Entry(period.name), *_marked(errors), Entry(_naive(period, metric))))
-    means = [mean_or_none(column) for column in columns]
-    naive = mean_or_none(
-        None if (best := best_naive(period, metric)) is None else best[1]
-        for period in compared.runs[0].periods
-    )
-    rows.append((Entry("all periods"), *_marked(means), Entry(format_error(naive))))
+    for position, name in enumerate((*compared.periods, "all periods")):
+        errors, best = (
+            [[*column, mean_or_none(column)][position] for column in part]
+            for part in (columns, naive)
+        )
+        told = (Entry(format_error(value)) for value in best)
+        rows.append((Entry(name), *_marked(errors), *told))
+    of_naive = ["best naive"] if same else [f"best naive of {name}" for name in compared.names]
     title = f"{labelled(metric, compared.runs[0])} by period, mean over steps"
-    return MarkedTable(title, ("period", *compared.names, "best naive"), tuple(rows))
+    return MarkedTable(title, ("period", *compared.names, *of_naive), tuple(rows))
 
 
 def _by_horizon(compared: Compared, metric: str) -> MarkedTable:
@@ -140,7 +145,8 @@ def _significance(compared: Compared, metric: str) -> MarkedTable:
             ("periods x steps", _points(reference, metric, steps), _points(run, metric, steps)),
             ("sensors x periods (MAE)", *_sensors(reference, run)),
         ):
-            rows.append((Entry(name), Entry(what), *_test(theirs, ours)))
+            if ours:
+                rows.append((Entry(name), Entry(what), *_test(theirs, ours)))
     notes = (
         f"Each pair is the same period and step, or the same sensor in the same period, of "
         f"{compared.names[0]} and of the other run. Two-sided Wilcoxon signed-rank test. Pairs of "
@@ -214,11 +220,6 @@ def _sensor_errors(period: PeriodRecord) -> dict[str, float]:
     return {node: error for node, error in pairs if error is not None}
 
 
-def _only(run: RunRecord, names: Sequence[str]) -> RunRecord:
-    by_name = {period.name: period for period in run.periods}
-    return replace(run, periods=tuple(by_name[name] for name in names))
-
-
 def _position(reference: str, directories: Sequence[str], runs: Sequence[RunRecord]) -> int:
     named = [
         i
@@ -246,18 +247,6 @@ def _names(directories: Sequence[str], runs: Sequence[RunRecord]) -> tuple[str, 
     return tuple(f"{name} ({model_name(run)})" for name, run in zip(names, runs, strict=True))
 
 
-def _remarks(runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> Iterator[str]:
-    for what in ("stream", "protocol", "unit", "null_value"):
-        values = list(dict.fromkeys(str(getattr(run, what)) for run in runs))
-        if len(values) > 1:
-            yield f"The runs differ in their {what}: {', '.join(values)}."
-    marks_of = [tuple(period.fingerprint for period in run.periods) for run in kept]
-    if len(set(marks_of)) > 1:
-        yield "The runs did not read the same data: fingerprints of their periods differ."
-    if len({len(run.periods) for run in runs}) > 1 or len(kept[0].periods) < len(runs[0].periods):
-        yield f"Only the {len(kept[0].periods)} periods that all runs have are compared."
-
-
 def period_means(run: RunRecord, metric: str) -> list[float | None]:
     """Mean error of each period.
 
@@ -269,11 +258,31 @@ def period_means(run: RunRecord, metric: str) -> list[float | None]:
     return [period.errors.point[metric]["mean"] for period in run.periods]
 
 
+def naive_means(run: RunRecord, metric: str) -> list[float | None]:
+    """Mean error of the best naive forecast of each period, on the targets of this run.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> naive_means(sample_run((8.0, 12.0)), "MAE")
+        [10.0, 10.0]
+    """
+    best = [best_naive(period, metric) for period in run.periods]
+    return [None if found is None else found[1] for found in best]
+
+
+def same_naive(compared: Compared, metric: str) -> bool:
+    """Whether the best naive forecasts of all runs have the same errors, as tables show them.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> compared = Compared(("a", "b"), (sample_run((8.0,)), sample_run((7.0,))), remarks=())
+        >>> same_naive(compared, "MAE")
+        True
+    """
+    told = {tuple(map(format_error, naive_means(run, metric))) for run in compared.runs}
+    return len(told) == 1
+
+
 def _marked(values: Sequence[float | None]) -> tuple[Entry, ...]:
     pairs = zip(values, marks(values), strict=True)
     return tuple(Entry(format_error(value), mark) for value, mark in pairs)
-
-
-def _naive(period: PeriodRecord, metric: str) -> str:
-    best = best_naive(period, metric)
-    return "-" if best is None else format_error(best[1])

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from eac.records.naive import best_naive
 from eac.report.common.charts import Line, Role, SeriesChart
 from eac.report.common.skill import change
 from eac.report.common.summary import format_error, labelled
-from eac.report.compare.comparison import Compared, period_means
+from eac.report.compare.comparison import Compared, naive_means, period_means, same_naive
 
 NAIVE = "best naive forecast"
 ONE_SEED = (
@@ -18,7 +17,9 @@ ROLES: tuple[Role, ...] = ("model", "a", "b", "c", "d", "e")
 
 
 def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
-    """Errors by period and by horizon, one line per run and one of the best naive forecast.
+    """Errors by period and by horizon, one line per run.
+
+    And one of the best naive forecast, where it is the same for all runs.
 
     Example:
         >>> from eac.records.sample import sample_run
@@ -26,7 +27,7 @@ def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
         >>> [mark.name for mark in charts(compared, "MAE")[0].marks]
         ['best naive forecast', 'a', 'b']
     """
-    unit, first = labelled(metric, compared.runs[0]), compared.runs[0]
+    unit = labelled(metric, compared.runs[0])
     steps = [str(step) for step in range(1, compared.horizon + 1)]
     pairs = list(zip(compared.names, compared.runs, strict=True))
     by_period = _lines(compared, compared.periods, [period_means(run, metric) for _, run in pairs])
@@ -34,11 +35,7 @@ def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
     at_steps = [[run.mean().point[metric].get(step) for step in steps] for _, run in pairs]
     told = ", ".join(f"{n}: {format_error(run.mean().point[metric]['mean'])}" for n, run in pairs)
     alt = f"Mean {metric} over periods and steps: {told}."
-    best = [best_naive(period, metric) for period in first.periods]
-    naive = tuple(None if found is None else found[1] for found in best)
-    over = [table.point[metric] for table in first.mean_baselines().values()]
-    lowest = [[v for errors in over if (v := errors.get(step)) is not None] for step in steps]
-    ahead = tuple(min(values) if values else None for values in lowest)
+    naive, ahead = _naive_lines(compared, metric, steps)
     return (
         SeriesChart(
             "by-period",
@@ -46,7 +43,7 @@ def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
             alt,
             "period",
             unit,
-            (Line(NAIVE, compared.periods, naive, "muted", dash=True), *by_period),
+            (*naive, *by_period),
         ),
         SeriesChart(
             "by-horizon",
@@ -54,10 +51,7 @@ def charts(compared: Compared, metric: str) -> tuple[SeriesChart, SeriesChart]:
             alt,
             "steps ahead",
             unit,
-            (
-                Line(NAIVE, numbers, ahead, "muted", dash=True),
-                *_lines(compared, numbers, at_steps),
-            ),
+            (*ahead, *_lines(compared, numbers, at_steps)),
         ),
     )
 
@@ -92,16 +86,11 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
 
 
 def _naive_verdicts(compared: Compared, metric: str) -> list[str]:
-    """One plain sentence for each run compared with the best naive forecast of each period."""
+    """One plain sentence for each run compared with its own best naive forecast of each period."""
     sentences = []
-    best = [best_naive(period, metric) for period in compared.runs[0].periods]
     for name, run in zip(compared.names, compared.runs, strict=True):
-        own = period_means(run, metric)
-        pairs = [
-            (a, found[1])
-            for a, found in zip(own, best, strict=True)
-            if a is not None and found is not None
-        ]
+        own, best = period_means(run, metric), naive_means(run, metric)
+        pairs = [(a, b) for a, b in zip(own, best, strict=True) if a is not None and b is not None]
         if not pairs:
             continue
         lower, error = sum(a < b for a, b in pairs), math.fsum(a for a, _ in pairs) / len(pairs)
@@ -112,6 +101,24 @@ def _naive_verdicts(compared: Compared, metric: str) -> list[str]:
             f"{len(pairs)} {'period' if len(pairs) == 1 else 'periods'}."
         )
     return sentences
+
+
+def _naive_lines(
+    compared: Compared, metric: str, steps: Sequence[str]
+) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """The best naive forecast by period and by horizon; none where it is not the same for all."""
+    if not same_naive(compared, metric):
+        return (), ()
+    first = compared.runs[0]
+    over = [table.point[metric] for table in first.mean_baselines().values()]
+    lowest = [[v for errors in over if (v := errors.get(step)) is not None] for step in steps]
+    numbers = tuple(float(step) for step in steps)
+    ahead = tuple(min(values) if values else None for values in lowest)
+    by_period = tuple(naive_means(first, metric))
+    return (
+        (Line(NAIVE, compared.periods, by_period, "muted", dash=True),),
+        (Line(NAIVE, numbers, ahead, "muted", dash=True),),
+    )
 
 
 def _lines(
