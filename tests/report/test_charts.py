@@ -10,6 +10,7 @@ from eac.records.record import RunRecord
 from eac.report.common.drawing import drawing
 from eac.report.common.layout import place_by_edges, project
 from eac.report.common.skill import losing, skill
+from eac.report.common.tables import grids
 from eac.report.run.headline import Card, about, banners, cards, verdict, what
 from eac.report.sections.errors import error_by_period, skill_by_period
 from eac.report.sections.nodes import node_changes
@@ -66,6 +67,17 @@ def test_every_period_that_loses_is_named_and_marked():
     over = _cards(*run.periods)["Skill, mean of periods"]
     assert (over.value, over.mood) == ("0.0 %", "bad")
     assert over.remark == "better than the best naive forecast in 2 of 4 periods; worse in 1, 2"
+
+
+def test_the_skill_of_a_run_is_the_mean_of_its_periods_in_tables_and_page():
+    # 1 - 8/10 = 20 % and 1 - 60/100 = 40 %; of the mean errors, 1 - 88/110 = 20 %
+    large = replace(period("1", 60.0), baselines={"week": table(100.0)})
+    unmeasured = replace(period("2", 20.0), baselines={"week": table(0.0)})
+    run = _run(period("0", 8.0), large, unmeasured)
+    overview = next(grids(run, "MAE"))
+    column = [row[overview.header.index("skill")].text for row in overview.rows]
+    assert column == ["20.0 %", "40.0 %", "-", "30.0 %"]
+    assert _cards(*run.periods)["Skill, mean of periods"].value == "30.0 %"
 
 
 def test_a_trained_peer_is_no_naive_forecast():

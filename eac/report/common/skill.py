@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from eac.records.horizon_table import mean_or_none
 from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
 
@@ -24,6 +25,17 @@ def skill(period: PeriodRecord, metric: str) -> float | None:
     if best is None or error is None or best[1] == 0:
         return None
     return 1 - error / best[1]
+
+
+def mean_skill(run: RunRecord, metric: str) -> float | None:
+    """The mean of the skills of the periods that have one; None where none has.
+
+    Example:
+        >>> from eac.records.sample import sample_run
+        >>> round(mean_skill(sample_run((8.0, 11.0)), "MAE"), 2)  # 0.2 and -0.1
+        0.05
+    """
+    return mean_or_none(skill(period, metric) for period in run.periods)
 
 
 def losing(run: RunRecord, metric: str) -> list[str]:

@@ -12,7 +12,7 @@ from eac.records.record import PeriodRecord, RunRecord
 from eac.report.common import markup
 from eac.report.common.escapes import csv_cell, markdown
 from eac.report.common.markup import Entry, MarkedTable
-from eac.report.common.skill import listed, losing, percent, skill
+from eac.report.common.skill import listed, losing, mean_skill, percent, skill
 from eac.report.common.summary import (
     BASELINES,
     compare,
@@ -157,7 +157,6 @@ def _period_overview(run: RunRecord, metric: str, latest: int | None = None) -> 
         None if (b := best_naive(p, metric)) is None else b[1] for p in run.periods
     )
     error = run.mean().point[metric].get("mean")
-    saved = None if error is None or not naive else 1 - error / naive
     label = f"mean of {periods_counted(run, metric)}"
     seconds = sum(period.fit_seconds for period in run.periods)
     rows.append(
@@ -167,7 +166,7 @@ def _period_overview(run: RunRecord, metric: str, latest: int | None = None) -> 
             Entry(format_error(error)),
             Entry(format_error(naive)),
             Entry(""),
-            _skill_entry(saved),
+            _skill_entry(mean_skill(run, metric)),
             Entry(f"{seconds / len(run.periods):.1f}"),
         )
     )

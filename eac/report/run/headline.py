@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eac.records.naive import best_naive
 from eac.records.record import PeriodRecord, RunRecord
-from eac.report.common.skill import change, listed, losing, percent, skill
+from eac.report.common.skill import change, listed, losing, mean_skill, percent, skill
 from eac.report.common.summary import BASELINES, PERCENT, format_error, model_name
 from eac.report.sections.view import RunView, duration
 
@@ -161,8 +161,8 @@ def _over_time(run: RunRecord, metric: str) -> Card | None:
     lost = losing(run, metric)
     won = f"better than the best naive forecast in {len(shares) - len(lost)} of {len(shares)}"
     told = f"{won} periods" + (f"; worse in {listed(lost[-3:])}" if lost else "")
-    mean = sum(shares) / len(shares)
-    return Card("Skill, mean of periods", percent(mean), told, "bad" if lost else "good")
+    mean = percent(mean_skill(run, metric))
+    return Card("Skill, mean of periods", mean, told, "bad" if lost else "good")
 
 
 def _since(run: RunRecord, metric: str) -> Card | None:
