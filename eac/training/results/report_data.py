@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -191,8 +192,9 @@ def _facts(
     period: Period, record: PeriodRecord, naive: Mapping[str, HorizonErrors], found: Survey
 ) -> SensorFacts:
     """What is known of each sensor; of a large network, of those that do worst beside naive."""
-    least = best_naive(record, "MAE")
-    best = least[0] if least and least[0] in naive else ""
+    given = {name: record.baselines[name] for name in naive}
+    least = best_naive(replace(record, baselines=given), "MAE")
+    best = least[0] if least else ""
     unknown = torch.full((period.num_nodes,), math.nan, dtype=torch.float64)
     naive_mae = naive[best].node_mae().cpu() if best else unknown
     rows = torch.arange(period.num_nodes)
