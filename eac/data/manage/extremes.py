@@ -1,4 +1,4 @@
-"""The smallest and the largest reading of each sensor, and what they say of its digits."""
+"""The smallest and the largest reading of each sensor, its steps, and what that says of digits."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,6 +9,10 @@ from eac.data.core.pieces import pieces
 
 FEWEST_LEVELS = 100
 """Values that single precision must tell apart between the smallest and the largest reading."""
+FEWEST_STEPS = 4
+"""Differences that single precision must tell apart in the usual one between two readings."""
+FEWEST_PAIRS = 100
+_SAMPLE = 1 << 22
 
 
 def extremes(period: Period) -> tuple[Float[Tensor, " node"], Float[Tensor, " node"]]:
@@ -40,3 +44,46 @@ def coarse(low: Float[Tensor, " node"], high: Float[Tensor, " node"]) -> Bool[Te
     step = torch.maximum(low.abs(), high.abs()).double() * torch.finfo(torch.float32).eps
     spread = high.double() - low.double()
     return (spread > 0) & (spread < FEWEST_LEVELS * step)
+
+
+def successive(period: Period) -> Float[Tensor, "pair node"]:
+    """Differences between readings and those a step before, over the first part of a period.
+
+    Example:
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> series = torch.tensor([[1.0], [4.0], [torch.nan]])
+        >>> successive(Period("0", series, ("a",), Graph.empty(1), Calendar(24))).tolist()
+        [[3.0], [nan]]
+    """
+    steps = max(2 * FEWEST_PAIRS, _SAMPLE // period.num_nodes)
+    return period.series[:steps].diff(dim=0)
+
+
+def rough(
+    differences: Float[Tensor, "pair node"],
+    low: Float[Tensor, " node"],
+    high: Float[Tensor, " node"],
+) -> Bool[Tensor, " node"]:
+    """Nodes whose readings change by steps that single precision can hardly tell apart.
+
+    Example:
+        >>> meter = torch.tensor([[4.2e8], [4.2e8 + 32.0], [4.2e8 + 64.0]])
+        >>> rough(meter.diff(dim=0), meter[0], meter[2]).tolist()
+        [True]
+    """
+    moved = differences.abs().masked_fill(differences == 0, torch.nan)
+    step = torch.maximum(low.abs(), high.abs()) * torch.finfo(torch.float32).eps
+    return moved.nanmedian(0).values < FEWEST_STEPS * step
+
+
+def counting(differences: Float[Tensor, "pair node"]) -> Bool[Tensor, " node"]:
+    """Nodes whose readings rise and never fall, but for a reset: those of a meter.
+
+    Example:
+        >>> counting(torch.ones(200, 1)).tolist(), counting(torch.ones(20, 1)).tolist()
+        ([True], [False])
+    """
+    pairs, rises = (~differences.isnan()).sum(0), (differences > 0).sum(0)
+    falls = (differences < 0).sum(0)
+    return (pairs >= FEWEST_PAIRS) & (rises > 0.1 * pairs) & (falls <= 0.005 * pairs)

@@ -11,7 +11,7 @@ from eac.data.core.period import Period
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.data.core.windows import Split
 from eac.data.manage.clocks import clock_notes, named, rarely_read, unread_slots
-from eac.data.manage.extremes import coarse, extremes
+from eac.data.manage.extremes import coarse, counting, extremes, rough, successive
 
 FILL_VALUES = (
     *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),
@@ -21,7 +21,11 @@ FILL_VALUES = (
 CONSTANT = "with one constant reading"
 COARSE = (
     "whose readings differ by less than single precision can tell of numbers of their size "
-    "(subtract a constant)"
+    "(subtract a constant, or give differences)"
+)
+COUNTING = (
+    "whose readings never fall, as of a meter that counts on (give what it counts in each step: "
+    "the difference from the reading before)"
 )
 STUCK_SHARE = 0.3
 FEW_NEGATIVE = 0.05
@@ -63,7 +67,7 @@ def suspicious_values(
     yield from _far(period, sample, low, high)
     del sample
     hand_back()
-    yield from named(period, coarse(low, high), COARSE)
+    yield from _digits(period, low, high)
     yield from rarely_read(period)
     yield from unread_slots(period)
 
@@ -95,7 +99,7 @@ def before_training(period: Period, split: Split) -> tuple[str, ...]:
     low, high = extremes(period)
     said += _fill_values(period, torch.cat([low, high]))
     said += named(period, low == high, CONSTANT)
-    said += named(period, coarse(low, high), COARSE)
+    said += _digits(period, low, high)
     said += _far(period, _sample(period), low, high)
     return tuple(said)
 
@@ -224,6 +228,15 @@ def _far(
         worst = int((most / usual).masked_fill(~odd, 0).argmax())
         about = f"with readings up to {float(most[worst]):.3g}, where {float(usual[worst]):.3g} is "
         yield from named(period, odd, about + "usual (correct them, or leave them empty)")
+
+
+def _digits(
+    period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
+) -> Iterator[str]:
+    """Nodes whose digits are lost in single precision, and meters that were not read off."""
+    differences = successive(period)
+    yield from named(period, coarse(low, high) | rough(differences, low, high), COARSE)
+    yield from named(period, counting(differences), COUNTING)
 
 
 def _steady(levels: Float[Tensor, "block node"]) -> Bool[Tensor, " node"]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from eac.records.naive import PEERS
 from eac.report.common.charts import Line, Role, SeriesChart
 from eac.report.common.skill import change
 from eac.report.common.summary import format_error, labelled
@@ -110,7 +111,8 @@ def _naive_lines(
     if not same_naive(compared, metric):
         return (), ()
     first = compared.runs[0]
-    over = [table.point[metric] for table in first.mean_baselines().values()]
+    naive = {k: table for k, table in first.mean_baselines().items() if k not in PEERS}
+    over = [table.point[metric] for table in naive.values()]
     lowest = [[v for errors in over if (v := errors.get(step)) is not None] for step in steps]
     numbers = tuple(float(step) for step in steps)
     ahead = tuple(min(values) if values else None for values in lowest)
