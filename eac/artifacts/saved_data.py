@@ -189,7 +189,7 @@ def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedDat
             clock=None if said.clock is None else ClockRules.of_card(said.clock),
             ended=None if said.ended is None else datetime.fromisoformat(said.ended),
             never_read=frozenset(said.never_read),
-            graph=_load_graph(last),
+            graph=load_graph(last),
             node_ids=node_ids,
             inputs=inputs,
             targets=targets,
@@ -201,7 +201,20 @@ def load_data(directories: list[Path], *, trust: Sequence[str] = ()) -> SavedDat
         raise CheckpointError(f"{path} says what cannot be: {error!r}. {doctor(path)}") from error
 
 
-def _load_graph(artifact: Artifact) -> Graph:
+def load_graph(artifact: Artifact) -> Graph:
+    """The graph of a period as the run keeps it.
+
+    Raises:
+        CheckpointError: If it is damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.artifacts.sample import write_sample_period
+        >>> with TemporaryDirectory() as run:
+        ...     _ = write_sample_period(Path(run))
+        ...     print(load_graph(read_artifact(Path(run, "period-00-0"))).num_nodes)
+        3
+    """
     path = artifact.path(GRAPH_FILE)
     if verify(path) != artifact.graph_sha256:
         raise CheckpointError(

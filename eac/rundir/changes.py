@@ -11,6 +11,7 @@ from eac.plain import logger
 from eac.records.record import PeriodRecord, read_period, write_period
 from eac.rundir.checksums import ChangedSensor, changed_sensors, rewrite_checksums
 from eac.rundir.opening import go_on
+from eac.rundir.silent import as_trained
 
 log = logger()
 
@@ -59,7 +60,9 @@ def _changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[_ChangedPe
     """Those of these done periods whose data changed, read one at a time."""
     for directory, period in done:
         record = read_period(directory)
-        if record.fingerprint != period.fingerprint():
+        if record.fingerprint != period.fingerprint() and (
+            record.fingerprint != as_trained(directory, period).fingerprint()
+        ):
             sensors = changed_sensors(directory, period)
             found = None if sensors is None else tuple(sensors)
             yield _ChangedPeriod(directory, record, period, found)

@@ -110,6 +110,8 @@ def rewrite_checksums(directory: Path, period: Period) -> None:
 def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | None:
     """Sensors whose readings differ from those of the run, or None where it kept no checksums.
 
+    A sensor without any reading, that one side alone has, is no change.
+
     Args:
         directory: Of the period in the run.
         period: As it is now.
@@ -129,8 +131,25 @@ def changed_sensors(directory: Path, period: Period) -> list[ChangedSensor] | No
     kept = _load(directory / CHECKSUM_FILE)
     if kept is None:
         return None
-    before = tuple(json.loads(bytes(kept["node_ids"].tolist())))
-    return list(_compare(kept, checksums(period, int(kept["steps"])), before, period.node_ids))
+    now = checksums(period, int(kept["steps"]))
+    return list(_compare(kept, now, _ids(kept), period.node_ids))
+
+
+def readings_kept(directory: Path) -> dict[str, int]:
+    """How many readings the run has of each sensor of a period; empty where it does not say.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from eac.data.core.calendar import Calendar
+        >>> from eac.data.core.graph import Graph
+        >>> period = Period("0", torch.ones(4, 2), ("a", "b"), Graph.empty(2), Calendar(24))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_checksums(Path(folder), period)
+        ...     print(readings_kept(Path(folder)))
+        {'a': 4, 'b': 4}
+    """
+    kept = _load(directory / CHECKSUM_FILE)
+    return {} if kept is None else dict(zip(_ids(kept), kept["observed"].tolist(), strict=True))
 
 
 def _compare(
@@ -145,14 +164,16 @@ def _compare(
     for i, node in enumerate(after):
         column = column_of.pop(node, None)
         if column is None:
-            yield ChangedSensor(node, int(now["observed"][i]), True, "new")
+            if now["observed"][i]:
+                yield ChangedSensor(node, int(now["observed"][i]), True, "new")
             continue
         old, new = kept["checksum"][:shared, column], now["checksum"][:shared, i]
         differ = int((old != new).sum()) + longer
         if differ:
             yield ChangedSensor(node, differ, int(kept["steps"]) == 1)
     for node, column in column_of.items():
-        yield ChangedSensor(node, int(kept["observed"][column]), True, "gone")
+        if kept["observed"][column]:
+            yield ChangedSensor(node, int(kept["observed"][column]), True, "gone")
 
 
 def _hashed(
@@ -164,6 +185,10 @@ def _hashed(
     mixed = ((bits ^ (rows[:, None] * _FACTOR & _MASK)) * _FACTOR) & _MASK
     mixed = ((mixed ^ (mixed >> 15)) * 0x85EBCA6B) & _MASK
     return mixed ^ (mixed >> 13)
+
+
+def _ids(kept: Mapping[str, Tensor]) -> tuple[str, ...]:
+    return tuple(json.loads(bytes(kept["node_ids"].tolist())))
 
 
 def _load(path: Path) -> dict[str, Tensor] | None:

@@ -55,3 +55,16 @@ def test_a_run_without_checksums_says_so(tmp_path, text):
     if text is not None:
         (tmp_path / checksums.CHECKSUM_FILE).write_bytes(text)
     assert changed_sensors(tmp_path, tiny_period("p", "ab")) is None
+
+
+def test_sensors_without_a_reading_come_and_go_without_a_change(tmp_path):
+    period = tiny_period("p", "abcd", num_steps=20)
+    series = period.series.clone()
+    series[:, 3] = torch.nan
+    write_checksums(tmp_path, replace(period, series=series))
+    rest = replace(period, series=series).permute(torch.tensor([0, 1, 2]))
+    assert told(tmp_path, rest) == []
+    series[5, 0] += 1
+    assert told(tmp_path, replace(period, series=series).permute(torch.arange(3))) == [
+        "'a' (1 changed)"
+    ]

@@ -254,3 +254,29 @@ def test_a_last_period_that_is_not_over_waits_unless_it_is_asked_for(tmp_path, c
     assert len(make(tmp_path / "a", stream, partial="train").run().periods) == 3
     with pytest.raises(RunError, match="the only period, 'p0', is not over"):
         make(tmp_path / "b", Ongoing(periods_of()[:1], name="tiny")).run()
+
+
+def unread(stream, node):
+    """The same stream, in whose first period a node is never read."""
+    first, *rest = periods_of(stream)
+    series = first.series.clone()
+    series[:, first.node_ids.index(node)] = torch.nan
+    return [replace(first, series=series), *rest]
+
+
+def without_first(periods, node):
+    """The same, the node not being in the first period."""
+    first, *rest = periods
+    order = [row for row, one in enumerate(first.node_ids) if one != node]
+    return [first.permute(torch.tensor(order)), *rest]
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_sensor_that_was_never_read_in_a_trained_period_may_come_and_go(tmp_path, leaves):
+    present = unread(tiny_stream(("abcd", "cabde")), "d")
+    absent = without_first(present, "d")
+    before, after = (present, absent) if leaves else (absent, present)
+    third = tiny_period("p2", "cabd", index=2)
+    make(tmp_path, MemoryStream(before, name="tiny")).run()
+    record = make(tmp_path, MemoryStream([*after, third], name="tiny")).run()
+    assert len(record.periods) == 3

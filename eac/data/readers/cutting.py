@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 from numpy import ndarray
 from pandas.tseries.frequencies import to_offset
 
@@ -57,6 +58,38 @@ def cut(
             f"{MOST_PERIODS:,} make sense. Give a longer one, such as MS or YS."
         )
     return names, group
+
+
+def rows_of(group: ndarray, count: int) -> list[ndarray]:
+    """The rows of each of ``count`` periods, in the order of the frame.
+
+    Example:
+        >>> rows_of(np.array([1, 0, 1]), 2)
+        [array([1]), array([0, 2])]
+    """
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.searchsorted(group[order], np.arange(1, count)))
+
+
+def without_silent(
+    periods: Sequence[ndarray], node: ndarray, read: Bool[ndarray, " row"]
+) -> list[ndarray]:
+    """The rows of each period without those of nodes that are read in other periods alone.
+
+    A period in which nothing is read keeps all its rows.
+
+    Example:
+        >>> january, february = np.array([0, 1]), np.array([2, 3])
+        >>> node, read = np.array([0, 1, 0, 1]), np.array([True, False, True, True])
+        >>> without_silent([january, february], node, read)
+        [array([0]), array([2, 3])]
+    """
+    ever = np.bincount(node, weights=read) > 0
+    kept = []
+    for rows in periods:
+        here = np.bincount(node[rows], weights=read[rows], minlength=len(ever)) > 0
+        kept.append(rows[(here | ~ever)[node[rows]]] if here.any() else rows)
+    return kept
 
 
 def codes(labels: pd.Series, what: str) -> tuple[ndarray, list[str]]:

@@ -22,7 +22,8 @@ from eac.data.parsing.form import Form
 from eac.data.parsing.grid import Grid, find_grid
 from eac.data.parsing.hours import hours_of, only_open
 from eac.data.parsing.stamps import Stamps, parse_stamps
-from eac.data.readers.cutting import PeriodRule, codes, cut, edges_by_period
+from eac.data.readers import cutting
+from eac.data.readers.cutting import PeriodRule, codes
 from eac.data.readers.layout import LONG, long_columns
 from eac.data.readers.rows import check_days, check_slots
 from eac.data.readers.unfinished import unfinished
@@ -50,6 +51,8 @@ class FrameStream(GraphStream):
         covariates: Columns of ``frame`` that are known ahead, such as a weather forecast.
         name: Name of the stream.
         form: How the columns are to be understood.
+        silent: Whether a node belongs to a period in which all its rows are empty. False for what
+            was a wide table, where an empty cell is no row; a node that is never read stays.
 
     Raises:
         StreamError: If a column is missing, a pair is repeated, a time stamp is off the grid or
@@ -78,6 +81,7 @@ class FrameStream(GraphStream):
         covariates: Sequence[str] = (),
         name: str = "frame",
         form: Form | None = None,
+        silent: bool = True,
     ):
         self.name = name
         self.form = _with_frequency(form or Form(), frequency)
@@ -101,15 +105,17 @@ class FrameStream(GraphStream):
         self._ahead = np.stack(ahead, axis=-1) if ahead else None
         if self._counted and period is not None and period not in frame.columns:
             raise StreamError(f"{what}: period {period!r} needs time stamps. Name a column.")
-        self._names, group = cut(frame, self._stamps, period, what, self.form)
+        self._names, group = cutting.cut(frame, self._stamps, period, what, self.form)
         self._cut_by = None if isinstance(period, str) and period in frame.columns else period
-        order = np.argsort(group, kind="stable")
-        self._rows = np.split(order, np.searchsorted(group[order], np.arange(1, len(self._names))))
+        self._rows = cutting.rows_of(group, len(self._names))
+        if not silent:
+            read = ~np.isnan(self._values)
+            self._rows = cutting.without_silent(self._rows, self._node, read)
         self._grid = self._find_grid(what)
         if not self._counted:
             check_slots(self._calendar(self._rows[0]), self.form, what)
             check_days(self.form, what)
-        self._edges = edges_by_period(edges, period, self._names, what)
+        self._edges = cutting.edges_by_period(edges, period, self._names, what)
         self._nodes = nodes
         for part in self._edges.values():
             columns.edge_graph(part, self._ids, what)

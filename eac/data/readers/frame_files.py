@@ -9,7 +9,7 @@ from eac.data.parsing import files, tabular
 from eac.data.parsing.form import FORM_KEYS, Form
 from eac.data.readers.cutting import PeriodRule
 from eac.data.readers.frame import FrameStream
-from eac.data.readers.layout import read_long, settings_beside
+from eac.data.readers.layout import is_long, parts_of, read_long, settings_beside
 from eac.errors import StreamError
 from eac.typing import StrPath
 
@@ -58,6 +58,7 @@ def read_frame_stream(path: StrPath, form: Form | None = None) -> FrameStream:
         covariates=[str(column) for column in files.list_of(yaml, settings, "covariates")],
         name=str(settings.get("name") or stem),
         form=replace(form, id_col=None, time_col=None, target_col=None),
+        silent=is_long(tabular.column_names(parts_of(series)[0], form), form),
     )
     stream.target = str(settings.get("target") or "")
     stream.unit = str(settings.get("unit") or "")
