@@ -89,7 +89,8 @@ def read_readings(
     """
     beside = beside or ([form.time_col] if form.time_col else [])
     sign = tabular.sign_of(path, what, form, beside)
-    options = {"low_memory": False, "decimal": sign or "."} | options
+    words = {"keep_default_na": False, "na_values": MISSING}
+    options = {"low_memory": False, "decimal": sign or ".", **words} | options
     if table_suffix(path) == ".xlsx":  # where pandas would make 1.1 of the text 1.100
         names = tabular.column_names(path, form)
         cells = dict.fromkeys(set(names) - set(beside or names[:1]), object)

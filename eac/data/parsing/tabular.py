@@ -22,7 +22,11 @@ from eac.data.parsing.sheets import check_once, read_excel
 from eac.errors import StreamError
 from eac.files import write_frame
 
-MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-nan")
+MISSING = (
+    *("", "NaN", "nan", "NAN", "-NaN", "-nan", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA"),
+    *("#N/A N/A", "null", "NULL", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
+"""Words for a missing reading."""
 TEXT_BYTES = 4
 """Bytes that a table in memory takes for each byte of its text."""
 EDGE_BYTES = 15
