@@ -274,6 +274,8 @@ def _refuse(values: pd.Index, bad: ndarray, what: str) -> None:
     first = bad[0] if len(bad) else 0
     shown = _plain(values[first]) if len(values) else "none"
     how = "Or say how they are written: date_format, such as '%d.%m.%Y %H:%M'."
+    if not any(sign.isdigit() for sign in shown):
+        how = "Remove the row where it is none, such as a sum or a line of units."
     if "24:00" in shown:
         how = "Write 24:00 as 00:00 of the next day."
     raise StreamError(

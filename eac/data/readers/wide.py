@@ -29,6 +29,8 @@ _FEWEST_STAMPS = 3
 def looks_wide(path: Path, names: Sequence[str], form: Form) -> bool:
     r"""True when the first column holds time stamps, and all others numbers.
 
+    Some cells may be neither, where no other column can hold ids: they are refused by name later.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -43,13 +45,14 @@ def looks_wide(path: Path, names: Sequence[str], form: Form) -> bool:
     clock = _clock_of(head, form)
     if clock is None or len(head) == 0:
         return False
-    others = head.drop(columns=clock)
-    if not all(_are_numbers(others[column]) for column in others.columns):
+    others = [head[column] for column in head.columns if column != clock]
+    given = {str(column.name).lower() for column in others}
+    if len(others) == 2 and given <= {*LIKELY[0], *LIKELY[2][1:]}:
         return False
-    likely = {name for group in (LIKELY[0], LIKELY[2][1:]) for name in group}
-    if len(others.columns) == 2 and {str(c).lower() for c in others.columns} <= likely:
-        return False
-    return _are_times(head[clock], form)
+    if all(map(_are_numbers, others)) and _are_times(head[clock], form):
+        return True
+    no_id = given.isdisjoint(LIKELY[0]) and all(map(_are_readings, others))
+    return no_id and _are_mostly_times(head[clock], form)
 
 
 def looks_turned(names: Sequence[str], form: Form) -> bool:
@@ -83,7 +86,9 @@ def melted(path: Path, what: str, form: Form) -> pd.DataFrame:
     frame = with_joined_clock(_with_clock(table), form)
     clock = _clock_of(frame, form)
     sensors = [column for column in frame.columns if column != clock]
-    values = _values(frame, sensors, path, what, form)
+    values = _values(frame, sensors, frame[clock], f"{what}: {path}", form)
+    if not pd.api.types.is_numeric_dtype(frame[clock].dtype):
+        parse_stamps(frame[clock], f"{what}: {path}", form)  # here each row is one row of the file
     ids = np.array([str(sensor) for sensor in sensors], dtype=object)
     times = pd.concat([frame[clock]] * len(sensors), ignore_index=True)
     return _long(np.repeat(ids, len(frame)), times, values.T.reshape(-1))
@@ -110,7 +115,7 @@ def turned(path: Path, what: str, form: Form) -> pd.DataFrame:
     frame = columns.read_readings(path, what, form, beside, **as_written)
     who = form.id_col or frame.columns[0]
     stamps = [column for column in frame.columns if column != who]
-    values = _values(frame, stamps, path, what, form)
+    values = _values(frame, stamps, frame[who], f"{what}: {path}", form)
     ids = np.repeat(frame[who].astype(str).to_numpy(dtype=object), len(stamps))
     return _long(ids, pd.Series(stamps * len(frame), dtype=object), values.reshape(-1))
 
@@ -154,12 +159,20 @@ def _long(ids: np.ndarray, times: pd.Series, values: np.ndarray) -> pd.DataFrame
     return pd.DataFrame(dict(zip(LONG, (ids, times, values), strict=True)))
 
 
-def _values(frame: pd.DataFrame, names: list[str], path: Path, what: str, form: Form) -> np.ndarray:
-    """The readings of these columns."""
+def _values(
+    frame: pd.DataFrame, names: list[str], rows: pd.Series, what: str, form: Form
+) -> np.ndarray:
+    """The readings of these columns; ``rows`` says what each row is of."""
     cells = len(frame) * len(names)
-    form.check_memory(cells * 40, what, f"{path} is a wide table of {cells:,} cells. Convert it.")
-    text = [c for c in names if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    return frame[names].astype(dict.fromkeys(text, object)).to_numpy()
+    form.check_memory(cells * 40, what, f"It is a wide table of {cells:,} cells. Convert it.")
+    numbers = {}
+    for name in names:
+        column = frame[name]
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            unit = "" if _are_numbers(column.head(1)) else " Remove a line of units."
+            advice = columns.HINT_MISSING + unit
+            numbers[name] = columns.numeric_column(column.set_axis(rows), what, advice=advice)
+    return frame[names].assign(**{k: v.to_numpy() for k, v in numbers.items()}).to_numpy()
 
 
 def _clock_of(frame: pd.DataFrame, form: Form) -> str | None:
@@ -190,11 +203,32 @@ def _with_clock(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _are_numbers(column: pd.Series) -> bool:
-    plain = column.astype(str).str.strip()
-    numbers = pd.to_numeric(plain.str.replace(r"[.,](?=\d)", "", regex=True), errors="coerce")
-    return bool((numbers.notna() | column.isna() | plain.isin(MISSING)).all()) and (
-        column.dtype != bool
-    )
+    plain = _plain(column)
+    empty = column.isna() | plain.isin(MISSING)
+    return bool((_as_numbers(plain).notna() | empty).all()) and column.dtype != bool
+
+
+def _are_readings(column: pd.Series) -> bool:
+    """False where the column may hold ids: some text, and no number."""
+    plain = _plain(column)
+    words = plain[~plain.isin(MISSING)].str.contains(r"[^\W_]")
+    return column.dtype != bool and bool(_as_numbers(plain).notna().any() or not words.any())
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    return column.astype(str).str.strip()
+
+
+def _as_numbers(plain: pd.Series) -> pd.Series:
+    return pd.to_numeric(plain.str.replace(r"[.,](?=\d)", "", regex=True), errors="coerce")
+
+
+def _are_mostly_times(column: pd.Series, form: Form) -> bool:
+    """True where each time is given once, and fewer than half of the cells are none."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    read = column.map(lambda cell: _are_times(pd.Series([cell], dtype=object), form)).astype(bool)
+    return bool(read.mean() > 0.5) and column[read].is_unique
 
 
 def _are_times(column: pd.Series, form: Form) -> bool:
