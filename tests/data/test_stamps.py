@@ -82,3 +82,39 @@ def test_times_that_a_zone_skips_are_noted_and_an_offset_has_none():
     found = parse_stamps(pd.Index(hours, name="ds"), "x", Form(time_zone="Europe/Oslo"))
     assert "first 2024-03-31 02:00:00" in found.notes[0]
     assert not parse_stamps(pd.Index(hours, name="ds"), "x", Form(time_zone="+01:00")).notes
+
+
+def of_zone(name, first, last):
+    """Every hour between two days, with its offset in this zone."""
+    hours = pd.date_range(first, last, freq="h", tz="UTC").tz_convert(name)
+    return pd.Index([str(hour) for hour in hours], name="ds")
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("America/Santiago", "2024-03-20", "2024-04-20"),
+        ("America/Mexico_City", "2020-03-20", "2020-11-20"),
+        ("America/Sao_Paulo", "2017-10-01", "2018-03-20"),
+        ("Atlantic/Azores", "2020-03-20", "2020-11-20"),
+        ("Europe/Berlin", "2024-03-20", "2024-04-20"),
+        ("America/New_York", "2024-03-01", "2024-03-20"),
+    ],
+)
+def test_of_zones_that_fit_the_best_known_is_taken(zone, first, last):
+    assert str(parse_stamps(of_zone(zone, first, last), "x").zone) == zone
+
+
+def test_a_zone_that_others_fit_for_now_says_what_settles_it():
+    stamps = of_zone("America/Santiago", "2024-03-20", "2024-04-20")
+    *_, note = parse_stamps(stamps, "x").notes
+    assert "the clock of America/Santiago, one of several" in note
+    assert "differ later (America/Coyhaique): --time-zone NAME" in note
+    said = parse_stamps(stamps, "x", Form(time_zone="America/Coyhaique"))
+    assert str(said.zone) == "America/Coyhaique"
+    assert "several" not in "".join(said.notes)
+
+
+def test_zones_that_never_differ_are_not_asked_about():
+    stamps = of_zone("Europe/Oslo", "2024-03-20", "2024-04-20")
+    assert "several" not in "".join(parse_stamps(stamps, "x").notes)

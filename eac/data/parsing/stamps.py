@@ -4,8 +4,8 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timezone, tzinfo
-from typing import Literal, cast
+from datetime import tzinfo
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,9 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from eac.data.parsing.form import Form
-from eac.data.parsing.zones import find_zone, offset_of, with_plain_offset, zone_of
+from eac.data.parsing.zones import find_zone, offset_of, one_offset, with_plain_offset, zone_of
 from eac.errors import StreamError
 
-HALF_A_YEAR = pd.Timedelta(days=200)
 EXAMPLE = "Give time stamps such as 2024-01-31 13:00."
 _DAY_MONTH = re.compile(
     r"\s*(?:[A-Za-z]{2,9}\.?,?\s+)?(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)"
@@ -24,6 +23,8 @@ _DAY_MONTH = re.compile(
 _ISO = re.compile(r"\s*\d{4}[-/.]\d{1,2}|\s*\d{8}(?:[T ]|$)")
 _WORDS = re.compile(r"[A-Za-z]{3}.*\d{4}|\d{4}.*[A-Za-z]{3}")
 _YEARS = (1700, 2260)
+_Noted: TypeAlias = tuple[pd.DatetimeIndex, tuple[str, ...]]
+"""Time stamps, and what a person should know of how they were read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = No
         _check_years(values, values, what)
         return _on_the_wall(values, form, what)
     if form.date_format is not None:
-        return _on_the_wall(_by_format(values, form, what), form, what)
+        found, notes = _by_format(values, form, what)
+        return _on_the_wall(found, form, what, notes)
     if pd.api.types.is_numeric_dtype(values.dtype):
         raise StreamError(
             f"{what}: the time column {str(values.name)!r} holds numbers, first "
@@ -81,13 +83,11 @@ def parse_stamps(values: pd.Series | pd.Index, what: str, form: Form | None = No
             "count steps."
         )
     code, unique = pd.factorize(values)
-    found = _parsed(pd.Index(unique).astype(str), values, code, form, what)
-    return _on_the_wall(found, form, what)
+    found, notes = _parsed(pd.Index(unique).astype(str), values, code, form, what)
+    return _on_the_wall(found, form, what, notes)
 
 
-def _parsed(
-    unique: pd.Index, values: pd.Index, code: ndarray, form: Form, what: str
-) -> pd.DatetimeIndex:
+def _parsed(unique: pd.Index, values: pd.Index, code: ndarray, form: Form, what: str) -> _Noted:
     """The time stamps of texts, each of which is read once."""
     if (code < 0).any() or len(unique) == 0:
         _refuse(values, np.flatnonzero(code < 0), what)
@@ -106,17 +106,26 @@ def _parsed(
     if len(bad):
         _refuse(values, bad, what)
     _check_years(stamps[code], values, what)
-    return _by_their_clock(stamps, texts, form, what)[code] if zoned.any() else stamps[code]
+    if not zoned.any():
+        return stamps[code], ()
+    found, notes = _by_their_clock(stamps, texts, form, what)
+    return found[code], notes
 
 
 def _by_their_clock(
     stamps: pd.DatetimeIndex, texts: Sequence[str], form: Form, what: str
-) -> pd.DatetimeIndex:
+) -> _Noted:
     """Moments by the clock of the offsets in their texts; of the zone that is named, if one is."""
     offsets = [offset_of(text) for text in texts]
     if form.time_zone is not None or None in offsets:
-        return stamps
-    return stamps.tz_convert(zone_of(stamps, np.array(offsets), what))
+        return stamps, ()
+    zone, others = zone_of(stamps, np.array(offsets), what)
+    shown = ", ".join(others[:3]) + ", ..." * (len(others) > 3)
+    note = (
+        f"time stamps are read by the clock of {zone}, one of several that have their offsets and "
+        f"differ later ({shown}): --time-zone NAME (time_zone in stream.yaml) says which",
+    )
+    return stamps.tz_convert(zone), note if others else ()
 
 
 def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.DatetimeIndex:
@@ -185,7 +194,7 @@ def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
     return bool(form.dayfirst if proven is None else proven)
 
 
-def _by_format(values: pd.Index, form: Form, what: str) -> pd.DatetimeIndex:
+def _by_format(values: pd.Index, form: Form, what: str) -> _Noted:
     """Time stamps in the format that a person gave."""
     pattern = str(form.date_format)
     units: dict[str, Literal["s", "ms"]] = {"unix": "s", "unix_ms": "ms"}
@@ -208,10 +217,12 @@ def _by_format(values: pd.Index, form: Form, what: str) -> pd.DatetimeIndex:
             f"{_plain(values[bad[0]])} in row {bad[0]}. Correct them, or the format."
         )
     _check_years(found, values, what)
-    return _by_their_clock(found, texts.tolist(), form, what) if "%z" in pattern else found
+    return _by_their_clock(found, texts.tolist(), form, what) if "%z" in pattern else (found, ())
 
 
-def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
+def _on_the_wall(
+    stamps: pd.DatetimeIndex, form: Form, what: str, noted: tuple[str, ...] = ()
+) -> Stamps:
     """Time stamps by the clock of their zone, or of the zone that a person names."""
     named = None if form.time_zone is None else find_zone(form.time_zone, what)
     none = np.zeros(len(stamps), dtype=bool)
@@ -230,18 +241,9 @@ def _on_the_wall(stamps: pd.DatetimeIndex, form: Form, what: str) -> Stamps:
         notes = (f"time stamps in {stamps.tz} are read by the clock of {named}",)
     elif again.any():
         notes = (f"time stamps are read by the clock of {zone}, across its changes",)
-    elif named is None and isinstance(zone, timezone) and zone.utcoffset(None) and _brief(wall):
-        notes = (
-            f"all time stamps have the offset {zone}: where clocks change, say whose it is "
-            "(--time-zone Europe/Oslo, or time_zone in stream.yaml), or forecasts after a change "
-            "are an hour off",
-        )
-    return Stamps(wall, zone, again, notes)
-
-
-def _brief(wall: pd.DatetimeIndex) -> bool:
-    """True where these are of too short a time to show that a clock never changes."""
-    return len(wall) > 0 and wall.max() - wall.min() < HALF_A_YEAR
+    elif named is None and len(wall):
+        notes = one_offset(zone, wall.max() - wall.min())
+    return Stamps(wall, zone, again, (*notes, *noted))
 
 
 def _skipped(stamps: pd.DatetimeIndex, zone: tzinfo) -> tuple[str, ...]:

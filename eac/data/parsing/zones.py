@@ -1,6 +1,7 @@
 """Time zones as people write them: names, offsets, and the zone that offsets belong to."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -18,7 +19,15 @@ _FROM_UTC = re.compile(
 _LIKELY_ZONES = (
     *("Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago"),
     *("America/Denver", "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland"),
+    *("America/Santiago", "America/Sao_Paulo", "America/Mexico_City", "America/Havana"),
+    *("America/Asuncion", "America/Halifax", "America/St_Johns", "America/Anchorage"),
+    *("America/Nuuk", "Atlantic/Azores", "Europe/Moscow", "Europe/Istanbul", "Europe/Chisinau"),
+    *("Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Africa/Casablanca"),
 )
+"""Where several zones fit, the first of these is meant: each is the largest of its rules."""
+_LATER_WEEKS = 5 * 52
+"""Weeks after the last time stamp over which zones that fit are compared."""
+HALF_A_YEAR = timedelta(days=200)
 
 
 def with_plain_offset(text: str) -> str:
@@ -63,8 +72,27 @@ def find_zone(name: str, what: str) -> tzinfo:
         ) from error
 
 
-def zone_of(stamps: pd.DatetimeIndex, minutes: ndarray, what: str) -> tzinfo:
-    """The zone whose clock has these offsets.
+def one_offset(zone: tzinfo, span: timedelta) -> tuple[str, ...]:
+    """What to say of stamps of one offset, over too short a time to show that it never changes.
+
+    Example:
+        >>> [said] = one_offset(timezone(timedelta(hours=2)), timedelta(days=90))
+        >>> said.partition(":")[0]
+        'all time stamps have the offset UTC+02'
+    """
+    if not (isinstance(zone, timezone) and zone.utcoffset(None)) or span > HALF_A_YEAR:
+        return ()
+    return (
+        f"all time stamps have the offset {zone}: where clocks change, say whose it is "
+        "(--time-zone Europe/Oslo, or time_zone in stream.yaml), or forecasts after a change are "
+        "an hour off",
+    )
+
+
+def zone_of(
+    stamps: pd.DatetimeIndex, minutes: ndarray, what: str
+) -> tuple[tzinfo, tuple[str, ...]]:
+    """The zone whose clock has these offsets, and the names of others that differ from it later.
 
     Args:
         stamps: Moments.
@@ -76,38 +104,40 @@ def zone_of(stamps: pd.DatetimeIndex, minutes: ndarray, what: str) -> tzinfo:
 
     Example:
         >>> moments = pd.DatetimeIndex(["2024-01-01", "2024-07-01"], tz="UTC")
-        >>> str(zone_of(moments, np.array([60, 120]), "counts"))
-        'Europe/Berlin'
+        >>> zone, others = zone_of(moments, np.array([60, 120]), "counts")
+        >>> str(zone), others
+        ('Europe/Berlin', ())
     """
     offsets = sorted(set(minutes.tolist()))
     if len(offsets) == 1:
-        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else UTC
+        return timezone(timedelta(minutes=offsets[0])) if offsets[0] else UTC, ()
     order = stamps.argsort()
     sorted_minutes = minutes[order]
     edge = np.flatnonzero(np.diff(sorted_minutes) != 0)
     places = np.unique(np.concatenate([edge, edge + 1, [0, len(order) - 1]]))
     moments = tuple(stamps[order[place]].to_pydatetime() for place in places)
-    zone = _fitting_zone(moments, tuple(int(sorted_minutes[place]) for place in places))
-    if zone is None:
+    zones = _fitting_zones(moments, tuple(int(sorted_minutes[place]) for place in places))
+    if not zones:
         shown = ", ".join(f"{_sign(value)}" for value in offsets)
         raise StreamError(
             f"{what}: the time stamps have the offsets {shown}, which change as in no one time "
             "zone. Name the one whose clock counts: time_zone: Europe/Oslo."
         )
-    return zone
+    later = [moments[-1] + timedelta(weeks=week) for week in range(_LATER_WEEKS)]
+    expected = _offsets(zones[0], later)
+    return zones[0], tuple(z.key for z in zones[1:] if _offsets(z, later) != expected)
 
 
 @lru_cache(maxsize=16)
-def _fitting_zone(moments: tuple[datetime, ...], minutes: tuple[int, ...]) -> tzinfo | None:
-    """A time zone with these offsets at these moments; one that is widely used, if it can be."""
-    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
-        zone = ZoneInfo(name)
-        if all(
-            moment.astimezone(zone).utcoffset() == timedelta(minutes=offset)
-            for moment, offset in zip(moments, minutes, strict=True)
-        ):
-            return zone
-    return None
+def _fitting_zones(moments: tuple[datetime, ...], minutes: tuple[int, ...]) -> tuple[ZoneInfo, ...]:
+    """The time zones with these offsets at these moments; those that are widely used first."""
+    wanted = [timedelta(minutes=offset) for offset in minutes]
+    names = dict.fromkeys((*_LIKELY_ZONES, *sorted(available_timezones())))
+    return tuple(zone for zone in map(ZoneInfo, names) if _offsets(zone, moments) == wanted)
+
+
+def _offsets(zone: ZoneInfo, moments: Sequence[datetime]) -> list[timedelta | None]:
+    return [moment.astimezone(zone).utcoffset() for moment in moments]
 
 
 def _minutes(offset: str) -> int:
