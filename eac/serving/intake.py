@@ -1,5 +1,6 @@
 """A frame of recent readings, laid out by the clock of a run."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
@@ -36,14 +37,51 @@ EDGE_COLUMNS = ("source", "target", "weight")
 def read_input(
     frame: pd.DataFrame, data: SavedData, covariates: Sequence[str], form: Form | None = None
 ) -> Period:
-    """The readings of a frame in the steps, the hours and the time zone of the run.
+    """The readings of a frame in the steps, the hours and the time zone of the run, by its ids.
 
     Raises:
         StreamError: If the frame is of another step, or says nothing of its time zone where the run
-            has one, or the other way round.
+            has one, or the other way round; or if an id may be one of two.
     """
     form = form or Form()
     data = on_clock(data, form.time_zone)
+    period = _read_long_or_wide(frame, data, covariates, form)
+    ids = ids_of_run(period.node_ids, data.node_ids)
+    return period if ids == period.node_ids else replace(period, node_ids=ids)
+
+
+def ids_of_run(given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Ids as the run has them, where blanks around them are all that differs.
+
+    Header lines lose such blanks, columns of ids keep them.
+
+    Raises:
+        StreamError: If an id may be one of two.
+
+    Example:
+        >>> ids_of_run(["north", "south ", "new"], ["north ", "south"])
+        ('north ', 'south', 'new')
+    """
+    there = set(given) & set(known)
+    open_ids: dict[str, list[str]] = {}
+    for node in known:
+        if node not in there:
+            open_ids.setdefault(node.strip(), []).append(node)
+    asked = Counter(node.strip() for node in given if node not in there)
+    for plain, found in open_ids.items():
+        if asked[plain] and asked[plain] + len(found) > 2:
+            here = [node for node in given if node not in there and node.strip() == plain]
+            raise StreamError(
+                f"{INPUT}: the ids {', '.join(map(repr, here))} of the input and "
+                f"{', '.join(map(repr, found))} of the run differ only by blanks around them. "
+                "Write the ids as the run has them, in a long table."
+            )
+    return tuple(node if node in there else open_ids.get(node.strip(), [node])[0] for node in given)
+
+
+def _read_long_or_wide(
+    frame: pd.DataFrame, data: SavedData, covariates: Sequence[str], form: Form
+) -> Period:
     rules = data.clock
     step, months = (data.step, 0) if rules is None else (rules.step, rules.months)
     if _is_wide(frame):

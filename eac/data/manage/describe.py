@@ -258,6 +258,8 @@ def _overlap(before: Period | None, period: Period) -> tuple[str, ...]:
 def _suspicious(period: Period, found: Survey) -> Iterator[str]:
     yield from named(period, found.silent, "without any reading")
     yield from named(period, found.constant, CONSTANT)
+    blanks = torch.tensor([node != node.strip() for node in period.node_ids])
+    yield from named(period, blanks, "with blanks around the id, which other files may lack")
     if period.calendar.cycles[1] != "week":
         return
     gaps, week = found.gap.masked_fill(found.silent, 0), period.calendar.steps_per_week

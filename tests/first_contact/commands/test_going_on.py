@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from eac.data.manage.convert import convert
+from eac.errors import StreamError
+from eac.serving.intake import ids_of_run
 from tests.first_contact.commands.conftest import SMALL, counts
 from tests.streams import tiny_stream
 
@@ -70,3 +72,48 @@ def test_readings_that_stand_for_none_are_named_with_the_forecast(ask):
     said = ["--missing-values", "-999"]
     told = ask("predict", "--run", "runs/counts", "--input", "in.csv", "--output", "f.csv", *said)
     assert told.err == ""
+
+
+BLANKS = "3 nodes with blanks around the id"
+
+
+def said(answer):
+    """All that a command printed, in one line."""
+    return " ".join((answer.out + answer.err).split())
+
+
+def test_a_sensor_is_known_in_every_layout_whatever_blanks_are_around_its_id(ask):
+    frame = counts(24 * 14).astype({"y": float})
+    blank = frame.assign(unique_id=frame["unique_id"] + " ")
+    tables = {"long": blank, "plain": frame}
+    tables["wide"] = blank.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    for name, table in tables.items():
+        table.to_csv(f"{name}.csv", index=False)
+    warned = {name: BLANKS in said(ask("data", "check", f"{name}.csv")) for name in tables}
+    assert warned == {"long": True, "plain": False, "wide": False}
+    for trained in ("long", "wide"):
+        run = ask("run", "-c", "eac", "--stream", f"{trained}.csv", "--run.dir", trained, *SMALL)
+        assert run.status == 0, run.err
+        for name in tables:
+            out = f"{trained}-{name}.csv"
+            told = ask("predict", "--run", trained, "--input", f"{name}.csv", "--output", out)
+            assert told.status == 0, told.err
+            forecasts = pd.read_csv(out)
+            ids = ["a", "b", "c"] if trained == "wide" else ["a ", "b ", "c "]
+            assert forecasts["unique_id"].unique().tolist() == ids
+            assert forecasts["note"].isna().all(), out
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [(["a "], ["a", " a"]), (["a ", " a"], ["a"]), (["a", "b"], ["a ", " a"])]
+)
+def test_an_id_that_may_be_one_of_two_is_refused(given, known):
+    with pytest.raises(StreamError, match="differ only by blanks around them"):
+        ids_of_run(given, known)
+    assert ids_of_run(known, known) == tuple(known)
+
+
+def test_sensors_that_the_run_knows_apart_stay_apart():
+    odd = (" a", "a ", "a")
+    assert ids_of_run(odd, odd[::-1]) == odd
+    assert ids_of_run(["a", "a "], ["a"]) == ("a", "a ")
