@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from eac.artifacts.artifact import read_artifact
+from eac.data.core.calendar import in_words
+from eac.data.core.clock_rules import ClockRules
 from eac.data.core.period import Period
 from eac.errors import RunError
 from eac.plain import logger
@@ -63,9 +66,25 @@ def _changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[_ChangedPe
         if record.fingerprint != period.fingerprint() and (
             record.fingerprint != as_trained(directory, period).fingerprint()
         ):
+            _check_step(directory, period)
             sensors = changed_sensors(directory, period)
             found = None if sensors is None else tuple(sensors)
             yield _ChangedPeriod(directory, record, period, found)
+
+
+def _check_step(directory: Path, period: Period) -> None:
+    """Refuses data of another step, which no run can go on from."""
+    said = read_artifact(directory).data.clock
+    now = ClockRules.of(period.calendar)
+    if said is None or now.counted:
+        return
+    before = ClockRules.of_card(said)
+    if (before.step, before.months) != (now.step, now.months):
+        raise RunError(
+            f"period {period.name!r}: readings now come every {in_words(now.step)}, but the run "
+            f"was trained on one every {in_words(before.step)}. If some of them come more often, "
+            f"give one for every {in_words(before.step)} of those too; or begin another run."
+        )
 
 
 def _refusal(changed: Iterable[_ChangedPeriod], run_dir: Path) -> RunError:

@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from lightning.pytorch import Callback
 
 from eac.backbones.stgnn import STGNN
 from eac.data.batches.datamodule import PeriodData
+from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
 from eac.data.series.scaling import PerNode
 from eac.errors import RunError
@@ -280,3 +282,14 @@ def test_a_sensor_that_was_never_read_in_a_trained_period_may_come_and_go(tmp_pa
     make(tmp_path, MemoryStream(before, name="tiny")).run()
     record = make(tmp_path, MemoryStream([*after, third], name="tiny")).run()
     assert len(record.periods) == 3
+
+
+def test_another_step_is_no_change_to_go_on_from(tmp_path):
+    def dated(step: timedelta) -> MemoryStream:
+        clock = Calendar.from_timestamps(datetime(2024, 1, 1), step)
+        return MemoryStream([replace(p, calendar=clock) for p in periods_of()[:1]], name="tiny")
+
+    make(tmp_path / "run", dated(timedelta(hours=1))).run()
+    for accept in (False, True):
+        with pytest.raises(RunError, match=r"every 15 min, but the run was trained on one every 1"):
+            make(tmp_path / "run", dated(timedelta(minutes=15)), accept_changes=accept).run()
