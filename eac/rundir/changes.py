@@ -74,11 +74,10 @@ def _changed_periods(done: Iterable[tuple[Path, Period]]) -> Iterator[_ChangedPe
 
 def _check_step(directory: Path, period: Period) -> None:
     """Refuses data of another step, which no run can go on from."""
-    said = read_artifact(directory).data.clock
-    now = ClockRules.of(period.calendar)
-    if said is None or now.counted:
+    kept, now = read_artifact(directory).data, ClockRules.of(period.calendar)
+    if kept is None or kept.clock is None or now.counted:
         return
-    before = ClockRules.of_card(said)
+    before = ClockRules.of_card(kept.clock)
     if (before.step, before.months) != (now.step, now.months):
         raise RunError(
             f"period {period.name!r}: readings now come every {in_words(now.step)}, but the run "
@@ -96,7 +95,7 @@ def _refusal(changed: Iterable[_ChangedPeriod], run_dir: Path) -> RunError:
     return RunError(
         f"{'; '.join(said)}. Go on from what was learned with: "
         f"{go_on(run_dir, accept_changes=True)} ; train again from there with: "
-        f"{go_on(run_dir, redo=first)} ; or restore the data."
+        f"{go_on(run_dir, redo=first)} ; or restore the data, or name the stream it was trained on."
     )
 
 

@@ -136,14 +136,14 @@ def _add_forecasts(app: FastAPI, engine: Engine) -> None:
     @app.get("/forecast")
     async def forecast(
         sensors: Annotated[list[str] | None, Query(description=IDS)] = None,
-        level: Annotated[str | None, Query(description="percents, such as 80,95")] = None,
+        level: Annotated[list[str] | None, Query(description="percents, such as 80,95")] = None,
     ) -> Response:
         """Forecasts with intervals; all of one answer come from one generation."""
         current = _current(engine)
         wanted = None if sensors is None else _ids(sensors, current)
         if wanted is not None and (unknown := current.unknown(wanted)):
             return _no_sensor(unknown)
-        body = current.body(wanted, _levels(level))
+        body = current.body(wanted, _levels(",".join(level or ())))
         return Response(body, media_type="application/json")
 
     @app.get("/events")
@@ -220,7 +220,7 @@ def _no_sensor(unknown: list[str]) -> JSONResponse:
     ).response()
 
 
-def _levels(level: str | None) -> list[int]:
+def _levels(level: str) -> list[int]:
     try:
         return [] if not level else [int(part) for part in level.split(",")]
     except ValueError:

@@ -216,7 +216,8 @@ class Watcher:
         if node is not None and alarm.node is not None:
             self._calm[alarm.node] = 0
             with self._lock:
-                self._watched.marked[node] = alarm.kind
+                if alarm.kind != OF_FORECASTS or node not in self._watched.masked:
+                    self._watched.marked[node] = alarm.kind
                 if action == "mask":
                     since = alarm.step if alarm.since is None else alarm.since
                     self._watched.masked.setdefault(node, since)

@@ -102,6 +102,11 @@ def test_a_forecast_is_that_of_predict(client, run):
             np.testing.assert_allclose(given[column], mine[column], rtol=1e-3, atol=1e-3)
 
 
+def test_levels_may_be_given_one_by_one(client):
+    together = client.get("/forecast", params={"level": "80,95"}).content
+    assert client.get("/forecast?level=80&level=95").content == together
+
+
 def test_a_request_slices_one_forecast_of_the_whole_network(client):
     forwards = client.engine.forwards
     for sensor in ("e", "c", "e,c"):
