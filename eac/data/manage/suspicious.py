@@ -32,7 +32,7 @@ FEW_NEGATIVE = 0.05
 JUMP = 5.0
 STEADY = 2.0
 BLOCKS = 8
-FAR = 1e6
+FAR = 1e4
 """Times the usual reading of a sensor from which on one cannot be meant."""
 _SAMPLE_STEPS = 4096
 _SAMPLE = 1 << 22
