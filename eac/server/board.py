@@ -10,10 +10,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from eac.calibration.clock import MONDAY, moment_step
+from eac.calibration.clock import moment_step
+from eac.data.core.calendar import zone_name
+from eac.data.parsing.zones import find_zone
 from eac.errors import StreamError
 from eac.server.readings import Readings, layers
-from eac.serving.run_clock import other_offset
+from eac.serving.run_clock import StepClock
 
 EARLIEST = datetime(1911, 1, 1)
 """Stands for the end of a run that does not say when it ended."""
@@ -55,6 +57,7 @@ class Board:
         length: Steps kept.
         node_ids: Sensors to begin with.
         zone: Whose clock counts the steps; time stamps then have an offset.
+        unsaid: Zone of what was kept by servers that did not say theirs; that of the run.
         named: Whether somebody named that zone, so that stamps of any offset are meant.
         ended: Last step that the run was trained on; the steps of the board are in line with it.
 
@@ -72,14 +75,13 @@ class Board:
         node_ids: Iterable[str] = (),
         zone: tzinfo | None = None,
         ended: datetime | None = None,
+        unsaid: tzinfo | None = None,
         *,
         named: bool = False,
     ):
-        self.step = step
-        self.zone, self._named = zone, named
+        self.step, self.zone, self._unsaid = step, zone, unsaid or zone
+        self._clock = StepClock(step, zone, ended, named=named)
         self._ended = (ended or EARLIEST).replace(tzinfo=None)
-        aligned = self._ended - moment_step(self._ended, step) * step
-        self._origin = MONDAY if ended is None else aligned
         self.length = length
         self.node_ids = list(node_ids)
         self.now: int | None = None
@@ -87,48 +89,18 @@ class Board:
         self._values = np.full((length, len(self.node_ids)), np.nan, dtype=np.float32)
         self._given = np.zeros((length, len(self.node_ids)), dtype=bool)
 
-    def step_of(self, ds: str) -> int:
-        """The step of a time stamp.
+    def step_of(self, ds: str, *, kept: bool = False) -> int:
+        """The step of a time stamp; one that was kept has been accepted before.
 
         Raises:
             StreamError: If it is no time stamp of the grid, or has a time zone where the board has
                 none, or the other way round.
         """
-        try:
-            return self._step_of(ds, datetime.fromisoformat(ds))
-        except StreamError:
-            raise
-        except (ValueError, OverflowError):
-            raise StreamError(
-                f"ds {ds!r} is no time stamp. Give ISO 8601, such as 2024-01-31T13:00:00."
-            ) from None
-
-    def _step_of(self, ds: str, when: datetime) -> int:
-        if self.zone is None and when.tzinfo is not None:
-            raise StreamError(f"ds {ds!r} has a time zone. Give the local time of the run's data.")
-        if self.zone is not None and when.tzinfo is None:
-            raise StreamError(
-                f"ds {ds!r} has no time zone, but the run is in {self.zone}. Give it with its "
-                f"offset, such as {when.replace(tzinfo=self.zone).isoformat()}."
-            )
-        if self.zone is not None:
-            said = "" if self._named else other_offset(self.zone, self.step, when)
-            if said:
-                raise StreamError(f"ds {ds!r}: {said}")
-            when = when.astimezone(self.zone).replace(tzinfo=None)
-        step = moment_step(when, self.step)
-        if self._wall(step) != when:
-            raise StreamError(
-                f"ds {ds!r} is between two steps of {self.step}. Give {self.time_of(step)}."
-            )
-        return step
+        return self._clock.step_of(ds, kept=kept)
 
     def time_of(self, step: int) -> datetime:
         """The time stamp of a step, in the zone of the board."""
-        return self._wall(step).replace(tzinfo=self.zone)
-
-    def _wall(self, step: int) -> datetime:
-        return self._origin + step * self.step
+        return self._clock.time_of(step)
 
     def check(self, step: int) -> None:
         """Refuses a step whose readings would push everything known off the board.
@@ -234,6 +206,7 @@ class Board:
             "node_ids": np.array(self.node_ids, dtype=np.str_),
             "now": np.array(-1 if self.now is None else self.now),
             "seconds": np.array(self.step.total_seconds()),
+            "zone": np.array(zone_name(self.time_of(0)) or "", dtype=np.str_),
         }
 
     def take(self, arrays: Mapping[str, NDArray[Any]]) -> int:
@@ -251,11 +224,16 @@ class Board:
         if not arrays["given"].any():
             return 0
         length = len(arrays["values"])
-        columns = self._columns(ids, Placed())
-        for step in range(now - min(length, self.length) + 1, now + 1):
-            self._values[step % self.length, columns] = arrays["values"][step % length]
-            self._given[step % self.length, columns] = arrays["given"][step % length]
-        self.now = now
+        columns, zone = self._columns(ids, Placed()), self._unsaid
+        if said := str(arrays.get("zone", "")):
+            zone = find_zone(said, "what was kept")
+        self.now = self._clock.from_clock_of(zone, now)
+        for before in range(now - min(length, self.length) + 1, now + 1):
+            step, given = self._clock.from_clock_of(zone, before), arrays["given"][before % length]
+            if step > self._oldest:
+                values = arrays["values"][before % length][given]
+                self._values[step % self.length, columns[given]] = values
+                self._given[step % self.length, columns[given]] = True
         return int(self._given.sum())
 
     def last_steps(self) -> list[int | None]:

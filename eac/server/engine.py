@@ -19,6 +19,7 @@ from eac.server.generation import (
     Loading,
     artifact_ids,
     load_generation,
+    own_zone,
     same_clock,
     zone_of,
 )
@@ -64,7 +65,6 @@ class Engine:
         self.loading = loading or Loading()
         self.current: NetworkForecast | None = None
         self.forwards = 0
-        self.observed = 0
         self.error: str | None = None
         self.events = Events()
         self._history = history
@@ -75,7 +75,7 @@ class Engine:
         self._calibration = KeptCalibration(state_dir)
         first = self._load(None)
         data = first.predictor.data
-        clock = zone_of(data), data.ended
+        clock = zone_of(data), data.ended, own_zone(run_dir)
         length, named = max(history, data.window), self.loading.time_zone is not None
         self.board = Board(data.step, length, data.current_ids, *clock, named=named)
         self._log = ObservationLog(state_dir, self.board)

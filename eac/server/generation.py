@@ -11,6 +11,7 @@ from eac.artifacts.saved_data import SavedData
 from eac.calibration.base import Calibrator
 from eac.calibration.clock import MONDAY
 from eac.data.core.calendar import Calendar
+from eac.data.core.clock_rules import ClockRules
 from eac.data.parsing.zones import find_zone
 from eac.errors import RunError
 from eac.server.forecast import GenerationName
@@ -137,6 +138,13 @@ def zone_of(data: SavedData) -> tzinfo | None:
     if data.clock is None or data.clock.zone is None:
         return None
     return find_zone(data.clock.zone, "the run")
+
+
+def own_zone(run_dir: Path) -> tzinfo | None:
+    """Whose clock the steps of a run follow, whatever ``Loading`` names."""
+    data = read_artifact(current_folder(run_dir)).data
+    said = None if data is None or data.clock is None else ClockRules.of_card(data.clock).zone
+    return None if said is None else find_zone(said, "the run")
 
 
 def same_clock(made: Generation, zone: tzinfo | None) -> None:

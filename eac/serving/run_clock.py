@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from eac.artifacts.saved_data import SavedData
+from eac.calibration.clock import MONDAY, moment_step
 from eac.data.parsing.zones import find_zone
 from eac.errors import StreamError
 
+HOUR = timedelta(hours=1)
 _YEAR = 366
 
 
 def on_clock(data: SavedData, zone: str | None) -> SavedData:
     """The data of a run whose steps follow the clock of a zone that fits what it was trained on.
+
+    Steps that a change of an hour would move off their grid follow a clock that never changes.
 
     Args:
         data: What the run kept of its data.
@@ -24,11 +28,14 @@ def on_clock(data: SavedData, zone: str | None) -> SavedData:
     if zone is None or rules is None or rules.zone is None or zone == rules.zone:
         return data
     own, named, ended = find_zone(rules.zone, "the run"), find_zone(zone, "--time-zone"), data.ended
+    once = seen_offset(own) is not None or rules.zone == "UTC"
+    if once and HOUR % rules.step:  # a change would move steps off their grid
+        return data
     if ended is None or ended.tzinfo is None:
         raise StreamError(
             f"--time-zone {zone}: the run follows the clock of {rules.zone}. Leave it out."
         )
-    days = range(1 if seen_offset(own) is not None else _YEAR)
+    days = range(1 if once else _YEAR)
     moments = [ended.astimezone(UTC) + timedelta(days=day) for day in days]
     for moment in moments:
         if moment.astimezone(named).utcoffset() != moment.astimezone(own).utcoffset():
@@ -76,3 +83,82 @@ def other_offset(own: tzinfo | None, step: timedelta, moment: datetime) -> str:
         f"one that the run was trained on. Say whose clock it is: --time-zone Europe/Oslo, for "
         f"example, if clocks change there, or --time-zone {mine} if they never do."
     )
+
+
+class StepClock:
+    """Steps of time stamps that come one by one, by the clock of a run.
+
+    Args:
+        step: Time between two steps.
+        zone: Whose clock counts the steps; time stamps then have an offset.
+        ended: Last step that the run was trained on; the steps are in line with it.
+        named: Whether somebody named that zone, so that stamps of any offset are meant.
+
+    Example:
+        >>> StepClock(timedelta(hours=1)).step_of("2000-01-03T05:00:00")
+        5
+    """
+
+    def __init__(
+        self,
+        step: timedelta,
+        zone: tzinfo | None = None,
+        ended: datetime | None = None,
+        *,
+        named: bool = False,
+    ):
+        self._step, self._zone, self._named = step, zone, named
+        self._origin = MONDAY
+        if ended is not None:
+            last = ended.replace(tzinfo=None)
+            self._origin = last - moment_step(last, step) * step
+
+    def step_of(self, ds: str, *, kept: bool = False) -> int:
+        """The step of a time stamp; one that was kept has been accepted before.
+
+        Raises:
+            StreamError: If it is no time stamp of the grid, or has a time zone where the run has
+                none, or the other way round.
+        """
+        try:
+            return self._step_of(ds, datetime.fromisoformat(ds), self._named or kept)
+        except StreamError:
+            raise
+        except (ValueError, OverflowError):
+            raise StreamError(
+                f"ds {ds!r} is no time stamp. Give ISO 8601, such as 2024-01-31T13:00:00."
+            ) from None
+
+    def time_of(self, step: int) -> datetime:
+        """The time stamp of a step, in the zone of the run."""
+        return self._wall(step).replace(tzinfo=self._zone)
+
+    def from_clock_of(self, zone: tzinfo | None, step: int) -> int:
+        """The step here of one that was counted by the clock of another zone."""
+        if zone is None or self._zone is None or zone == self._zone:
+            return step
+        when = self._wall(step).replace(tzinfo=zone).astimezone(self._zone)
+        return moment_step(when, self._step)
+
+    def _step_of(self, ds: str, when: datetime, meant: bool) -> int:
+        if self._zone is None and when.tzinfo is not None:
+            raise StreamError(f"ds {ds!r} has a time zone. Give the local time of the run's data.")
+        if self._zone is not None and when.tzinfo is None:
+            raise StreamError(
+                f"ds {ds!r} has no time zone, but the run is in {self._zone}. Give it with its "
+                f"offset, such as {when.replace(tzinfo=self._zone).isoformat()}."
+            )
+        if self._zone is not None:
+            said = "" if meant else other_offset(self._zone, self._step, when)
+            if said:
+                raise StreamError(f"ds {ds!r}: {said}")
+            when = when.astimezone(self._zone).replace(tzinfo=None)
+        step = moment_step(when, self._step)
+        if self._wall(step) != when:
+            raise StreamError(
+                f"ds {ds!r} is between two steps of {self._step}. Give {self.time_of(step)}."
+            )
+        return step
+
+    def _wall(self, step: int) -> datetime:
+        return self._origin + step * self._step

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from eac.artifacts.saved_data import load_data
+from eac.calibration.clock import moment_step
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
 from eac.data.core.stream import MemoryStream
@@ -17,6 +18,9 @@ from eac.data.parsing.form import Form
 from eac.data.parsing.stamps import parse_stamps
 from eac.errors import RunError, StreamError
 from eac.server.board import Board
+from eac.server.engine import Engine
+from eac.server.generation import Loading
+from eac.server.readings import Readings
 from eac.server.start import open_engine
 from eac.serving.intake import read_input
 from eac.serving.run_clock import on_clock
@@ -118,3 +122,47 @@ def test_an_artifact_of_another_clock_is_not_taken_up(run, tmp_path):
             engine.activate(None)
     finally:
         engine.stop()
+
+
+def test_what_a_server_kept_keeps_its_moments_when_the_clock_gets_a_name(run, tmp_path):
+    def at(zone: str | None) -> Engine:
+        return open_engine(run, state_dir=tmp_path / "state", loading=Loading(time_zone=zone))
+
+    stamps = [f"2024-11-01T{hour:02}:00:00+01:00" for hour in range(9, 12)]
+    first = at("+02:00")
+    readings = Readings.of(("a", first.board.step_of(ds), float(i)) for i, ds in enumerate(stamps))
+    first.begin_with(readings)
+    first.stop()
+    for zone in ("Europe/Oslo", None, "Europe/Oslo"):
+        engine = at(zone)
+        try:
+            assert engine.board.now is not None
+            assert engine.board.time_of(engine.board.now) == datetime.fromisoformat(stamps[-1])
+            row = engine.board.node_ids.index("a")
+            assert engine.board.series(3)[:, row].tolist() == [0, 1, 2]
+        finally:
+            engine.stop()
+
+
+@pytest.mark.parametrize("zone", [None, "+01:00", "Europe/Oslo"])
+def test_a_kept_board_is_laid_out_by_its_own_clock(zone):
+    winter = datetime(2024, 12, 1, tzinfo=timezone(HOUR))
+    told = None if zone is None else timezone(HOUR) if zone == "+01:00" else ZoneInfo(zone)
+    before = Board(HOUR, 30, ["a"], told, winter if told else winter.replace(tzinfo=None))
+    begin = moment_step(datetime(2024, 12, 2), HOUR)
+    before.put(Readings.of([("a", begin + i, float(i)) for i in range(24)]))
+    after = Board(HOUR, 30, ["a"], told and SUMMER, before.time_of(begin), named=True)
+    assert after.take(before.arrays()) == 24
+    moment = before.time_of(begin + 23)
+    assert after.time_of(after.now) == moment
+    assert after.series(24)[:, 0].tolist() == list(range(24))
+
+
+def test_steps_of_six_hours_stay_where_they_are_whatever_zone_is_named(tmp_path):
+    forecaster, _ = build()
+    [period] = tiny_stream(["abcd"])
+    clock = Calendar.from_timestamps(datetime(2024, 6, 1, 2, tzinfo=SUMMER), 6 * HOUR)
+    stream = MemoryStream([replace(period, calendar=clock)])
+    trained(tmp_path, forecaster, PeriodData(stream, batch_size=32))
+    data = load_data([tmp_path / "period-00-p0"])
+    assert on_clock(data, "Europe/Oslo") == data

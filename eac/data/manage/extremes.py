@@ -86,4 +86,4 @@ def counting(differences: Float[Tensor, "pair node"]) -> Bool[Tensor, " node"]:
     """
     pairs, rises = (~differences.isnan()).sum(0), (differences > 0).sum(0)
     falls = (differences < 0).sum(0)
-    return (pairs >= FEWEST_PAIRS) & (rises > 0.1 * pairs) & (falls <= 0.005 * pairs)
+    return (pairs >= FEWEST_PAIRS) & (rises > 0.1 * pairs) & (falls <= 0.001 * pairs)

@@ -163,7 +163,7 @@ class ObservationLog:
 
     def _read(self, line: bytes) -> Readings:
         readings = Readings.of(
-            (str(node), self._board.step_of(ds), math.nan if y is None else float(y))
+            (str(node), self._board.step_of(ds, kept=True), math.nan if y is None else float(y))
             for node, ds, y in msgspec.json.decode(line)
         )
         if len(row := too_large(readings.y)):
