@@ -44,6 +44,15 @@ def test_the_verdict_is_one_plain_sentence(runs):
     assert "p " not in sentence
 
 
+@pytest.mark.parametrize("errors", [(5.94803182, 5.94803184), (5.94803184, 5.94803182)])
+def test_errors_that_differ_by_rounding_are_equal(tmp_path, errors):
+    runs = [str(write_example(tmp_path / n, (e,))) for n, e in zip("ab", errors, strict=True)]
+    assert verdicts(read_runs(runs), "MAE")[0] == (
+        "b (EAC) is as good as a (EAC): mean MAE 5.95 against 5.95 (the same), lower in 0 of 1 "
+        "period."
+    )
+
+
 def test_runs_of_one_name_are_told_apart_by_the_folders_that_differ(tmp_path):
     for recipe in ("eac", "practical"):
         write_example(tmp_path / recipe / "seed-42", (8.0,))

@@ -1,5 +1,6 @@
 """How much better than the naive forecasts a model is, in each period."""
 
+import math
 from collections.abc import Sequence
 
 from eac.records.horizon_table import mean_or_none
@@ -72,6 +73,16 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "-" if share is None else f"{round(100 * share, digits) + 0.0:.{digits}f} %"
 
 
+def alike(a: float, b: float) -> bool:
+    """Whether two errors agree to six significant digits; what is beyond them is rounding.
+
+    Example:
+        >>> alike(5.94803184, 5.94803182), alike(5.94803, 5.94805)
+        (True, False)
+    """
+    return math.isclose(a, b, rel_tol=1e-6)
+
+
 def change(now: float, then: float) -> str:
     """A change in words.
 
@@ -79,6 +90,8 @@ def change(now: float, then: float) -> str:
         >>> change(9.0, 10.0), change(11.0, 10.0), change(2.0, 2.0)
         ('10.0 % lower', '10.0 % higher', 'the same')
     """
-    if now == then or then == 0:
-        return "the same" if now == then else "higher, from 0"
+    if alike(now, then):
+        return "the same"
+    if then == 0:
+        return "higher, from 0"
     return f"{100 * abs(now / then - 1):.1f} % {'lower' if now < then else 'higher'}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from eac.records.naive import PEERS
 from eac.report.common.charts import Line, Role, SeriesChart
-from eac.report.common.skill import change
+from eac.report.common.skill import alike, change
 from eac.report.common.summary import format_error, labelled
 from eac.report.compare.comparison import Compared, naive_means, period_means, same_naive
 
@@ -73,11 +73,12 @@ def verdicts(compared: Compared, metric: str) -> list[str]:
         if first is None or error is None:
             sentences.append(f"{name} cannot be compared with {compared.names[0]}.")
             continue
-        how = "equal to" if error == first else "better than" if error < first else "worse than"
+        other = "better than" if error < first else "worse than"
+        how = "as good as" if alike(error, first) else other
         pairs = [
             (a, b) for a, b in zip(own, means[0], strict=True) if a is not None and b is not None
         ]
-        lower = sum(a < b for a, b in pairs)
+        lower = _lower(pairs)
         sentences.append(
             f"{name} is {how} {compared.names[0]}: mean {metric} {format_error(error)} against "
             f"{format_error(first)} ({change(error, first)}), lower in {lower} of {len(pairs)} "
@@ -94,7 +95,7 @@ def _naive_verdicts(compared: Compared, metric: str) -> list[str]:
         pairs = [(a, b) for a, b in zip(own, best, strict=True) if a is not None and b is not None]
         if not pairs:
             continue
-        lower, error = sum(a < b for a, b in pairs), math.fsum(a for a, _ in pairs) / len(pairs)
+        lower, error = _lower(pairs), math.fsum(a for a, _ in pairs) / len(pairs)
         naive = math.fsum(b for _, b in pairs) / len(pairs)
         sentences.append(
             f"{name} compared with the best naive forecast: mean {metric} {format_error(error)} "
@@ -102,6 +103,11 @@ def _naive_verdicts(compared: Compared, metric: str) -> list[str]:
             f"{len(pairs)} {'period' if len(pairs) == 1 else 'periods'}."
         )
     return sentences
+
+
+def _lower(pairs: Sequence[tuple[float, float]]) -> int:
+    """In how many pairs the first error is lower by more than rounding."""
+    return sum(a < b and not alike(a, b) for a, b in pairs)
 
 
 def _naive_lines(
