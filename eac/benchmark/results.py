@@ -11,6 +11,7 @@ from eac.files import write_frame
 from eac.records.horizon_table import Groups, HorizonTable
 from eac.records.newcomers import AFTER, BEFORE, NEW_IN_FIRST, BySpan
 from eac.records.record import PeriodRecord, RunRecord, read_run
+from eac.rundir.settings import data_setting
 
 RESULTS_FILE = "results.parquet"
 UNTRAINED = "(untrained)"
@@ -27,33 +28,38 @@ COST = (
     "peak_memory_mib",
 )
 
+TARGETS = "targets"
+
 
 def collect(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Every error of every finished cell, and of the naive forecasts once for each stream.
+    """Every error of every finished cell, and of the naive forecasts once for the same targets.
 
     Columns: ``strategy backbone stream seed`` say which cell; ``period`` was tested, ``after``
     was the last to be trained on (equal to ``period`` in an ordinary test, "(untrained)" before
     any); ``group kind metric horizon value``; and the cost of training the period named by
-    ``after``, and of the whole cell. A naive forecast has no seed and no cost. The groups "new in
-    first day", "week" and "month" are of new sensors, forecast before any training on them.
+    ``after``, and of the whole cell; ``targets`` are the settings that decide what was forecast. A
+    naive forecast has no seed and no cost; of the cells that measured it, the one of the lowest
+    seed is taken, then of the first name. The groups "new in first day", "week" and "month" are of
+    new sensors, forecast before any training on them.
 
     Example:
         >>> collect([]).columns.tolist()[:4]
         ['strategy', 'backbone', 'stream', 'seed']
     """
-    rows: list[tuple[Any, ...]] = []
-    streams: set[str] = set()
-    for cell in cells:
+    own: dict[Cell, list[tuple[Any, ...]]] = {}
+    naive: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.seed, cell.strategy, cell.backbone)):
         result = read_result(cell)
         if result is None or not result.done:
             continue
         run = read_run(cell.directory)
-        rows.extend(_run_rows(cell, result, run))
-        if cell.stream not in streams:
-            streams.add(cell.stream)
-            rows.extend(_naive_rows(cell.stream, run))
-    frame = pd.DataFrame(rows, columns=[*WHERE, *WHAT, *COST])
-    texts = [name for name in (*WHERE, *WHAT[:3]) if name != "seed"]
+        targets = _targets(cell, run)
+        own[cell] = [(*row, targets) for row in _run_rows(cell, result, run)]
+        for row in _naive_rows(cell.stream, run):
+            naive.setdefault((*row[: len(WHERE) + len(WHAT) - 1], targets), (*row, targets))
+    rows = [row for cell in cells for row in own.get(cell, ())]
+    frame = pd.DataFrame([*rows, *naive.values()], columns=[*WHERE, *WHAT, *COST, TARGETS])
+    texts = [name for name in (*WHERE, *WHAT[:3], TARGETS) if name != "seed"]
     integers = ("seed", "trainable_parameters", "total_parameters", "epochs")
     return frame.astype({**dict.fromkeys(texts, "category"), **dict.fromkeys(integers, "Int64")})
 
@@ -70,6 +76,17 @@ def write_results(frame: pd.DataFrame, out: Path) -> Path:
     target = out / RESULTS_FILE
     write_frame(target, frame, index=False)
     return target
+
+
+def _targets(cell: Cell, run: RunRecord) -> str:
+    """Settings that decide what was forecast, and so which errors can be compared."""
+    settings = {
+        "horizon": run.mean().horizon,
+        "window": data_setting(cell.directory, "window"),
+        "null_value": run.null_value,
+        "protocol": run.protocol,
+    }
+    return "; ".join(f"{k} {'none' if v is None else v}" for k, v in settings.items())
 
 
 def _run_rows(cell: Cell, result: CellResult, run: RunRecord) -> Iterator[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eac.errors import ConfigError
+from eac.records.jsonfile import StrPath
 from eac.records.yamlfile import parse_yaml
 
 CONFIG_FILE = "config.yaml"
@@ -52,6 +53,21 @@ def read_settings(text: str) -> dict[str, Any] | None:
     except ConfigError:
         return None
     return settings if isinstance(settings, dict) else None
+
+
+def data_setting(directory: StrPath, name: str) -> Any:
+    """A setting of the data in the configuration of a run; None where it is not said.
+
+    Example:
+        >>> data_setting("a folder without a run", "window") is None
+        True
+    """
+    path = Path(directory) / CONFIG_FILE
+    if not path.is_file():
+        return None
+    settings = read_settings(path.read_text(encoding="utf-8", errors="replace")) or {}
+    data = settings.get("data", settings)  # a run started from Python has them at the top
+    return data.get(name) if isinstance(data, dict) else None
 
 
 def differences(

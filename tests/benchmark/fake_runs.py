@@ -33,10 +33,10 @@ def fake_run(arguments: list[str]) -> int:
     if how == "kill":
         os.kill(os.getpid(), 9)
     if how == "half":  # as a run that got SIGTERM and says nothing of it
-        _write(directory, float(given["error"]), int(given["seed_everything"]))
+        _write(directory, given)
         (directory / "period-02-c" / "metrics.json").unlink()
         return 0
-    _write(directory, float(given["error"]), int(given["seed_everything"]))
+    _write(directory, given)
     return 0
 
 
@@ -45,17 +45,30 @@ def fake_check(arguments: list[str]) -> str:
     return "there is no class 'Od'." if "--fail=mistake" in arguments else ""
 
 
-def table(value: float) -> HorizonTable:
-    """The same error at all of 12 steps."""
-    steps: dict[str, float | None] = {str(step): value for step in range(1, 13)}
+def table(value: float, horizon: int = 12) -> HorizonTable:
+    """The same error at all steps."""
+    steps: dict[str, float | None] = {str(step): value for step in range(1, horizon + 1)}
     return HorizonTable(
         {metric: steps | {"mean": value} for metric in METRICS},
         {metric: steps | {"avg": value} for metric in METRICS},
     )
 
 
-def _write(directory: Path, error: float, seed: int) -> None:
-    write_run(directory, RunRecord("fake", "mm", "", "strict", seed, versions={"eac": "0"}))
+def _write(directory: Path, given: dict[str, str]) -> None:
+    """A run; "week" errs by the steps ahead and a half, "last" by 17.5 more."""
+    error, seed = float(given["error"]), int(given["seed_everything"])
+    horizon = int(given.get("data.horizon", "12"))
+    protocol = given.get("protocol", "strict")
+    null_value = float(given["metrics.null_value"]) if "metrics.null_value" in given else None
+    run = RunRecord("fake", "mm", "", protocol, seed, null_value, versions={"eac": "0"})
+    write_run(directory, run)
+    if "data.window" in given:
+        settings = f"data:\n  window: {given['data.window']}\n"
+        (directory / "config.yaml").write_text(settings, encoding="utf-8")
+    week = horizon + 0.5
+    naive = {"last": table(week + 17.5, horizon), "week": table(week, horizon)}
+    if "run.peers" in given:
+        naive["lightgbm"] = table(7.0 + seed, horizon)
     for index, name in enumerate(PERIODS):
         value = error + seed + index
         before = {"untrained": {"all": table(100.0)}}
@@ -71,8 +84,8 @@ def _write(directory: Path, error: float, seed: int) -> None:
             epochs=2,
             best_epoch=1,
             val_metric=1.0,
-            groups={"all": table(value)},
-            baselines={"last": table(30.0), "week": table(12.5)},
+            groups={"all": table(value, horizon)},
+            baselines=naive,
             strategy="Fake",
             backbone="Net",
             before=before,

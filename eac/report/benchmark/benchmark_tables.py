@@ -1,6 +1,5 @@
 """The tables of a benchmark, from its tidy results: errors, costs, and transfer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,14 +7,13 @@ import pandas as pd
 
 from eac.errors import ConfigError
 from eac.records.newcomers import NEW_IN_FIRST
+from eac.report.benchmark.over_seeds import spread
 from eac.report.benchmark.published_numbers import published_text
+from eac.report.benchmark.ranked import MODEL, NAIVE, label, model_label, of_stream, unranked_notes
 from eac.report.common.markup import Entry, MarkedTable, marks
 from eac.report.common.significance import HAS_SCIPY, wilcoxon_p
-from eac.report.common.summary import BASELINES
 
-NAIVE = "naive: "
 NEW_SENSORS = "new, week 1"
-MODEL = ["strategy", "backbone"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,8 @@ class _Row:
         by_seed: Mean error over periods, one row per seed, one column per shown horizon.
         by_pair: Error at the summary horizon, by period and seed.
         costs: Tuned parameters in the first and in later periods, seconds, peak MiB.
+        targets: What its test targets are.
+        is_ranked: Whether they are those of the reference.
     """
 
     strategy: str
@@ -69,12 +69,18 @@ class _Row:
     by_seed: pd.DataFrame
     by_pair: pd.Series
     costs: tuple[str, ...]
+    targets: str
+    is_ranked: bool
 
     @property
     def label(self) -> str:
         """Name for the reader."""
-        name = self.strategy.removeprefix(NAIVE)
-        return BASELINES.get(name, name) if self.strategy.startswith(NAIVE) else self.strategy
+        return label(self.strategy)
+
+    @property
+    def name(self) -> str:
+        """The same, with the backbone where there is one."""
+        return model_label(self.strategy, self.backbone)
 
 
 def error_table(
@@ -92,12 +98,13 @@ def error_table(
         >>> [row[0].text for row in error_table(frame, view).rows]
         ['EAC', 'TEAM']
     """
-    rows = _rows(frame, view)
+    frame, ranked = of_stream(frame, view.stream, view.reference)
+    rows = _rows(frame, view, ranked)
     columns = [*view.steps, view.summary]
-    means = [[_mean(row.by_seed, column) for row in rows] for column in columns]
+    means = [[_mean(r.by_seed, c) if r.is_ranked else None for r in rows] for c in columns]
     marked = [marks(values) for values in means]
     best = _reference(rows, view)
-    theirs, joined = _published(rows, view, published), _new_sensors(frame, rows, view)
+    theirs, joined = _published(rows, view, published), _new_sensors(frame, rows)
     entries = []
     for index, row in enumerate(rows):
         errors = [
@@ -129,12 +136,12 @@ def error_table(
     )
 
 
-def _rows(frame: pd.DataFrame, view: TableView) -> list[_Row]:
-    mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
+def _rows(frame: pd.DataFrame, view: TableView, ranked: str) -> list[_Row]:
+    mine = frame[frame.group == "all"]
     mine = mine[mine.period.astype(str) == mine.after.astype(str)]
     mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
-    models = mine[MODEL].astype(str).drop_duplicates().itertuples(index=False, name=None)
-    rows = [_row(mine, strategy, backbone, view) for strategy, backbone in models]
+    models = mine[[*MODEL, "targets"]].astype(str).drop_duplicates()
+    rows = [_row(mine, model, view, ranked) for model in models.itertuples(index=False, name=None)]
     return sorted(rows, key=lambda row: row.strategy.startswith(NAIVE))
 
 
@@ -142,9 +149,9 @@ def _reference(rows: list[_Row], view: TableView) -> _Row:
     """The row that the others are tested against."""
     if not view.reference:
         return _best_trained(rows, view.summary)
-    found = [r for r in rows if view.reference in (r.label, f"{r.label} on {r.backbone}")]
+    found = [r for r in rows if view.reference in (r.label, r.name)]
     if len(found) != 1:
-        known = ", ".join(f"{r.label} on {r.backbone}" if r.backbone else r.label for r in rows)
+        known = ", ".join(row.name for row in rows)
         raise ConfigError(
             f"reference {view.reference!r} names {len(found)} rows of the table of {view.stream}. "
             f"Give one of: {known}."
@@ -154,19 +161,22 @@ def _reference(rows: list[_Row], view: TableView) -> _Row:
 
 def _best_trained(rows: list[_Row], summary: str) -> _Row:
     """The trained model with the lowest mean error; tests of significance compare with it."""
-    trained = [row for row in rows if not row.strategy.startswith(NAIVE)] or rows
+    ranked = [row for row in rows if row.is_ranked]
+    trained = [row for row in ranked if not row.strategy.startswith(NAIVE)] or ranked
     means = [_mean(row.by_seed, summary) for row in trained]
     return trained[int(np.argmin([np.inf if mean is None else mean for mean in means]))]
 
 
-def _row(mine: pd.DataFrame, strategy: str, backbone: str, view: TableView) -> _Row:
+def _row(mine: pd.DataFrame, model: tuple[str, str, str], view: TableView, ranked: str) -> _Row:
+    strategy, backbone, targets = model
     own = mine[(mine.strategy == strategy) & (mine.backbone == backbone)]
     own = own.assign(seed=own.seed.fillna(-1))
     shown = own[own.horizon.isin([*view.steps, view.summary])]
     by_seed = shown.pivot_table(index="seed", columns="horizon", values="value", observed=True)
     pairs = own[own.horizon == view.summary].astype({"period": str})
     by_pair = pairs.set_index(["period", "seed"]).value
-    return _Row(strategy, backbone, by_seed, by_pair, _costs(own, strategy))
+    costs = _costs(own, strategy)
+    return _Row(strategy, backbone, by_seed, by_pair, costs, targets, targets == ranked)
 
 
 def _costs(own: pd.DataFrame, strategy: str) -> tuple[str, ...]:
@@ -192,26 +202,11 @@ def _spread(by_seed: pd.DataFrame, column: str) -> str:
     return spread([] if mean is None else by_seed[column].tolist())
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and deviation over seeds, as text.
-
-    Example:
-        >>> spread([1.0, 2.0, 3.0]), spread([4.0]), spread([])
-        ('2.00 ± 1.00', '4.00', '-')
-    """
-    present = np.array([value for value in values if not np.isnan(value)])
-    if not len(present):
-        return "-"
-    mean = float(present.mean())
-    digits = 4 if 0 < abs(mean) < 0.1 else 2
-    if len(present) == 1:
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} ± {present.std(ddof=1):.{digits}f}"
-
-
 def _p_text(row: _Row, best: _Row) -> str:
     if row is best:
         return "reference"
+    if not row.is_ranked:
+        return "-"
     ours, theirs = _paired(row.by_pair, best.by_pair)
     p = wilcoxon_p(ours, theirs) if len(ours) else None
     return "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
@@ -247,9 +242,9 @@ def _published(rows: list[_Row], view: TableView, published: pd.DataFrame | None
     ]
 
 
-def _new_sensors(frame: pd.DataFrame, rows: list[_Row], view: TableView) -> list[str]:
+def _new_sensors(frame: pd.DataFrame, rows: list[_Row]) -> list[str]:
     """MAE of new sensors in their first week, before any training on them; '' where unknown."""
-    mine = frame[(frame.stream == view.stream) & (frame.group == f"{NEW_IN_FIRST} week")]
+    mine = frame[frame.group == f"{NEW_IN_FIRST} week"]
     found = []
     for row in rows:
         own = mine[(mine.strategy == row.strategy) & (mine.backbone == row.backbone)]
@@ -268,7 +263,9 @@ def _title(view: TableView) -> str:
 
 
 def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple[str, ...]:
+    models = [(row.strategy, row.backbone, row.targets) for row in rows]
     notes = [
+        *unranked_notes(models, best.targets),
         "Mean over periods, then mean ± deviation over seeds; best in bold, second underlined.",
         "Tuned: parameters trained in the first period, and on average in later ones. Fit seconds: "
         "training of all periods. Peak: memory of the process, libraries included.",
@@ -279,8 +276,7 @@ def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple
             "of the period before."
         )
     if HAS_SCIPY:
-        named = f"{best.label} on {best.backbone}" if best.backbone else best.label
-        named += "" if view.reference else ", the best trained model,"
+        named = best.name + ("" if view.reference else ", the best trained model,")
         notes.append(
             f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against {named} over "
             "periods x seeds. The periods of one seed are not independent of each other."
@@ -289,6 +285,5 @@ def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple
         notes.append("No significance: install scipy (pip install 'eac[benchmark]').")
     for row in rows:
         if len(row.by_seed) < view.num_seeds and not row.strategy.startswith(NAIVE):
-            name = f"{row.label} on {row.backbone}"
-            notes.append(f"{name}: {len(row.by_seed)} of {view.num_seeds} seeds so far.")
+            notes.append(f"{row.name}: {len(row.by_seed)} of {view.num_seeds} seeds so far.")
     return tuple(notes)

@@ -2,13 +2,14 @@
 
 import pandas as pd
 
-from eac.report.benchmark.benchmark_tables import NAIVE, TableView
+from eac.report.benchmark.benchmark_tables import TableView
+from eac.report.benchmark.ranked import NAIVE, of_stream
 from eac.report.common.charts import Bars, SeriesChart
 from eac.report.common.escapes import latex_label
 
 
 def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
-    """Mean error of each row, the smallest first; naive forecasts are grey. None without rows.
+    """Mean error of each ranked row, the smallest first, naive ones grey. None without rows.
 
     Example:
         >>> said = {"stream": "pm10", "period": "a", "after": "a", "group": "all", "kind": "point"}
@@ -20,7 +21,8 @@ def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
         >>> error_bars(frame, view).marks[0].y
         (8.0, 9.0)
     """
-    mine = frame[(frame.stream == view.stream) & (frame.group == "all")]
+    mine, ranked = of_stream(frame, view.stream, view.reference)
+    mine = mine[(mine.group == "all") & (mine.targets == ranked)]
     mine = mine[(mine.kind == view.kind) & (mine.metric == view.metric)]
     mine = mine[(mine.horizon == view.summary)]
     mine = mine[mine.period.astype(str) == mine.after.astype(str)]

@@ -8,7 +8,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from eac.metrics.transfer import backward_transfer, forgetting, forward_transfer
-from eac.report.benchmark.benchmark_tables import MODEL, NAIVE, TableView, spread
+from eac.report.benchmark.benchmark_tables import TableView
+from eac.report.benchmark.over_seeds import spread
+from eac.report.benchmark.ranked import MODEL, NAIVE, of_stream, unranked_notes
 from eac.report.common.markup import Entry, MarkedTable, marks
 
 GROUPS = ("all", "kept", "new", "returned")
@@ -41,16 +43,22 @@ def transfer_table(frame: pd.DataFrame, view: TableView) -> MarkedTable | None:
         >>> transfer_table(frame, view) is None  # no run tested the past
         True
     """
-    mine = frame[(frame.stream == view.stream) & (frame.kind == view.kind)]
-    mine = mine[(mine.metric == view.metric) & (mine.horizon == view.summary)]
+    mine, ranked = of_stream(frame, view.stream, view.reference)
+    mine = mine[
+        (mine.kind == view.kind) & (mine.metric == view.metric) & (mine.horizon == view.summary)
+    ]
     mine = mine.astype({"period": str, "after": str, "strategy": str, "backbone": str})
     if not (mine.period != mine.after).any():
         return None
-    models = [m for m in _models(mine) if not m[0].startswith(NAIVE)]
+    trained = [model for model in _models(mine) if not model[0].startswith(NAIVE)]
+    models, is_ranked = [model[:2] for model in trained], [m[2] == ranked for m in trained]
     columns = [(m, g) for m in MEASURES for g in GROUPS if (mine.group == g).any()]
     values = {column: [_by_seed(mine, model, *column) for model in models] for column in columns}
     marked = {
-        column: marks([_mean(v) for v in of_models], lowest=MEASURES[column[0]][1])
+        column: marks(
+            [_mean(v) if own else None for v, own in zip(of_models, is_ranked, strict=True)],
+            lowest=MEASURES[column[0]][1],
+        )
         for column, of_models in values.items()
     }
     rows = tuple(
@@ -61,7 +69,8 @@ def transfer_table(frame: pd.DataFrame, view: TableView) -> MarkedTable | None:
         for i, model in enumerate(models)
     )
     header = ("strategy", "backbone", *(f"{m}, {g}" for m, g in columns))
-    return MarkedTable(f"{view.stream}: transfer, {view.metric}", header, rows, NOTES)
+    notes = (*unranked_notes(trained, ranked), *NOTES)
+    return MarkedTable(f"{view.stream}: transfer, {view.metric}", header, rows, notes)
 
 
 def error_matrix(
@@ -85,9 +94,9 @@ def error_matrix(
     return table.reindex(index=periods).to_numpy(), first.to_numpy()
 
 
-def _models(mine: pd.DataFrame) -> list[tuple[str, str]]:
-    unique = mine[MODEL].drop_duplicates()
-    return list(zip(unique.strategy, unique.backbone, strict=True))
+def _models(mine: pd.DataFrame) -> list[tuple[str, str, str]]:
+    unique = mine[[*MODEL, "targets"]].drop_duplicates()
+    return list(zip(unique.strategy, unique.backbone, unique.targets, strict=True))
 
 
 def _by_seed(mine: pd.DataFrame, model: tuple[str, str], measure: str, group: str) -> list[float]:

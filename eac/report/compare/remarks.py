@@ -1,11 +1,10 @@
 """What a reader must know before trusting a comparison of runs."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from eac.records.record import RunRecord
-from eac.rundir.settings import CONFIG_FILE, read_settings
+from eac.rundir.settings import data_setting
 
 
 def remarks(
@@ -37,7 +36,7 @@ def remarks(
             "sensors are over all steps of a run, so those of longer horizons are left out."
         )
     for what in ("window", "fractions"):
-        values = _distinct([v for d in directories if (v := _setting(d, what)) is not None])
+        values = _distinct([v for d in directories if (v := data_setting(d, what)) is not None])
         if len(values) > 1:
             yield (
                 f"The runs differ in their {what}: {', '.join(values)}. Their test targets are "
@@ -52,13 +51,3 @@ def remarks(
 
 def _distinct(values: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(map(str, values)))
-
-
-def _setting(directory: str, name: str) -> Any:
-    """A setting of the data in the configuration of a run; None where it is not said."""
-    path = Path(directory) / CONFIG_FILE
-    if not path.is_file():
-        return None
-    settings = read_settings(path.read_text(encoding="utf-8", errors="replace")) or {}
-    data = settings.get("data", settings)  # a run started from Python has them at the top
-    return data.get(name) if isinstance(data, dict) else None
