@@ -56,6 +56,7 @@ def test_other_targets_are_named_and_neither_ranked_nor_tested(tmp_path, names, 
     assert rows["EAC6"]["mean"] == ("6.50 ± 0.71", "")
     assert rows["EAC6"]["p"] == ("-", "")
     assert rows["EAC12"]["p"] == ("reference", "")
+    assert any("EAC12 on Net, the best trained model that is ranked," in n for n in errors.notes)
     assert rows["same slot a week ago"]["mean"][0] == "12.50"
     assert errors.notes[0] == transfer.notes[0] == SAID
     assert all(entry.mark == "" for row in transfer.rows if row[0].text == "EAC6" for entry in row)

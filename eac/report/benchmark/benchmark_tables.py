@@ -264,8 +264,9 @@ def _title(view: TableView) -> str:
 
 def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple[str, ...]:
     models = [(row.strategy, row.backbone, row.targets) for row in rows]
+    unranked = unranked_notes(models, best.targets)
     notes = [
-        *unranked_notes(models, best.targets),
+        *unranked,
         "Mean over periods, then mean ± deviation over seeds; best in bold, second underlined.",
         "Tuned: parameters trained in the first period, and on average in later ones. Fit seconds: "
         "training of all periods. Peak: memory of the process, libraries included.",
@@ -276,7 +277,8 @@ def _notes(rows: list[_Row], best: _Row, view: TableView, joined: bool) -> tuple
             "of the period before."
         )
     if HAS_SCIPY:
-        named = best.name + ("" if view.reference else ", the best trained model,")
+        chosen = "the best trained model" + (" that is ranked" if unranked else "")
+        named = best.name + ("" if view.reference else f", {chosen},")
         notes.append(
             f"p: Wilcoxon signed-rank test, two-sided and uncorrected, against {named} over "
             "periods x seeds. The periods of one seed are not independent of each other."
