@@ -8,9 +8,11 @@ from os import PathLike
 from typing import Literal, TypeAlias
 
 from jaxtyping import Bool, Float, Int
+from numpy import integer
 from torch import Tensor
 
 StrPath: TypeAlias = str | PathLike[str]
+WholeNumber: TypeAlias = int | integer
 Part: TypeAlias = Literal["train", "val", "test"]
 
 NodeSeries: TypeAlias = Float[Tensor, "time node"]

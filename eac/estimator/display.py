@@ -8,6 +8,7 @@ import pandas as pd
 
 from eac.errors import StreamError
 from eac.estimator.settings import Settings
+from eac.estimator.stamps import check_alike, zone_of
 from eac.records.naive import best_naive
 from eac.records.record import RunRecord
 
@@ -107,13 +108,14 @@ def plot(
 
     if "y_hat" not in forecasts.columns:
         raise StreamError("plot: the second frame has no column y_hat. Give what predict() gave.")
+    check_alike(forecasts["ds"].dt.tz, zone_of(readings["ds"]))
     ids = list(dict.fromkeys(forecasts["unique_id"]))[:SHOWN] if ids is None else list(ids)
     figure = Figure(figsize=(9, 2.2 * len(ids)), layout="constrained")
     for axes, name in zip(figure.subplots(len(ids), squeeze=False)[:, 0], ids, strict=True):
         made = forecasts[forecasts["unique_id"].astype(str) == name].sort_values("ds")
         read = readings[readings["unique_id"].astype(str) == name].sort_values("ds")
-        times = pd.to_datetime(read["ds"])
-        shown = times.to_numpy() >= times[times < made["ds"].min()].tail(steps).min()
+        times = read["ds"]
+        shown = times >= times[times < made["ds"].min()].tail(steps).min()
         axes.plot(times[shown], read["y"][shown], color="0.4", label="read")
         axes.plot(made["ds"], made["y_hat"], color="tab:blue", label="forecast")
         axes.set_title(name, loc="left", fontsize="medium")

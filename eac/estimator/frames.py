@@ -81,15 +81,18 @@ class Columns:
 def with_readings(issued: pd.DataFrame, read: pd.DataFrame) -> pd.DataFrame:
     """Forecasts beside what was read afterwards: ``unique_id, ds, cutoff, y, y_hat``.
 
+    Both have the same zone, or none. The hour that a clock change repeats has the mean reading.
+
     Example:
         >>> day = pd.Timestamp("2024-01-01")
         >>> issued = pd.DataFrame({"unique_id": ["a"], "ds": [day], "cutoff": day, "y_hat": 4.0})
-        >>> read = pd.DataFrame({"unique_id": ["a"], "ds": ["2024-01-01"], "y": [5.0]})
+        >>> read = pd.DataFrame({"unique_id": ["a"], "ds": [day], "y": [5.0]})
         >>> with_readings(issued, read)[["y", "y_hat"]].to_numpy()
         array([[5., 4.]])
     """
-    readings = read[[*COLUMNS]].assign(
-        unique_id=read["unique_id"].astype(str), ds=pd.to_datetime(read["ds"])
-    )
-    merged = issued.merge(readings, on=["unique_id", "ds"], how="left")
+    readings = read[[*COLUMNS]].astype({"unique_id": str, "y": "float64"})
+    wall = readings.pop("ds").dt.tz_localize(None)
+    mean = readings.groupby(["unique_id", wall], sort=False)["y"].mean().reset_index()
+    shown = issued.assign(wall=issued["ds"].dt.tz_localize(None))
+    merged = shown.merge(mean.rename(columns={"ds": "wall"}), on=["unique_id", "wall"], how="left")
     return merged[["unique_id", "ds", "cutoff", "y", "y_hat"]]

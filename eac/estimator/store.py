@@ -1,6 +1,10 @@
 """The readings of a forecaster: a table folder that grows by one period at a time."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +13,26 @@ import yaml
 
 from eac.data.core.period import Period
 from eac.data.manage.convert import long_frame, settings_of, stamps_of, write_period
-from eac.data.parsing.files import STREAM_FILE
+from eac.data.parsing.day_order import dates_in, proven_order
+from eac.data.parsing.files import STREAM_FILE, read_settings
+from eac.data.parsing.form import Form
 from eac.data.parsing.hours import with_closed
 from eac.data.readers.frame import FrameStream
-from eac.data.readers.table import TableStream
+from eac.data.readers.table import KNOWN_KEYS, TableStream
 from eac.errors import ConfigError, StreamError
+from eac.estimator.stamps import (
+    READINGS,
+    is_repeated,
+    on_clock_of,
+    on_wall,
+    with_stamps,
+    zone_of,
+    zoned_frame,
+)
 from eac.files import remove_folder, write_text, writing_folder
+from eac.typing import WholeNumber
+
+log = logging.getLogger("eac")
 
 KEPT_STEPS = 5
 """Weeks of readings that a forecast without readings of its own looks back on."""
@@ -45,12 +63,31 @@ class Store:
 
     def begin(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> None:
         """The first period, in place of all there was."""
-        stream = self._stream(frame, edges, nodes)
+        stream = self._stream(with_stamps(frame), edges, nodes)
         period = _named(stream[0], 0)
         remove_folder(self.path)
-        settings = settings_of(stream, [period.calendar])
-        write_text(self.path / STREAM_FILE, yaml.safe_dump(settings, sort_keys=False))
+        order = proven_order(dates_in(pd.Index(frame["ds"])))
+        proven = {} if order is None else {"dayfirst": order}
+        self._say(settings_of(stream, [period.calendar]) | proven)
         self._write(period)
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with time stamps as those of the periods are read, by their clock.
+
+        Raises:
+            StreamError: If they cannot be read, or are of another clock.
+        """
+        stream = TableStream(self.path)
+        known = with_stamps(frame, stream.form.dayfirst)
+        if not len(frame):
+            return frame
+        named = isinstance(frame["ds"].dtype, pd.DatetimeTZDtype)
+        return on_clock_of(stream, stream.form.time_zone, known, named=named)
+
+    @property
+    def dayfirst(self) -> bool | None:
+        """The order of day and month that the first period proved; None where it did not."""
+        return TableStream(self.path).form.dayfirst if self.exists else None
 
     def append(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> bool:
         """The readings after the last period as the next one; False where there are none.
@@ -58,15 +95,22 @@ class Store:
         Raises:
             StreamError: If readings of earlier periods are given with other values.
         """
-        stream = TableStream(self.path)
-        end = stamps_of(stream.load(len(stream) - 1))[-1]
-        stamps = pd.to_datetime(frame["ds"])
-        self._check_unchanged(frame[stamps <= end], stream)
-        fresh = frame[stamps > end]
+        stream, frame = TableStream(self.path), self.read(frame)
+        if not len(frame):
+            return False
+        end, zone = stamps_of(stream.load(len(stream) - 1))[-1], zone_of(frame["ds"])
+        wall = on_wall(frame["ds"])
+        early = wall < end if is_repeated(end, zone) else wall <= end
+        self._check_unchanged(frame[early], stream)
+        fresh = frame[wall > end]
         if not len(fresh):
             return False
+        if zone != stream.form.time_zone:
+            settings = read_settings(self.path / STREAM_FILE, KNOWN_KEYS)
+            self._say(settings | {"time_zone": zone})
         edges = self._edges_before(stream, fresh) if edges is None else edges
-        self._write(_named(self._stream(fresh, edges, nodes)[0], len(stream)))
+        fresh_stream = self._stream(fresh, edges, nodes, zone)
+        self._write(_named(fresh_stream[0], len(stream)))
         return True
 
     def recent(self) -> pd.DataFrame:
@@ -74,42 +118,56 @@ class Store:
         stream = TableStream(self.path)
         last = stream.load(len(stream) - 1)
         wanted = KEPT_STEPS * last.calendar.steps_per_week
-        parts, have = [long_frame(last)], last.num_steps
+        parts, have = [zoned_frame(last)], last.num_steps
         for index in range(len(stream) - 2, -1, -1):
             if have >= wanted:
                 break
             period = stream.load(index)
-            parts.append(long_frame(period))
+            parts.append(zoned_frame(period))
             have += period.num_steps
         frame = pd.concat(parts, ignore_index=True)
         return frame[frame["unique_id"].isin(last.node_ids)]
 
     def cutoffs(
-        self, frame: pd.DataFrame, horizon: int, windows: int, apart: int | None
-    ) -> list[pd.Timestamp]:
-        """When forecasts of a frame are issued, the last of them ``horizon`` steps before its end.
+        self, frame: pd.DataFrame, horizon: int, windows: WholeNumber, apart: WholeNumber | None
+    ) -> list[datetime]:
+        """The first steps to forecast of a frame, the last of them ``horizon`` before its end.
 
         Raises:
             ConfigError: If there is no whole number of windows, or of steps between them.
             StreamError: If the readings do not reach back far enough.
         """
-        for name, value in {"n_windows": windows, "step_size": apart or 1}.items():
-            if not isinstance(value, int) or value < 1:
+        for name, value in {"n_windows": windows, "step_size": apart}.items():
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if value is not None and (not whole or value < 1):
                 raise ConfigError(f"{name}={value!r}: give a whole number, 1 at least.")
-        stamps, apart = stamps_of(self._stream(frame, None, None)[0]), apart or horizon
-        first = len(stamps) - 1 - horizon - (windows - 1) * apart
+        windows, apart = int(windows), int(apart or horizon)
+        period = self._stream(frame, None, None)[0]
+        first = period.num_steps - 1 - horizon - (windows - 1) * apart
         if first < 1:
             raise StreamError(
                 f"{windows} windows of {horizon} steps, {apart} apart, reach {1 - first} steps "
-                f"before the first reading, {stamps[0]}. Give fewer windows or more readings."
+                f"before the first reading, {stamps_of(period)[0]}. Give fewer windows or more "
+                "readings."
             )
-        return [stamps[first + number * apart] for number in range(windows)]
+        times = (period.calendar.time_of(first + i * apart + 1) for i in range(windows))
+        return [time for time in times if time is not None]
 
-    def _stream(self, frame: pd.DataFrame, edges: Any, nodes: Any) -> FrameStream:
+    def _stream(
+        self, frame: pd.DataFrame, edges: Any, nodes: Any, zone: str | None = None
+    ) -> FrameStream:
         """One period out of a frame, checked as any stream is."""
         return FrameStream(
-            frame, _edges(edges), frequency=self.freq, nodes=nodes, name="the readings"
+            frame,
+            _edges(edges),
+            frequency=self.freq,
+            nodes=nodes,
+            name=READINGS,
+            form=Form(time_zone=zone),
         )
+
+    def _say(self, settings: Mapping[str, Any]) -> None:
+        write_text(self.path / STREAM_FILE, yaml.safe_dump(dict(settings), sort_keys=False))
 
     def _write(self, period: Period) -> None:
         with writing_folder(self.path / period.name) as folder:
@@ -130,16 +188,29 @@ class Store:
         return edges[edges["source"].isin(here) & edges["target"].isin(here)]
 
     def _check_unchanged(self, frame: pd.DataFrame, stream: TableStream) -> None:
-        """Refuses earlier readings with other values than those that were trained on."""
+        """Refuses earlier readings with other values than those that were trained on.
+
+        Those of sensors that an earlier period did not have are left out, which is said.
+        """
         if not len(frame):
             return
-        given = frame.assign(
+        given = frame[["unique_id", "ds", "y"]].assign(
             unique_id=frame["unique_id"].astype(str),
-            ds=pd.to_datetime(frame["ds"]),
+            ds=on_wall(frame["ds"]),
             y=frame["y"].astype("float32"),
         )
-        kept = pd.concat([long_frame(period) for period in stream], ignore_index=True)
-        both = given.merge(kept, on=["unique_id", "ds"], how="left", suffixes=("", "_kept"))
+        # The hour that a clock change repeats is one step, of the mean.
+        given = given.groupby(["unique_id", "ds"], as_index=False, sort=False)["y"].mean()
+        given["y"] = given["y"].astype("float32")
+        parts = [long_frame(period).assign(period=i) for i, period in enumerate(stream)]
+        kept = pd.concat(parts, ignore_index=True)
+        starts = kept.groupby("period")["ds"].min()
+        number = starts.searchsorted(given["ds"], side="right") - 1
+        own = pd.MultiIndex.from_arrays([given["unique_id"], number]).isin(
+            pd.MultiIndex.from_frame(kept[["unique_id", "period"]].drop_duplicates())
+        )
+        _warn_left_out(given[~own & given["y"].notna()])
+        both = given[own].merge(kept, on=["unique_id", "ds"], how="left", suffixes=("", "_kept"))
         changed = both[~(both["y"].eq(both["y_kept"]) | (both["y"].isna() & both["y_kept"].isna()))]
         if len(changed):
             names = ", ".join(changed["unique_id"].unique()[:5])
@@ -148,6 +219,18 @@ class Store:
                 f"sensors {names}; first at {changed['ds'].min()}. Give the later readings alone, "
                 "or call fit(df) to begin again."
             )
+
+
+def _warn_left_out(given: pd.DataFrame) -> None:
+    if len(given):
+        names = ", ".join(given["unique_id"].unique()[:5])
+        log.warning(
+            "%d readings up to %s, of the sensors %s, are left out: earlier periods did not have "
+            "these sensors, and are not trained again. Call fit(df) to train on all readings.",
+            len(given),
+            given["ds"].max(),
+            names,
+        )
 
 
 def _named(period: Period, number: int) -> Period:

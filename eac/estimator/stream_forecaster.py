@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from eac.data.parsing.form import Form
 from eac.errors import RunError
 from eac.estimator.frames import Columns, with_readings
 from eac.estimator.settings import Settings
+from eac.estimator.stamps import in_zone_of, with_stamps, zone_of
 from eac.estimator.store import Store
 from eac.files import copy_folder, remove_folder, scratch_folder, write_json
-from eac.typing import StrPath
+from eac.typing import StrPath, WholeNumber
 
 if TYPE_CHECKING:  # they bring torch and Lightning
     from matplotlib.figure import Figure
@@ -100,9 +102,6 @@ class StreamForecaster:
             edges: ``source, target, weight`` (or ``source, target``); None for no graph.
             nodes: ``node_id, latitude, longitude``, for a map in the report; None without.
 
-        Returns:
-            The forecaster itself.
-
         Raises:
             StreamError: If the readings cannot be used; says why, and what to do.
         """
@@ -111,8 +110,8 @@ class StreamForecaster:
     def update(self, df: Any, edges: Any = None, *, nodes: Any = None) -> "StreamForecaster":
         """Trains on the next period: new sensors get prompts, old ones are tuned.
 
-        Rows that an earlier period holds already are left out, so that a frame with the whole
-        history may be given, and a cell of a notebook may be run again.
+        Rows of earlier periods are left out, so that a frame with the whole history may be given,
+        and a cell of a notebook may be run again. Those of new sensors are lost, which is logged.
 
         Args:
             df: Readings of the next period, or of the whole history.
@@ -125,8 +124,7 @@ class StreamForecaster:
         """
         if not self._store.exists:
             raise RunError(NOTHING_FITTED)
-        frame = self._settings.columns.read(df)[0]
-        self._store.append(frame, edges, nodes)
+        self._store.append(self._settings.columns.read(df)[0], edges, nodes)
         self._train()
         return self
 
@@ -139,7 +137,7 @@ class StreamForecaster:
 
         Returns:
             One row per sensor and step: id, time stamp, ``y_hat``, ``note``; in the kind of frame
-            that was given.
+            and the time zone that were given.
 
         Raises:
             RunError: If nothing was fitted yet.
@@ -147,18 +145,20 @@ class StreamForecaster:
         """
         predictor = self._load_predictor()
         if df is None:
-            frame, back = self._store.recent(), self._settings.columns.named
+            given, back = self._store.recent(), self._settings.columns.named
         else:
-            frame, back = self._settings.columns.read(df)
-        return back(predictor.predict(frame, edges))
+            given, back = self._settings.columns.read(df)
+        read = self._store.read(given)
+        made = predictor.predict(read, edges, form=Form(time_zone=zone_of(read["ds"])))
+        return back(in_zone_of(made, given))
 
     def cross_validation(
         self,
         df: Any,
         edges: Any = None,
         *,
-        n_windows: int = 1,
-        step_size: int | None = None,
+        n_windows: WholeNumber = 1,
+        step_size: WholeNumber | None = None,
         refit: bool = False,
     ) -> Any:
         """Forecasts made at several cutoffs of ``df``, beside what was read afterwards.
@@ -179,13 +179,13 @@ class StreamForecaster:
         Raises:
             StreamError: If the readings do not reach back far enough.
         """
-        frame, back = self._settings.columns.read(df)
-        parts, copy = [], self._copy()
-        for cutoff in self._store.cutoffs(frame, self._settings.horizon, n_windows, step_size):
-            known = frame[pd.to_datetime(frame["ds"]) <= cutoff]
+        given, back = self._settings.columns.read(df)
+        frame, parts, copy = with_stamps(given, self._store.dayfirst), [], self._copy()
+        for first in self._store.cutoffs(frame, self._settings.horizon, n_windows, step_size):
+            known = frame[frame["ds"] < first]
             if refit or not copy.is_fitted:
                 copy._fit(known, edges)
-            parts.append(copy._load_predictor().predict(known).assign(cutoff=cutoff))
+            parts.append(copy.predict(known).assign(cutoff=known["ds"].max()))
         return back(with_readings(pd.concat(parts, ignore_index=True), frame))
 
     def evaluate(self) -> pd.DataFrame:
@@ -220,8 +220,10 @@ class StreamForecaster:
         """
         from eac.estimator.display import plot
 
-        columns = self._settings.columns
-        return plot(columns.read(df)[0], columns.read(forecasts, target=False)[0], ids, steps)
+        columns, first = self._settings.columns, self._store.dayfirst
+        read = with_stamps(columns.read(df)[0], first)
+        made = with_stamps(columns.read(forecasts, target=False)[0], first)
+        return plot(read, made, ids, steps)
 
     def save(self, path: StrPath) -> Path:
         """Copies readings, run and settings to a new folder, from which ``load`` goes on.

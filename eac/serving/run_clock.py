@@ -57,8 +57,8 @@ def seen_offset(zone: tzinfo | None) -> timedelta | None:
     return (zone.utcoffset(None) or None) if isinstance(zone, timezone) else None
 
 
-def other_offset(own: tzinfo | None, step: timedelta, moment: datetime) -> str:
-    """What to say of a time stamp whose offset is not the one that a run saw; "" of any other.
+def unseen_offset(own: tzinfo | None, step: timedelta, moment: datetime) -> str:
+    """That the offset of a time stamp is not the one that a run saw; "" of any other.
 
     The clock there may have changed, which the run cannot know, or the stamp is of elsewhere. Where
     a change would move steps off their grid, the clock of a run is one that never changes.
@@ -70,19 +70,39 @@ def other_offset(own: tzinfo | None, step: timedelta, moment: datetime) -> str:
 
     Example:
         >>> summer, winter = (timezone(timedelta(hours=hours)) for hours in (2, 1))
-        >>> said = other_offset(summer, timedelta(hours=1), datetime(2024, 11, 1, tzinfo=winter))
+        >>> said = unseen_offset(summer, timedelta(hours=1), datetime(2024, 11, 1, tzinfo=winter))
         >>> said.partition(",")[0]
         'the offset +01:00 of 2024-11-01T00:00:00+01:00 is not +02:00'
     """
     seen, given = seen_offset(own), moment.utcoffset()
     if seen is None or given is None or given == seen or (given - seen) % step:
         return ""
-    mine = moment.astimezone(own).isoformat()[-6:]
     return (
-        f"the offset {moment.isoformat()[-6:]} of {moment.isoformat()} is not {mine}, the only "
-        f"one that the run was trained on. Say whose clock it is: --time-zone Europe/Oslo, for "
-        f"example, if clocks change there, or --time-zone {mine} if they never do."
+        f"the offset {moment.isoformat()[-6:]} of {moment.isoformat()} is not "
+        f"{_shown(own, moment)}, the only one that the run was trained on."
     )
+
+
+def other_offset(own: tzinfo | None, step: timedelta, moment: datetime) -> str:
+    """The same, and which flag says whose clock it is.
+
+    Example:
+        >>> summer, winter = (timezone(timedelta(hours=hours)) for hours in (2, 1))
+        >>> said = other_offset(summer, timedelta(hours=1), datetime(2024, 11, 1, tzinfo=winter))
+        >>> said.partition(". ")[2].partition(",")[0]
+        'Say whose clock it is: --time-zone Europe/Oslo'
+    """
+    said = unseen_offset(own, step, moment)
+    if not said:
+        return ""
+    return (
+        f"{said} Say whose clock it is: --time-zone Europe/Oslo, for example, if clocks change "
+        f"there, or --time-zone {_shown(own, moment)} if they never do."
+    )
+
+
+def _shown(own: tzinfo | None, moment: datetime) -> str:
+    return moment.astimezone(own).isoformat()[-6:]
 
 
 class StepClock:

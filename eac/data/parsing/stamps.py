@@ -12,14 +12,12 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
+from eac.data.parsing.day_order import check_year_last, dates_of, is_day_first
 from eac.data.parsing.form import Form
 from eac.data.parsing.zones import find_zone, offset_of, one_offset, with_plain_offset, zone_of
 from eac.errors import StreamError
 
 EXAMPLE = "Give time stamps such as 2024-01-31 13:00."
-_DAY_MONTH = re.compile(
-    r"\s*(?:[A-Za-z]{2,9}\.?,?\s+)?(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)"
-)
 _ISO = re.compile(r"\s*\d{4}[-/.]\d{1,2}|\s*\d{8}(?:[T ]|$)")
 _WORDS = re.compile(r"[A-Za-z]{3}.*\d{4}|\d{4}.*[A-Za-z]{3}")
 _YEARS = (1700, 2260)
@@ -47,6 +45,12 @@ class Stamps:
     def none() -> "Stamps":
         """No time stamp."""
         return Stamps(pd.DatetimeIndex([]), None, np.zeros(0, dtype=bool))
+
+    def moments(self) -> pd.DatetimeIndex:
+        """The time stamps with their zone, where they have one."""
+        if self.zone is None:
+            return self.wall
+        return self.wall.tz_localize(self.zone, ambiguous=~self.again, nonexistent="shift_forward")
 
     def localised(self, stamp: pd.Timestamp) -> pd.Timestamp:
         """A time stamp of this clock, with its zone."""
@@ -130,14 +134,13 @@ def _by_their_clock(
 
 def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.DatetimeIndex:
     """Time stamps in UTC where they name a zone; NaT where a text is none."""
-    dates = [_DAY_MONTH.match(text) for text in texts]
-    found = [date for date in dates if date is not None]
+    dates = dates_of(texts)
     column = pd.Series(texts, dtype=object)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if found and len(found) == len(texts):
-            _check_year_last(found, form, what)
-            first = _is_day_first(found, form, what)
+        if dates:
+            check_year_last(dates, form, what)
+            first = is_day_first(dates, form, what)
             read = pd.to_datetime(
                 column, format="mixed", dayfirst=first, errors="coerce", utc=zoned
             )
@@ -149,49 +152,6 @@ def _of_texts(texts: list[str], form: Form, *, zoned: bool, what: str) -> pd.Dat
     if read.dtype == object:
         read = pd.to_datetime(column.where(column.isna()), errors="coerce", utc=zoned)
     return pd.DatetimeIndex(read)
-
-
-def _check_year_last(dates: list[re.Match[str]], form: Form, what: str) -> None:
-    """Refuses dates such as 24-01-31, whose year of two digits may come first.
-
-    What changes most often is the day. Where neither does, points say that the day is first.
-    """
-    could = all(len(d[4]) == 2 and int(d[3]) <= 12 and 1 <= int(d[4]) <= 31 for d in dates)
-    first, last = ({d[part] for d in dates} for part in (1, 4))
-    if not could or form.dayfirst is not None or len(first) > len(last):
-        return
-    if len(first) < len(last) or dates[0][2] != ".":
-        sign = dates[0][2]
-        forms = (sign.join(part) for part in (("%d", "%m", "%y"), ("%y", "%m", "%d")))
-        raise StreamError(
-            f"{what}: {dates[0][0].strip()} may begin with its day or with its year. Say which: "
-            "date_format, such as {!r} or {!r}, with ' %H:%M' where a time follows.".format(*forms)
-        )
-
-
-def _is_day_first(dates: list[re.Match[str]], form: Form, what: str) -> bool:
-    """Whether the day comes first, as some date proves or the person says."""
-    day_first = next((d for d in dates if int(d[1]) > 12), None)
-    month_first = next((d for d in dates if int(d[3]) > 12), None)
-    if day_first and month_first:
-        raise StreamError(
-            f"{what}: {day_first[0].strip()} can only have its day first, {month_first[0].strip()} "
-            "only its month. Write all dates the same way."
-        )
-    proof = day_first or month_first
-    proven = None if proof is None else proof is day_first
-    if proven is None and form.dayfirst is None:
-        raise StreamError(
-            f"{what}: {dates[0][0].strip()} may be day first or month first, and no date in the "
-            "column decides it. Say which: --dayfirst true or --dayfirst false (dayfirst: true in "
-            "stream.yaml), or give date_format, such as '%d/%m/%Y %H:%M'."
-        )
-    if proof is not None and form.dayfirst not in (None, proven):
-        raise StreamError(
-            f"{what}: dayfirst is {str(form.dayfirst).lower()}, but {proof[0].strip()} has its "
-            f"{'day' if proven else 'month'} first. Correct one of them."
-        )
-    return bool(form.dayfirst if proven is None else proven)
 
 
 def _by_format(values: pd.Index, form: Form, what: str) -> _Noted:
