@@ -82,7 +82,8 @@ def test_each_run_is_judged_by_the_naive_forecasts_on_its_own_targets(runs):
     [
         ("window: {}\nhorizon: 12\n", "window: 12, 24"),  # of a run started from Python
         ("data:\n  window: {}\n", "window: 12, 24"),
-        ("data:\n  fractions: [0.6, 0.{}]\n", "fractions: [0.6, 0.12], [0.6, 0.24]"),
+        ("window: 12\nfractions: [0.6, 0.{}]\n", "fractions: [0.6, 0.12], [0.6, 0.24]"),
+        ("data:\n  train_fraction: 0.{}\n", "train_fraction: 0.12, 0.24"),
     ],
 )
 def test_runs_whose_test_targets_differ_are_named(runs, settings, said):

@@ -1,11 +1,13 @@
 """The smallest and the largest reading of each sensor, its steps, and what that says of digits."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eac.data.core.period import Period
-from eac.data.core.pieces import pieces
+from eac.data.core.pieces import column_pieces, pieces
 
 FEWEST_LEVELS = 100
 """Values that single precision must tell apart between the smallest and the largest reading."""
@@ -46,18 +48,20 @@ def coarse(low: Float[Tensor, " node"], high: Float[Tensor, " node"]) -> Bool[Te
     return (spread > 0) & (spread < FEWEST_LEVELS * step)
 
 
-def successive(period: Period) -> Float[Tensor, "pair node"]:
-    """Differences between readings and those a step before, over the first part of a period.
+def changes(period: Period) -> Iterator[tuple[slice, Float[Tensor, "pair node"]]]:
+    """Differences between readings and those a step before, early in a period, of some nodes each.
 
     Example:
         >>> from eac.data.core.calendar import Calendar
         >>> from eac.data.core.graph import Graph
         >>> series = torch.tensor([[1.0], [4.0], [torch.nan]])
-        >>> successive(Period("0", series, ("a",), Graph.empty(1), Calendar(24))).tolist()
+        >>> [(nodes, found)] = changes(Period("0", series, ("a",), Graph.empty(1), Calendar(24)))
+        >>> found.tolist()
         [[3.0], [nan]]
     """
     steps = max(2 * FEWEST_PAIRS, _SAMPLE // period.num_nodes)
-    return period.series[:steps].diff(dim=0)
+    for nodes, part in column_pieces(period.series[:steps], _SAMPLE // 8):
+        yield nodes, part.diff(dim=0)
 
 
 def rough(
@@ -86,4 +90,4 @@ def counting(differences: Float[Tensor, "pair node"]) -> Bool[Tensor, " node"]:
     """
     pairs, rises = (~differences.isnan()).sum(0), (differences > 0).sum(0)
     falls = (differences < 0).sum(0)
-    return (pairs >= FEWEST_PAIRS) & (rises > 0.1 * pairs) & (falls <= 0.001 * pairs)
+    return (pairs >= FEWEST_PAIRS) & (rises > 0.1 * pairs) & (falls <= (0.001 * pairs).clamp_min(1))

@@ -11,7 +11,7 @@ from eac.data.core.period import Period
 from eac.data.core.pieces import column_pieces, count_readings, pieces
 from eac.data.core.windows import Split
 from eac.data.manage.clocks import clock_notes, named, rarely_read, unread_slots
-from eac.data.manage.extremes import coarse, counting, extremes, rough, successive
+from eac.data.manage.extremes import changes, coarse, counting, extremes, rough
 
 FILL_VALUES = (
     *(-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0),
@@ -234,9 +234,12 @@ def _digits(
     period: Period, low: Float[Tensor, " node"], high: Float[Tensor, " node"]
 ) -> Iterator[str]:
     """Nodes whose digits are lost in single precision, and meters that were not read off."""
-    differences = successive(period)
-    yield from named(period, coarse(low, high) | rough(differences, low, high), COARSE)
-    yield from named(period, counting(differences), COUNTING)
+    lost, meters = coarse(low, high), torch.zeros(period.num_nodes, dtype=torch.bool)
+    for nodes, differences in changes(period):
+        lost[nodes] |= rough(differences, low[nodes], high[nodes])
+        meters[nodes] = counting(differences)
+    yield from named(period, lost, COARSE)
+    yield from named(period, meters, COUNTING)
 
 
 def _steady(levels: Float[Tensor, "block node"]) -> Bool[Tensor, " node"]:

@@ -24,7 +24,7 @@ _LIKELY_ZONES = (
     *("America/Nuuk", "Atlantic/Azores", "Europe/Moscow", "Europe/Istanbul", "Europe/Chisinau"),
     *("Asia/Jerusalem", "Asia/Beirut", "Asia/Tehran", "Africa/Cairo", "Africa/Casablanca"),
 )
-"""Where several zones fit, the first of these is meant: each is the largest of its rules."""
+"""Where several zones fit, the first of these is meant: widely used, and one for its rules."""
 _LATER_WEEKS = 5 * 52
 """Weeks after the last time stamp over which zones that fit are compared."""
 HALF_A_YEAR = timedelta(days=200)

@@ -35,7 +35,7 @@ def remarks(
             f"compared over the first {horizons[0]} steps, on the test windows of each; errors of "
             "sensors are over all steps of a run, so those of longer horizons are left out."
         )
-    for what in ("window", "fractions"):
+    for what in ("window", "fractions", "train_fraction", "val_fraction"):
         values = _distinct([v for d in directories if (v := data_setting(d, what)) is not None])
         if len(values) > 1:
             yield (
