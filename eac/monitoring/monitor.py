@@ -88,6 +88,7 @@ class Monitor:
         self._ratios = np.full((UNIT_STEPS, count), np.nan)
         self._last = np.full(count, np.nan)
         self._same, self._gap = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+        self._far = np.zeros(count, dtype=bool)
         self._spikes = np.zeros((reference.steps_per_day, count), dtype=bool)
         self._silenced: dict[tuple[Kind, int], int] = {}
 
@@ -117,8 +118,9 @@ class Monitor:
             "silent": (self._silent(known), "no reading for longer than ever before"),
             "spiking": (self._spiking(step, residual), "several readings far off in one day"),
         }
+        spike = self._spikes[step % len(self._spikes)]  # a shift if the next reading is as far off
         faulty = np.logical_or.reduce([flags for flags, _ in found.values()])
-        shifted = self._shifted(residual) & ~faulty
+        shifted = self._shifted(np.where(spike, np.nan, residual)) & ~faulty
         found["level shift"] = (shifted, "readings are higher or lower than usual, to stay")
         alarms = [
             alarm
@@ -216,10 +218,9 @@ class Monitor:
         return self._gap == self.silent_after
 
     def _spiking(self, step: int, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
-        far = np.abs(np.nan_to_num(residual)) > SPIKE
-        before = self._spikes[(step - 1) % len(self._spikes)]
-        self._spikes[step % len(self._spikes)] = far & ~before
-        return (self._spikes.sum(0) >= SPIKES) & self._spikes[step % len(self._spikes)]
+        before, self._far = self._far, np.abs(np.nan_to_num(residual)) > SPIKE
+        now = self._spikes[step % len(self._spikes)] = self._far & ~before
+        return (self._spikes.sum(0) >= SPIKES) & now
 
 
 def _shared_multiple(y: Float[ndarray, " node"], usual: Float[ndarray, " node"]) -> float:

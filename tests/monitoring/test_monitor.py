@@ -65,6 +65,16 @@ def test_a_fault_is_found_in_time(kind):
     assert all(d is not None and d <= WITHIN[kind] for d in delays), delays
 
 
+def test_single_readings_far_off_are_no_shift_of_the_level():
+    hours = np.arange(5 * WEEK)[:, None]
+    for seed in range(5, 13):
+        noise = np.random.default_rng(seed).normal(0, 3, (len(hours), 20))
+        series = 100 + 40 * np.sin(2 * np.pi * hours / 24) + noise
+        series[BEGIN + 50 : BEGIN + 68 : 3, 3] += 200
+        events = found(series, BEGIN + 150)
+        assert {alarm.kind for alarm in events if alarm.node == 3} == {"spiking"}, seed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMES)
 def test_a_fault_is_found_in_time_in_95_of_100_trials(kind):
