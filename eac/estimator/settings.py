@@ -1,11 +1,16 @@
 """What a forecaster was made with, and the arguments of ``eac run`` that follow from it."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eac.errors import RunError
 from eac.estimator.frames import Columns
+from eac.files import write_json
+from eac.typing import StrPath
+
+FILE = "forecaster.json"
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,20 @@ class Settings:
         options = [f"--{name}={json.dumps(value)}" for name, value in given.items()]
         folders = ["--stream", str(path / "stream"), "--run.dir", str(path / "run")]
         return ["-c", self.recipe, *folders, *options]
+
+    def write(self, path: Path) -> None:
+        """Keeps them in a folder."""
+        write_json(path / FILE, asdict(self))
+
+    @staticmethod
+    def read(path: StrPath) -> "Settings":
+        """What ``write`` kept.
+
+        Raises:
+            RunError: If there is nothing.
+        """
+        file = Path(path) / FILE
+        if not file.is_file():
+            raise RunError(f"{path} holds no {FILE}. Give a folder that save() wrote.")
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return Settings(**said | {"columns": Columns(**said["columns"])})

@@ -1,9 +1,8 @@
 """``StreamForecaster``: the practical recipe from Python, one period of readings after another."""
 
-import json
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from eac.estimator.frames import Columns, with_readings
 from eac.estimator.settings import Settings
 from eac.estimator.stamps import in_zone_of, with_stamps, zone_of
 from eac.estimator.store import Store
-from eac.files import copy_folder, remove_folder, scratch_folder, write_json
+from eac.files import copy_folder, remove_folder, scratch_folder
 from eac.typing import StrPath, WholeNumber
 
 if TYPE_CHECKING:  # they bring torch and Lightning
@@ -25,7 +24,6 @@ if TYPE_CHECKING:  # they bring torch and Lightning
     from eac.serving.predictor import Predictor
     from eac.training.runner import StreamRunner
 
-SETTINGS_FILE = "forecaster.json"
 NOTHING_FITTED = "nothing was fitted yet. Call fit(df) with the first period."
 
 
@@ -42,7 +40,7 @@ class StreamForecaster:
         recipe: Name of a recipe (``eac recipes`` lists them) or the path of one.
         window: Past steps that a forecast looks at; None takes the recipe's.
         seed: Random seed.
-        path: Folder that keeps readings and run; None keeps them in a temporary one until ``save``.
+        path: Folder of readings and run; None, and a copy, have a temporary one of their own.
         id_col: Column of the sensor.
         time_col: Column of the time stamp.
         target_col: Column of the reading.
@@ -180,7 +178,8 @@ class StreamForecaster:
             StreamError: If the readings do not reach back far enough.
         """
         given, back = self._settings.columns.read(df)
-        frame, parts, copy = with_stamps(given, self._store.dayfirst), [], self._copy()
+        frame, parts = with_stamps(given, self._store.dayfirst), []
+        copy = self._unfitted(replace(self._settings, columns=Columns()))
         for first in self._store.cutoffs(frame, self._settings.horizon, n_windows, step_size):
             known = frame[frame["ds"] < first]
             if refit or not copy.is_fitted:
@@ -231,7 +230,7 @@ class StreamForecaster:
         Raises:
             WriteError: If the folder exists.
         """
-        self._write_settings()
+        self._settings.write(self._path)
         copy_folder(self._path, path)
         return Path(path)
 
@@ -242,13 +241,7 @@ class StreamForecaster:
         Raises:
             RunError: If there is none.
         """
-        file = Path(path) / SETTINGS_FILE
-        if not file.is_file():
-            raise RunError(f"{path} holds no {SETTINGS_FILE}. Give a folder that save() wrote.")
-        said = json.loads(file.read_text(encoding="utf-8"))
-        made = StreamForecaster(path=path)
-        made._settings = Settings(**said | {"columns": Columns(**said["columns"])})
-        return made
+        return StreamForecaster._unfitted(Settings.read(path), path)
 
     @property
     def _store(self) -> Store:
@@ -263,7 +256,7 @@ class StreamForecaster:
 
     def _train(self) -> None:
         """Runs what is not done of the stream, as ``eac run`` does."""
-        self._write_settings()
+        self._settings.write(self._path)
         self._predictor = None
         from eac.cli.commands.run import runner_of
         from eac.cli.dry_run import built
@@ -281,13 +274,20 @@ class StreamForecaster:
             self._predictor = load_run(self._path / "run")
         return self._predictor
 
-    def _copy(self) -> "StreamForecaster":
-        made = StreamForecaster()
-        made._settings = replace(self._settings, columns=Columns())
+    def __copy__(self) -> "StreamForecaster":
+        made = self._unfitted(self._settings)
+        remove_folder(made._path)
+        copy_folder(self._path, made._path)
         return made
 
-    def _write_settings(self) -> None:
-        write_json(self._path / SETTINGS_FILE, asdict(self._settings))
+    def __deepcopy__(self, memo: dict[int, Any]) -> "StreamForecaster":
+        return self.__copy__()
+
+    @staticmethod
+    def _unfitted(settings: Settings, path: StrPath | None = None) -> "StreamForecaster":
+        made = StreamForecaster(path=path)
+        made._settings = settings
+        return made
 
     def __repr__(self) -> str:
         from eac.estimator.display import as_text

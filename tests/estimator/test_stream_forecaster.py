@@ -1,5 +1,6 @@
 """The estimator gives what the command line gives, and keeps what it was given."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -75,6 +76,22 @@ def test_a_saved_forecaster_forecasts_the_same(walked, tmp_path):
     assert repr(again) == repr(walked)
     with pytest.raises(WriteError, match="exists"):
         walked.save(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_goes_on_alone(copied):
+    first = StreamForecaster(horizon=6, freq="h", **SMALL).fit(PERIODS[0])
+    before = first.predict()
+    second = copied(first).update(PERIODS[1])
+    assert len(second.record().periods) == 2
+    assert len(first.record().periods) == 1
+    pd.testing.assert_frame_equal(first.predict(), before)
+    first.update(PERIODS[1])
+    pd.testing.assert_frame_equal(first.predict(), second.predict())
+    path = first.path
+    del first
+    assert not path.exists()
+    assert second.path.exists()
 
 
 def test_updating_with_the_same_readings_again_changes_nothing(walked):
