@@ -75,7 +75,7 @@ def steps(sensors: int, repeats: int) -> None:
         def step() -> None:
             cpu.LARGE = least
             some = starts[torch.randint(len(starts), (WINDOWS_OF_STEP,))]
-            batch = training_batch(tensors, some, disguise=0.25, nodes_per_window=1, past=None)
+            batch = training_batch(tensors, some, nodes_per_window=1, disguise=0.25)
             optimizer.zero_grad()
             y_hat = model.scaled_forecast(batch.inputs, batch.graph)
             (y_hat - batch.scaler.scale_target(batch.y)).abs().mean().backward()

@@ -46,7 +46,17 @@ TRAINER = (
 DATA = (
     *("window", "horizon", "batch_size", "eval_batch_size", "train_fraction", "val_fraction"),
     *("nodes_per_window", "val_windows", "steps_per_epoch", "rehearsal", "disguise", "carry"),
-    *("refit_epochs", "scaling", "holidays", "null_value", "seed", "protocol", "stream", "unknown"),
+    *(
+        "level_shift",
+        "refit_epochs",
+        "scaling",
+        "holidays",
+        "null_value",
+        "seed",
+        "protocol",
+        "stream",
+        "unknown",
+    ),
 )
 MODEL = ("backbone", "strategy", "optimizer", "lr_scheduler", "loss", "loss_steps", "loss_units")
 DEEP = (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eac.checks import check_fractions, check_least, check_shares
 from eac.data.batches.batch import Batch
-from eac.data.batches.drawing import training_batch
+from eac.data.batches.drawing import check_scaled, training_batch
 from eac.data.batches.loaders import BatchSizes, Loaders
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Layout, check_needs
@@ -36,9 +36,8 @@ from eac.typing import NodeIndex, Part, StrPath
 class PeriodData(LightningDataModule):
     """Windows of one period of a stream.
 
-    These are the settings; ``prepared`` makes the period ready for a backbone, ``planned`` for a
-    training, each as a new object; without a runner ``setup`` asks the model. A loader yields start
-    steps; windows are gathered on the device of the model, from one copy of the series.
+    Settings; ``prepared`` makes the period ready for a backbone and ``planned`` for a training, as
+    new objects (alone, ``setup`` does). A loader yields start steps; the device gathers windows.
 
     Args:
         stream: A stream, or the path of one.
@@ -55,6 +54,7 @@ class PeriodData(LightningDataModule):
             with ``nodes_per_window`` from a ``Reservoir``; else as far back as
             ``REHEARSED_READINGS`` reach, which needs periods on one clock.
         disguise: Share of the training windows with weekly history and day of another weekday.
+        level_shift: Share of the training windows moved and stretched at random, targets included.
         carry: Share of a reading that a gap keeps with each step; 0 fills gaps with the mean.
         nodes_per_window: Nodes of a training window, drawn for each; null takes all. For backbones
             that hear neighbours through their whole series alone, if at all.
@@ -89,6 +89,7 @@ class PeriodData(LightningDataModule):
         val_fraction: float = 0.2,
         rehearsal: float = 0.0,
         disguise: float = 0.0,
+        level_shift: float = 0.0,
         carry: float = 0.0,
         nodes_per_window: int | None = None,
         steps_per_epoch: int | None = None,
@@ -105,12 +106,13 @@ class PeriodData(LightningDataModule):
         check_least(1, nodes_per_window=nodes_per_window, steps_per_epoch=steps_per_epoch)
         check_least(0, refit_epochs=refit_epochs)
         check_fractions(train_fraction, val_fraction)
-        check_shares(rehearsal=rehearsal, disguise=disguise, carry=carry)
+        check_shares(rehearsal=rehearsal, disguise=disguise, level_shift=level_shift, carry=carry)
+        check_scaled(level_shift, PROTOCOLS[protocol], scaling)
         self.stream = stream if isinstance(stream, GraphStream) else open_stream(stream)
         self.window, self.horizon, self.period_key = window, horizon, period
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.val_windows, self.fractions = val_windows, (train_fraction, val_fraction)
-        self.rehearsal, self.disguise = rehearsal, disguise
+        self.rehearsal, self.disguise, self.level_shift = rehearsal, disguise, level_shift
         self.nodes_per_window, self.steps_per_epoch = nodes_per_window, steps_per_epoch
         self.protocol = rules = PROTOCOLS[protocol]
         self.null_value = null = rules.null_value if null_value is None else null_value
@@ -263,8 +265,8 @@ class PeriodData(LightningDataModule):
         tensors = (self.ready.trained if fitting else self.ready.tested).on(batch.device)
         if trainer is None or not (fitting and trainer.training):
             return self.ready.measured(tensors, batch, self.val_spread)
-        drawn = {"disguise": self.disguise, "nodes_per_window": self.nodes_per_window}
-        return training_batch(tensors, batch, past=self._rehearsed, **drawn)
+        drawn = {"disguise": self.disguise, "level_shift": self.level_shift}
+        return training_batch(tensors, batch, self.nodes_per_window, self._rehearsed, **drawn)
 
     def _with(self, ready: Ready | None, made: dict[Needs, Ready] | None = None) -> "PeriodData":
         other = copy.copy(self)

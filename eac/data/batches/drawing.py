@@ -1,30 +1,47 @@
 """What is drawn anew for each training batch."""
 
+from dataclasses import replace
+
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
 from eac.data.batches.reservoir import Rehearsal
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.series.scaling import Scaler, Scaling
+from eac.errors import ConfigError
+from eac.protocols.protocol import Protocol
+
+READ = ("x", "neighbour_x", "history", "neighbour_history", "network")
+"""What a batch holds of scaled readings."""
+STRETCH = 0.3
+"""Deviation of the logarithm by which a window at another level is stretched."""
+MOVE = 1.0
+"""Deviation by which it is moved, in deviations of the node.
+
+Both were chosen by validation (``docs/practical-trials.md``).
+"""
 
 
 def training_batch(
     tensors: PeriodTensors,
     starts: Int[Tensor, " batch"],
+    nodes_per_window: int | None = None,
+    past: Rehearsal | None = None,
     *,
-    disguise: float,
-    nodes_per_window: int | None,
-    past: Rehearsal | None,
+    disguise: float = 0.0,
+    level_shift: float = 0.0,
 ) -> Batch:
     """Windows of the period, each of nodes drawn for it, and behind them those of earlier ones.
 
     Args:
         tensors: The period.
         starts: First steps of the windows; negative numbers stand for windows of ``past``.
-        disguise: Share of the windows of the period that are moved in the week.
         nodes_per_window: Nodes of a window; None takes all.
         past: What is rehearsed, if anything.
+        disguise: Share of the windows of the period that are moved in the week.
+        level_shift: Share of the windows, rehearsed ones included, at another level.
 
     Example:
         >>> from eac.data.batches.datamodule import PeriodData
@@ -32,15 +49,71 @@ def training_batch(
         >>> from eac.data.simulator.synthetic import SyntheticStream
         >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
         >>> tensors, starts = data.prepared(Needs()).view.tensors, torch.tensor([0, 5])
-        >>> training_batch(tensors, starts, disguise=0.0, nodes_per_window=2, past=None).y.shape
+        >>> training_batch(tensors, starts, nodes_per_window=2).y.shape
         torch.Size([2, 2, 12])
     """
     own = starts if past is None else starts[starts >= 0]
     days = draw_disguises(tensors, disguise, len(own))
     if past is None or nodes_per_window is None:
-        return tensors.batch(own, days, draw_nodes(tensors, nodes_per_window, len(own)))
-    nodes = torch.randint(tensors.num_nodes, (len(own), nodes_per_window)).to(tensors.device)
-    return past.added(tensors.batch(own, days, nodes), starts[starts < 0])
+        batch = tensors.batch(own, days, draw_nodes(tensors, nodes_per_window, len(own)))
+    else:
+        nodes = torch.randint(tensors.num_nodes, (len(own), nodes_per_window)).to(tensors.device)
+        batch = past.added(tensors.batch(own, days, nodes), starts[starts < 0])
+    return at_other_levels(batch, level_shift)
+
+
+def at_other_levels(batch: Batch, share: float) -> Batch:
+    """The batch with a share of its windows moved and stretched at random, targets included.
+
+    All that was read of a window, its history, its neighbours and the network goes through one map
+    of scaled readings, and the scaler takes it back: a forecaster learns what follows at levels
+    that were never read. What is exactly 0 is unknown and stays so.
+
+    Args:
+        batch: With scaled targets.
+        share: Of the windows; 0 draws nothing.
+
+    Example:
+        >>> from eac.data.batches.datamodule import PeriodData
+        >>> from eac.data.batches.needs import Needs
+        >>> from eac.data.simulator.synthetic import SyntheticStream
+        >>> data = PeriodData(SyntheticStream(num_nodes=3, num_periods=1, steps_per_period=200))
+        >>> batch = data.prepared(Needs()).view.tensors.batch(torch.tensor([0, 5]))
+        >>> moved = at_other_levels(batch, share=1.0)
+        >>> read, same = (some.scaler.inverse(some.inputs.x) for some in (batch, moved))
+        >>> torch.allclose(read, same, atol=1e-3)
+        True
+    """
+    if not share:
+        return batch
+    count, device = len(batch.y), batch.y.device
+    drawn = torch.randn(2, count, 1).to(device) * (torch.rand(count, 1) < share).to(device)
+    factor, shift = (STRETCH * drawn[0]).exp(), MOVE * drawn[1]
+
+    def moved(read: Float[Tensor, "batch node *rest"]) -> Float[Tensor, "batch node *rest"]:
+        shape = count, *(1,) * (read.dim() - 1)
+        return torch.where(read == 0, 0.0, read * factor.view(shape) + shift.view(shape))
+
+    inputs = batch.inputs
+    seen = {name: getattr(inputs, name) for name in READ}
+    seen = {name: moved(value) for name, value in seen.items() if value is not None}
+    scale = batch.scaler.scale / factor
+    scaler = Scaler(batch.scaler.mean - shift * scale, scale)
+    return replace(batch, gathered=replace(inputs, **seen), scaler=scaler)
+
+
+def check_scaled(level_shift: float, protocol: Protocol, scaling: Scaling | None) -> None:
+    """Refuses windows at other levels where targets are not scaled: nothing says how far to move.
+
+    Example:
+        >>> from eac.protocols.protocol import STRICT
+        >>> check_scaled(0.5, STRICT, None)
+    """
+    if level_shift and scaling is None and not protocol.scale_targets:
+        raise ConfigError(
+            f"data.level_shift={level_shift}: targets are in raw units under --protocol "
+            f"{protocol.name}. Give data.scaling, such as PerNode, or leave level_shift out."
+        )
 
 
 def draw_nodes(

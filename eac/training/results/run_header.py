@@ -79,7 +79,7 @@ def describe(forecaster: Forecaster, data: PeriodData, make_trainer: object = No
 def _data(data: PeriodData) -> dict[str, Any]:
     names = (
         *("window", "horizon", "batch_size", "val_windows", "rehearsal", "disguise"),
-        *("nodes_per_window", "steps_per_epoch", "refit_epochs"),
+        *("level_shift", "nodes_per_window", "steps_per_epoch", "refit_epochs"),
     )
     return {name: getattr(data, name) for name in names} | {
         "fractions": list(data.fractions),

@@ -25,8 +25,8 @@ ODD: list[Any] = [
 ]
 EXTRA = {
     "data": "window horizon batch_size eval_batch_size train_fraction val_fraction rehearsal "
-    "disguise carry refit_epochs val_windows nodes_per_window steps_per_epoch holidays scaling "
-    "seed stream period",
+    "disguise level_shift carry refit_epochs val_windows nodes_per_window steps_per_epoch holidays "
+    "scaling seed stream period",
     "model": "backbone strategy optimizer lr_scheduler loss loss_steps loss_units revin null_value",
     "trainer": "max_epochs min_epochs max_steps precision accelerator devices strategy callbacks "
     "logger plugins profiler gradient_clip_val gradient_clip_algorithm fast_dev_run "

@@ -22,6 +22,7 @@ WRONG = [
     ("--data.val_fraction", "nan", "data.val_fraction: 'nan' is not a number."),
     ("--data.rehearsal", "-1", "rehearsal=-1.0: give a share between 0 and 1."),
     ("--data.disguise", "2", "disguise=2.0: give a share between 0 and 1."),
+    ("--data.level_shift", "2", "level_shift=2.0: give a share between 0 and 1."),
     ("--data.carry", "-0.5", "carry=-0.5: give a share between 0 and 1."),
     ("--data.refit_epochs", "-1", "refit_epochs=-1: give at least 0."),
     ("--data.scaling", "Nope", "data.scaling: there is no class 'Nope'. Did you mean 'PerNode'?"),
