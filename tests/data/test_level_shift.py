@@ -32,8 +32,8 @@ def test_one_map_moves_all_that_was_read_and_the_scaler_takes_it_back(nodes):
     factor = batch.scaler.scale / moved.scaler.scale
     shift = (batch.scaler.mean - moved.scaler.mean) / moved.scaler.scale
     assert_close(factor, factor[:, :1].expand_as(factor), rtol=1e-3, atol=1e-3)
-    assert factor.std() > 0.1
-    assert shift.std() > 0.5
+    assert factor.std() > 0.05
+    assert shift.std() > 0.2
     for name in READ:
         read, seen = getattr(batch.inputs, name), getattr(moved.inputs, name)
         wide = (len(read), *(1,) * (read.dim() - 1))

@@ -15,9 +15,9 @@ from eac.protocols.protocol import Protocol
 
 READ = ("x", "neighbour_x", "history", "neighbour_history", "network")
 """What a batch holds of scaled readings."""
-STRETCH = 0.3
+STRETCH = 0.2
 """Deviation of the logarithm by which a window at another level is stretched."""
-MOVE = 1.0
+MOVE = 0.4
 """Deviation by which it is moved, in deviations of the node.
 
 Both were chosen by validation (``docs/practical-trials.md``).
