@@ -67,7 +67,8 @@ class Traces:
     forecast of reading ``o + l - 1``.
 
     Attributes:
-        start: Time stamp of the first reading; None without real time.
+        start: Time stamp of the first reading by the clock on the wall, without an offset, which
+            older runs have; None without real time.
         step_seconds: Seconds between two readings; None without real time.
         first_step: Position of the first reading in the period.
         leads: Steps ahead that are kept.

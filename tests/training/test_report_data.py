@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -172,3 +173,14 @@ def test_traces_of_open_hours_begin_when_their_first_step_does():
     first = data.period.calendar.time_of(traces.first_step)
     assert first is not None
     assert traces.start == first.isoformat()
+
+
+def test_traces_of_a_time_zone_begin_at_the_time_on_the_wall():
+    start = datetime(2024, 4, 1, tzinfo=ZoneInfo("Europe/Oslo"))
+    period = tiny_period("p0", "abcd", num_steps=170)
+    calendar = Calendar.from_timestamps(start, timedelta(hours=1))
+    data = PeriodData(MemoryStream([replace(period, calendar=calendar)]))
+    forecasts = torch.zeros(2, 4, data.horizon)
+    traces = report_data._traces(data, forecasts, torch.tensor([0]), torch.tensor([1]))
+    expected = datetime(2024, 4, 1) + traces.first_step * timedelta(hours=1)
+    assert traces.start == expected.isoformat()

@@ -1,5 +1,6 @@
 """Forecasts of some sensors against what was measured, within a budget of numbers."""
 
+from datetime import datetime
 from typing import Any
 
 from eac.records.details import PeriodDetails, SensorTrace
@@ -38,13 +39,18 @@ def _period(details: PeriodDetails) -> dict[str, Any]:
     chosen = [i for i in range(len(traces.leads)) if i % every == 0 or i == len(traces.leads) - 1]
     return {
         "name": details.name,
-        "start": traces.start,
+        "start": _on_wall(traces.start),
         "step_seconds": traces.step_seconds,
         "first_step": traces.first_step,
         "leads": [traces.leads[i] for i in chosen],
         "worst": [_sensor(sensor, chosen) for sensor in traces.worst],
         "best": [_sensor(sensor, chosen) for sensor in traces.best],
     }
+
+
+def _on_wall(stamp: str | None) -> str | None:
+    """A time stamp without the offset from UTC that runs made before kept with it."""
+    return None if stamp is None else datetime.fromisoformat(stamp).replace(tzinfo=None).isoformat()
 
 
 def _sensor(sensor: SensorTrace, chosen: list[int]) -> dict[str, Any]:

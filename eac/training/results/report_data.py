@@ -11,6 +11,7 @@ from torch import Tensor
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.blocks import hand_back
 from eac.data.core.period import NodeChange, Period
+from eac.data.core.wall import on_wall
 from eac.data.manage.describe import Survey, summarize, survey
 from eac.metrics.baselines import same_slot
 from eac.metrics.horizon import HorizonErrors
@@ -105,7 +106,7 @@ def _traces(
     sensors = _sensors(data, forecasts[..., [lead - 1 for lead in leads]], [*worst, *best], first)
     seconds = None if clock.step is None else clock.step.total_seconds()
     when = clock.time_of(first)
-    start = None if when is None else when.isoformat()
+    start = None if when is None else on_wall(when).isoformat()
     return Traces(
         start, seconds, first, leads, tuple(sensors[: len(worst)]), tuple(sensors[len(worst) :])
     )

@@ -1,0 +1,43 @@
+"""What the script of a page says of the forecasts of some sensors, run by node."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from eac.records.details import PeriodDetails, Traces
+from eac.records.sample import sample_details, sample_run, write_sample
+from eac.report.run.page import write_page
+from tests.report.page_in_node import NODE, drawn_by_node
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs node, such as Debian's package nodejs")
+
+
+def page_with(tmp_path, **parts: object) -> str:
+    """The page of one period whose traces have these parts."""
+
+    def details(name: str) -> PeriodDetails:
+        found = sample_details(name)
+        traces: Traces = replace(found.traces, **parts)
+        return replace(found, traces=traces)
+
+    run, page = write_sample(tmp_path / "run", sample_run((8.0,)), details), tmp_path / "page.html"
+    write_page(run, page)
+    return page.read_text(encoding="utf-8")
+
+
+def clock(moment: float) -> str:
+    """A time of the script as a clock on the wall shows it."""
+    return f"{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+@pytest.mark.parametrize("offset", ["", "+02:00"])
+def test_forecasts_of_a_stream_with_a_time_zone_are_drawn_by_the_clock_on_the_wall(
+    tmp_path, offset
+):
+    page = page_with(tmp_path, start=f"2024-04-16T21:00:00{offset}")
+    drawn, (shown,) = drawn_by_node(page, {"origin": 2})
+    measured = next(mark for mark in shown["marks"] if mark["name"] == "measured")
+    assert drawn == page.count('role="img"')
+    assert clock(measured["x"][0]) == "2024-04-16 21:00"
+    assert clock(measured["x"][-1]) == "2024-04-17 05:00"
