@@ -63,8 +63,8 @@ class SensorTrace:
 class Traces:
     """Traces of the worst and the best sensors over the last days of the test part.
 
-    Row ``o`` of a forecast was made just before reading ``o`` of ``truth``; its lead ``l`` is a
-    forecast of reading ``o + l - 1``.
+    Row ``o`` of a forecast was made when the reading before reading ``o`` of ``truth`` was known;
+    its lead ``l`` is a forecast of reading ``o + l - 1``.
 
     Attributes:
         start: Time stamp of the first reading by the clock on the wall, without an offset, which
@@ -74,6 +74,8 @@ class Traces:
         leads: Steps ahead that are kept.
         worst: Sensors with the largest errors, worst first.
         best: Sensors with the smallest errors, best first.
+        seconds: Seconds from ``start`` to the reading before the first, which are negative, and to
+            each of ``truth``; None where all are ``step_seconds`` apart, and in older runs.
 
     Example:
         >>> from eac.records.sample import sample_details
@@ -88,6 +90,7 @@ class Traces:
     leads: tuple[int, ...]
     worst: tuple[SensorTrace, ...]
     best: tuple[SensorTrace, ...]
+    seconds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -41,3 +41,14 @@ def test_forecasts_of_a_stream_with_a_time_zone_are_drawn_by_the_clock_on_the_wa
     assert drawn == page.count('role="img"')
     assert clock(measured["x"][0]) == "2024-04-16 21:00"
     assert clock(measured["x"][-1]) == "2024-04-17 05:00"
+
+
+def test_readings_of_open_hours_stand_at_their_times(tmp_path):
+    hour, night = 3600.0, 17 * 3600.0
+    seconds = (-night, 0.0, hour, 2 * hour, *(2 * hour + night + i * hour for i in range(6)))
+    page = page_with(tmp_path, start="2024-03-01T18:00:00", seconds=seconds)
+    _, (shown,) = drawn_by_node(page, {"origin": 0})
+    marks = {mark["name"].partition(" made")[0]: mark["x"] for mark in shown["marks"]}
+    expected = ["2024-03-01 18:00", "2024-03-01 19:00", "2024-03-01 20:00", "2024-03-02 13:00"]
+    assert [clock(x) for x in marks["measured"][:4]] == expected
+    assert [clock(x) for x in marks["forecast"]] == expected

@@ -173,6 +173,22 @@ def test_traces_of_open_hours_begin_when_their_first_step_does():
     first = data.period.calendar.time_of(traces.first_step)
     assert first is not None
     assert traces.start == first.isoformat()
+    assert traces.seconds is not None
+    steps = range(traces.first_step - 1, traces.first_step + len(traces.worst[0].truth))
+    moments = [data.period.calendar.time_of(step) for step in steps]
+    assert [first + timedelta(seconds=s) for s in traces.seconds] == moments
+
+
+def test_traces_of_months_stand_at_the_days_of_their_months():
+    period, months = tiny_period("p0", "abcd", num_steps=170), timedelta(days=30)
+    calendar = Calendar.from_timestamps(datetime(2010, 1, 1), months, months=1)
+    data = PeriodData(MemoryStream([replace(period, calendar=calendar)]))
+    forecasts = torch.zeros(2, 4, data.horizon)
+    traces = report_data._traces(data, forecasts, torch.tensor([0]), torch.tensor([1]))
+    assert traces.start is not None
+    assert traces.seconds is not None
+    start = datetime.fromisoformat(traces.start)
+    assert {(start + timedelta(seconds=s)).day for s in traces.seconds} == {1}
 
 
 def test_traces_of_a_time_zone_begin_at_the_time_on_the_wall():

@@ -41,6 +41,7 @@ def _period(details: PeriodDetails) -> dict[str, Any]:
         "name": details.name,
         "start": _on_wall(traces.start),
         "step_seconds": traces.step_seconds,
+        "seconds": traces.seconds,
         "first_step": traces.first_step,
         "leads": [traces.leads[i] for i in chosen],
         "worst": [_sensor(sensor, chosen) for sensor in traces.worst],

@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.blocks import hand_back
+from eac.data.core.calendar import Calendar
 from eac.data.core.period import NodeChange, Period
 from eac.data.core.wall import on_wall
 from eac.data.manage.describe import Survey, summarize, survey
@@ -106,10 +108,28 @@ def _traces(
     sensors = _sensors(data, forecasts[..., [lead - 1 for lead in leads]], [*worst, *best], first)
     seconds = None if clock.step is None else clock.step.total_seconds()
     when = clock.time_of(first)
-    start = None if when is None else on_wall(when).isoformat()
     return Traces(
-        start, seconds, first, leads, tuple(sensors[: len(worst)]), tuple(sensors[len(worst) :])
+        start=None if when is None else on_wall(when).isoformat(),
+        step_seconds=seconds,
+        first_step=first,
+        leads=leads,
+        worst=tuple(sensors[: len(worst)]),
+        best=tuple(sensors[len(worst) :]),
+        seconds=_seconds(clock, first, _last(data, first, num_origins) - first),
     )
+
+
+def _last(data: PeriodData, first: int, num_origins: int) -> int:
+    """The step after the last one that forecasts of so many origins are about."""
+    return min(first + num_origins + data.horizon - 1, len(data.period.series))
+
+
+def _seconds(clock: Calendar, first: int, count: int) -> tuple[float, ...] | None:
+    """Seconds from a step to that before it and to so many from it on, where steps are uneven."""
+    if clock.start is None or (clock.hours is None and not clock.months):
+        return None
+    walls = clock.wall_times(range(first - 1, first + count))
+    return tuple(((walls - walls[1]) / np.timedelta64(1, "s")).tolist())
 
 
 def _sensors(
@@ -119,7 +139,7 @@ def _sensors(
     first: int,
 ) -> list[SensorTrace]:
     series, period = data.period.series, data.period
-    last = min(first + len(forecasts) + data.horizon - 1, len(series))
+    last = _last(data, first, len(forecasts))
     steps = torch.arange(first, last)
     unknown = torch.full((len(steps), len(rows)), torch.nan)
     laid = series if period.by_node is None else period.by_node

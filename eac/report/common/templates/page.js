@@ -50,15 +50,16 @@
   const steps = (lead) => (lead === 1 ? "1 step" : `${lead} steps`);
   const part = (name) => document.getElementById("trace-" + name);
 
-  const times = (period, count) => {
-    const begin = period.start === null ? period.first_step : Date.parse(period.start + "Z");
-    const by = period.start === null ? 1 : 1000 * period.step_seconds;
-    return Array.from({ length: count }, (_, i) => begin + by * i);
+  /* The time of each reading, or its step; of position -1, that of the reading before the first. */
+  const clock = (period) => {
+    if (period.start === null) return (i) => period.first_step + i;
+    const begin = Date.parse(period.start + "Z"), { seconds, step_seconds: by } = period;
+    return (i) => begin + 1000 * (seconds ? seconds[i + 1] : by * i);
   };
   const line = (name, x, y, role, more = {}) => ({ kind: "line", name, x, y, role, dash: false, ...more });
 
   const traceChart = (period, sensor, leadAt, origin) => {
-    const x = times(period, sensor.truth.length), lead = period.leads[leadAt];
+    const at = clock(period), x = sensor.truth.map((_, i) => at(i)), lead = period.leads[leadAt];
     const now = sensor.forecast[origin];
     const path = now.map((_, i) => x[origin + period.leads[i] - 1]);
     const ahead = sensor.forecast.map((row) => row[leadAt]);
