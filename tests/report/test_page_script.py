@@ -52,3 +52,24 @@ def test_readings_of_open_hours_stand_at_their_times(tmp_path):
     expected = ["2024-03-01 18:00", "2024-03-01 19:00", "2024-03-01 20:00", "2024-03-02 13:00"]
     assert [clock(x) for x in marks["measured"][:4]] == expected
     assert [clock(x) for x in marks["forecast"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "made"),
+    [
+        ({}, "2024-03-01 19:00"),
+        ({"seconds": (-50400.0, *(3600.0 * i for i in range(9)))}, "2024-03-01 19:00"),
+        ({"start": None, "step_seconds": None}, "step 85"),
+    ],
+)
+def test_a_forecast_is_made_when_its_last_reading_is_known_as_in_a_backtest(tmp_path, parts, made):
+    page = page_with(tmp_path, **{"start": "2024-03-01T18:00:00", **parts})
+    _, (shown,) = drawn_by_node(page, {"origin": 2})
+    assert shown["marks"][-1]["name"] == f"forecast made at {made}"
+
+
+def test_the_first_forecast_of_a_day_is_made_on_the_evening_before(tmp_path):
+    seconds = (-50400.0, *(3600.0 * i for i in range(9)))
+    page = page_with(tmp_path, start="2024-03-02T06:00:00", seconds=seconds)
+    _, (shown,) = drawn_by_node(page, {"origin": 0})
+    assert shown["marks"][-1]["name"] == "forecast made at 2024-03-01 16:00"

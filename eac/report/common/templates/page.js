@@ -73,8 +73,9 @@
       marks.push(line("a week before", x, sensor.week, "muted", { dash: true }));
     }
     marks.push(line(`forecast ${steps(lead)} ahead`, x.slice(lead - 1, lead - 1 + ahead.length), ahead, "model"));
-    const made = period.start === null ? `step ${x[origin]}`
-      : new Date(x[origin]).toISOString().slice(0, 16).replace("T", " ");
+    const known = at(origin - 1);  // when the last reading of its window was
+    const made = period.start === null ? `step ${known}`
+      : new Date(known).toISOString().slice(0, 16).replace("T", " ");
     marks.push(line(`forecast made at ${made}`, path, now, "a", { weight: "thick" }));
     return {
       key: "trace", kind: "series", marks, axis: period.start === null ? "number" : "time",
