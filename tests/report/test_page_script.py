@@ -13,7 +13,7 @@ from tests.report.page_in_node import NODE, drawn_by_node
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node, such as Debian's package nodejs")
 
 
-def page_with(tmp_path, **parts: object) -> str:
+def page_with(tmp_path, null_value: float | None = None, **parts: object) -> str:
     """The page of one period whose traces have these parts."""
 
     def details(name: str) -> PeriodDetails:
@@ -21,8 +21,8 @@ def page_with(tmp_path, **parts: object) -> str:
         traces: Traces = replace(found.traces, **parts)
         return replace(found, traces=traces)
 
-    run, page = write_sample(tmp_path / "run", sample_run((8.0,)), details), tmp_path / "page.html"
-    write_page(run, page)
+    record, page = replace(sample_run((8.0,)), null_value=null_value), tmp_path / "page.html"
+    write_page(write_sample(tmp_path / "run", record, details), page)
     return page.read_text(encoding="utf-8")
 
 
@@ -73,3 +73,15 @@ def test_the_first_forecast_of_a_day_is_made_on_the_evening_before(tmp_path):
     page = page_with(tmp_path, start="2024-03-02T06:00:00", seconds=seconds)
     _, (shown,) = drawn_by_node(page, {"origin": 0})
     assert shown["marks"][-1]["name"] == "forecast made at 2024-03-01 16:00"
+
+
+@pytest.mark.parametrize(("null_value", "error"), [(None, "2.000"), (0.0, "1.000")])
+def test_targets_that_errors_leave_out_do_not_count_in_the_words_of_a_figure(
+    tmp_path, null_value, error
+):
+    (trace,) = sample_details("0").traces.worst
+    forecast = ((3.0,), (4.0,), (9.0,))
+    trace = replace(trace, truth=(0.0, 5.0, None), week=(None,) * 3, forecast=forecast)
+    page = page_with(tmp_path, null_value, leads=(1,), worst=(trace,))
+    _, (shown,) = drawn_by_node(page, {"sensor": 0})
+    assert f"ahead on these days: {error} veh/h." in shown["alt"]

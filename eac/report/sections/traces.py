@@ -30,7 +30,9 @@ def traces_of(view: RunView) -> dict[str, Any]:
         if periods and numbers > NUMBERS:
             break
         periods.append(found)
-    return {"model": model_name(view.run), "unit": view.run.unit, "periods": periods}
+    run = view.run
+    about = {"model": model_name(run), "unit": run.unit, "null_value": _short(run.null_value)}
+    return about | {"periods": periods}
 
 
 def _period(details: PeriodDetails) -> dict[str, Any]:

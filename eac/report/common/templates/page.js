@@ -87,7 +87,8 @@
     let total = 0, count = 0;
     sensor.forecast.forEach((row, origin) => {
       const truth = sensor.truth[origin + lead - 1];
-      if (truth !== null && truth !== undefined && row[leadAt] !== null) {
+      const counts = truth !== null && truth !== undefined && truth !== stored.null_value;
+      if (counts && row[leadAt] !== null) {
         total += Math.abs(row[leadAt] - truth); count += 1;
       }
     });
