@@ -162,6 +162,8 @@ class SensorFacts:
         naive_mae: MAE of that forecast for each sensor; None where nothing was observed.
         missing: Share of the readings of the period that are missing, between 0 and 1.
         silent_steps: Missing readings after the last one that is present.
+        silent_seconds: Time from the last reading of each to the end of the period, closed hours
+            included; None without real time, and in older runs.
 
     Example:
         >>> facts = SensorFacts(("a",), "week", (10.0,), missing=(0.25,), silent_steps=(3,))
@@ -174,6 +176,7 @@ class SensorFacts:
     naive_mae: Values
     missing: tuple[float, ...]
     silent_steps: tuple[int, ...]
+    silent_seconds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -113,3 +113,18 @@ def test_of_many_sensors_the_worst_are_listed_and_the_rest_counted(count):
     assert found.first[0].rows[0][0].text == names[-1]
     assert found.first[0].notes[0] == f"The first 15 of {count}."
     assert len(found.folded[0].rows) == min(count, 300)
+
+
+def test_silence_over_closed_hours_is_told_in_real_time():
+    # 16 open hours a day, in steps of half an hour: 80 steps are two days and 8 hours
+    view = _view((5.0,) * 6, (10.0,) * 6, silent=(0, 0, 160, 80, 0, 0))
+    traces = replace(view.details[-1].traces, step_seconds=1800.0)
+    old = replace(view.details[-1], traces=traces, steps_per_day=32)
+    told = _found(replace(view, details=(old,)))
+    assert told["c"] == (2, ("silent for the last 5 days",))
+    assert told["d"] == (2, ("silent for the last 56 hours",))
+    seconds = tuple(3600.0 * hours for hours in (0, 0, 168, 80, 0, 0))  # closed at weekends
+    new = replace(old, sensors=replace(old.sensors, silent_seconds=seconds))
+    told = _found(replace(view, details=(new,)))
+    assert told["c"] == (2, ("silent for the last 7 days",))
+    assert told["d"] == (2, ("silent for the last 80 hours",))

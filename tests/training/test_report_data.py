@@ -200,3 +200,13 @@ def test_traces_of_a_time_zone_begin_at_the_time_on_the_wall():
     traces = report_data._traces(data, forecasts, torch.tensor([0]), torch.tensor([1]))
     expected = datetime(2024, 4, 1) + traces.first_step * timedelta(hours=1)
     assert traces.start == expected.isoformat()
+
+
+def test_silence_at_the_end_is_kept_in_real_time_where_hours_are_open():
+    hours = OpenHours(tuple(range(6, 22)), 24, days=(0, 1, 2, 3, 4))
+    calendar = Calendar.from_timestamps(datetime(2024, 1, 1, 6), timedelta(hours=1), hours=hours)
+    period = replace(tiny_period("p0", "ab", num_steps=160), calendar=calendar)  # two weeks
+    silent = torch.tensor([0, 5 * 16])
+    assert report_data._silent_seconds(period, silent) == (0.0, 7 * 86400.0)
+    slots = replace(period, calendar=Calendar(24))
+    assert report_data._silent_seconds(slots, silent) is None

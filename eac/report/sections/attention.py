@@ -3,12 +3,13 @@
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from eac.records.details import PeriodDetails, SensorFacts
 from eac.records.record import PeriodRecord
 from eac.report.common.skill import percent
 from eac.report.common.summary import BASELINES, format_error
-from eac.report.sections.view import RunView, duration
+from eac.report.sections.view import RunView, duration, spoken
 
 EARLIER = 6
 """Earlier periods that a sensor is compared with."""
@@ -59,6 +60,7 @@ class SensorState:
         silent: Missing readings after the last one that is present.
         earlier_skill: Mean skill in earlier periods.
         earlier_error: Mean error in earlier periods.
+        silent_seconds: Time since the last reading that is present.
 
     Example:
         >>> SensorState("a", error=5.0, naive=10.0).skill
@@ -72,6 +74,7 @@ class SensorState:
     silent: int = 0
     earlier_skill: float | None = None
     earlier_error: float | None = None
+    silent_seconds: float | None = None
 
     @property
     def skill(self) -> float | None:
@@ -101,7 +104,7 @@ def sensor_states(view: RunView) -> list[SensorState]:
             for found, known in zip(errors, naive, strict=True)
             if (skill := _skill(found.get(node), known.get(node, (None,))[0])) is not None
         ]
-        beside, missing, silent = facts.get(node, (None, None, 0))
+        beside, missing, silent, seconds = facts.get(node, (None, None, 0, None))
         states.append(
             SensorState(
                 node,
@@ -111,6 +114,7 @@ def sensor_states(view: RunView) -> list[SensorState]:
                 silent,
                 _mean(skills),
                 _mean([value for value in mine if value is not None]),
+                seconds,
             )
         )
     return states
@@ -130,6 +134,20 @@ def attention(view: RunView, states: list[SensorState]) -> list[Attention]:
     found = (_judged(state, usual, view) for state in states)
     chosen = [one for one in found if one is not None]
     return sorted(chosen, key=lambda one: (-one.level, -one.score, one.node))
+
+
+def silence(details: PeriodDetails | None, state: SensorState) -> str:
+    """How long a sensor was silent for at the end, in words.
+
+    Example:
+        >>> silence(None, SensorState("a", error=5.0, silent=3))
+        '3 steps'
+        >>> silence(None, SensorState("a", error=5.0, silent=3, silent_seconds=5400.0))
+        '90 minutes'
+    """
+    if state.silent_seconds is None:
+        return duration(details, state.silent)
+    return spoken(timedelta(seconds=state.silent_seconds))
 
 
 def _judged(state: SensorState, usual: float, view: RunView) -> Attention | None:
@@ -153,7 +171,7 @@ def _silence(state: SensorState, details: PeriodDetails | None) -> list[tuple[in
     day = None if details is None else details.steps_per_day
     if day is None or state.silent < SILENT_DAYS * day:
         return []
-    return [(2, 1.0, f"silent for the last {duration(details, state.silent)}")]
+    return [(2, 1.0, f"silent for the last {silence(details, state)}")]
 
 
 def _worse(state: SensorState, details: PeriodDetails | None) -> list[tuple[int, float, str]]:
@@ -217,8 +235,11 @@ def _errors(period: PeriodRecord) -> Mapping[str, float | None]:
     return dict(zip(period.sensors.node_ids, period.sensors.mae, strict=True))
 
 
-def _facts(facts: SensorFacts | None) -> Mapping[str, tuple[float | None, float, int]]:
+def _facts(
+    facts: SensorFacts | None,
+) -> Mapping[str, tuple[float | None, float, int, float | None]]:
     if facts is None:
         return {}
-    rows = zip(facts.naive_mae, facts.missing, facts.silent_steps, strict=True)
+    silent = facts.silent_seconds or (None,) * len(facts.node_ids)
+    rows = zip(facts.naive_mae, facts.missing, facts.silent_steps, silent, strict=True)
     return dict(zip(facts.node_ids, rows, strict=True))

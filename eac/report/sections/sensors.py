@@ -12,9 +12,10 @@ from eac.report.sections.attention import (
     SensorState,
     attention,
     sensor_states,
+    silence,
 )
 from eac.report.sections.sensor_map import sensor_slot
-from eac.report.sections.view import RunView, duration
+from eac.report.sections.view import RunView
 
 LISTED = 15
 """Sensors in the list of those that need attention."""
@@ -92,7 +93,7 @@ def _all_sensors(view: RunView, states: list[SensorState]) -> MarkedTable:
             Entry(format_error(state.naive)),
             Entry(percent(state.skill), "bad" if (state.skill or 0) < 0 else ""),
             Entry(percent(state.missing)),
-            Entry(duration(view.latest, state.silent) if state.silent else ""),
+            Entry(silence(view.latest, state) if state.silent else ""),
         )
         for state in sorted(states, key=order)[:ALL]
     ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from eac.records.details import PeriodDetails
 from eac.records.record import PeriodRecord, RunRecord
 
+DAY = timedelta(days=1)
 SHOWN_PERIODS = 12
 """Maps and forecasts are shown of at most this many of the latest periods."""
 
@@ -45,6 +46,8 @@ class RunView:
 def duration(details: PeriodDetails | None, steps: int) -> str:
     """A number of steps in hours or days where the length of a step is known.
 
+    Where only open hours are steps, as many as are in a day take a day.
+
     Example:
         >>> duration(None, 12), duration(None, 1)
         ('12 steps', '1 step')
@@ -52,6 +55,10 @@ def duration(details: PeriodDetails | None, steps: int) -> str:
     step = None if details is None else _step_of(details)
     if step is None:
         return f"{steps} step" if steps == 1 else f"{steps} steps"
+    a_day = None if details is None else details.steps_per_day
+    if a_day is not None and a_day * step < DAY:
+        days, rest = divmod(steps, a_day)
+        return spoken(days * DAY + rest * step)
     return spoken(steps * step)
 
 
@@ -60,7 +67,7 @@ def _step_of(details: PeriodDetails) -> timedelta | None:
     if details.traces.step_seconds is not None:
         return timedelta(seconds=details.traces.step_seconds)
     if details.steps_per_day is not None and details.steps_per_day > 1:
-        return timedelta(days=1) / details.steps_per_day
+        return DAY / details.steps_per_day
     return None
 
 

@@ -40,6 +40,7 @@ FACT_NODES = 5000
 SENSORS = 4
 """Traces of this many of the worst and of this many of the best sensors."""
 LEADS = 24
+SECOND = np.timedelta64(1, "s")
 DIGITS = 5
 
 
@@ -129,7 +130,7 @@ def _seconds(clock: Calendar, first: int, count: int) -> tuple[float, ...] | Non
     if clock.start is None or (clock.hours is None and not clock.months):
         return None
     walls = clock.wall_times(range(first - 1, first + count))
-    return tuple(((walls - walls[1]) / np.timedelta64(1, "s")).tolist())
+    return tuple(((walls - walls[1]) / SECOND).tolist())
 
 
 def _sensors(
@@ -229,7 +230,17 @@ def _facts(
         naive_mae=tuple(_rounded(naive_mae[rows])),
         missing=tuple(round(1 - n / len(period.series), 6) for n in found.count[rows].tolist()),
         silent_steps=tuple(found.trailing[rows].tolist()),
+        silent_seconds=_silent_seconds(period, found.trailing[rows]),
     )
+
+
+def _silent_seconds(period: Period, silent: Int[Tensor, " node"]) -> tuple[float, ...] | None:
+    """Time that each node was silent for at the end of a period, closed hours included."""
+    if period.calendar.start is None:
+        return None
+    walls = period.calendar.wall_times(range(-1, period.num_steps))
+    last = len(walls) - 1
+    return tuple(((walls[last] - walls[last - silent.numpy()]) / SECOND).tolist())
 
 
 def _quality(period: Period, change: NodeChange, before: Period | None, found: Survey) -> Quality:
