@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from eac.errors import StreamError
@@ -28,7 +28,7 @@ class Reference:
         usual: Usual reading of each slot of the week; NaN of sensors that were hardly read.
         spread: Of readings around it by slot of the day, positive.
         longest_gap: Steps without a reading.
-        longest_run: Steps with one and the same reading.
+        longest_run: Readings, one after the other, that were the same as the one before.
         residuals: Of the reference itself, in units of the spread, less those of the network.
         common: Residual that the network shares at each step.
         steps_per_day: Slots of a day.
@@ -80,9 +80,7 @@ class Reference:
             usual=usual,
             spread=spread,
             longest_gap=_longest(np.isnan(series)),
-            longest_run=_longest(
-                np.vstack([np.zeros(series.shape[1]), np.diff(series, axis=0)]) == 0
-            ),
+            longest_run=_longest_run(series),
             residuals=residuals - common[:, None],
             common=common,
             steps_per_day=steps_per_day,
@@ -150,11 +148,23 @@ def _median(values: Float[ndarray, "..."], axis: int) -> Float[ndarray, "..."]:
     return np.nanmedian(values, axis)
 
 
-def _longest(flags: "ndarray") -> Int[ndarray, " node"]:
+def _longest(flags: Bool[ndarray, "time node"]) -> Int[ndarray, " node"]:
     """The longest row of True in each column."""
-    run = np.zeros(flags.shape[1], dtype=int)
-    longest = run.copy()
-    for row in flags:
-        run = np.where(row, run + 1, 0)
-        longest = np.maximum(longest, run)
-    return longest
+    steps = np.arange(1, len(flags) + 1)[:, None]
+    before = np.maximum.accumulate(np.where(flags, 0, steps), 0)  # the last step without
+    return (steps - before).max(0)
+
+
+def _longest_run(series: Float[ndarray, "time node"]) -> Int[ndarray, " node"]:
+    """How many readings, at most, one after the other repeat the one before; as the monitor counts.
+
+    Steps without a reading neither count nor end a run.
+    """
+    known = np.isfinite(series)
+    steps = np.arange(len(series))[:, None]
+    last = np.maximum.accumulate(np.where(known, steps, -1), 0)  # the latest step with a reading
+    before = np.vstack([np.full((1, series.shape[1]), -1), last[:-1]])
+    previous = np.take_along_axis(series, np.maximum(before, 0), 0)
+    repeats = known & (before >= 0) & (series == previous)
+    count = np.cumsum(repeats, 0)
+    return (count - np.maximum.accumulate(np.where(known & ~repeats, count, 0), 0)).max(0)

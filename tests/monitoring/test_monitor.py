@@ -1,5 +1,7 @@
 """The monitor on made-up networks: what it must find, and how seldom it may be wrong."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -151,3 +153,27 @@ def test_nothing_is_said_of_a_sensor_that_was_hardly_read_before(days):
 def test_a_short_reference_is_refused():
     with pytest.raises(StreamError, match="shorter than 2 weeks"):
         Reference.of(np.zeros((100, 2)), 0, 24)
+
+
+def test_a_sensor_read_every_second_step_is_not_stuck_at_night():
+    series = network(3, 6)
+    day = np.arange(len(series)) % 24
+    series[:, 0] = np.where(day < 18, 0.0, 100.0 + day)
+    series[1::2, 0] = np.nan  # nine readings of each night are 0, one after the other
+    assert not [a for a in found(series, len(series)) if a.node == 0 and a.kind == "stuck"]
+
+
+def test_runs_of_the_reference_are_counted_as_the_monitor_counts_them():
+    generator = np.random.default_rng(0)
+    series = generator.integers(0, 2, size=(14 * 24, 8)).astype(float)
+    series[generator.random(series.shape) < 0.5] = np.nan
+    series[:, 6], series[:, 7] = np.nan, 5.0
+    longest = []
+    for column in series.T:
+        readings = column[np.isfinite(column)]
+        run = best = 0
+        for before, now in pairwise(readings):
+            run = run + 1 if now == before else 0
+            best = max(best, run)
+        longest.append(best)
+    assert Reference.of(series, 0, 24).longest_run.tolist() == longest
