@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
+from eac.cli.commands.backtest import mean_mae
 from eac.cli.main import main
 from tests.training.test_predictor import build, trained
 
@@ -32,3 +34,16 @@ def test_a_class_of_an_unknown_module_is_not_loaded(done, tmp_path, monkeypatch,
 def test_a_policy_without_a_monitor_is_refused(done, capsys):
     assert main(["backtest", str(done), "--output", "o.csv", "--policy", "stuck=ask"]) != 0
     assert "Add --refit monitor" in capsys.readouterr().err
+
+
+def test_the_error_that_is_printed_is_that_of_the_report_where_targets_are_missing():
+    # period 0: 2 at step 1 (1 and 3), 6 at step 2 (one target); period 1: 10 at both
+    table = pd.DataFrame(
+        {
+            "period": ["0"] * 4 + ["1"] * 2,
+            "step": [1, 1, 2, 2, 1, 2],
+            "y": [0.0, 0.0, 0.0, float("nan"), 0.0, 0.0],
+            "y_hat": [1.0, 3.0, 6.0, 9.0, 10.0, 10.0],
+        }
+    )
+    assert mean_mae(table) == ((2 + 6) / 2 + 10) / 2

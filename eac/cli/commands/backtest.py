@@ -44,12 +44,25 @@ def main(argv: Sequence[str]) -> int:
         raise RunError(f"{run_dir} has no finished period yet.")
     whole = pd.concat(frames, ignore_index=True)
     write_frame(output, whole, index=False)
-    error = (whole["y"] - whole["y_hat"]).abs().groupby(whole["period"], sort=False).mean()
-    print(f"wrote {output}: {len(whole)} forecasts, MAE {error.mean():.3f} (mean over periods)")
+    mean = "mean over steps and periods"
+    print(f"wrote {output}: {len(whole)} forecasts, MAE {mean_mae(whole):.3f} ({mean})")
     if policy is not None:
         used = whole["model"].drop_duplicates().tolist()
         print(one_line(f"models that the monitor asked for: {', '.join(used)}"))
     return 0
+
+
+def mean_mae(forecasts: pd.DataFrame) -> float:
+    """The MAE of a table of forecasts as reports count it: the mean of each step's, and of periods.
+
+    Example:
+        >>> table = {"period": ["0"] * 3, "step": [1, 1, 2], "y": [0.0] * 3, "y_hat": [1, 3, 6]}
+        >>> mean_mae(pd.DataFrame(table))
+        4.0
+    """
+    error = (forecasts["y"] - forecasts["y_hat"]).abs()
+    by_step = error.groupby([forecasts["period"], forecasts["step"]], sort=False).mean()
+    return float(by_step.groupby(level=0, sort=False).mean().mean())
 
 
 def _delay(text: str) -> "pd.Timedelta":
