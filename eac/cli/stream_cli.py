@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,8 @@ TRAINER_DEFAULTS = {
     "enable_model_summary": False,
 }
 PUBLISHED_PATIENCE = 6
+MEASURED = ("test_past", "peers")
+"""Settings of the ``run`` group that say what is measured in each period; a resumed run goes on."""
 BUILD_ERRORS = (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError, LookupError)
 """What libraries raise of sizes and classes that cannot be."""
 
@@ -103,6 +106,7 @@ class StreamCLI(LightningCLI):
                 if getattr(one, "dest", "") in ("stream", "data.stream"):
                     # the file of a stream is a table; jsonargparse would read it as settings first
                     vars(one)["_enable_path"] = False
+        _add_measured(parser, shown=not self._one_period)
         if not self._one_period:
             _add_run_arguments(parser)
             _add_period_arguments(parser)
@@ -146,9 +150,11 @@ class StreamCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs) if self._one_period else None
 
     def resolved_config(self) -> str:
-        """The whole configuration as YAML, without the ``run`` group; true from any directory."""
+        """The whole configuration, of group ``run`` what is ``MEASURED``, as YAML true anywhere."""
         config = self.config.clone()
-        config.pop("run", None)
+        run = config.pop("run", Namespace())
+        if kept := {name: run[name] for name in MEASURED if run.get(name)}:
+            config["run"] = Namespace(**kept)
         _make_absolute(config)
         return self.parser.dump(config, skip_check=True)
 
@@ -192,21 +198,18 @@ def _search_here(args: Sequence[str]) -> None:
             sys.path.append(here)
 
 
+def _add_measured(parser: LightningArgumentParser, *, shown: bool) -> None:
+    """What ``config.yaml`` keeps of a run; a command on one period takes it and needs it not."""
+    past = "Also test on every earlier period, and on each before training: the transfer matrix."
+    peers = "Fitted in each period, in addition to the naive forecasts: [lightgbm]."
+    helps = (past, peers) if shown else (SUPPRESS, SUPPRESS)
+    parser.add_argument("--run.test_past", type=bool, default=False, help=helps[0])
+    parser.add_argument("--run.peers", type=list[Peer], default=[], help=helps[1])
+
+
 def _add_run_arguments(parser: LightningArgumentParser) -> None:
     parser.add_argument(
         "--run.dir", type=str, required=True, help="Directory that receives everything."
-    )
-    parser.add_argument(
-        "--run.test_past",
-        type=bool,
-        default=False,
-        help="Also test on every earlier period, and on each before training: the transfer matrix.",
-    )
-    parser.add_argument(
-        "--run.peers",
-        type=list[Peer],
-        default=[],
-        help="Fitted in each period, in addition to the naive forecasts: [lightgbm].",
     )
     parser.add_argument(
         "--run.process_timeout",

@@ -86,6 +86,33 @@ def test_resume_finishes_a_run_that_lost_a_period(run, tmp_path, capsys):
     assert read_run(tmp_path / "a").mean() == whole
 
 
+def test_resume_goes_on_with_the_peers_and_the_transfer_that_a_run_was_started_with(run, tmp_path):
+    run(tmp_path / "a", "--run.peers", "[lightgbm]", "--run.test_past", "true")
+    whole = read_run(tmp_path / "a").periods[-1]
+    (tmp_path / "a" / "period-02-p2" / "metrics.json").unlink()
+    assert main(["run", "--resume", str(tmp_path / "a")]) == 0
+    again = read_run(tmp_path / "a").periods[-1]
+    assert again.baselines["lightgbm"] == whole.baselines["lightgbm"]
+    assert again.past == whole.past
+    assert list(again.past) == ["p0", "p1"]
+
+
+def test_a_resumed_run_measures_less_where_that_is_asked_for(run, tmp_path):
+    run(tmp_path / "a", "--run.peers", "[lightgbm]")
+    config = tmp_path / "a" / "config.yaml"
+    assert yaml.safe_load(config.read_text())["run"] == {"peers": ["lightgbm"]}
+    (tmp_path / "a" / "period-02-p2" / "metrics.json").unlink()
+    assert main(["run", "--resume", str(tmp_path / "a"), "--run.peers", "[]"]) == 0
+    assert "lightgbm" not in read_run(tmp_path / "a").periods[-1].baselines
+    assert "run" not in yaml.safe_load(config.read_text())
+
+
+def test_a_command_on_one_period_takes_the_settings_that_a_run_with_peers_kept(run, tmp_path):
+    run(tmp_path / "a", "--run.peers", "[lightgbm]")
+    config = tmp_path / "a" / "config.yaml"
+    assert main(["validate", "-c", str(config), "--data.period", "1"]) == 0
+
+
 def test_resume_refuses_an_old_period_that_changed(run, tmp_path, stream_path, capsys):
     run(tmp_path / "a")
     path = stream_path / "RawData" / "p0.npz"
