@@ -31,6 +31,12 @@ def test_a_meter_is_named_beside_what_is_none(reset):
     assert found == f"1 node {COUNTING}: s1"
 
 
+def test_a_level_that_slowly_rises_is_not_called_a_meter_outright():
+    level = (60 + np.cumsum(USED) / 500).round(1)
+    [found] = said(15 + DAY + GENERATOR.normal(0, 1, 1000), level)
+    assert "or of a level that slowly rises (leave it as it is): s1" in found
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -25,7 +25,7 @@ COARSE = (
 )
 COUNTING = (
     "whose readings never fall, as of a meter that counts on (give what it counts in each step: "
-    "the difference from the reading before)"
+    "the difference from the reading before) or of a level that slowly rises (leave it as it is)"
 )
 STUCK_SHARE = 0.3
 FEW_NEGATIVE = 0.05
