@@ -230,3 +230,21 @@ def test_new_sensors_are_shown_beside_what_is_simpler(tmp_path):
     told = report_json(read_run(run))
     assert told["periods"][1]["newcomers"]["first"]["before"]["week"] == 3.0
     assert "newcomers" not in told["periods"][0]
+
+
+def test_a_peer_that_some_periods_lack_has_no_mean_over_all(tmp_path):
+    run = write_example(tmp_path / "run")
+    kept = {"before": {"day": 4.0, "month": 4.0}, "lightgbm": {"day": 1.0, "month": 1.0}}
+    later = {"before": {"day": 6.0, "month": None}}
+    for folder, first in (("period-00-0", kept), ("period-01-1", later)):
+        made = Newcomers(2, first, {"after": 2.0} | {"lightgbm": 1.0} if first is kept else {})
+        write_period(run / folder, replace(read_period(run / folder), newcomers=made))
+    found = {section.key: section for section in sections_of(read_view(run, "MAE"))}["newcomers"]
+    cells = {row[0].text: [entry.text for entry in row[1:]] for row in found.tables[0].rows}
+    assert found.tables[0].title.endswith("of 4 new sensors, mean over 2 periods")
+    assert cells["EAC, before training"] == ["5.00", "-", "4.00", "-"]
+    assert cells["LightGBM"] == ["-", "-", "1.00", "1.00"]
+    notes = " ".join(found.tables[0].notes)
+    assert "The first month was measured in 1 period alone" in notes
+    assert "The first day was" not in notes
+    assert "A forecast that some of these periods lack has no mean" in notes
