@@ -7,6 +7,7 @@ import pytest
 
 from eac.records.naive import best_naive
 from eac.records.record import RunRecord
+from eac.report.common.charts import Bars, SeriesChart
 from eac.report.common.drawing import drawing
 from eac.report.common.layout import place_by_edges, project
 from eac.report.common.skill import losing, skill
@@ -184,3 +185,9 @@ def test_of_a_long_run_the_matrix_shows_the_latest_periods():
     assert chart is not None
     assert len(chart.rows) == len(chart.cells) == len(chart.cells[0]) == CELLS
     assert chart.rows[-1] == str(CELLS + 4)
+
+
+def test_counts_are_drawn_whole_and_errors_rounded():
+    bars = Bars("parameters", ("0", "1"), (224628, 98388.7512), "model")
+    drawn = drawing(SeriesChart("k", "t", "alt", "period", "parameters", (bars,)))
+    assert drawn["marks"][0]["y"] == [224628, 98389.0]

@@ -24,7 +24,7 @@ KINDS = {Line: "line", Bars: "bar", Band: "band"}
 
 
 def drawing(chart: Chart) -> Drawing:
-    """The chart as plain values; numbers keep the five digits that a page can show.
+    """The chart as plain values; whole numbers stay, others keep the digits that a page can show.
 
     Example:
         >>> line = Line("model", ("a", "b"), (1.0, 2.000004), "model")
@@ -57,4 +57,7 @@ def _mark(mark: Line | Bars | Band) -> Drawing:
 
 
 def _rounded(values: Sequence[Number]) -> list[Number]:
-    return [None if value is None else float(f"{value:.{DIGITS}g}") for value in values]
+    return [
+        value if value is None or float(value).is_integer() else float(f"{value:.{DIGITS}g}")
+        for value in values
+    ]
