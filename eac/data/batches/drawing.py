@@ -20,7 +20,7 @@ STRETCH = 0.2
 MOVE = 0.4
 """Deviation by which it is moved, in deviations of the node.
 
-Both were chosen by validation (``docs/practical-trials.md``).
+How both were chosen stands in ``docs/practical-trials.md``.
 """
 
 
