@@ -87,7 +87,7 @@ class Monitor:
         self.silent_after = np.maximum(QUIET, 2 * reference.longest_gap + 1)
         self._ratios = np.full((UNIT_STEPS, count), np.nan)
         self._last = np.full(count, np.nan)
-        self._same, self._gap = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+        self._same, self._gap, self._repeated_from = np.zeros((3, count), dtype=int)
         self._far = np.zeros(count, dtype=bool)
         self._spikes = np.zeros((reference.steps_per_day, count), dtype=bool)
         self._silenced: dict[tuple[Kind, int], int] = {}
@@ -106,7 +106,7 @@ class Monitor:
         residual = (y - usual) / spread
         told = np.isfinite(residual)
         common = float(np.median(residual[told])) if told.any() else 0.0
-        stuck = self._stuck(y)
+        stuck = self._stuck(step, y)
         repeated = self._same > reference.longest_run  # perhaps stuck: what it reads says nothing
         residual = np.where(repeated, np.nan, residual - common)
         found: dict[Kind, tuple[Bool[ndarray, " node"], str]] = {
@@ -155,7 +155,7 @@ class Monitor:
         if node is not None and kind == "spiking" and self._explained(step, node):
             return None
         self._silenced[key] = step + self._week
-        since = None if node is None else step - self._began(kind, node)
+        since = None if node is None else self._began(kind, step, node)
         return Alarm(kind, step, node, detail, self._policy.action(kind), since)
 
     def _explained(self, step: int, node: int) -> bool:
@@ -163,14 +163,12 @@ class Monitor:
         kinds: tuple[Kind, ...] = ("unit change", "level shift", "stuck")
         return any(step < self._silenced.get((kind, node), step) for kind in kinds)
 
-    def _began(self, kind: Kind, node: int) -> int:
-        """Steps before an event from which on readings of the sensor are not to be trusted."""
-        before = {
-            "stuck": int(self.stuck_after[node]) - 1,  # the first of equal readings was true
-            "spiking": len(self._spikes) - 1,
-            "unit change": UNIT_STEPS - 1,
-        }
-        return before.get(kind, 0)
+    def _began(self, kind: Kind, step: int, node: int) -> int:
+        """The step from which on readings of the sensor are not to be trusted."""
+        if kind == "stuck":
+            return int(self._repeated_from[node])
+        before = {"spiking": len(self._spikes) - 1, "unit change": UNIT_STEPS - 1}
+        return step - before.get(kind, 0)
 
     def _shifted(self, residual: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
         mean, page = self._limits
@@ -208,9 +206,11 @@ class Monitor:
         """True while all sensors move together; then none of them is blamed for it."""
         return abs(float(self._common.mean[0])) > self._common_limit / 2
 
-    def _stuck(self, y: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
+    def _stuck(self, step: int, y: Float[ndarray, " node"]) -> Bool[ndarray, " node"]:
         self._same = np.where(np.isnan(y), self._same, np.where(y == self._last, self._same + 1, 0))
         self._last = np.where(np.isnan(y), self._last, y)
+        first = np.isfinite(y) & (self._same == 1)  # the first of equal readings was true
+        self._repeated_from = np.where(first, step, self._repeated_from)
         return np.isfinite(y) & (self._same == self.stuck_after)
 
     def _silent(self, known: Bool[ndarray, " node"]) -> Bool[ndarray, " node"]:

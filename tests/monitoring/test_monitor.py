@@ -111,6 +111,14 @@ def test_a_day_that_multiplies_all_readings_changes_the_unit_of_no_sensor(times)
     assert [a.node for a in alarms if a.kind == "unit change"] == [7]
 
 
+def test_a_stuck_sensor_is_not_trusted_from_its_second_equal_reading_on():
+    series = network(5, 10, weeks=6)
+    series[1::2, 4] = np.nan  # read at every second step
+    series[BEGIN + 50 :: 2, 4] = 77.0
+    (alarm,) = (a for a in found(series, BEGIN + 100) if a.kind == "stuck")
+    assert (alarm.node, alarm.since) == (4, BEGIN + 52)
+
+
 def test_readings_not_yet_given_change_no_event():
     series = network(5, 10)
     before = found(series, BEGIN + 100)
