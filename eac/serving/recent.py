@@ -12,6 +12,7 @@ from eac.artifacts.saved_data import SavedData
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Before, Layout, prepare, steps_of_history
 from eac.data.batches.tensors import PeriodTensors
+from eac.data.core.among import Among
 from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
@@ -19,6 +20,7 @@ from eac.data.core.period import Period
 from eac.data.manage.suspicious import fill_values
 from eac.data.parsing import columns, tabular
 from eac.data.parsing.form import Form
+from eac.data.series.network import network_mean
 from eac.data.series.readings import PartScaling
 from eac.data.series.scales import Scales
 from eac.data.series.scaling import Global, Scaler, fit_scaler
@@ -162,13 +164,9 @@ def scaler_of(recent: Recent, data: SavedData, saved: Scaler) -> Scaler:
 
 def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) -> PeriodTensors:
     """The last window, which begins at step 0, and before it history where it is known."""
-    window = Period(
-        INPUT,
-        _last(recent.series, data.window, data.horizon),
-        recent.node_ids,
-        graph,
-        recent.clock.later(len(recent.series) - data.window),
-    )
+    read = _last(recent.series, data.window, data.horizon)
+    clock = recent.clock.later(len(recent.series) - data.window)
+    window = Period(INPUT, read, recent.node_ids, graph, clock)
     lead = steps_of_history(needs, window, data.horizon)
     if data.carry:  # a gap may have begun long before
         lead = max(lead, len(recent.series) - data.window)
@@ -182,7 +180,11 @@ def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) 
     inputs = PartScaling.of([scaler_of(recent, data, data.inputs)], shared=False)
     scales = Scales(inputs, scaler_of(recent, data, data.targets), data.covariates)
     layout = Layout(data.window, data.horizon, carry=data.carry, holidays=data.holidays)
-    return prepare(window, before, scales, layout, needs)
+    made, own = prepare(window, before, scales, layout, needs), data.current_ids
+    if not needs.network or not set(own) & set(recent.asked):
+        return made
+    among = Among(torch.arange(len(own)))  # what left or is new was not in it when it was trained
+    return replace(made, network=network_mean(made.readings, among))
 
 
 def without_broken(recent: Recent, data: SavedData) -> Recent:

@@ -1,5 +1,7 @@
 """Windows at other levels: one affine map of all that was read, taken back by the scaler."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -62,6 +64,15 @@ def test_what_is_unknown_stays_zero():
     assert not batch.inputs.history_observed.all()
     moved = at_other_levels(batch, 1.0)
     assert moved.inputs.history[~batch.inputs.history_observed].eq(0).all()
+
+
+def test_a_reading_that_is_the_mean_itself_moves_too():
+    torch.manual_seed(3)
+    batch = batch_of(first=0)
+    zero = replace(batch.inputs, x=torch.zeros_like(batch.inputs.x))
+    assert at_other_levels(replace(batch, gathered=zero), 1.0).inputs.x.ne(0).all()
+    gap = replace(zero, observed=torch.zeros_like(zero.x, dtype=torch.bool))
+    assert at_other_levels(replace(batch, gathered=gap), 1.0).inputs.x.eq(0).all()
 
 
 def test_raw_targets_are_refused():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from eac.data.batches.batch import Batch
@@ -67,7 +67,7 @@ def at_other_levels(batch: Batch, share: float) -> Batch:
 
     All that was read of a window, its history, its neighbours and the network goes through one map
     of scaled readings, and the scaler takes it back: a forecaster learns what follows at levels
-    that were never read. What is exactly 0 is unknown and stays so.
+    that were never read. What is unknown stays 0; what a gap keeps of a reading moves with it.
 
     Args:
         batch: With scaled targets.
@@ -90,13 +90,16 @@ def at_other_levels(batch: Batch, share: float) -> Batch:
     drawn = torch.randn(2, count, 1).to(device) * (torch.rand(count, 1) < share).to(device)
     factor, shift = (STRETCH * drawn[0]).exp(), MOVE * drawn[1]
 
-    def moved(read: Float[Tensor, "batch node *rest"]) -> Float[Tensor, "batch node *rest"]:
-        shape = count, *(1,) * (read.dim() - 1)
-        return torch.where(read == 0, 0.0, read * factor.view(shape) + shift.view(shape))
-
     inputs = batch.inputs
-    seen = {name: getattr(inputs, name) for name in READ}
-    seen = {name: moved(value) for name, value in seen.items() if value is not None}
+    present = torch.ones_like(inputs.x) if inputs.observed is None else inputs.observed
+    known = {"x": present, "history": inputs.history_observed}
+    seen = {}
+    for name in READ:
+        if (read := getattr(inputs, name)) is not None:
+            shape, some = (count, *(1,) * (read.dim() - 1)), known.get(name)
+            there = read != 0 if some is None else (read != 0) | some.bool()
+            other = read * factor.view(shape) + shift.view(shape)
+            seen[name] = torch.where(there, other, 0.0)
     scale = batch.scaler.scale / factor
     scaler = Scaler(batch.scaler.mean - shift * scale, scale)
     return replace(batch, gathered=replace(inputs, **seen), scaler=scaler)

@@ -15,7 +15,7 @@ def network_mean(readings: Readings, among: Among = EVERY) -> Float[Tensor, " ti
 
     Args:
         readings: Of all sensors, or of those that this process holds.
-        among: Adds up over the processes that divide the sensors.
+        among: The sensors that count; adds up over the processes that divide them.
 
     Example:
         >>> from eac.data.series.readings import PartScaling
@@ -26,8 +26,10 @@ def network_mean(readings: Readings, among: Among = EVERY) -> Float[Tensor, " ti
     """
     elements = WRITTEN_AT_ONCE if readings.mapped else None
     cuts = step_pieces(*readings.raw.shape, elements=elements)
-    sums = [readings.scaled(steps).sum(1, dtype=torch.float64) for steps in cuts]
-    found = among.joined(torch.cat([*sums, sums[0].new_tensor([readings.num_nodes])]))
+    chosen = slice(None) if among.columns is None else among.columns
+    count = readings.num_nodes if among.columns is None else len(among.columns)
+    sums = [readings.scaled(steps)[:, chosen].sum(1, dtype=torch.float64) for steps in cuts]
+    found = among.joined(torch.cat([*sums, sums[0].new_tensor([count])]))
     return (found[:-1] / found[-1]).float()
 
 

@@ -69,7 +69,7 @@ async function fan() {
   if (!chosen) return;
   const name = encodeURIComponent(chosen);
   const wide = await get("forecast?sensors=" + name + "&level=80,95").catch(() => get("forecast?sensors=" + name));
-  const key = JSON.stringify([chosen, wide.issued, wide.generation.number, wide.forecasts[0].note]);
+  const key = JSON.stringify([wide.issued, wide.generation.number, wide.forecasts[0]]);
   if (key === drawn) return;
   const past = await get("readings?sensor=" + name + "&last=" + BEFORE);
   const f = wide.forecasts[0], ahead = f.y_hat.length, total = past.y.length + ahead;
