@@ -1,14 +1,17 @@
 """Events in a table of readings of a run's sensors."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import inf
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from eac.artifacts.saved_data import done_periods, load_data
 from eac.calibration.clock import clock_step
+from eac.data.core.calendar import DAY
 from eac.data.parsing.form import Form
 from eac.data.parsing.tabular import read_table
 from eac.data.readers.layout import read_long
@@ -111,21 +114,28 @@ def find_forecast_events(
     wide = first.pivot_table(index="ds", columns="unique_id", values=list(wanted[3:]), dropna=False)
     data = load_data(done_periods(run_dir))
     moments = _moments(wide.index, None if data.clock is None else data.clock.zone, backtest)
-    slots = round(86400 / data.step.total_seconds())
+    slots = round(DAY / data.step) if data.clock is None else data.clock.steps_per_day
     nodes = wide["y"].columns
     monitor = ForecastMonitor(len(nodes), slots, alarms, policy)
     columns = [wide[name].to_numpy(dtype=float) for name in wanted[3:]]
     rows = [
         _row(alarm, when, tuple(map(str, nodes)))
-        for step, when in enumerate(moments)
-        for alarm in monitor.observe(step, *(values[step] for values in columns))
+        for row, (step, when) in enumerate(zip(_steps(moments, slots), moments, strict=True))
+        for alarm in monitor.observe(step, *(values[row] for values in columns))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _steps(moments: pd.Index, slots: int) -> Sequence[int]:
+    """How many steps after the first each lies; a backtest leaves out what is not tested."""
+    since = moments - moments[0]
+    days = since if is_numeric_dtype(since) else pd.TimedeltaIndex(since) / DAY * slots
+    return np.rint(np.asarray(days, dtype=float)).astype(int).tolist()
+
+
 def _moments(ds: pd.Index, zone: str | None, backtest: Path) -> pd.Index:
     """Times of a backtest, which is written without a zone, as those of readings are given."""
-    if pd.api.types.is_numeric_dtype(ds.dtype):
+    if is_numeric_dtype(ds.dtype):
         return ds
     try:
         stamps = pd.DatetimeIndex(pd.to_datetime(ds, format="ISO8601"))

@@ -12,7 +12,6 @@ from eac.artifacts.saved_data import SavedData
 from eac.data.batches.needs import Needs
 from eac.data.batches.preparation import Before, Layout, prepare, steps_of_history
 from eac.data.batches.tensors import PeriodTensors
-from eac.data.core.among import Among
 from eac.data.core.calendar import Calendar
 from eac.data.core.covariates import Covariates
 from eac.data.core.graph import Graph
@@ -182,9 +181,8 @@ def recent_tensors(recent: Recent, data: SavedData, graph: Graph, needs: Needs) 
     layout = Layout(data.window, data.horizon, carry=data.carry, holidays=data.holidays)
     made, own = prepare(window, before, scales, layout, needs), data.current_ids
     if not needs.network or not set(own) & set(recent.asked):
-        return made
-    among = Among(torch.arange(len(own)))  # what left or is new was not in it when it was trained
-    return replace(made, network=network_mean(made.readings, among))
+        return made  # what left or is new was not in the mean that was trained with
+    return replace(made, network=network_mean(made.readings, count=len(own)))
 
 
 def without_broken(recent: Recent, data: SavedData) -> Recent:

@@ -103,8 +103,9 @@ def backtest() -> pd.DataFrame:
     return pd.concat([*parts, parts[0].assign(step=2, y=99.0)])  # later steps do not count
 
 
-def watched(monkeypatch, path: Path, zone: str | None = None) -> pd.DataFrame:
-    data = SimpleNamespace(step=timedelta(hours=1), clock=SimpleNamespace(zone=zone))
+def watched(monkeypatch, path: Path, zone: str | None = None, slots: int = 24) -> pd.DataFrame:
+    clock = SimpleNamespace(zone=zone, steps_per_day=slots)
+    data = SimpleNamespace(step=timedelta(hours=1), clock=clock)
     monkeypatch.setattr(events, "done_periods", lambda path: [path])
     monkeypatch.setattr(events, "load_data", lambda paths: data)
     return events.find_forecast_events(Path("run"), path, alarms=0.125, policy=Policy())
@@ -120,6 +121,21 @@ def test_a_backtest_is_watched_by_the_command(backtest, tmp_path, monkeypatch):
     backtest.drop(columns="y_hat-lo-90").to_parquet(path)
     with pytest.raises(StreamError, match=r"Write it with: eac backtest .* --level 90"):
         watched(monkeypatch, path)
+
+
+def test_a_week_of_silence_is_one_of_the_clock_though_most_of_it_was_not_tested(
+    backtest, tmp_path, monkeypatch
+):
+    """Test parts of two days each, ten days apart, in which one sensor leaves its intervals."""
+    path = tmp_path / "backtest.parquet"
+    off = backtest[backtest["ds"].between("2024-01-05", "2024-01-06 23:00")]
+    later = off.assign(ds=off["ds"] + pd.Timedelta(days=10))
+    pd.concat([off, later]).to_parquet(path)
+    found = watched(monkeypatch, path)
+    assert found["ds"].dt.day.tolist() in ([5, 15], [5, 16], [6, 16])
+    few = backtest[backtest["ds"].dt.hour < 12]
+    few.to_parquet(path)
+    assert watched(monkeypatch, path, slots=12)["ds"][0] < pd.Timestamp("2024-01-07")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -178,7 +178,15 @@ def test_bars_are_ranked_and_naive_forecasts_grey(frame):
     chart = error_bars(frame, VIEW)
     assert chart is not None
     trained, naive = chart.marks
-    assert trained.x == ("Drifting, Net", "Steady, Net", "naive: week")
+    assert chart.title == "s: MAE, mean over steps, periods and seeds"
+    assert trained.x == ("Drifting on Net", "Steady on Net", "same slot a week ago")
     assert trained.y == (9.5, 11.5, None)
     assert naive.y == (None, None, 24.5)
+    booster = frame.replace({"strategy": {"naive: week": "naive: lightgbm"}})
+    chart = error_bars(booster, VIEW)
+    assert chart is not None
+    assert (chart.marks[0].x[2], chart.marks[0].y[2]) == ("LightGBM", 24.5)
+    cumulative = error_bars(frame.assign(kind="cumulative"), replace(VIEW, kind="cumulative"))
+    assert cumulative is not None
+    assert cumulative.title == "s: MAE, avg, mean over periods and seeds"
     assert error_bars(frame[frame.stream == "other"], VIEW) is None

@@ -118,12 +118,17 @@ def test_known_sensors_get_the_forecast_of_the_runs_own_test(tmp_path, backbone,
     data = data.prepared(runner.forecaster.backbone.needs)
     batch = data.full.batch(torch.tensor([stop - data.window]))
     expected = runner.forecaster.eval().predict_step(batch, 0)[0].detach().numpy()
-    fresh = build(backbone(), **settings)[0]
-    forecasts = load_run(tmp_path, fresh).predict(long(data, 2, stop))
+    predictor = load_run(tmp_path, build(backbone(), **settings)[0])
+    forecasts = predictor.predict(frame := long(data, 2, stop))
     assert list(forecasts["unique_id"].unique()) == ["e", "c", "x", "a"]
     assert forecasts["ds"].iloc[0] == pd.Timestamp(data.period.calendar.time_of(stop))
     np.testing.assert_allclose(forecasts["y_hat"], expected.flatten(), rtol=1e-5, atol=1e-4)
     assert set(forecasts["note"]) == {""}
+    one = frame[frame["unique_id"] == "a"]
+    others = [one.assign(unique_id=node, y=one["y"] * 3) for node in ("b", "new")]
+    beside = predictor.predict(pd.concat([frame, *others]))
+    known = beside[~beside["unique_id"].isin(["b", "new"])]["y_hat"]
+    np.testing.assert_allclose(known, forecasts["y_hat"], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [9.96921e36, 1e30])

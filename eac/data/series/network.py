@@ -10,12 +10,15 @@ from eac.data.series.mapped import WRITTEN_AT_ONCE
 from eac.data.series.readings import Readings
 
 
-def network_mean(readings: Readings, among: Among = EVERY) -> Float[Tensor, " time"]:
+def network_mean(
+    readings: Readings, among: Among = EVERY, count: int | None = None
+) -> Float[Tensor, " time"]:
     """The mean of the scaled and filled readings of all sensors at each step.
 
     Args:
         readings: Of all sensors, or of those that this process holds.
-        among: The sensors that count; adds up over the processes that divide them.
+        among: Adds up over the processes that divide the sensors.
+        count: The first so many sensors count; None: all.
 
     Example:
         >>> from eac.data.series.readings import PartScaling
@@ -26,9 +29,8 @@ def network_mean(readings: Readings, among: Among = EVERY) -> Float[Tensor, " ti
     """
     elements = WRITTEN_AT_ONCE if readings.mapped else None
     cuts = step_pieces(*readings.raw.shape, elements=elements)
-    chosen = slice(None) if among.columns is None else among.columns
-    count = readings.num_nodes if among.columns is None else len(among.columns)
-    sums = [readings.scaled(steps)[:, chosen].sum(1, dtype=torch.float64) for steps in cuts]
+    count = readings.num_nodes if count is None else count
+    sums = [readings.scaled(steps)[:, :count].sum(1, dtype=torch.float64) for steps in cuts]
     found = among.joined(torch.cat([*sums, sums[0].new_tensor([count])]))
     return (found[:-1] / found[-1]).float()
 

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from eac.records.naive import PEERS
 from eac.report.benchmark.benchmark_tables import TableView
-from eac.report.benchmark.ranked import NAIVE, of_stream
+from eac.report.benchmark.ranked import NAIVE, model_label, of_stream
 from eac.report.common.charts import Bars, SeriesChart
 from eac.report.common.escapes import latex_label
 
@@ -31,15 +32,16 @@ def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
     mine = mine.astype({"strategy": str, "backbone": str})
     means = mine.groupby(["strategy", "backbone"]).value.mean().dropna().sort_values()
     rows = [
-        (_name(str(model[0]), str(model[1])), str(model[0]).startswith(NAIVE), float(value))
+        (model_label(str(model[0]), str(model[1])), _is_naive(str(model[0])), float(value))
         for model, value in zip(means.index.tolist(), means.tolist(), strict=True)
     ]
+    means = "mean over steps," if view.kind == "point" else "avg, mean over"
     names = tuple(name for name, _, _ in rows)
     trained = tuple(None if naive else value for _, naive, value in rows)
     untrained = tuple(value if naive else None for _, naive, value in rows)
     return SeriesChart(
         key=f"bars-{latex_label(view.stream)}-{view.metric.lower()}",
-        title=f"{view.stream}: {view.metric}, mean over steps, periods and seeds",
+        title=f"{view.stream}: {view.metric}, {means} periods and seeds",
         alt=f"{view.metric} on {view.stream}, smallest first: {', '.join(names[:12])}.",
         x_label="strategy",
         y_label=view.metric,
@@ -51,5 +53,6 @@ def error_bars(frame: pd.DataFrame, view: TableView) -> SeriesChart | None:
     )
 
 
-def _name(strategy: str, backbone: str) -> str:
-    return strategy if not backbone else f"{strategy}, {backbone}"
+def _is_naive(strategy: str) -> bool:
+    """Whether a row is one of nothing that was trained."""
+    return strategy.startswith(NAIVE) and strategy.removeprefix(NAIVE) not in PEERS
