@@ -109,6 +109,9 @@ def _drawn(
     known = data.current_ids[:count]
     strangers = tuple(f"never seen {i}" for i in range(count - len(known)))
     ids, row = (*known, *strangers), {node: i for i, node in enumerate(data.node_ids)}
+    if program.needs.network:  # a program takes the mean of all it is given: all are of the run
+        row |= dict.fromkeys(strangers, row[known[0]])
+        known = ids
     rows = torch.tensor([row[node] for node in known], dtype=torch.long)
     mean, scale = data.inputs.mean[rows].mean(), data.inputs.scale[rows].mean()
     noise = torch.randn(program.shape.steps, count, generator=generator)

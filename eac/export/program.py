@@ -91,6 +91,9 @@ class Program(nn.Module):
     ) -> Float[Tensor, "node horizon"]:
         """Forecasts in raw units.
 
+        Where the model sees the mean of the network, it is that of all nodes given: leave out those
+        that were not in the run's last period.
+
         Args:
             readings: Raw readings of the last ``shape.steps`` steps, NaN where missing.
             slot: Slot of the week of the last of them, from 0.
