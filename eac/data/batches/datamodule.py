@@ -36,8 +36,8 @@ from eac.typing import NodeIndex, Part, StrPath
 class PeriodData(LightningDataModule):
     """Windows of one period of a stream.
 
-    Settings; ``prepared`` makes the period ready for a backbone and ``planned`` for a training, as
-    new objects (alone, ``setup`` does). A loader yields start steps; the device gathers windows.
+    ``prepared`` gives the period ready for a backbone, ``planned`` for a training; without a runner
+    ``setup`` does both. Loaders yield start steps; the model's device gathers the windows of these.
 
     Args:
         stream: A stream, or the path of one.

@@ -89,17 +89,14 @@ def at_other_levels(batch: Batch, share: float) -> Batch:
     count, device = len(batch.y), batch.y.device
     drawn = torch.randn(2, count, 1).to(device) * (torch.rand(count, 1) < share).to(device)
     factor, shift = (STRETCH * drawn[0]).exp(), MOVE * drawn[1]
-
     inputs = batch.inputs
-    present = torch.ones_like(inputs.x) if inputs.observed is None else inputs.observed
-    known = {"x": present, "history": inputs.history_observed}
+    known = {"x": inputs.observed, "history": inputs.history_observed}  # None: everything is
     seen = {}
     for name in READ:
         if (read := getattr(inputs, name)) is not None:
-            shape, some = (count, *(1,) * (read.dim() - 1)), known.get(name)
-            there = read != 0 if some is None else (read != 0) | some.bool()
+            shape, there = (count, *(1,) * (read.dim() - 1)), known.get(name, False)
             other = read * factor.view(shape) + shift.view(shape)
-            seen[name] = torch.where(there, other, 0.0)
+            seen[name] = other if there is None else torch.where((read != 0) | there, other, 0.0)
     scale = batch.scaler.scale / factor
     scaler = Scaler(batch.scaler.mean - shift * scale, scale)
     return replace(batch, gathered=replace(inputs, **seen), scaler=scaler)
