@@ -9,6 +9,7 @@ _PUBLIC = {
     "AttentionOverTime": "eac.nn.temporal",
     "Backbone": "eac.backbones.base",
     "ChebyshevLinear": "eac.nn.chebyshev",
+    "Combined": "eac.strategies.combined",
     "Compressed": "eac.strategies.compressed",
     "ConvOverTime": "eac.nn.temporal",
     "EAC": "eac.strategies.eac",

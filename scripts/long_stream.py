@@ -25,10 +25,11 @@ import pandas as pd
 from eac.cli.main import main as eac
 from eac.disk import watched
 
+LADDER = "--model.strategy.init_args.strategy.init_args"
 TINY = (
     *("--trainer.max_epochs", "2", "--data.steps_per_epoch", "20", "--data.batch_size", "512"),
     *("--data.val_windows", "16", "--trainer.enable_progress_bar", "false"),
-    *("--model.strategy.init_args.steps", "5", "--model.strategy.init_args.windows", "16"),
+    *(f"{LADDER}.steps", "5", f"{LADDER}.windows", "16"),
 )
 AROUND = 10
 """Periods of a mean."""

@@ -78,7 +78,11 @@ def _option(key: str, message: str) -> str | None:
     wrong, owner = _NO_OPTION.search(message), _CLASS.findall(message)
     if wrong is None or not owner:
         return None
-    hint = _hint(wrong[1], _settings(owner[-1]))
+    taken = _settings(owner[-1])
+    hint = _hint(wrong[1], taken)
+    if not hint and key == "model.strategy" and "strategy" in taken:
+        inside = f"--{key}.init_args.strategy.init_args.{wrong[1]}"
+        hint = f" One of the strategy inside is given by {inside}."
     return f"{key}: {owner[-1].rpartition('.')[2]} has no setting {wrong[1]!r}.{hint}"
 
 

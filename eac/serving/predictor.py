@@ -66,6 +66,7 @@ class Predictor:
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
+        self._memory: object = None
 
     @torch.no_grad()
     def predict(
@@ -115,6 +116,8 @@ class Predictor:
     ) -> tuple[Float[Tensor, "node horizon"], dict[str, str]]:
         """Forecasts from readings that are in the steps of the run already, without a frame.
 
+        A strategy that learns while it forecasts goes on from call to call.
+
         Args:
             series: Readings of the last steps, at least one window; NaN where missing.
             node_ids: Sensors: those of the run's last period, in its order, then others.
@@ -126,19 +129,34 @@ class Predictor:
         known, ids = set(self.data.node_ids), tuple(node_ids)
         unseen = tuple(node for node in ids if node not in known)
         recent = without_broken(Recent(series, ids, ids, unseen, {}, clock, ""), self.data)
-        y_hat = self.forecast(recent, recent_graph(recent, self.data, None))
+        graph = recent_graph(recent, self.data, None)
+        y_hat, self._memory = self._forecast(recent, graph, self._memory)
         y_hat[[node in recent.skipped for node in ids]] = torch.nan
         return y_hat, recent.skipped
 
     @torch.no_grad()
-    def forecast(self, recent: Recent, graph: Graph) -> Float[Tensor, "node horizon"]:
-        """Forecasts of readings that are laid out already, and of the edges among their sensors."""
+    def forecast(
+        self, recent: Recent, graph: Graph, *, plain: bool = False
+    ) -> Float[Tensor, "node horizon"]:
+        """Forecasts of readings that are laid out already, and of the edges among their sensors.
+
+        ``plain`` leaves out what the strategy does to forecasts of the model.
+        """
+        return self._forecast(recent, graph, None, plain=plain)[0]
+
+    def _forecast(
+        self, recent: Recent, graph: Graph, memory: object, *, plain: bool = False
+    ) -> tuple[Float[Tensor, "node horizon"], object]:
+        """Forecasts, and what the strategy is to go on from."""
         model = self.pointed_at(recent)
-        needs = model.backbone.needs
+        needs, last = model.backbone.needs, clock_step(recent.clock, len(recent.series) - 1)
         tensors = recent_tensors(recent, self.data, graph, needs)
         batch = tensors.in_parts(FIRST) if needs.apart else tensors.batch(FIRST)
-        model.strategy.begin_forecasts()
-        return model.strategy.adapt_forecast(model(batch), batch)[0]
+        if plain:
+            return model(batch)[0], None
+        model.strategy.resume_forecasts(memory)
+        y_hat = model.strategy.adapt_forecast(model(batch), replace(batch, starts=FIRST + last))
+        return y_hat[0], model.strategy.forecasts_memory()
 
     def _bounds(
         self, y_hat: Float[Tensor, "node horizon"], recent: Recent, levels: Sequence[int]

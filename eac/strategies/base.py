@@ -124,9 +124,9 @@ class Strategy(Described, nn.Module, ABC):
     Only ``plan`` must be written. The hooks are called in this order: ``attach`` once; for each
     period ``plan``, ``begin_period`` and ``select_nodes``; for each batch ``adapt_input``,
     ``adapt_features`` and (in training) ``penalty``; once the best weights are back
-    ``end_training``; before each test ``begin_forecasts`` and for each of its batches
-    ``adapt_forecast``; and at last ``end_period``. Parameters and memories a strategy owns are
-    saved with the model.
+    ``end_training``; before each test ``begin_forecasts``, for each of its batches
+    ``adapt_forecast`` and then ``end_forecasts``; and at last ``end_period``. Parameters and
+    memories a strategy owns are saved with the model.
 
     Example:
         >>> class Frozen(Strategy):
@@ -179,6 +179,22 @@ class Strategy(Described, nn.Module, ABC):
 
     def begin_forecasts(self) -> None:
         """Forgets what earlier tests taught; forecasts come in order of time from here on."""
+
+    def resume_forecasts(self, memory: object = None) -> None:
+        """Readies forecasts of a finished run, in place of ``begin_forecasts``.
+
+        Args:
+            memory: What ``forecasts_memory`` gave after the forecast before; None: there was none.
+        """
+        del memory
+        self.begin_forecasts()
+
+    def forecasts_memory(self) -> object:
+        """What the next forecast is to go on from; None: nothing."""
+        return None
+
+    def end_forecasts(self) -> None:
+        """Keeps what a test has taught, if forecasts of a finished run are to begin with it."""
 
     def adapt_forecast(
         self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch

@@ -64,6 +64,18 @@ class Wrapper(Strategy, ABC):
         """As the other strategy does."""
         self.strategy.begin_forecasts()
 
+    def resume_forecasts(self, memory: object = None) -> None:
+        """As the other strategy does."""
+        self.strategy.resume_forecasts(memory)
+
+    def forecasts_memory(self) -> object:
+        """As of the other strategy."""
+        return self.strategy.forecasts_memory()
+
+    def end_forecasts(self) -> None:
+        """As the other strategy does."""
+        self.strategy.end_forecasts()
+
     def adapt_forecast(
         self, y_hat: Float[Tensor, "batch node horizon"], batch: Batch
     ) -> Float[Tensor, "batch node horizon"]:

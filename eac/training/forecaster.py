@@ -252,6 +252,7 @@ class Forecaster(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Logs the errors over all nodes."""
+        self.strategy.end_forecasts()
         self._now_counted.add_other_processes(self.trainer)
         self.log("test/MAE", self._now_counted.mean(), sync_dist=True)
         self._now_counted.gather()

@@ -148,6 +148,11 @@ def test_watch_trains_a_period_once_it_is_whole(run, tmp_path, stream_path):
     [
         (["--trainer.max_epoch", "3"], "trainer.max_epochs"),
         (["--model.strategy.init_args.rnk", "3"], "rank"),
+        (
+            ["-c", "practical", "--model.strategy.init_args.ranks", "[2]"],
+            "has no setting 'ranks'. One of the strategy inside is given by "
+            "--model.strategy.init_args.strategy.init_args.ranks.",
+        ),
         (["--modle.loss", "MSE"], "model"),
         (["--model.strategy", "EAX"], "EAC"),
         (

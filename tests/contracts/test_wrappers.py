@@ -52,6 +52,7 @@ def arguments(hook: str) -> tuple[Any, ...]:
         "features": torch.zeros(1, batch.y.shape[1], WINDOW),
         "y_hat": torch.zeros_like(batch.y),
         "batch": batch,
+        "memory": None,
     }
     return tuple(
         known[name] for name in [*inspect.signature(getattr(Strategy, hook)).parameters][1:]

@@ -89,6 +89,7 @@ class Batch:
         some: Gathers the same windows of some of the nodes; None where all must be forecast at
             once.
         summed: Adds up, over processes that divide the nodes, what was counted of the batch.
+        last: Gathers so many raw readings at the end of each window, NaN where there is none.
 
     Example:
         >>> import torch
@@ -109,6 +110,7 @@ class Batch:
     complete: bool = False
     some: "Callable[[slice], Batch] | None" = None
     summed: Callable[[Tensor], Tensor] = _alone
+    last: "Callable[[int], Float[Tensor, 'batch node some']] | None" = None
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -148,4 +150,4 @@ class Batch:
     def targets_of(self, windows: slice) -> "Batch":
         """The same with the targets of some of its windows alone."""
         starts = self.starts[windows]
-        return replace(self, y=self.y[windows], mask=self.mask[windows], starts=starts)
+        return replace(self, y=self.y[windows], mask=self.mask[windows], starts=starts, last=None)

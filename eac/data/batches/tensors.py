@@ -117,6 +117,7 @@ class PeriodTensors:
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.readings.complete,
+            last=lambda count: self._last(count, starts, nodes),
         )
 
     def in_parts(self, starts: Int[Tensor, " batch"]) -> Batch:
@@ -138,7 +139,17 @@ class PeriodTensors:
             starts=starts,
             complete=self.readings.complete,
             some=lambda at: self.batch(starts, None, every[at], (y[:, at], mask[:, at])),
+            last=lambda count: self._last(count, starts),
         )
+
+    def _last(
+        self, count: int, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None
+    ) -> Float[Tensor, "batch chosen some"]:
+        """Raw readings of the last steps of each window, NaN where missing."""
+        count = min(count, self.window)
+        stop = starts + self.lead + self.window
+        read, present = self.readings.targets(stop - count, count, nodes)
+        return torch.where(present, read, torch.nan)
 
     def windows(self, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None) -> Known:
         """Scaled windows without anything around them, and where their readings are present."""

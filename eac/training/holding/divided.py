@@ -220,12 +220,16 @@ class DividedNetwork(Holding):
         """In the first process the whole period, read again, and its prompts in the model."""
         ids, own = self._division.node_ids, data.period.node_ids
         rows = {name: self._division.to_first(pool.factors(own)) for name, pool in _pools(model)}
+        state = SavedState.of(model)
+        kept = {key: self._division.to_first(state.tensors[key]) for key in _by_sensor(state, own)}
         scales = data.ready.scales
         inputs = [self._division.to_first(values.T).T for values in _values(scales.inputs)]
         targets = [self._division.to_first(values) for values in _values(scales.targets)]
         if not self.records:
             return data
-        state = SavedState.of(model)
+        for key, values in kept.items():
+            state.tensors[key] = values
+            state.extra[key.partition("::")[0]]["node_ids"] = list(ids)
         for name, factors in rows.items():
             state.tensors[f"{name}.node_factor"] = factors
             state.tensors[f"{name}.settled"] = factors[:0]
@@ -257,6 +261,12 @@ def _unmade(data: PeriodData, scales: Scales, network: Float[Tensor, " time"] | 
     made = (readings, period.graph, scales.targets, data.window, data.horizon, period.calendar)
     ready = Ready.of(PeriodTensors(*made, network=network), scales, Needs(), by_node=False)
     return replace(ready, made=False)
+
+
+def _by_sensor(state: SavedState, node_ids: Sequence[str]) -> list[str]:
+    """Tensors of extra states that hold a row for each of these sensors."""
+    named = [name for name, said in state.extra.items() if said.get("node_ids") == list(node_ids)]
+    return [key for key in state.tensors if key.partition("::")[0] in named and "::" in key]
 
 
 def _values(scaling: object) -> tuple[Tensor, Tensor]:
