@@ -141,6 +141,11 @@ class Strategy(Described, nn.Module, ABC):
         self._notes: list[str] = []
         self._update: UpdateRecord | None = None
 
+    @property
+    def title(self) -> str:
+        """What reports call it."""
+        return type(self).__name__
+
     @abstractmethod
     def plan(self, context: PeriodContext, backbone: Backbone) -> PeriodPlan:
         """What to do in this period; may read the backbone as it is now, changes nothing."""

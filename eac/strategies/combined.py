@@ -40,6 +40,11 @@ class Combined(Wrapper):
         self._learned: tuple[tuple[str, ...], Tensor] = ((), torch.zeros(0, 0, 0))
 
     @property
+    def title(self) -> str:
+        """Names the other strategy too, which decides what is trained."""
+        return f"{super().title} {self.strategy.title}"
+
+    @property
     def divides(self) -> bool:
         """As of the other strategy: what is learned of a sensor is its own."""
         return self.strategy.divides

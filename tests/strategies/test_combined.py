@@ -67,6 +67,10 @@ def test_every_test_begins_afresh_and_is_kept():
     assert sums.any()
 
 
+def test_reports_name_the_strategy_inside_too():
+    assert Combined(EAC()).title == "Combined EAC"
+
+
 def test_validation_is_not_combined():
     data = data_of(train_fraction=0.4)
     found = []

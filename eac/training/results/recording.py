@@ -98,7 +98,7 @@ def period_record(
         groups=by_group(errors, period.node_ids, change),
         baselines={name: sums.summary() for name, sums in naive.items()},
         fingerprint=period.fingerprint(),
-        strategy=type(model.strategy).__name__,
+        strategy=model.strategy.title,
         backbone=type(model.backbone).__name__,
         sensors=SensorErrors(period.node_ids, tuple(errors.node_mae().tolist())),
         notes=model.strategy.take_notes(),
