@@ -16,6 +16,9 @@ from eac.calibration.pending import Snapshots
 from eac.calibration.sizes import FAR, RECENT, learn_sizes, recent_errors
 from eac.calibration.spread import SpreadModel, SpreadSums, features
 
+STILL = 0.05
+"""Errors of about a day, relative to the usual, below which a sensor says nothing of others."""
+
 
 @dataclass
 class _Sums:
@@ -175,7 +178,9 @@ class RollingQuantiles(Calibrator):
         self._memory["shift"][:, nodes] += node * gradient.mean(1) * size.mean(1)[:, None]
         residual = np.abs(residual)
         relative = np.minimum(residual / spread, FAR)
-        sums = _Sums(self._model.sums(found, relative, weight), gradient.sum(-1), weight.sum(1))
+        moving = weight * (self._memory["recent"][1, nodes] > STILL)
+        spread_sums = self._model.sums(found, relative, moving)
+        sums = _Sums(spread_sums, (gradient * moving).sum(-1), moving.sum(1))
         learn_sizes(self._memory, residual, weight, hour_bin, hour, nodes)
         return sums
 
