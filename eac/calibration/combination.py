@@ -10,6 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from eac.calibration.pending import Pending, Snapshots
+from eac.typing import NodeSeries
 
 SHARES = (0.2, 0.5, 1.0)
 """Shares of the way from a forecast to the last reading; the forecast itself is one more."""
@@ -85,6 +86,30 @@ class Combination:
         self._last.put(step, read)
         away = np.nan_to_num(read - made.T)
         return torch.from_numpy(np.ascontiguousarray((made.T + self._shares() * away).T))
+
+    def followed(self, readings: NodeSeries) -> "Combination":
+        """The same after steps that were read and not forecast, such as those since a run ended.
+
+        What the last reading erred is known of them; the forecast is taken to have erred as it
+        did on average. So a sensor that moves again is not held still for long.
+
+        Args:
+            readings: Of these steps, after those of as many steps as a forecast has.
+        """
+        rows, horizon = readings.numpy().astype(np.float32), len(self._ahead)
+        rows = rows[-(MEMORY + horizon) :]
+        other = Combination(rows.shape[1], horizon, self.sums.copy())
+        gain, (size, count) = other.sums[:-2], other.sums[-2:]
+        for now in range(horizon, len(rows)):
+            error = np.abs(rows[now] - rows[now - self._ahead])
+            usual = size / np.maximum(count, np.float32(1e-12))
+            known = np.isfinite(error) & (count > 0)
+            other.sums *= np.float32(np.exp(-1 / MEMORY))
+            for share, sum_of in zip(SHARES, gain, strict=True):
+                np.add(sum_of, np.float32(share) * (error - usual), out=sum_of, where=known)
+            np.add(size, usual, out=size, where=known)
+            count += known
+        return other
 
     def missed(self, steps: Sequence[int]) -> int:
         """Most steps that lie between forecasts of these steps, the last one before them included.

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from eac.artifacts.saved_data import SavedData
 from eac.data.core.calendar import Calendar, in_words
@@ -25,6 +27,7 @@ from eac.data.readers.frame import FrameStream
 from eac.data.readers.rows import lay_rows
 from eac.errors import StreamError
 from eac.serving.run_clock import on_clock, other_offset, seen_offset
+from eac.typing import NodeSeries
 
 INPUT = "input"
 LONG_AGO = timedelta(days=31)
@@ -135,6 +138,16 @@ def late(period: Period, data: SavedData) -> str:
         return ""
     since = now.replace(tzinfo=None) - data.ended.replace(tzinfo=None)
     return f"the run ended {since.days} days before" if since > LONG_AGO else ""
+
+
+def since_the_run(
+    series: NodeSeries, now: datetime | int, data: SavedData
+) -> Float[Tensor, "some node"] | None:
+    """Readings up to now since the run ended, after one horizon of others; None: there are none."""
+    if not isinstance(now, datetime) or data.ended is None:
+        return None
+    steps = int((now.replace(tzinfo=None) - data.ended.replace(tzinfo=None)) / data.step)
+    return series[-(steps + data.horizon) :] if steps > 0 else None
 
 
 def is_forecast(clock: Calendar, step: int) -> bool:

@@ -30,7 +30,7 @@ from eac.data.core.graph import Graph
 from eac.data.parsing.form import Form
 from eac.errors import RunError
 from eac.nn.twin import twin
-from eac.serving.intake import is_forecast
+from eac.serving.intake import is_forecast, since_the_run
 from eac.serving.rebuild import rebuild
 from eac.serving.recent import (
     Recent,
@@ -154,7 +154,8 @@ class Predictor:
         batch = tensors.in_parts(FIRST) if needs.apart else tensors.batch(FIRST)
         if plain:
             return model(batch)[0], None
-        model.strategy.resume_forecasts(memory)
+        since = since_the_run(recent.series, recent.now, self.data)
+        model.strategy.resume_forecasts(memory, since)
         y_hat = model.strategy.adapt_forecast(model(batch), replace(batch, starts=FIRST + last))
         return y_hat[0], model.strategy.forecasts_memory()
 

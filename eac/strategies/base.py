@@ -19,7 +19,7 @@ from eac.data.core.period import NodeChange
 from eac.described import Described
 from eac.protocols.draws import Draws, OwnDraws
 from eac.records.update import UpdateRecord
-from eac.typing import NodeIndex
+from eac.typing import NodeIndex, NodeSeries
 
 Asked = Literal["tune prompts", "refresh everything"]
 """What somebody, such as a monitor, may ask of the next period."""
@@ -185,13 +185,14 @@ class Strategy(Described, nn.Module, ABC):
     def begin_forecasts(self) -> None:
         """Forgets what earlier tests taught; forecasts come in order of time from here on."""
 
-    def resume_forecasts(self, memory: object = None) -> None:
+    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
         """Readies forecasts of a finished run, in place of ``begin_forecasts``.
 
         Args:
             memory: What ``forecasts_memory`` gave after the forecast before; None: there was none.
+            since: Where there was none, readings since the run ended, after one horizon of others.
         """
-        del memory
+        del memory, since
         self.begin_forecasts()
 
     def forecasts_memory(self) -> object:

@@ -14,6 +14,7 @@ from eac.calibration.combination import Combination
 from eac.data.batches.batch import Batch
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.wrapper import Wrapper
+from eac.typing import NodeSeries
 
 
 class Combined(Wrapper):
@@ -68,11 +69,13 @@ class Combined(Wrapper):
         self._online = None
         super().begin_forecasts()
 
-    def resume_forecasts(self, memory: object = None) -> None:
+    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
         """Goes on from ``memory``; None: from what the last test of a period has taught."""
-        super().resume_forecasts(memory)
-        memory = memory if isinstance(memory, Memory) else self._of_the_last_test()
-        self._online = None if memory is None else memory.of(self._node_ids)
+        super().resume_forecasts(memory, since)
+        known = memory if isinstance(memory, Memory) else self._of_the_last_test()
+        self._online = None if known is None else known.of(self._node_ids)
+        if self._online is not None and memory is None and since is not None:
+            self._online = self._online.followed(since)
 
     def _of_the_last_test(self) -> "Memory | None":
         node_ids, rows = self._learned

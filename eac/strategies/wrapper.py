@@ -9,6 +9,7 @@ from torch import Tensor
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch, Inputs
 from eac.strategies.base import PeriodContext, Strategy
+from eac.typing import NodeSeries
 
 
 class Wrapper(Strategy, ABC):
@@ -64,9 +65,9 @@ class Wrapper(Strategy, ABC):
         """As the other strategy does."""
         self.strategy.begin_forecasts()
 
-    def resume_forecasts(self, memory: object = None) -> None:
+    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
         """As the other strategy does."""
-        self.strategy.resume_forecasts(memory)
+        self.strategy.resume_forecasts(memory, since)
 
     def forecasts_memory(self) -> object:
         """As of the other strategy."""

@@ -147,3 +147,23 @@ def test_many_sensors_are_those_of_one_by_one():
     y_hat = torch.randn(12, count, HORIZON, generator=generator)
     whole, rows = rolled(y, y_hat, range(12)), [0, 2047, 2048, 4999]
     torch.testing.assert_close(whole[:, rows], rolled(y[:, rows], y_hat[:, rows], range(12)))
+
+
+def test_a_sensor_that_moves_again_is_not_held_still():
+    generator = torch.Generator().manual_seed(5)
+    still = Combination(1, HORIZON)
+    steps = 300
+    rolled(torch.full((steps, 1), 5.0), torch.full((steps, 1, HORIZON), 6.0), range(steps), still)
+    y_hat, last = torch.full((1, HORIZON), 6.0), torch.tensor([[1.0]])
+    held = still.of_rows(np.array([0])).through(y_hat, last, steps)
+    assert (held < 1.2).all()  # nearly the last reading
+    swings = 6.0 + 4.0 * torch.randn(48 + HORIZON, 1, generator=generator)
+    free = still.followed(swings).through(y_hat, last, steps)
+    assert (free > 5.5).all()
+    same = still.followed(torch.full((24 + HORIZON, 1), 5.0)).through(y_hat, last, steps)
+    assert (same < 1.2).all()
+
+
+def test_what_is_not_known_is_not_learned_from_steps_that_were_not_forecast():
+    none = Combination(NODES, HORIZON).followed(readings()[0])
+    assert not none.sums.any()

@@ -53,6 +53,7 @@ def arguments(hook: str) -> tuple[Any, ...]:
         "y_hat": torch.zeros_like(batch.y),
         "batch": batch,
         "memory": None,
+        "since": None,
     }
     return tuple(
         known[name] for name in [*inspect.signature(getattr(Strategy, hook)).parameters][1:]

@@ -14,7 +14,15 @@ from eac.strategies.combined import Combined
 from eac.strategies.eac import EAC
 from eac.training.forecaster import Forecaster
 from tests.contracts.discovered import small_backbone
-from tests.contracts.test_one_preparation import begun, kept, rainy_stream
+from tests.contracts.test_one_preparation import (
+    HOUR,
+    STOP,
+    begun,
+    kept,
+    rainy_stream,
+    readings,
+    values,
+)
 from tests.strategies.test_st_ttc import data_of, quiet_trainer
 from tests.streams import tiny_period
 
@@ -159,3 +167,26 @@ def test_the_last_reading_of_a_window_is_raw_and_nan_where_missing():
         torch.tensor([19])
     )
     torch.testing.assert_close(batch.last(3)[0], series[28:31].T, equal_nan=True)
+
+
+def test_what_was_read_since_the_run_ended_teaches_a_forecast():
+    """The run's last readings stood still; in those since then each sensor swings again."""
+    model, data = begun(small_backbone(SeasonalMLP))
+    model.strategy = Combined(model.strategy)
+    ids, horizon = data.period.node_ids, data.horizon
+    model.strategy.select_nodes(ids)
+    still = torch.full((len(ids), horizon), 5.0)
+    combination = Combination(len(ids), horizon)
+    for step in range(300):
+        combination.through(still + 1, still[:, :1], step)
+    rows = torch.from_numpy(combination.sums).permute(2, 0, 1)
+    model.strategy.set_extra_state({"node_ids": list(ids), "sums": rows})
+    start = data.period.calendar.start
+    found = []
+    for ended in (start + (STOP - 1) * HOUR, start + (STOP - 60) * HOUR):
+        predictor = Predictor(model, replace(kept(data), ended=ended))
+        found.append(values(predictor.predict(readings(STOP)), "cbad"))
+    last = data.period.series[STOP - 1]
+    known = last.isfinite()
+    assert (found[0] - last[:, None])[known].abs().max() < 0.2
+    assert (found[1] - last[:, None])[known].abs().max() > 1.0
