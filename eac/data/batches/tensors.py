@@ -117,7 +117,7 @@ class PeriodTensors:
             starts=starts,
             loss_nodes=self.loss_nodes if nodes is None else None,
             complete=self.readings.complete,
-            last=lambda count: self._last(count, starts, nodes),
+            last=self.readings.ending(at + self.window, self.window, nodes),
         )
 
     def in_parts(self, starts: Int[Tensor, " batch"]) -> Batch:
@@ -139,17 +139,8 @@ class PeriodTensors:
             starts=starts,
             complete=self.readings.complete,
             some=lambda at: self.batch(starts, None, every[at], (y[:, at], mask[:, at])),
-            last=lambda count: self._last(count, starts),
+            last=self.readings.ending(starts + self.lead + self.window, self.window),
         )
-
-    def _last(
-        self, count: int, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None
-    ) -> Float[Tensor, "batch chosen some"]:
-        """Raw readings of the last steps of each window, NaN where missing."""
-        count = min(count, self.window)
-        stop = starts + self.lead + self.window
-        read, present = self.readings.targets(stop - count, count, nodes)
-        return torch.where(present, read, torch.nan)
 
     def windows(self, starts: Int[Tensor, " batch"], nodes: BatchNodes | None = None) -> Known:
         """Scaled windows without anything around them, and where their readings are present."""
@@ -280,8 +271,7 @@ class PeriodTensors:
     def with_neighbours(self, apply: Neighbours | None) -> "PeriodTensors":
         """The same tensors with the graph applied once to the whole series, piece by piece.
 
-        None leaves it to the backbone to apply the graph. The result is as large as the series: a
-        mapped one gets it batch by batch, or in a file.
+        None leaves that to the backbone. A mapped series gets it batch by batch, or in a file.
         """
         if apply is None:
             return replace(self, neighbour_x=None)

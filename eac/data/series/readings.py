@@ -140,6 +140,15 @@ class Readings:
         present = self._present(values)
         return self._zero(values), present
 
+    def ending(
+        self,
+        stop: Int[Tensor, " batch"],
+        most: int,
+        nodes: Int[Tensor, "*batch chosen"] | None = None,
+    ) -> Callable[[int], Float[Tensor, "batch chosen some"]]:
+        """Gathers so many raw readings before ``stop``, ``most`` at most, NaN where missing."""
+        return lambda count: self._gather(stop - min(count, most), min(count, most), nodes)
+
     def scaled(self, steps: range) -> NodeSeries:
         """Scaled readings of these steps, filled where missing; a new tensor."""
         return self.inputs(self._at(steps), len(steps))[0][0].T
