@@ -31,6 +31,11 @@ from eac.strategies.wrapper import Wrapper
 
 STEPS_BACK = (0.25, 0.5, 0.75)
 """Points between the state before and after training that are measured beside both."""
+PROBE_GAIN = 0.01
+"""By how much, as a share of the error, a probe must beat a training to be kept in its place.
+
+Training goes on from what is kept, and a probe has learned less (``docs/practical.md``).
+"""
 
 
 class Refresh(Wrapper):
@@ -42,9 +47,9 @@ class Refresh(Wrapper):
     windows: the first and the last, and where the first is too low, those between by halving.
     The cheapest one tried that none above it beats on the validation part by ``margin`` is then
     trained fully. What came of it is measured against the state before it, points on the straight
-    line between the two (as in Wortsman et al., CVPR 2022, "WiSE-FT") and the probe of the prompts
-    alone, and the best on the validation part stays: a training can be taken back in part or
-    wholly. Choice, figures and reason are noted in the record of the period.
+    line between the two (as in Wortsman et al., CVPR 2022, "WiSE-FT") and the probes, which must be
+    better by ``PROBE_GAIN``, and the best on the validation part stays: a training can be taken
+    back in part or wholly. Choice, figures and reason are noted in the record of the period.
 
     Two cheap signs spare the probe: where a share of ``upheaval`` of the nodes is new everything
     is trained; without a new node and with a drift of at most ``calm``, the prompts.
@@ -135,10 +140,11 @@ class Refresh(Wrapper):
         states = {"after training": trained, "before training": self._before}
         for share in STEPS_BACK:
             states[f"{share:.0%} of the way"] = between(self._before, trained, share)
-        for rung, state in self._choice.probed.items():
-            states[f"of the probe of {rung.name}"] = self._before | state
+        probed = {f"of the probe of {rung.name}": rung for rung in self._choice.probed}
+        for name, rung in probed.items():
+            states[name] = self._before | self._choice.probed[rung]
         errors = {name: self._error(pair, state, context) for name, state in states.items()}
-        best = min(errors, key=lambda name: errors[name])
+        best = min(errors, key=lambda name: errors[name] * (1 + PROBE_GAIN * (name in probed)))
         put_state(pair, states[best])
         self.note(
             f"kept the state {best}: validation MAE {errors[best]:.4g}, after training "

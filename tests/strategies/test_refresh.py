@@ -105,6 +105,23 @@ def test_a_training_that_does_harm_is_taken_back():
     assert "kept the state before training" in str(model.strategy.take_notes())
 
 
+@pytest.mark.parametrize(
+    ("probe", "kept"), [(3.98, "after training"), (3.95, "of the probe of prompts alone")]
+)
+def test_a_probe_is_kept_only_where_it_is_clearly_better_than_the_training(
+    probe, kept, monkeypatch
+):
+    model = refreshed(upheaval=2.0, margin=1.0)
+    first, second, *_ = contexts(tiny_stream())
+    begin(model, first)
+    begin(model, second)
+    errors = iter([4.0, 5.0, 4.5, 4.5, 4.5, probe])  # after training, before, between
+    monkeypatch.setattr("eac.strategies.refresh.validation_error", lambda *a: next(errors))
+    model.strategy.take_notes()
+    model.strategy.end_training(second, model.backbone)
+    assert model.strategy.take_notes()[-1].startswith(f"kept the state {kept}:")
+
+
 def test_what_is_kept_validates_no_worse_than_before_and_after():
     model = refreshed(upheaval=2.0)
     first, second, *_ = contexts(tiny_stream())
