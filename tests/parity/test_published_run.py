@@ -184,6 +184,7 @@ def test_seed_42_gives_the_figures_of_the_research_code(shared_path, tmp_path, m
     }
     folder = shared_path("layout/bergen")
     _, errors = found(run(folder, tmp_path, method, epochs=100, batch_size=64))
-    # rounding may end a long training some epochs apart, and what is drawn later with it
-    assert errors[:2] == pytest.approx([theirs["0"], theirs["1"]], rel=0.02)
-    assert np.mean(errors) == pytest.approx(theirs["mean"], rel=0.03)
+    # rounding may end a long training some epochs apart, and what is drawn later with it: the twin
+    # itself comes to 114.90 in period 1 of EAC with one thread and to 117.45 with two
+    expected = [theirs["0"], theirs["1"], theirs["mean"]]
+    assert [*errors[:2], np.mean(errors)] == pytest.approx(expected, rel=0.03)
