@@ -4,8 +4,9 @@ Axes are singular and always in this order: ``batch``, then ``time`` (or ``windo
 then ``node`` and ``hidden``; batched tensors are ``batch node window``.
 """
 
+from collections.abc import Mapping
 from os import PathLike
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from jaxtyping import Bool, Float, Int
 from numpy import integer
@@ -20,3 +21,6 @@ SeriesMask: TypeAlias = Bool[Tensor, "time node"]
 NodeIndex: TypeAlias = Int[Tensor, " _"]
 EdgeIndex: TypeAlias = Int[Tensor, "2 edge"]
 EdgeWeight: TypeAlias = Float[Tensor, " edge"]
+
+ForecastMemory: TypeAlias = Mapping[str, Any]
+"""What forecasts of a strategy go on from: tensors, and values of JSON."""

@@ -1,7 +1,7 @@
 """How far the last reading is trusted beside a forecast, learned from matured forecasts."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -61,9 +61,10 @@ class Combination:
         none = np.zeros((len(SHARES) + 2, horizon, num_nodes), np.float32)
         self.sums = none if sums is None else sums
         self._ahead = np.arange(1, horizon + 1)
-        self._pending = Pending(num_nodes, horizon)
-        self._last = Snapshots(horizon, (num_nodes,), np.float32)
+        self._pending = Pending(num_nodes, horizon, late=1)  # the newest step may be repeated
+        self._last = Snapshots(horizon + 1, (num_nodes,), np.float32)
         self._now: int | None = None
+        self._read = np.zeros(num_nodes, bool)
 
     def through(
         self, y_hat: Float[Tensor, "node horizon"], recent: Float[Tensor, "node some"], step: int
@@ -73,14 +74,14 @@ class Combination:
         Args:
             y_hat: Forecast of the next steps.
             recent: Readings up to ``step``, which is the last; NaN where there is none, which
-                leaves the forecast as it is. Those of steps that are known already teach nothing.
+                leaves the forecast as it is. What came since the forecast before teaches, up to
+                a step late.
             step: On one clock for all forecasts.
         """
         readings, made = recent.numpy().T.astype(np.float32), y_hat.numpy()
         for target, read in enumerate(readings, step + 1 - len(readings)):
-            if self._now is None or target > self._now:
+            if self._now is None or target >= self._now:
                 self._learn(target, read)
-                self._now = target
         read = readings[-1]
         self._pending.put(step, made)
         self._last.put(step, read)
@@ -111,15 +112,15 @@ class Combination:
             count += known
         return other
 
-    def missed(self, steps: Sequence[int]) -> int:
-        """Most steps that lie between forecasts of these steps, the last one before them included.
+    def recent_steps(self, steps: Sequence[int]) -> int:
+        """Readings up to each of these forecasts that can teach what none before it has.
 
         Example:
-            >>> Combination(1, horizon=1).missed([3, 4, 7])
-            3
+            >>> Combination(1, horizon=1).recent_steps([3, 4, 7])
+            4
         """
         before = [steps[0] if self._now is None else self._now, *steps[:-1]]
-        return max(now - then for now, then in zip(steps, before, strict=True))
+        return 1 + max(0, *(now - then for now, then in zip(steps, before, strict=True)))
 
     def of_rows(self, rows: Int[ndarray, " node"]) -> "Combination":
         """The same of sensors of these rows, -1 for one of which nothing is known.
@@ -130,10 +131,52 @@ class Combination:
         sums[..., rows >= 0] = self.sums[..., rows[rows >= 0]]
         return Combination(len(rows), len(self._ahead), sums)
 
+    def state(self) -> dict[str, Any]:
+        """Everything, as tensors that share memory with it, and plain values.
+
+        Example:
+            >>> combined = Combination(num_nodes=1, horizon=1)
+            >>> _ = combined.through(torch.tensor([[10.0]]), torch.tensor([[8.0]]), step=3)
+            >>> Combination.of_state(combined.state()).recent_steps([5])
+            3
+        """
+        arrays = {"sums": self.sums, "last": self._last.kept, "read": self._read}
+        arrays |= {"pending": self._pending.kept, "issued": self._pending.issued}
+        return {"now": self._now} | {name: torch.from_numpy(one) for name, one in arrays.items()}
+
+    @staticmethod
+    def of_state(state: Mapping[str, Any]) -> "Combination":
+        """What ``state`` gave, or its ``sums`` alone.
+
+        Raises:
+            KeyError: If there are no sums.
+            ValueError: If shapes do not fit each other.
+        """
+        sums = state["sums"].numpy()
+        shares, horizon, num_nodes = sums.shape
+        made = Combination(num_nodes, horizon, sums)
+        if shares != len(SHARES) + 2:
+            raise ValueError(f"there are {shares} sums of each forecast, not {len(SHARES) + 2}")
+        if "now" in state:
+            made._now, made._read = state["now"], state["read"].numpy()
+            made._pending.take(state["pending"].numpy(), state["issued"].numpy())
+            made._last.take(state["last"].numpy())
+            if made._read.shape != (num_nodes,):
+                raise ValueError(f"{len(made._read)} readings are not those of {num_nodes} sensors")
+        return made
+
     def _learn(self, step: int, read: Float[ndarray, " node"]) -> None:
-        """From what was forecast of a step."""
+        """From what was forecast of a step; of one that is known, from what has come since."""
+        fade = np.float32(1.0)
+        if step != self._now:
+            self._now, self._read = step, np.zeros_like(self._read)
+            fade = np.float32(np.exp(-1 / MEMORY))
+        read = np.where(self._read, np.float32(np.nan), read)
+        self._read |= np.isfinite(read)
+        if not np.isfinite(read).any() and fade == 1:
+            return
         made, _ = self._pending.about(step)
-        last, fade = self._last.at(step - self._ahead), np.float32(np.exp(-1 / MEMORY))
+        last = self._last.at(step - self._ahead)
         for some in self._chunks():
             gain, (size, count) = self.sums[:-2, :, some], self.sums[-2:, :, some]
             residual = read[some] - made[:, some]

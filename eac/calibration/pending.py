@@ -18,6 +18,10 @@ class Pending:
         horizon: Steps of a forecast.
         late: Steps after which a reading still finds its forecasts.
 
+    Attributes:
+        kept: Forecasts, by place; none before one is put.
+        issued: When each was issued; -1: not yet.
+
     Example:
         >>> pending = Pending(num_nodes=1, horizon=2)
         >>> pending.put(10, np.array([[5.0, 6.0]]))
@@ -32,28 +36,38 @@ class Pending:
         self._length = self._ahead + late
         self._first = self._length.cumsum() - self._length
         total = int(self._length.sum())
-        self._nodes, self._kept = (
-            num_nodes,
-            np.empty((0, num_nodes), np.float32),
-        )  # until one is put
-        self._issued = np.full(total, -1)
+        self._nodes = num_nodes
+        self.kept = np.empty((0, num_nodes), np.float32)  # until one is put
+        self.issued = np.full(total, -1)
 
     def put(self, issued: int, y_hat: Float[ndarray, "node horizon"]) -> None:
         """Keeps a forecast."""
-        if not len(self._kept):
-            self._kept = np.full((len(self._issued), self._nodes), np.nan, np.float32)
+        if not len(self.kept):
+            self.kept = np.full((len(self.issued), self._nodes), np.nan, np.float32)
         slots = self._first + issued % self._length
-        self._kept[slots] = y_hat.T
-        self._issued[slots] = issued
+        self.kept[slots] = y_hat.T
+        self.issued[slots] = issued
+
+    def take(self, kept: Float[ndarray, "slot node"], issued: Int[ndarray, " all_slots"]) -> None:
+        """Takes up ``kept`` and ``issued`` of another.
+
+        Raises:
+            ValueError: If they are of another number of nodes or steps.
+        """
+        if issued.shape != self.issued.shape or kept.shape[1] != self._nodes:
+            raise ValueError(f"forecasts {kept.shape} are not of {self._nodes} sensors")
+        if len(kept) not in (0, len(issued)):
+            raise ValueError(f"there are {len(kept)} forecasts, not {len(issued)}")
+        self.kept, self.issued = kept, issued
 
     def about(self, target: int) -> tuple[Float[ndarray, "horizon node"], Int[ndarray, " horizon"]]:
         """Forecasts of one step and when each was issued, by step ahead; NaN and -1: none."""
         wanted = target - self._ahead
         slots = self._first + wanted % self._length
-        found = self._issued[slots] == wanted
-        if not len(self._kept):
+        found = self.issued[slots] == wanted
+        if not len(self.kept):
             return np.full((len(slots), self._nodes), np.nan, np.float32), np.full_like(wanted, -1)
-        kept = self._kept[slots]
+        kept = self.kept[slots]
         if not found.all():
             kept[~found] = np.nan
         return kept, np.where(found, wanted, -1)
@@ -67,6 +81,9 @@ class Snapshots:
         shape: Of the facts of one step.
         dtype: In which they are kept.
 
+    Attributes:
+        kept: The facts, by place.
+
     Example:
         >>> kept = Snapshots(3, (2,), np.float32)
         >>> kept.put(7, np.array([1.0, 2.0]))
@@ -75,14 +92,24 @@ class Snapshots:
     """
 
     def __init__(self, length: int, shape: tuple[int, ...], dtype: type[np.floating] = np.float16):
-        self._kept = np.zeros((length, *shape), dtype)
+        self.kept = np.zeros((length, *shape), dtype)
 
     def put(self, step: int, facts: Num[ndarray, "*shape"]) -> None:
         """Keeps the facts of one step in place of those of ``length`` steps before."""
-        self._kept[step % len(self._kept)] = facts
+        self.kept[step % len(self.kept)] = facts
+
+    def take(self, kept: Num[ndarray, "..."]) -> None:
+        """Takes up ``kept`` of another.
+
+        Raises:
+            ValueError: If it is of another shape.
+        """
+        if kept.shape != self.kept.shape:
+            raise ValueError(f"facts {kept.shape} are not {self.kept.shape}")
+        self.kept = kept
 
     def at(
         self, steps: Int[ndarray, " step"], nodes: slice = EVERYONE
     ) -> Float[ndarray, " step *shape"]:
         """The facts of these steps, all among the last, of some entries of the last axis."""
-        return self._kept[..., nodes][steps % len(self._kept)].astype(np.float32)
+        return self.kept[..., nodes][steps % len(self.kept)].astype(np.float32)

@@ -1,28 +1,21 @@
 """A calibrator in one file beside the state of a period."""
 
 import importlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from eac.calibration.base import Calibrator
 from eac.described import description
 from eac.errors import CheckpointError
-from eac.files import write_tensors
 from eac.records.manifest import check_absent, verify
-from eac.records.tensorfile import check_tensors
+from eac.records.tensorfile import read_state, write_state
 from eac.typing import StrPath
 
 CALIBRATION_FILE = "calibration.safetensors"
 START_FILE = "calibration-start.safetensors"
 """What the first period of a run began its test with; later ones begin with the one before."""
 FORMAT_VERSION = 1
-_VALUES = "values"
 
 
 def save_calibrator(
@@ -40,9 +33,7 @@ def save_calibrator(
     """
     tensors, values = calibrator.state()
     said = {"version": FORMAT_VERSION, "made": description(calibrator), "values": values}
-    text = json.dumps(said, ensure_ascii=False).encode()
-    tensors |= {_VALUES: torch.frombuffer(bytearray(text), dtype=torch.uint8)}
-    write_tensors(Path(directory) / name, tensors)
+    write_state(Path(directory) / name, tensors, said)
 
 
 def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibrator | None:
@@ -60,10 +51,8 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
         check_absent(path)
         return None
     verify(path)
-    check_tensors(path)
+    tensors, said = read_state(path)
     try:
-        tensors = load_file(path)
-        said = json.loads(tensors.pop(_VALUES).numpy().tobytes())
         if said["version"] != FORMAT_VERSION:
             raise CheckpointError(
                 f"{path} has format version {said['version']}; this eac reads version "
@@ -71,7 +60,7 @@ def load_calibrator(directory: StrPath, name: str = CALIBRATION_FILE) -> Calibra
             )
         calibrator = _made(said["made"], path)
         calibrator.load(tensors, said["values"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}). Restore it, or remove it to forecast without "
             "intervals."

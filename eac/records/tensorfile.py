@@ -1,8 +1,14 @@
 """Files of tensors, looked at before memory is taken for what they claim to hold."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from eac.errors import CheckpointError
+from eac.files import write_tensors
 from eac.records.jsonfile import doctor
 
 LARGEST = 1 << 33
@@ -11,6 +17,43 @@ LARGEST_HEADER = 1 << 24
 """Bytes of the largest list of names and shapes at its beginning."""
 _FIRST = 8
 """Bytes that hold the size of the list."""
+_VALUES = "values"
+
+
+def write_state(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Writes tensors, and values of JSON beside them, as one file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "kept.safetensors")
+        ...     write_state(file, {"w": torch.ones(2)}, {"steps": 3})
+        ...     print(read_state(file))
+        ({'w': tensor([1., 1.])}, {'steps': 3})
+    """
+    import torch
+
+    text = json.dumps(values, ensure_ascii=False).encode()
+    said = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+    write_tensors(path, {**tensors, _VALUES: said})
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """What ``write_state`` wrote.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or too large.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    check_tensors(path)
+    try:
+        tensors = load_file(path)
+        return tensors, json.loads(tensors.pop(_VALUES).numpy().tobytes())
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {doctor(path)}") from error
 
 
 def check_tensors(path: Path) -> None:

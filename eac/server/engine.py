@@ -24,7 +24,7 @@ from eac.server.generation import (
     zone_of,
 )
 from eac.server.issuing import issue, network_forecast, recent
-from eac.server.keeping.calibration import KeptCalibration
+from eac.server.keeping.learned import KeptCalibration, KeptMemory
 from eac.server.keeping.log import ObservationLog
 from eac.server.keeping.writer import Writer
 from eac.server.places import positions
@@ -67,12 +67,11 @@ class Engine:
         self.forwards = 0
         self.error: str | None = None
         self.events = Events()
-        self._history = history
         self._number = 0
         self._loaded: dict[str, Predictor] = {}
         self.lock = threading.RLock()
         self._swap = threading.Lock()
-        self._calibration = KeptCalibration(state_dir)
+        self._calibration, self._memory = KeptCalibration(state_dir), KeptMemory(state_dir)
         first = self._load(None)
         data = first.predictor.data
         clock = zone_of(data), data.ended, own_zone(run_dir)
@@ -160,9 +159,8 @@ class Engine:
         with self._swap:
             if len(self._generations) < 2:
                 return None
-            before = self._generations[-2]
+            *kept, before = self._generations[:-1]
             again = Generation(self._named(before), before.predictor, before.calibrator)
-            kept = self._generations[:-2]
             self._take(again)
             with self.lock:
                 self._generations = [*kept, again]
@@ -183,6 +181,7 @@ class Engine:
         if made is None:
             return False
         self.current = made
+        self._memory.keep(generation)
         return True
 
     def pin(self) -> None:
@@ -200,6 +199,7 @@ class Engine:
         self._loaded[made.name.artifact] = made.predictor
         if len(self._loaded) > KEPT_GENERATIONS:
             del self._loaded[next(iter(self._loaded))]
+        self._memory.resume(made)
         return self._calibration.resumed(made)
 
     def _named(self, before: Generation) -> GenerationName:

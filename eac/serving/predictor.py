@@ -41,7 +41,7 @@ from eac.serving.recent import (
 )
 from eac.serving.run_clock import on_clock
 from eac.training.forecaster import Forecaster
-from eac.typing import NodeSeries, StrPath
+from eac.typing import ForecastMemory, NodeSeries, StrPath
 
 log = logging.getLogger("eac")
 
@@ -57,6 +57,9 @@ class Predictor:
         forecaster: With the weights of the last period.
         data: What the run kept of its data.
         calibrator: Gives intervals; None where the run made none.
+
+    Attributes:
+        memory: What ``forecast_grid`` goes on from; None: what the run left, or nothing.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Predictor:
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
-        self._memory: object = None
+        self.memory: ForecastMemory | None = None
 
     @torch.no_grad()
     def predict(
@@ -130,7 +133,7 @@ class Predictor:
         unseen = tuple(node for node in ids if node not in known)
         recent = without_broken(Recent(series, ids, ids, unseen, {}, clock, ""), self.data)
         graph = recent_graph(recent, self.data, None)
-        y_hat, self._memory = self._forecast(recent, graph, self._memory)
+        y_hat, self.memory = self._forecast(recent, graph, self.memory)
         y_hat[[node in recent.skipped for node in ids]] = torch.nan
         return y_hat, recent.skipped
 
@@ -145,8 +148,8 @@ class Predictor:
         return self._forecast(recent, graph, None, plain=plain)[0]
 
     def _forecast(
-        self, recent: Recent, graph: Graph, memory: object, *, plain: bool = False
-    ) -> tuple[Float[Tensor, "node horizon"], object]:
+        self, recent: Recent, graph: Graph, memory: ForecastMemory | None, *, plain: bool = False
+    ) -> tuple[Float[Tensor, "node horizon"], ForecastMemory | None]:
         """Forecasts, and what the strategy is to go on from."""
         model = self.pointed_at(recent)
         needs, last = model.backbone.needs, clock_step(recent.clock, len(recent.series) - 1)

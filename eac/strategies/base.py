@@ -19,7 +19,7 @@ from eac.data.core.period import NodeChange
 from eac.described import Described
 from eac.protocols.draws import Draws, OwnDraws
 from eac.records.update import UpdateRecord
-from eac.typing import NodeIndex, NodeSeries
+from eac.typing import ForecastMemory, NodeIndex, NodeSeries
 
 Asked = Literal["tune prompts", "refresh everything"]
 """What somebody, such as a monitor, may ask of the next period."""
@@ -185,7 +185,9 @@ class Strategy(Described, nn.Module, ABC):
     def begin_forecasts(self) -> None:
         """Forgets what earlier tests taught; forecasts come in order of time from here on."""
 
-    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
+    def resume_forecasts(
+        self, memory: ForecastMemory | None = None, since: NodeSeries | None = None
+    ) -> None:
         """Readies forecasts of a finished run, in place of ``begin_forecasts``.
 
         Args:
@@ -195,8 +197,8 @@ class Strategy(Described, nn.Module, ABC):
         del memory, since
         self.begin_forecasts()
 
-    def forecasts_memory(self) -> object:
-        """What the next forecast is to go on from; None: nothing."""
+    def forecasts_memory(self) -> ForecastMemory | None:
+        """What the next forecast is to go on from, tensors and values of JSON; None: nothing."""
         return None
 
     def end_forecasts(self) -> None:

@@ -1,7 +1,6 @@
 """Forecasts combined with the last reading, on top of any strategy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from eac.calibration.combination import Combination
 from eac.data.batches.batch import Batch
 from eac.strategies.base import PeriodContext, PeriodPlan, Strategy
 from eac.strategies.wrapper import Wrapper
-from eac.typing import NodeSeries
+from eac.typing import ForecastMemory, NodeSeries
 
 
 class Combined(Wrapper):
@@ -69,26 +68,25 @@ class Combined(Wrapper):
         self._online = None
         super().begin_forecasts()
 
-    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
+    def resume_forecasts(
+        self, memory: ForecastMemory | None = None, since: NodeSeries | None = None
+    ) -> None:
         """Goes on from ``memory``; None: from what the last test of a period has taught."""
         super().resume_forecasts(memory, since)
-        known = memory if isinstance(memory, Memory) else self._of_the_last_test()
-        self._online = None if known is None else known.of(self._node_ids)
+        known = memory or self._of_the_last_test()
+        self._online = None if known is None else _of_nodes(known, self._node_ids)
         if self._online is not None and memory is None and since is not None:
             self._online = self._online.followed(since)
 
-    def _of_the_last_test(self) -> "Memory | None":
+    def _of_the_last_test(self) -> ForecastMemory | None:
         node_ids, rows = self._learned
-        if not node_ids:
-            return None
-        sums = rows.permute(1, 2, 0).numpy()
-        return Memory(node_ids, Combination(len(node_ids), sums.shape[1], sums.copy()))
+        return {"node_ids": node_ids, "sums": rows.permute(1, 2, 0).clone()} if node_ids else None
 
-    def forecasts_memory(self) -> object:
+    def forecasts_memory(self) -> ForecastMemory | None:
         """What was learned, and the forecasts that wait for their readings."""
         if self._online is None:
             return super().forecasts_memory()
-        return Memory(self._node_ids, self._online)
+        return {"node_ids": list(self._node_ids), **self._online.state()}
 
     def end_forecasts(self) -> None:
         """Keeps what a test has taught."""
@@ -107,7 +105,7 @@ class Combined(Wrapper):
         made, steps = y_hat.detach().cpu(), batch.starts.tolist()
         if self._online is None:
             self._online = Combination(made.shape[1], made.shape[2])
-        recent = batch.last(max(1, self._online.missed(steps))).cpu()
+        recent = batch.last(self._online.recent_steps(steps)).cpu()
         found = [self._online.through(*one) for one in zip(made, recent, steps, strict=True)]
         return torch.stack(found).to(y_hat.device)
 
@@ -121,22 +119,13 @@ class Combined(Wrapper):
         self._learned = (tuple(state["node_ids"]), state["sums"])
 
 
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """A combination, and its sensors in order.
-
-    Example:
-        >>> Memory(("a",), Combination(1, horizon=6)).of(("b", "a")).sums.shape
-        (5, 6, 2)
-    """
-
-    node_ids: tuple[str, ...]
-    combination: Combination
-
-    def of(self, node_ids: tuple[str, ...]) -> Combination:
-        """The combination of these sensors; of one that is not here nothing is known."""
-        if node_ids == self.node_ids:
-            return self.combination
-        row = {node: i for i, node in enumerate(self.node_ids)}
-        rows = [row.get(node, -1) for node in node_ids]
-        return self.combination.of_rows(np.array(rows, dtype=np.int64))
+def _of_nodes(memory: ForecastMemory, node_ids: tuple[str, ...]) -> Combination:
+    """The combination of these sensors; of one that is not in the memory nothing is known."""
+    known, combination = tuple(memory["node_ids"]), Combination.of_state(memory)
+    if len(known) != memory["sums"].shape[-1]:
+        raise ValueError(f"{memory['sums'].shape[-1]} sums are not those of {len(known)} sensors")
+    if node_ids == known:
+        return combination
+    row = {node: i for i, node in enumerate(known)}
+    rows = [row.get(node, -1) for node in node_ids]
+    return combination.of_rows(np.array(rows, dtype=np.int64))

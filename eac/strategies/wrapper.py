@@ -9,7 +9,7 @@ from torch import Tensor
 from eac.backbones.base import Backbone
 from eac.data.batches.batch import Batch, Inputs
 from eac.strategies.base import PeriodContext, Strategy
-from eac.typing import NodeSeries
+from eac.typing import ForecastMemory, NodeSeries
 
 
 class Wrapper(Strategy, ABC):
@@ -65,11 +65,13 @@ class Wrapper(Strategy, ABC):
         """As the other strategy does."""
         self.strategy.begin_forecasts()
 
-    def resume_forecasts(self, memory: object = None, since: NodeSeries | None = None) -> None:
+    def resume_forecasts(
+        self, memory: ForecastMemory | None = None, since: NodeSeries | None = None
+    ) -> None:
         """As the other strategy does."""
         self.strategy.resume_forecasts(memory, since)
 
-    def forecasts_memory(self) -> object:
+    def forecasts_memory(self) -> ForecastMemory | None:
         """As of the other strategy."""
         return self.strategy.forecasts_memory()
 

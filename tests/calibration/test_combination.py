@@ -86,6 +86,56 @@ def test_a_step_that_is_forecast_again_teaches_once():
     assert np.array_equal(once.sums, again.sums)
 
 
+def test_readings_of_a_step_that_come_one_by_one_teach_as_if_they_came_at_once():
+    y, y_hat = readings()
+    once, by_one = Combination(NODES, HORIZON), Combination(NODES, HORIZON)
+    for t in range(STEPS):
+        expected = once.through(y_hat[t], y[t][:, None], t)
+        for node in range(NODES):
+            so_far = y[t].clone()
+            so_far[node + 1 :] = torch.nan
+            found = by_one.through(y_hat[t], so_far[:, None], t)
+        assert torch.equal(found, expected)
+    assert np.array_equal(once.sums, by_one.sums)
+
+
+def test_a_reading_that_comes_a_step_late_teaches():
+    """Of the forecast that was made without it nothing is learned, from it as if in time."""
+    y, y_hat = readings()
+    made = y_hat.clone()
+    made[::5, 1] = torch.nan
+    in_time, late = Combination(NODES, HORIZON), Combination(NODES, HORIZON)
+    rolled(y, made, range(STEPS), in_time)
+    for t in range(STEPS):
+        recent = y[max(0, t - 1) : t + 1].T.clone()
+        recent[1, -1] = torch.nan if t % 5 == 0 else recent[1, -1]
+        late.through(y_hat[t], recent, t)
+    assert np.array_equal(late.sums, in_time.sums)
+    assert late.sums[-1, :, 1].all()
+
+
+@pytest.mark.parametrize("at", [0, 1, 17])
+def test_goes_on_from_its_state_as_if_it_had_never_stopped(at):
+    y, y_hat = readings()
+    whole, first = Combination(NODES, HORIZON), Combination(NODES, HORIZON)
+    expected = rolled(y, y_hat, range(STEPS), whole)
+    rolled(y, y_hat, range(at + 1), first) if at else None
+    kept = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in first.state().items()}
+    found = rolled(y, y_hat, range(at + 1 if at else 0, STEPS), Combination.of_state(kept))
+    assert torch.equal(found, expected[-len(found) :])
+    assert np.array_equal(whole.sums, Combination.of_state(whole.state()).sums)
+
+
+@pytest.mark.parametrize("name", ["sums", "pending", "issued", "last", "read"])
+def test_a_state_that_does_not_fit_itself_is_refused(name):
+    y, y_hat = readings()
+    combination = Combination(NODES, HORIZON)
+    rolled(y, y_hat, range(5), combination)
+    state = combination.state()
+    with pytest.raises(ValueError, match=r"sensors|forecasts|facts|readings|sums"):
+        Combination.of_state(state | {name: state[name][..., :-1]})
+
+
 def test_left_out_steps_teach_nothing():
     y, y_hat = readings()
     left = Combination(NODES, HORIZON)
@@ -99,7 +149,7 @@ def test_readings_between_forecasts_teach_too():
     some = Combination(NODES, HORIZON)
     steps = range(3, STEPS, 3)
     for t in steps:
-        assert some.missed([t]) == (0 if t == 3 else 3)
+        assert some.recent_steps([t]) == (1 if t == 3 else 4)
         some.through(y_hat[t], y[t - 2 : t + 1].T, t)
     made = y_hat.clone()
     made[[t for t in range(STEPS) if t not in steps]] = torch.nan

@@ -2,6 +2,8 @@
 
 import errno
 import gc
+import math
+import shutil
 import socket
 import time
 from dataclasses import replace
@@ -22,6 +24,7 @@ from fastapi.testclient import TestClient
 
 from eac.artifacts.artifact import read_artifact
 from eac.artifacts.kept import current_folder
+from eac.backbones.seasonal import SeasonalMLP
 from eac.cli.main import main
 from eac.data.batches.datamodule import PeriodData
 from eac.data.core.calendar import Calendar
@@ -31,12 +34,17 @@ from eac.data.core.hours import OpenHours
 from eac.data.core.stream import MemoryStream
 from eac.disk import watched
 from eac.errors import ConfigError, RunError, StreamError
+from eac.records.tensorfile import read_state, write_state
 from eac.server.app import Settings, create_app
 from eac.server.follow import Follower
 from eac.server.generation import _lacking
+from eac.server.readings import Readings
 from eac.server.start import open_engine
 from eac.server.watching import Watching
 from eac.serving.predictor import load_run
+from eac.strategies.combined import Combined
+from eac.strategies.eac import EAC
+from eac.training.forecaster import Forecaster
 from tests.training.test_predictor import HOUR, long, trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -44,7 +52,6 @@ TOKEN = {"Authorization": "Bearer right"}
 
 
 def build():
-    from eac.backbones.seasonal import SeasonalMLP
     from tests.training.test_predictor import build as built
 
     return built(SeasonalMLP(hidden=4, num_blocks=1, lags=("1d",)))
@@ -453,6 +460,65 @@ def test_a_damaged_calibration_is_left_out_with_a_word(client, run, tmp_path, ca
     again.prepare()
     assert f"{kept} is damaged: intervals begin as the run left them" in caplog.text
     assert np.isfinite(bounds(again)).any()
+    again.stop()
+
+
+@pytest.fixture(scope="module")
+def combined_run(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    backbone, data = SeasonalMLP(hidden=4, num_blocks=1, lags=("1d",)), build()[1]
+    run_dir = tmp_path_factory.mktemp("run")
+    trained(run_dir, Forecaster(backbone, Combined(EAC(rank=2))), data)
+    return run_dir
+
+
+def observed(engine, run: Path, step: int) -> np.ndarray:
+    """The forecast after a step of readings that come in two parts."""
+    every = rows(run, step)
+    for part in (every[:1], every[1:]):
+        steps = [engine.board.step_of(row["ds"]) for row in part]
+        y = [math.nan if row["y"] is None else row["y"] for row in part]
+        ids = [row["unique_id"] for row in part]
+        engine.begin_with(Readings.of(zip(ids, steps, y, strict=True)))
+        engine.prepare()
+    return engine.current.y_hat
+
+
+def test_a_server_that_is_killed_forecasts_on_as_if_it_had_not_been(
+    combined_run, readings, tmp_path
+):
+    """At each of these steps a copy of what is on the disk goes on, beside the server itself."""
+    engine = open_engine(combined_run, state_dir=tmp_path / "state", table=readings)
+    engine.prepare()
+    for step in range(120, 126):
+        shutil.copytree(tmp_path / "state", tmp_path / f"killed-{step}")
+        after = open_engine(combined_run, state_dir=tmp_path / f"killed-{step}")
+        expected = observed(engine, combined_run, step)
+        np.testing.assert_array_equal(observed(after, combined_run, step), expected)
+        after.stop()
+    fresh = open_engine(combined_run, state_dir=tmp_path / "fresh", table=readings)
+    fresh.begin_with(engine.board.readings())
+    fresh.prepare()
+    assert not np.array_equal(fresh.current.y_hat, expected)  # it saw the readings, no forecasts
+    fresh.stop()
+    engine.stop()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:200], lambda b: b[:-400], lambda b: b"", None])
+def test_a_damaged_memory_is_left_out_with_a_word(combined_run, readings, tmp_path, caplog, damage):
+    engine = open_engine(combined_run, state_dir=tmp_path / "state", table=readings)
+    engine.prepare()
+    kept = engine._memory.path(engine.generation.name.artifact)
+    engine.stop()
+    if damage is None:
+        tensors, values = read_state(kept)
+        write_state(kept, tensors, values | {"node_ids": ["one"]})
+    else:
+        kept.write_bytes(damage(kept.read_bytes()))
+    again = open_engine(combined_run, state_dir=tmp_path / "state")
+    again.prepare()
+    assert f"{kept} is damaged: forecasts begin as the run left them" in caplog.text
+    assert np.isfinite(again.current.y_hat).any()
     again.stop()
 
 

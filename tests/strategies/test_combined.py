@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from eac.artifacts.checkpoint import SavedState
@@ -140,12 +139,12 @@ def test_a_finished_run_begins_with_what_its_test_has_taught():
     assert not torch.allclose(found[0], fresh[0])
     ids, sums = model.strategy.get_extra_state().values()
     model.strategy.resume_forecasts()
-    online = model.strategy.forecasts_memory().combination
-    assert np.array_equal(online.sums, sums.permute(1, 2, 0).numpy())
+    online = model.strategy.forecasts_memory()["sums"]
+    assert torch.equal(online, sums.permute(1, 2, 0))
     model.strategy.select_nodes([*reversed(ids), "stranger"])
     model.strategy.resume_forecasts()
-    other = model.strategy.forecasts_memory().combination.sums
-    assert np.array_equal(other[..., :-1], online.sums[..., ::-1])
+    other = model.strategy.forecasts_memory()["sums"]
+    assert torch.equal(other[..., :-1], online.flip(-1))
     assert not other[..., -1].any()
 
 
