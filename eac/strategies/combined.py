@@ -21,9 +21,9 @@ class Combined(Wrapper):
 
     Forecast combination (Bates and Granger, 1969) with ``Combination``: the model stays as the
     other strategy trained it, and each step ahead of each sensor has a share of its own, learned
-    from errors of earlier forecasts once their readings are known. Every test begins afresh; what
-    the test of a period has taught is kept with the period, by node id, and a forecast of a
-    finished run begins with it.
+    from errors of earlier forecasts once their readings are known. A reading that errors leave out
+    (``metrics.null_value``) is none here. Every test begins afresh; what the test of a period has
+    taught is kept with the period, by node id, and a forecast of a finished run begins with it.
 
     Args:
         strategy: The strategy that trains the model.
@@ -38,6 +38,7 @@ class Combined(Wrapper):
         self._node_ids: tuple[str, ...] = ()
         self._online: Combination | None = None
         self._learned: tuple[tuple[str, ...], Tensor] = ((), torch.zeros(0, 0, 0))
+        self._null_value: float | None = None
 
     @property
     def title(self) -> str:
@@ -58,6 +59,11 @@ class Combined(Wrapper):
         """As the other strategy does."""
         return self.strategy.plan(context, backbone)
 
+    def begin_period(self, context: PeriodContext, backbone: Backbone) -> None:
+        """As the other strategy does; from here on it is known which readings are none."""
+        self._null_value = context.training.null_value
+        super().begin_period(context, backbone)
+
     def select_nodes(self, node_ids: Sequence[str]) -> None:
         """As the other strategy does; a test of these nodes begins afresh."""
         self._node_ids, self._online = tuple(node_ids), None
@@ -76,7 +82,7 @@ class Combined(Wrapper):
         known = memory or self._of_the_last_test()
         self._online = None if known is None else _of_nodes(known, self._node_ids)
         if self._online is not None and memory is None and since is not None:
-            self._online = self._online.followed(since)
+            self._online = self._online.followed(self._present(since))
 
     def _of_the_last_test(self) -> ForecastMemory | None:
         node_ids, rows = self._learned
@@ -105,18 +111,25 @@ class Combined(Wrapper):
         made, steps = y_hat.detach().cpu(), batch.starts.tolist()
         if self._online is None:
             self._online = Combination(made.shape[1], made.shape[2])
-        recent = batch.last(self._online.recent_steps(steps)).cpu()
+        recent = self._present(batch.last(self._online.recent_steps(steps)).cpu())
         found = [self._online.through(*one) for one in zip(made, recent, steps, strict=True)]
         return torch.stack(found).to(y_hat.device)
 
+    def _present(self, readings: Tensor) -> Tensor:
+        """Readings, NaN also where errors leave them out."""
+        if self._null_value is None:
+            return readings
+        return torch.where(readings == self._null_value, torch.nan, readings)
+
     def get_extra_state(self) -> dict[str, Any]:
-        """What the last test has taught, and of which nodes."""
+        """What the last test has taught, of which nodes, and which readings are none."""
         node_ids, sums = self._learned
-        return {"node_ids": list(node_ids), "sums": sums}
+        return {"node_ids": list(node_ids), "sums": sums, "null_value": self._null_value}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
         """Takes up what ``get_extra_state`` gave."""
         self._learned = (tuple(state["node_ids"]), state["sums"])
+        self._null_value = state.get("null_value")
 
 
 def _of_nodes(memory: ForecastMemory, node_ids: tuple[str, ...]) -> Combination:

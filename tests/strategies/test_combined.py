@@ -137,7 +137,8 @@ def test_a_finished_run_begins_with_what_its_test_has_taught():
 
     found, fresh, model = one_after_the_other(Combined, end)
     assert not torch.allclose(found[0], fresh[0])
-    ids, sums = model.strategy.get_extra_state().values()
+    state = model.strategy.get_extra_state()
+    ids, sums = state["node_ids"], state["sums"]
     model.strategy.resume_forecasts()
     online = model.strategy.forecasts_memory()["sums"]
     assert torch.equal(online, sums.permute(1, 2, 0))
@@ -189,3 +190,28 @@ def test_what_was_read_since_the_run_ended_teaches_a_forecast():
     known = last.isfinite()
     assert (found[0] - last[:, None])[known].abs().max() < 0.2
     assert (found[1] - last[:, None])[known].abs().max() > 1.0
+
+
+def combined(series, null_value=None):
+    """Forecasts of all test windows of a model that says 1 everywhere, combined."""
+    data = data_of(series, null_value=null_value)
+    model = model_with(Combined(EAC(seed=1)))
+    ready = model.made_ready(data)
+    batch = ready.tested.tensors.batch(data.starts("test"))
+    model.strategy.begin_forecasts()
+    return model.strategy.adapt_forecast(torch.ones(len(batch.starts), 4, 12), batch), model
+
+
+def test_a_reading_that_errors_leave_out_is_none():
+    series = tiny_period("p", "abcd").series.clone()
+    outage = torch.rand(series.shape, generator=torch.Generator().manual_seed(3)) < 0.3
+    zeros, gaps = (torch.where(outage, value, series) for value in (0.0, torch.nan))
+    found, model = combined(zeros, null_value=0.0)
+    assert torch.equal(found, combined(gaps)[0])
+    assert not torch.equal(found, combined(zeros)[0])
+    state = model.strategy.get_extra_state()
+    again = Combined(EAC(seed=1))
+    again.set_extra_state(state)
+    assert again.get_extra_state()["null_value"] == 0.0
+    again.set_extra_state({k: v for k, v in state.items() if k != "null_value"})
+    assert again.get_extra_state()["null_value"] is None  # as of runs of before
