@@ -1,6 +1,7 @@
 """What parsers of commands have in common: their form, and arguments that several commands take."""
 
 import argparse
+import os
 from pathlib import Path
 
 from eac.errors import ConfigError
@@ -47,8 +48,8 @@ def table_to_write(output: str, *inputs: str | Path | None) -> Path:
     if path.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--output {path}: give a file that ends in .parquet or .csv.")
     for one in filter(None, inputs):
-        read = Path(one).resolve()
-        if path.resolve() == read or (read.is_dir() and read in path.resolve().parents):
+        read, written = Path(os.path.realpath(one)), Path(os.path.realpath(path))
+        if written == read or (read.is_dir() and read in written.parents):
             raise ConfigError(
                 f"--output {path} would be written over or among the readings of {one}. Give "
                 "another file."

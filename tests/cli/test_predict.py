@@ -81,6 +81,16 @@ def test_forecasts_take_the_place_of_no_readings(run, recent, tmp_path, monkeypa
     assert [path.name for path in Path("parts").iterdir()] == ["1.csv"]
 
 
+def test_a_link_to_itself_is_no_input_and_no_output(run, recent, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recent.to_csv("recent.csv", index=False)
+    Path("loop.csv").symlink_to("loop.csv")
+    assert predict(run, Path("loop.csv"), Path("out.csv")) == 1
+    assert "loop.csv points to loop.csv, which is not there" in capsys.readouterr().err
+    assert predict(run, Path("recent.csv"), Path("loop.csv")) == 1
+    assert "loop.csv is a symbolic link, which is not followed" in capsys.readouterr().err
+
+
 def test_sensors_without_a_forecast_are_printed_with_the_reason(run, recent, tmp_path, capsys):
     stranger = recent.iloc[42:48].assign(unique_id="new")
     known = recent[recent["unique_id"] != recent["unique_id"].iloc[0]]

@@ -8,7 +8,7 @@ from eac.data.core.calendar import Calendar
 from eac.data.core.graph import Graph
 from eac.data.core.period import Period
 from eac.data.core.windows import Split
-from eac.data.manage.suspicious import COARSE, COUNTING, before_training
+from eac.data.manage.suspicious import COARSE, COUNTING, before_training, suspicious_values
 
 STEPS = np.arange(1000)
 GENERATOR = np.random.default_rng(0)
@@ -55,3 +55,12 @@ def test_ordinary_readings_are_neither(values):
 def test_digits_that_single_precision_loses_are_said():
     found = said(423_474_003 + np.cumsum(USED), 1000 + GENERATOR.normal(0, 1, 1000))
     assert f"1 node {COARSE}: s0" in found
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_period_of_one_step_has_no_differences(steps):
+    series = torch.tensor([[1.0, 1e-6, 5e37, 2.0]] * steps)
+    period = Period("p", series, ("a", "b", "c", "d"), Graph.empty(4), Calendar(24))
+    for found in suspicious_values(period, series[0], series[0]):
+        assert COUNTING not in found
+        assert COARSE not in found

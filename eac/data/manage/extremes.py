@@ -51,6 +51,8 @@ def coarse(low: Float[Tensor, " node"], high: Float[Tensor, " node"]) -> Bool[Te
 def changes(period: Period) -> Iterator[tuple[slice, Float[Tensor, "pair node"]]]:
     """Differences between readings and those a step before, early in a period, of some nodes each.
 
+    A period of one step has none.
+
     Example:
         >>> from eac.data.core.calendar import Calendar
         >>> from eac.data.core.graph import Graph
@@ -60,6 +62,8 @@ def changes(period: Period) -> Iterator[tuple[slice, Float[Tensor, "pair node"]]
         [[3.0], [nan]]
     """
     steps = max(2 * FEWEST_PAIRS, _SAMPLE // period.num_nodes)
+    if period.num_steps < 2:
+        return
     for nodes, part in column_pieces(period.series[:steps], _SAMPLE // 8):
         yield nodes, part.diff(dim=0)
 
