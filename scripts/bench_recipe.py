@@ -78,8 +78,11 @@ def main(arguments: list[str]) -> None:
     stream = open_stream(settings.stream)
     steps = {
         "published backbone, 64 channels": Steps(STGNN(), stream, 64, None),
-        "SeasonalMLP, width 64": Steps(SeasonalMLP(hidden=64), stream, 2048, 1),
-        "SeasonalMLP, width 96 (the recipe)": Steps(SeasonalMLP(), stream, 2048, 1),
+        "SeasonalMLP, width 64": Steps(SeasonalMLP(hidden=64), stream, 1024, 1),
+        "SeasonalMLP, width 96": Steps(SeasonalMLP(hidden=96), stream, 1024, 1),
+        "SeasonalMLP, width 192, dropout, mean of the network (the recipe)": Steps(
+            SeasonalMLP(hidden=192, dropout=0.1, network=True), stream, 1024, 1
+        ),
     }
     taken = {name: [step.seconds() for _ in range(3)] for name, step in steps.items()}
     for _ in range(settings.rounds):

@@ -56,6 +56,7 @@ def _train(run_dir: Path, sensors: int) -> np.ndarray:
     from eac.data.core.graph import Graph
     from eac.data.core.period import Period
     from eac.data.core.stream import MemoryStream
+    from eac.strategies.combined import Combined
     from eac.strategies.eac import EAC
     from eac.training.forecaster import Forecaster
     from eac.training.runner import StreamRunner
@@ -88,7 +89,7 @@ def _train(run_dir: Path, sensors: int) -> np.ndarray:
         val_windows=8,
     )
     backbone = SeasonalMLP(hidden=96, num_blocks=2, lags=("1d", "1w"))
-    model = Forecaster(backbone, EAC(rank=12))
+    model = Forecaster(backbone, Combined(EAC(rank=12)))
     trainer = DefaultTrainer(max_epochs=1)
     StreamRunner(model, data, run_dir=run_dir, make_trainer=trainer).run()
     first = 2 * steps
