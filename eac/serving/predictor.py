@@ -57,9 +57,6 @@ class Predictor:
         forecaster: With the weights of the last period.
         data: What the run kept of its data.
         calibrator: Gives intervals; None where the run made none.
-
-    Attributes:
-        memory: What ``forecast_grid`` goes on from; None: what the run left, or nothing.
     """
 
     def __init__(
@@ -69,7 +66,7 @@ class Predictor:
         self.forecaster = forecaster.eval()
         self.data = data
         self.calibrator = calibrator
-        self.memory: ForecastMemory | None = None
+        self.memory: ForecastMemory | None = None  # what forecast_grid goes on from, if anything
 
     @torch.no_grad()
     def predict(
